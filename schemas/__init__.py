@@ -1,0 +1,1 @@
+"""The language: what every service and every backend says to each other. No behaviour that needs a clock, a socket or a table."""

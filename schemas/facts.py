@@ -1,0 +1,96 @@
+"""The envelope of a fact: one thing that happened to one person. The contract of `facts.raw` and `facts`.
+
+Facts are msgspec structs and not pydantic models because every service decodes each of them (docs/adr/0003).
+Schemas only grow. A service passes a fact on as the bytes it got, with fields appended (`extend`), so fields that it does not
+know survive; where a name stands twice the last one wins, which is what every JSON reader we use does.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["identify", "track", "page", "screen", "group", "alias"]
+Lane = Literal["live", "bulk"]
+
+PROFILE_CHANGED = "profile.changed"
+PROFILE_MERGED = "profile.merged"
+CONSENT_CHANGED = "consent.changed"
+
+# Identifier kinds, strongest first: the first one of a fact keys it in `facts.raw`, and names the person in lists.
+IDENTIFIER_KINDS = ("user_id", "email", "phone", "telegram_id", "vk_id", "anonymous_id")
+
+# Attributes, properties and context fields that hold personal data. They never enter a log line, a metric, a trace or the lake.
+PERSONAL = frozenset(
+    "email phone name first_name last_name firstName lastName middle_name username address street postal_code birthday ip "
+    "telegram_id vk_id userAgent device avatar title_name city_address".split()
+)
+
+
+class Seq(msgspec.Struct, frozen=True, array_like=True):
+    """Where an emitted record stands among those of its `src`: grows strictly, so that a consumer drops what it has seen.
+
+    epoch: raised by an operator's rewind; offset: of the record (or number of the timer batch) that was decided; index: of the emit.
+    """
+
+    epoch: int
+    offset: int
+    index: int
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fact. Times are UTC in integer milliseconds. `identifiers` are "kind:value" texts, strongest first.
+
+    attributes: what the fact says of the person (Segment's traits); properties: of the event; money in both is
+    `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. `profile`, `bucketing_id`, `bucketed_at` are added by profile.
+    cause: id of the fact, merge or launch that this one follows from.
+    """
+
+    id: str
+    type: str
+    brand: str
+    source: str
+    occurred_at: int
+    received_at: int
+    identifiers: tuple[str, ...] = ()
+    version: int = 1
+    lane: Lane = "live"
+    event: str = ""
+    attributes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    cause: str | None = None
+    traceparent: str | None = None
+    profile: str | None = None
+    bucketing_id: str | None = None
+    bucketed_at: int | None = None
+    src: str | None = None
+    seq: Seq | None = None
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of a `profile.merged` fact, keyed by the winner: everything of `loser` is the winner's from now on."""
+
+    winner: str
+    loser: str
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Fact)
+
+
+def encode(value: Any) -> bytes:
+    return _encoder.encode(value)
+
+
+def decode(data: bytes) -> Fact:
+    """A fact from its bytes. Raises msgspec.ValidationError or msgspec.DecodeError, which name the field."""
+    return _decoder.decode(data)
+
+
+def extend(record: bytes, more: bytes) -> bytes:
+    """Append fields (`b'"profile":"..."'`) to an encoded JSON object without decoding it. Unknown fields are kept for free."""
+    body = record.rstrip()
+    if body[-1:] != b"}":
+        raise ValueError("not a JSON object")
+    comma = b"" if body[:-1].rstrip() == b"{" else b","
+    return body[:-1] + comma + more + b"}"

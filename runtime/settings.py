@@ -1,0 +1,52 @@
+"""What one process needs to know of the outside, read once from the environment and passed down."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.topics import PARTITIONS
+
+
+class Settings(BaseSettings):
+    """Environment variables are these names in capitals behind `OTKLIK_` (`OTKLIK_KAFKA`), save `DATABASE_URL`.
+
+    fetch_min_bytes and fetch_wait_ms say how long the loop waits for a batch: the largest lever there is between latency and cost
+    (docs/performance.md). batch_*: bounds of one transaction. *_timeout_s: after that the database ends a frozen process.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:19092"
+    database_url: str = Field(
+        default="postgresql://postgres@127.0.0.1:15432/otklik", validation_alias="DATABASE_URL"
+    )
+    topic_prefix: str = ""
+    partitions: int = PARTITIONS
+    instance: str = ""
+    home: Path = Path(".otklik")
+    keys_file: Path | None = None
+    admin_port_own: int = 0
+    host: str = "127.0.0.1"
+
+    fetch_min_bytes: int = 1
+    fetch_wait_ms: int = 50
+    batch_rows: int = 2000
+    batch_bytes: int = 4_000_000
+    batch_seconds: float = 2.0
+    timer_rows: int = 1000
+    timer_poll_ms: int = 200
+    session_timeout_ms: int = 10_000
+    rebalance_timeout_ms: int = 60_000
+    transaction_timeout_s: int = 20
+    watchdog_s: int = 60
+    retention_ms: int | None = None
+    replication: int = 1
+    poison_in_a_row: int = 20
+    poison_window: int = 10_000
+    poison_share: float = 0.01
+
+    failpoints: Path | None = None
+
+    def topic(self, name: str) -> str:
+        return self.topic_prefix + name

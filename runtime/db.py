@@ -84,6 +84,4 @@ class Database:
 
     async def dedicated(self) -> Connection:
         """A connection of its own, for LISTEN and for locks that live as long as the session."""
-        return await asyncpg.connect(
-            self._settings.database_url, server_settings=self.server_settings(), command_timeout=60
-        )
+        return await asyncpg.connect(self._settings.database_url, server_settings=self.server_settings(), command_timeout=60)

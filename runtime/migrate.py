@@ -30,7 +30,7 @@ async def migrate(settings: Settings, schema: str, *packages: str) -> list[str]:
         await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         await connection.execute(f'SET search_path TO "{schema}"')
         await connection.execute("CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, checksum bigint NOT NULL)")
-        done = dict(await connection.fetch("SELECT name, checksum FROM migration"))
+        done = {row["name"]: row["checksum"] for row in await connection.fetch("SELECT name, checksum FROM migration")}
         for package in packages:
             for name, text in _files(package):
                 key, checksum = f"{package}/{name}", zlib.crc32(text.encode())

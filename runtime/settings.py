@@ -18,9 +18,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
 
     kafka: str = "127.0.0.1:19092"
-    database_url: str = Field(
-        default="postgresql://postgres@127.0.0.1:15432/otklik", validation_alias="DATABASE_URL"
-    )
+    database_url: str = Field(default="postgresql://postgres@127.0.0.1:15432/otklik", validation_alias="DATABASE_URL")
     topic_prefix: str = ""
     partitions: int = PARTITIONS
     instance: str = ""

@@ -1,0 +1,101 @@
+"""What a service gets and gives: items of a batch, emits, and the transaction they share."""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from runtime.kafka import Place, Record
+from schemas.facts import Seq
+
+
+class At(NamedTuple):
+    """The place that a decision reacts to, which becomes the `src` and `seq` of what it emits."""
+
+    src: str
+    epoch: int
+    offset: int
+
+
+class Emit(NamedTuple):
+    """A record to send. value: one JSON object; type: repeated in a header so that readers can skip it undecoded."""
+
+    topic: str
+    key: str
+    value: bytes
+    at: At
+    type: str = ""
+
+
+class Bad(NamedTuple):
+    """A record that could not be understood."""
+
+    reason: str
+    detail: str
+    received_at: int = 0
+
+
+class Item(NamedTuple):
+    """One record of a batch with its decoded value (or Bad), and where it stands."""
+
+    place: Place
+    offset: int
+    value: Any
+    raw: bytes
+    src: str | None
+    seq: Seq | None
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """The transaction of one batch: everything a handler writes goes through `connection` and commits together.
+
+    now: ms, read once in this transaction; revision: of the definitions; service: for `At.src`.
+    """
+
+    connection: Any
+    now: int
+    revision: int
+    service: str
+    epochs: Mapping[Place, int]
+
+    def at(self, item: Item) -> At:
+        place = item.place
+        return At(f"{self.service}:{place[0]}-{place[1]}", self.epochs.get(place, 0), item.offset)
+
+
+Decode = Callable[[Record], Any]
+
+
+def merge(batches: Mapping[Place, list[Record]], decoders: Mapping[str, Decode]) -> tuple[list[Item], dict[Place, int]]:
+    """Decode the records and merge the partitions by `received_at`, never reordering within one.
+
+    Returns the items and, for each partition, the offset after its last record (a decoder that answers None skips a record: it
+    is passed, not handled).
+    """
+    ends = {place: records[-1].offset + 1 for place, records in batches.items() if records}
+    lists = [_decode(place, records, decoders[place[0]]) for place, records in sorted(batches.items())]
+    filled = [items for items in lists if items]
+    if len(filled) <= 1:
+        return (filled[0] if filled else []), ends
+    return list(heapq.merge(*filled, key=_received_at)), ends
+
+
+def _received_at(item: Item) -> int:
+    return item.received_at
+
+
+def _decode(place: Place, records: Iterable[Record], decode: Decode) -> list[Item]:
+    items = []
+    for record in records:
+        raw = record.value or b""
+        try:
+            value = decode(record)
+        except (ValueError, TypeError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            value = Bad("undecodable", str(error)[:500])
+        if value is None:
+            continue
+        src, seq, at = getattr(value, "src", None), getattr(value, "seq", None), value.received_at
+        items.append(Item(place, record.offset, value, raw, src, seq, at))
+    return items

@@ -1,0 +1,251 @@
+"""The only file that knows the Kafka client (docs/adr/0002). Positions live in PostgreSQL; Kafka's own commits are a hint for lag tools."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from runtime.settings import Settings
+from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, int]  # topic without prefix, partition
+Headers = Sequence[tuple[str, bytes]]
+Out = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
+BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
+
+
+class SendFailed(Exception):  # noqa: N818
+    """Kafka did not acknowledge: it may or may not have the records."""
+
+
+class Record(Protocol):
+    """What the loop reads: aiokafka's ConsumerRecord has these, tests make their own."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One lane of one service: the partitions it owns, fetched ahead, handed out in bounded batches.
+
+    A rebalance waits for the batch in flight (`in_flight`) and forgets what was fetched; whoever owns a partition next starts at its
+    watermark. `fresh` holds partitions that were assigned and not positioned yet.
+    """
+
+    def __init__(self, settings: Settings, service: str, lane: str, topics: Sequence[str]) -> None:
+        self._settings, self._service, self._lane = settings, service, lane
+        self.topics = topics
+        self._prefix = len(settings.topic_prefix)
+        self.in_flight = asyncio.Lock()
+        self.assigned: set[Place] = set()
+        self.fresh: set[Place] = set()
+        self.buffer: dict[Place, list[Record]] = {}
+        self.on_assigned: Callable[[], None] = lambda: None
+        self._consumer: Any = None
+        self._joined = asyncio.Event()
+
+    async def start(self) -> None:
+        s = self._settings
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=s.kafka,
+            group_id=f"{s.topic_prefix}{self._service}.{self._lane}",
+            group_instance_id=f"{s.instance}.{self._lane}" if s.instance else None,
+            client_id=f"otklik-{s.instance or self._service}",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=s.session_timeout_ms,
+            heartbeat_interval_ms=max(100, s.session_timeout_ms // 4),
+            rebalance_timeout_ms=s.rebalance_timeout_ms,
+            fetch_min_bytes=s.fetch_min_bytes,
+            fetch_max_wait_ms=s.fetch_wait_ms,
+            metadata_max_age_ms=30_000,
+        )
+        self._consumer.subscribe([s.topic(name) for name in self.topics], listener=self)
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        async with self.in_flight:
+            self.assigned -= set(map(self._place, revoked))
+            self.fresh &= self.assigned
+            self.buffer.clear()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.assigned = set(map(self._place, assigned))
+        self.fresh = set(self.assigned)
+        self._joined.set()
+        self.on_assigned()
+
+    def has_joined(self) -> bool:
+        return self._joined.is_set()
+
+    async def fetch(self, timeout_ms: int, rows: int) -> None:
+        """Wait until records are there (or the time is over) and put them into `buffer`."""
+        fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=rows)
+        for tp, records in fetched.items():
+            place = self._place(tp)
+            if place in self.assigned:
+                self.buffer.setdefault(place, []).extend(records)
+
+    def take(self, rows: int, size: int) -> dict[Place, list[Record]]:
+        """Up to `rows` records and `size` bytes out of the buffer, at least one record, in partition order."""
+        taken: dict[Place, list[Record]] = {}
+        for place in sorted(self.buffer):
+            if rows <= 0 or size <= 0:
+                break
+            waiting = self.buffer[place]
+            count = 0
+            for record in waiting[:rows]:
+                count += 1
+                size -= len(record.value or b"")
+                if size <= 0:
+                    break
+            rows -= count
+            taken[place] = waiting[:count]
+            if count == len(waiting):
+                del self.buffer[place]
+            else:
+                self.buffer[place] = waiting[count:]
+        return taken
+
+    def seek(self, place: Place, offset: int) -> None:
+        self.buffer.pop(place, None)
+        with contextlib.suppress(KafkaError):  # no longer assigned: its next owner positions it
+            self._consumer.seek(self._tp(place), offset)
+
+    async def begins(self, places: Iterable[Place]) -> dict[Place, int]:
+        found = await self._consumer.beginning_offsets([self._tp(p) for p in places])
+        return {self._place(tp): offset for tp, offset in found.items()}
+
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        found = await self._consumer.end_offsets([self._tp(p) for p in places])
+        return {self._place(tp): offset for tp, offset in found.items()}
+
+    def highwater(self, place: Place) -> int | None:
+        with contextlib.suppress(KafkaError):
+            found: int | None = self._consumer.highwater(self._tp(place))
+            return found
+        return None
+
+    def position(self, place: Place) -> int:
+        """The next offset that the client will hand out: past the end of what a fetch found, control records included."""
+        with contextlib.suppress(KafkaError, AttributeError):
+            state = self._consumer._subscription.subscription.assignment.state_value(self._tp(place))  # noqa: SLF001
+            return int(state.position) if state is not None and state.has_valid_position else 0
+        return 0
+
+    async def hint(self, offsets: Mapping[Place, int]) -> None:
+        """Tell Kafka how far we are, for lag tools. It may fail at any time and nothing depends on it."""
+        with contextlib.suppress(KafkaError):
+            await self._consumer.commit({self._tp(place): offset for place, offset in offsets.items() if place in self.assigned})
+
+    def _tp(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._settings.topic(place[0]), place[1])
+
+    def _place(self, tp: TopicPartition) -> Place:
+        return tp.topic[self._prefix :], tp.partition
+
+
+class Producer:
+    """An idempotent producer that knows record batches only. One that failed is thrown away, never used again."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self._settings, self._service = settings, service
+        self._producer: Any = None
+
+    async def start(self) -> "Producer":
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            client_id=f"otklik-{self._service}",
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES + 50_000,
+            request_timeout_ms=15_000,
+            linger_ms=0,
+        )
+        await self._producer.start()
+        return self
+
+    async def stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Not a flush: what was not acknowledged is sent again by a new producer, and waiting for a dead broker helps nobody.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(producer.stop(), timeout=2)
+
+    async def send(self, topic: str, partition: int, records: Sequence[Out]) -> None:
+        """Send records to one partition as record batches, each after the ack of the one before. Raises SendFailed."""
+        name = self._settings.topic(topic)
+        try:
+            waiting = iter(records)
+            record = next(waiting, None)
+            while record is not None:
+                batch = self._producer.create_batch()
+                while record is not None and (batch.record_count() == 0 or batch.size() < BATCH_BYTES):
+                    key, value, headers = record
+                    if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                        break
+                    record = next(waiting, None)
+                if batch.record_count() == 0:
+                    raise SendFailed(f"{topic}-{partition}: a record larger than a batch")
+                await (await self._producer.send_batch(batch, name, partition=partition))
+        except (TimeoutError, KafkaError, OSError, AttributeError) as error:
+            raise SendFailed(f"{topic}-{partition}: {type(error).__name__}") from error
+
+
+async def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
+    """Make the topics that are missing, with the retention that `schemas.topics` states."""
+    async with _admin(settings) as admin:
+        have = set(await admin.list_topics())
+        for topic in topics:
+            name = settings.topic(topic.name)
+            if name in have:
+                continue
+            retention = settings.retention_ms or topic.retention_ms
+            config = {"cleanup.policy": "compact"} if topic.compacted else {"retention.ms": str(retention)}
+            new = NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+            answer = await admin.create_topics([new])
+            for _name, code, *_rest in answer.topic_errors:
+                if code and code != TopicAlreadyExistsError.errno:
+                    raise for_code(code)(f"topic {name}")
+
+
+@contextlib.asynccontextmanager
+async def _admin(settings: Settings) -> Any:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def wait_for(what: Callable[[], Awaitable[Any]], timeout: float, pause: float = 0.2) -> Any:
+    """Call until it stops raising connection errors: at a cold start the broker may be a second behind us."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    while True:
+        try:
+            return await what()
+        except (KafkaError, OSError):
+            if loop.time() >= end:
+                raise
+            await asyncio.sleep(pause)

@@ -1,0 +1,334 @@
+"""The consume loop: fetch, decode, one transaction, relay, hint. Everything that the laws promise stands on this file.
+
+A batch locks its watermarks (the fence against zombies), drops what was seen, lets the service decide and save, and commits state,
+outbox, dead letters, journal and watermark together. What fails for a passing reason runs again; what fails for a record is
+isolated by halving and buried.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from runtime import definitions, metrics, outbox, poison, watermark
+from runtime.batch import At, Bad, Emit, Item, Tx, merge
+from runtime.clock import Clock
+from runtime.db import TRANSIENT, Again, Database
+from runtime.failpoints import Failpoint
+from runtime.kafka import Place, Reader, Record
+from runtime.service import Fired, Service
+from runtime.settings import Settings
+from schemas.topics import BY_NAME, DEFINITIONS
+
+log = logging.getLogger(__name__)
+
+
+class Lane:
+    """A reader with what the loop remembers of it: where each partition stands, and what is to be verified after a seek."""
+
+    def __init__(self, reader: Reader, name: str) -> None:
+        self.reader, self.name = reader, name
+        self.positions: dict[Place, int] = {}
+        self.verify: dict[Place, tuple[int, int]] = {}
+        self.accepted: dict[Place, int] = {}
+        self.fetching: asyncio.Task[None] | None = None
+        self.hints: dict[Place, int] = {}
+        self.next_hint = 0.0
+
+
+class Loop:
+    """Reads the lanes of one service. `turns.py` drives it: freely in live time, by turns under the driven clock."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        relay: outbox.Relay,
+        vault: poison.Vault,
+        failpoint: Failpoint,
+    ) -> None:
+        self.service, self.settings, self.db, self.clock, self.relay = service, settings, db, clock, relay
+        self._vault, self._failpoint = vault, failpoint
+        self._decoders = {c.topic.name: c.decode for c in service.consumes}
+        self._limit = poison.Limit(settings.poison_in_a_row, settings.poison_window, settings.poison_share)
+        self._rows = settings.batch_rows
+        self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
+        self.handled = 0  # records and timers, for the watchdog and the driven clock
+        self.oldest = 0  # received_at of the last record handled, for backpressure
+
+    def _lane(self, name: str) -> Lane:
+        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name)
+
+    # ---- positions
+
+    async def position(self, lane: Lane) -> None:
+        """Start freshly assigned partitions at their watermarks; refuse a topic that was deleted and made again."""
+        fresh = set(lane.reader.fresh)
+        if not fresh:
+            return
+        async with self.db.transaction() as connection:
+            await watermark.ensure(connection, fresh | {(watermark.TIMERS, p) for _, p in fresh})
+            known = await watermark.read(connection, lane.reader.topics)
+        begins, ends = await asyncio.gather(lane.reader.begins(fresh), lane.reader.ends(fresh))
+        for place in fresh:
+            mark, print_ = known[place]
+            if mark > ends[place]:
+                raise watermark.TopicRecreated(_recreated(place, f"the watermark {mark} is beyond the log's end {ends[place]}"))
+            start = begins[place] if mark < 0 else max(mark, begins[place])
+            if 0 <= mark < begins[place]:
+                metrics.lost.labels(self.service.name, place[0]).inc(begins[place] - mark)
+                log.error(
+                    "retention deleted records before they were read",
+                    extra={"place": place, "count": begins[place] - mark},
+                )
+            lane.positions[place] = start
+            lane.verify.pop(place, None)
+            if print_ and start == mark and mark > begins[place]:
+                lane.verify[place] = (mark - 1, print_)
+                start = mark - 1  # read the last record again: it must be the one we know
+            lane.reader.seek(place, start)
+        lane.reader.fresh -= fresh
+
+    def _check(self, lane: Lane, batch: dict[Place, list[Record]]) -> None:
+        for place, records in batch.items():
+            expected = lane.verify.pop(place, None)
+            if expected and records[0].offset == expected[0] and watermark.fingerprint(records[0]) != expected[1]:
+                raise watermark.TopicRecreated(_recreated(place, f"the record at {expected[0]} is not the one that was read"))
+
+    # ---- one batch
+
+    async def take(self, lane: Lane) -> int:
+        """Handle what the lane has fetched, up to the bounds of a batch. Returns the number of records."""
+        await self.position(lane)
+        async with lane.reader.in_flight:
+            batch = lane.reader.take(self._rows, self.settings.batch_bytes)
+        if not batch:
+            return 0
+        started = asyncio.get_running_loop().time()
+        await self.process(lane, self._portion(lane, batch))
+        self._adapt(asyncio.get_running_loop().time() - started)
+        return sum(map(len, batch.values()))
+
+    async def take_all(self, lane: Lane) -> None:
+        """Handle all that is buffered, in the one merged order, cut into transactions of at most `batch_rows`."""
+        batch, lane.reader.buffer = lane.reader.buffer, {}
+        portion = self._portion(lane, batch)
+        while len(portion.items) > self.settings.batch_rows:
+            head, portion = portion.halves(self.settings.batch_rows)
+            await self.process(lane, head)
+        await self.process(lane, portion)
+
+    def _portion(self, lane: Lane, batch: dict[Place, list[Record]]) -> "Portion":
+        self._check(lane, batch)
+        self._failpoint("fetched")
+        items, ends = merge(batch, self._decoders)
+        firsts = {place: records[0].offset for place, records in batch.items()}
+        prints = {place: watermark.fingerprint(records[-1]) for place, records in batch.items()}
+        return Portion(items, firsts, ends, prints)
+
+    def _adapt(self, seconds: float) -> None:
+        """Bound a batch by time: a slow one makes the next ones smaller, quick ones let them grow back."""
+        if seconds > self.settings.batch_seconds:
+            self._rows = max(1, self._rows // 2)
+        elif seconds < self.settings.batch_seconds / 4:
+            self._rows = min(self.settings.batch_rows, self._rows * 2)
+
+    async def process(self, lane: Lane, portion: "Portion") -> None:
+        """Run the portion until it is committed, lost to another owner, or isolated and buried."""
+        attempt = 0
+        while True:
+            why: str
+            async with lane.reader.in_flight:
+                if not set(portion.firsts) <= lane.reader.assigned:
+                    return  # revoked meanwhile: the new owner starts at the watermark
+                try:
+                    await self._transact(lane, portion)
+                    return
+                except Again:
+                    why = "again"
+                except watermark.Gap as gap:
+                    metrics.gaps.labels(self.service.name, "sought").inc()
+                    for place, offset in gap.marks.items():
+                        lane.accepted[place] = offset
+                        lane.reader.seek(place, offset)
+                    return
+                except TRANSIENT as error:
+                    why = type(error).__name__
+                    log.warning("batch runs again", extra={"why": why, "attempt": attempt})
+                except Exception as error:  # the record's fault, or our code's: isolate it
+                    parts = self._isolate(portion, error)
+                    log.exception("batch failed, halving", extra={"rows": len(portion.items)})
+                    why = ""
+            metrics.retries.labels(self.service.name, why or "poison").inc()
+            if not why:
+                for part in parts:
+                    await self.process(lane, part)
+                return
+            if why != "again":
+                await asyncio.sleep(min(5.0, 0.05 * 2**attempt))
+                attempt = min(attempt + 1, 10)
+
+    def _isolate(self, portion: "Portion", error: Exception) -> Sequence["Portion"]:
+        handled = [i for i, item in enumerate(portion.items) if not isinstance(item.value, Bad)]
+        if not handled:
+            raise error  # burying itself fails: not the record's fault
+        if len(handled) > 1:
+            return portion.halves(handled[len(handled) // 2])
+        self._limit.bad()
+        items = list(portion.items)
+        items[handled[0]] = poison.as_bad(items[handled[0]], error)
+        return [portion.with_items(items)]
+
+    async def _transact(self, lane: Lane, portion: "Portion") -> None:
+        name = self.service.name
+        with metrics.stage_seconds.labels(name, "transaction").time():
+            async with self.db.transaction() as connection:
+                marks, now, revision = await watermark.lock(connection, portion.firsts)
+                self._failpoint("locked")
+                behind = watermark.gap(portion.firsts, marks, lane.accepted)
+                if behind:
+                    raise watermark.Gap(behind)
+                fresh = watermark.unseen(portion.items, marks)
+                good = [item for item in fresh if not isinstance(item.value, Bad)]
+                bad = [item for item in fresh if isinstance(item.value, Bad)]
+                self._refuse_closed(bad)
+                tx = Tx(connection, now, revision, name, {place: mark.epoch for place, mark in marks.items()})
+                emits = await self._handle(tx, good) if good else []
+                self._failpoint("handled")
+                if bad:
+                    await poison.bury(connection, self._vault, name, bad, now)
+                froms = {place: max(marks[place].next_offset, first) for place, first in portion.firsts.items()}
+                for place, end in portion.ends.items():
+                    if end > marks[place].next_offset:
+                        marks[place].next_offset, marks[place].fingerprint = end, portion.prints[place]
+                rows = outbox.pack(emits, self.settings.partitions)
+                await watermark.finish(connection, marks, froms, now, revision, rows)
+                self._failpoint("before_commit")
+        self._failpoint("after_commit")
+        if rows:
+            self.relay.wake.set()
+        self._limit.good(len(good))
+        self._committed(lane, portion, len(portion.items) - len(fresh))
+        await self.service.committed()
+        await self._hint(lane, portion)
+
+    async def _handle(self, tx: Tx, items: list[Item]) -> list[Emit]:
+        documents = [item for item in items if item.place[0] == DEFINITIONS.name]
+        if documents:
+            await definitions.store(tx.connection, documents)
+            items = [item for item in items if item.place[0] != DEFINITIONS.name]
+        return await self.service.handle(tx, items) if items else []
+
+    def _refuse_closed(self, bad: Sequence[Item]) -> None:
+        """Only topics that others may write can hold rubbish; in our own it means that the code is broken."""
+        for item in bad:
+            if item.value.reason == "undecodable" and not BY_NAME[item.place[0]].open:
+                self._limit.bad()
+
+    def _committed(self, lane: Lane, portion: "Portion", dropped: int) -> None:
+        name = self.service.name
+        count = 0
+        for place, end in portion.ends.items():
+            count += end - portion.firsts[place]
+            lane.positions[place] = max(end, lane.positions.get(place, 0))
+            metrics.records.labels(name, place[0]).inc(end - portion.firsts[place])
+        metrics.batch_rows.labels(name, lane.name).observe(count)
+        if dropped:
+            metrics.duplicates.labels(name, "watermark").inc(dropped)
+        self.handled += count
+        if portion.items:
+            self.oldest = portion.items[-1].received_at
+
+    async def _hint(self, lane: Lane, portion: "Portion") -> None:
+        """At most once a second: the commit is a round trip, and only lag tools read it."""
+        lane.hints.update(portion.ends)
+        now = asyncio.get_running_loop().time()
+        if now >= lane.next_hint:
+            lane.next_hint = now + 1.0
+            hints, lane.hints = lane.hints, {}
+            await lane.reader.hint(hints)
+            self._failpoint("hinted")
+
+    # ---- timers
+
+    async def fire(self, now: int) -> int:
+        """Fire the due timers of the partitions this process owns. Returns how many."""
+        timers = self.service.timers
+        owned = sorted({p for _, p in self.lanes[0].reader.assigned}) if self.lanes else []
+        if timers is None or not owned:
+            return 0
+        async with self.db.connection() as connection:
+            if not await timers.due(connection, owned, now):
+                return 0
+        limit = self.settings.timer_rows
+        while True:
+            try:
+                fired = await self._fire(owned, limit)
+            except Again:
+                continue
+            except TRANSIENT as error:
+                log.warning("timers run again", extra={"why": type(error).__name__})
+                metrics.retries.labels(self.service.name, type(error).__name__).inc()
+                return 0  # the cycle comes back
+            except Exception:
+                if limit == 1:
+                    raise  # one person's timer breaks the code: stop, and say so
+                log.exception("timers failed, one at a time")
+                limit = 1
+                continue
+            metrics.timers_fired.labels(self.service.name).inc(fired.count)
+            metrics.timers_late.labels(self.service.name).set(max(0, now - fired.oldest) / 1000 if fired.count else 0)
+            self.handled += fired.count
+            return fired.count
+
+    async def _fire(self, owned: Sequence[int], limit: int) -> Fired:
+        assert self.service.timers is not None
+        async with self.lanes[0].reader.in_flight:
+            name = self.service.name
+            with metrics.stage_seconds.labels(name, "timers").time():
+                async with self.db.transaction() as connection:
+                    marks, now, revision = await watermark.lock(connection, [(watermark.TIMERS, p) for p in owned])
+                    self._failpoint("timers_locked")
+                    ats = {p: At(f"{name}:timers-{p}", m.epoch, max(0, m.next_offset)) for (_, p), m in marks.items()}
+                    tx = Tx(connection, now, revision, name, {})
+                    fired = await self.service.timers.fire(tx, ats, limit)
+                    froms = {place: max(0, mark.next_offset) for place, mark in marks.items()}
+                    for mark in marks.values():
+                        mark.next_offset = max(0, mark.next_offset) + 1
+                    rows = outbox.pack(fired.emits, self.settings.partitions)
+                    await watermark.finish(connection, marks, froms, now, revision, rows)
+                    self._failpoint("timers_before_commit")
+            self._failpoint("timers_after_commit")
+            if rows:
+                self.relay.wake.set()
+            await self.service.committed()
+            return fired
+
+
+class Portion:
+    """Part of a batch that commits in one transaction: items in merged order, and the offsets it covers in each partition."""
+
+    __slots__ = ("ends", "firsts", "items", "prints")
+
+    def __init__(self, items: Sequence[Item], firsts: dict[Place, int], ends: dict[Place, int], prints: dict[Place, int]) -> None:
+        self.items, self.firsts, self.ends, self.prints = items, firsts, ends, prints
+
+    def with_items(self, items: Sequence[Item]) -> "Portion":
+        return Portion(items, self.firsts, self.ends, self.prints)
+
+    def halves(self, index: int) -> "tuple[Portion, Portion]":
+        """Cut before item `index`: each partition's range is cut before its first item of the second half."""
+        left, right = self.items[:index], self.items[index:]
+        cut = dict(self.ends)
+        for item in reversed(right):
+            cut[item.place] = item.offset
+        first = Portion(left, self.firsts, cut, dict.fromkeys(self.prints, 0))
+        return first, Portion(right, cut, self.ends, self.prints)
+
+
+def _recreated(place: Place, why: str) -> str:
+    return (
+        f"{place[0]}-{place[1]}: {why}. The topic was deleted and made again, or this database belongs to another log. "
+        "Restore the matching one, or forget the old positions with `otklik reset-positions` and know what that means."
+    )

@@ -1,0 +1,143 @@
+"""One state row a person, and the only way to change it: load locked, decide, save (law 3).
+
+Timers live in the row (`due_at` is the earliest), so a merge folds them with the state and none can be lost or fire twice. A merged
+person leaves a tombstone that points at the winner; whatever comes later for the loser acts on the winner under its lock.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from runtime.db import Again, Connection
+
+TABLE = """
+CREATE TABLE person (
+    id uuid PRIMARY KEY, partition smallint NOT NULL, state bytea NOT NULL, due_at bigint, merged_into uuid
+)
+"""  # in each service's own migration, with an index on (partition, due_at) WHERE due_at IS NOT NULL
+
+LOCK = "SELECT id, state, merged_into FROM person WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+RESOLVE = """
+WITH RECURSIVE chain AS (
+    SELECT id AS asked, merged_into AS at FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL
+    UNION ALL
+    SELECT c.asked, p.merged_into FROM chain c JOIN person p ON p.id = c.at WHERE p.merged_into IS NOT NULL
+)
+SELECT asked, at FROM chain c WHERE NOT EXISTS (SELECT FROM person p WHERE p.id = c.at AND p.merged_into IS NOT NULL)
+"""
+UPDATE = """
+UPDATE person p SET state = u.state, due_at = u.due FROM unnest($1::uuid[], $2::bytea[], $3::bigint[]) AS u (id, state, due)
+WHERE p.id = u.id
+"""
+INSERT = """
+INSERT INTO person (id, partition, state, due_at, merged_into)
+SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::bigint[], $5::uuid[]) ORDER BY 1 ON CONFLICT (id) DO NOTHING
+"""
+BURY = """
+UPDATE person p SET state = '', due_at = NULL, merged_into = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (id, winner)
+WHERE p.id = u.id
+"""
+IS_DUE = "SELECT EXISTS (SELECT FROM person WHERE partition = ANY($1::smallint[]) AND due_at <= $2)"
+DUE = """
+SELECT id::text AS id, partition, due_at FROM person WHERE partition = ANY($1::smallint[]) AND due_at <= $2
+ORDER BY due_at, id LIMIT $3
+"""
+
+
+class Saved(NamedTuple):
+    """A state to write. due_at: ms of the earliest timer, or None."""
+
+    id: str
+    partition: int
+    state: bytes
+    due_at: int | None
+
+
+class People:
+    """The people of one transaction: locked rows, and who is whom."""
+
+    def __init__(self, states: dict[str, bytes], aliases: dict[str, str]) -> None:
+        self._states, self._aliases = states, aliases
+        self._known = set(states)
+        self._buried: dict[str, str] = {}
+
+    def canonical(self, person: str) -> str:
+        """The one whom this id means now, through every merge of the base and of this batch."""
+        while person in self._aliases:
+            person = self._aliases[person]
+        return person
+
+    def state(self, person: str) -> bytes | None:
+        """The locked state of a canonical id; None for somebody new."""
+        return self._states.get(person)
+
+    def merge(self, winner: str, loser: str) -> tuple[str, str] | None:
+        """Make `loser` mean `winner` from here on. Returns the canonical pair whose states are to be folded, or None if one already."""
+        winner, loser = self.canonical(winner), self.canonical(loser)
+        if winner == loser:
+            return None
+        self._aliases[loser] = winner
+        self._buried[loser] = winner
+        return winner, loser
+
+    async def save(self, connection: Connection, rows: Iterable[Saved]) -> None:
+        """Write the states and the tombstones. Raises Again when somebody else made a row that was not there to lock."""
+        rows = [row for row in rows if row.id not in self._buried]
+        old = [row for row in rows if row.id in self._known]
+        if old:
+            await connection.execute(UPDATE, [r.id for r in old], [r.state for r in old], [r.due_at for r in old])
+        new = sorted(row for row in rows if row.id not in self._known)
+        stones = sorted((loser, self.canonical(winner)) for loser, winner in self._buried.items())
+        fresh = [stone for stone in stones if stone[0] not in self._known]
+        if new or fresh:
+            await self._insert(connection, new, fresh)
+        known = [stone for stone in stones if stone[0] in self._known]
+        if known:
+            await connection.execute(BURY, [s[0] for s in known], [s[1] for s in known])
+
+    async def _insert(self, connection: Connection, new: Sequence[Saved], stones: Sequence[tuple[str, str]]) -> None:
+        answer = await connection.execute(
+            INSERT,
+            [r.id for r in new] + [s[0] for s in stones],
+            [r.partition for r in new] + [0] * len(stones),
+            [r.state for r in new] + [b""] * len(stones),
+            [r.due_at for r in new] + [None] * len(stones),
+            [None] * len(new) + [s[1] for s in stones],
+        )
+        if int(answer.rsplit(" ", 1)[1]) != len(new) + len(stones):
+            raise Again("a person appeared while we decided")
+
+
+async def load(connection: Connection, ids: Collection[str]) -> People:
+    """Lock the rows of these people, in id order, tombstones followed.
+
+    The quick way locks what was asked for. If one of the rows is a tombstone the ids are resolved and locked anew by the caller's
+    next attempt (`resolve` first), because locking the winner now would break the order.
+    """
+    rows = await connection.fetch(LOCK, sorted(ids))
+    if any(row["merged_into"] is not None for row in rows):
+        return await _load_resolved(connection, ids)
+    return People({str(row["id"]): row["state"] for row in rows}, {})
+
+
+async def _load_resolved(connection: Connection, ids: Collection[str]) -> People:
+    """Resolve aliases, lock the canonical rows in order, and look again: a merge that came between means Again.
+
+    Rows locked by the first look are a subset in the same order or tombstones, which only the owner of their winner's lock writes;
+    where two batches still cross, PostgreSQL ends one and it runs again.
+    """
+    aliases = {str(row["asked"]): str(row["at"]) for row in await connection.fetch(RESOLVE, list(ids))}
+    wanted = sorted({aliases.get(person, person) for person in ids})
+    rows = await connection.fetch(LOCK, wanted)
+    if any(row["merged_into"] is not None for row in rows):
+        raise Again("merged while we waited for the lock")
+    return People({str(row["id"]): row["state"] for row in rows}, aliases)
+
+
+async def is_due(connection: Connection, partitions: Sequence[int], now: int) -> bool:
+    return bool(await connection.fetchval(IS_DUE, list(partitions), now))
+
+
+async def due(connection: Connection, partitions: Sequence[int], now: int, limit: int) -> list[tuple[str, int, int]]:
+    """(person, partition, due_at) of the earliest due people, not locked: the caller loads them and looks again."""
+    rows = await connection.fetch(DUE, list(partitions), now, limit)
+    return [(row["id"], row["partition"], row["due_at"]) for row in rows]

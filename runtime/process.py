@@ -1,0 +1,208 @@
+"""A process: one service or several, live from settings to SIGTERM, with health, metrics and a watchdog."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from runtime import health, log, metrics
+from runtime.clock import Clock
+from runtime.db import TRANSIENT, Database
+from runtime.drive import register
+from runtime.failpoints import Failpoint, build
+from runtime.kafka import Producer, create_topics, wait_for
+from runtime.loop import Loop
+from runtime.migrate import migrate
+from runtime.outbox import Relay
+from runtime.poison import Vault
+from runtime.service import Service
+from runtime.settings import Settings
+from runtime.turns import Driver
+from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
+
+logger = logging.getLogger(__name__)
+
+PROGRESS = """
+INSERT INTO runtime.progress (service, instance, caught_up_at, reported_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (service, instance) DO UPDATE SET caught_up_at = EXCLUDED.caught_up_at, reported_at = EXCLUDED.reported_at
+"""
+
+
+@dataclass
+class Context:
+    """What a running service can reach."""
+
+    service: Service
+    settings: Settings
+    db: Database
+    clock: Clock
+    relay: Relay
+    vault: Vault
+    failpoint: Failpoint
+    driver: Driver | None = None
+    loop: Loop | None = None
+    apps: dict[str, Any] = field(default_factory=dict)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def producer(self) -> Producer:
+        return Producer(self.settings, self.service.name)
+
+
+def secret(settings: Settings) -> str:
+    """The installation's secret, from the keys file; a fixed one without it, which only a test has."""
+    if settings.keys_file is None:
+        return "no keys file: a test"
+    keys: dict[str, str] = json.loads(Path(settings.keys_file).read_text())
+    return keys.get("secret") or keys["api_key"]
+
+
+async def open_context(service: Service, settings: Settings) -> Context:
+    """Migrations, topics, connections. Waits for a broker and a database that are just coming up."""
+    await wait_for(lambda: migrate(settings, "runtime", "runtime.clocksql"), timeout=60)
+    await migrate(settings, service.name, "runtime.sql", *service.migrations)
+    read = [c.topic for c in service.consumes]
+    if read or service.topics_written:
+        await wait_for(lambda: create_topics(settings, [*read, *service.topics_written]), timeout=60)
+    db = await Database(settings, service.name).open()
+    clock = Clock(db)
+    await clock.start()
+    if service.consumes or service.timers:
+        await register(db, service.name)
+    failpoint = build(settings.failpoints, service.name)
+    relay = Relay(db, service.name, lambda: Producer(settings, service.name), failpoint)
+    return Context(service, settings, db, clock, relay, Vault(secret(settings)), failpoint)
+
+
+async def run_service(context: Context) -> None:
+    """Run until `context.stopping`: then finish the batch in hand, drain the relay, close."""
+    service, settings = context.service, context.settings
+    loop = Loop(service, settings, context.db, context.clock, context.relay, context.vault, context.failpoint)
+    driver = Driver(loop)
+    context.loop, context.driver = loop, driver
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(context.db.close)
+        stack.push_async_callback(context.clock.stop)
+        await stack.enter_async_context(service.life(context))
+        relay = asyncio.create_task(context.relay.run(), name=f"{service.name}-relay")
+        work = asyncio.create_task(driver.run(), name=f"{service.name}-loop")
+        observer = asyncio.create_task(_observe(context), name=f"{service.name}-observer")
+        stop = asyncio.create_task(context.stopping.wait())
+        context.ready.set()
+        everything: list[asyncio.Task[Any]] = [relay, work, observer, stop]
+        done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        driver.stop()
+        await asyncio.wait({work})
+        context.relay.stop()
+        await asyncio.wait({relay}, timeout=10)
+        for task in (relay, observer, stop):
+            task.cancel()
+        for task in done | {work}:
+            if task is not stop and not task.cancelled() and task.exception():
+                raise task.exception()  # type: ignore[misc]
+
+
+async def _observe(context: Context) -> None:
+    """Every few seconds: lag, outbox and progress; and the watchdog: assigned, behind and silent for a minute means stuck."""
+    loop_time = asyncio.get_running_loop().time
+    assert context.loop is not None
+    loop, handled, since = context.loop, -1, loop_time()
+    while True:
+        await asyncio.sleep(2.0)
+        behind = _lag(context)
+        if loop.handled != handled or not behind or context.clock.state.driven:
+            handled, since = loop.handled, loop_time()
+        elif loop_time() - since > context.settings.watchdog_s:
+            logger.critical(
+                "stuck: records wait and none was handled",
+                extra={"behind": behind, "seconds": context.settings.watchdog_s},
+            )
+            os._exit(1)  # a hung client cannot be trusted to close
+        try:
+            now = context.clock.last_known_ms()
+            await context.relay.measure(now)
+            await _report(context, now, behind)
+        except TRANSIENT as error:
+            logger.warning("could not report", extra={"why": type(error).__name__})
+
+
+def _lag(context: Context) -> int:
+    behind = 0
+    assert context.loop is not None
+    for lane in context.loop.lanes:
+        for place in lane.reader.assigned:
+            high, position = lane.reader.highwater(place), lane.positions.get(place)
+            if high is not None and position is not None:
+                lag = max(0, high - position)
+                metrics.lag.labels(context.service.name, place[0], str(place[1])).set(lag)
+                behind += lag
+    return behind
+
+
+async def _report(context: Context, now: int, behind: int) -> None:
+    """For ingest's backpressure: only a service that has caught up moves its mark, so a stuck or dead one ages."""
+    if not any(c.topic in (FACTS_RAW, FACTS_RAW_BULK) for c in context.service.consumes):
+        return
+    if behind == 0 or (context.loop and context.loop.handled):
+        oldest = now if behind == 0 else context.loop.oldest if context.loop else 0
+        async with context.db.transaction() as connection:
+            await connection.execute(PROGRESS, context.service.name, context.settings.instance, oldest, now)
+
+
+async def run(services: Sequence[Service], settings: Settings) -> None:
+    """Run services in this process until SIGTERM or SIGINT, or until one of them fails."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    contexts = []
+    for service in services:
+        contexts.append(await open_context(service, settings))
+    server = _admin(contexts, settings)
+    tasks = {asyncio.create_task(run_service(c), name=c.service.name) for c in contexts}
+    serving = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    for context in contexts:
+        context.stopping.set()
+    await asyncio.wait(tasks, timeout=30)
+    server.should_exit = True
+    await asyncio.wait({serving}, timeout=5)
+    waiting.cancel()
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception():
+            raise task.exception()  # type: ignore[misc]
+
+
+def _admin(contexts: Sequence[Context], settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        health.app(contexts),
+        host=settings.host,
+        port=settings.admin_port_own,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    return server
+
+
+def main(services: Sequence[Service], settings: Settings | None = None) -> None:
+    """The entry of every service's `__main__`: exit code 1 with the reason in the log when it fails."""
+    settings = settings or Settings()
+    log.setup("+".join(s.name for s in services), settings.instance)
+    try:
+        uvloop.run(run(services, settings))
+    except Exception as error:
+        logger.critical("stopped", exc_info=error, extra={"why": str(error)[:300]})
+        raise SystemExit(1) from error

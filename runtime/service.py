@@ -1,0 +1,80 @@
+"""What a service is to the machine: a value. `run` in runtime/process.py makes it live."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.batch import At, Decode, Emit, Item, Tx
+from runtime.db import Connection
+from schemas.topics import Topic
+
+if TYPE_CHECKING:
+    from runtime.process import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Consumes:
+    """One input: decode answers a value with `received_at` (and `src`, `seq` where it has them), or None to pass it by."""
+
+    topic: Topic
+    decode: Decode
+    lane: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What a round of timers did. oldest: due instant (ms) of the first one."""
+
+    emits: Sequence[Emit] = ()
+    count: int = 0
+    oldest: int = 0
+
+
+class Timers(Protocol):
+    """The timer lane of a service. `fire` handles up to `limit` due timers of the partitions in `ats`, oldest first."""
+
+    async def due(self, connection: Connection, partitions: Sequence[int], now: int) -> bool: ...
+    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired: ...
+
+
+async def _nothing(_tx: Tx, _items: Sequence[Item]) -> list[Emit]:
+    return []
+
+
+async def _no_hook() -> None:
+    return None
+
+
+async def _settled() -> bool:
+    return False
+
+
+@asynccontextmanager
+async def _no_life(_context: "Context") -> AsyncIterator[None]:
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """handle: decide and save a batch inside `tx`, answer the emits in the order of the items.
+
+    life: a context manager around the whole run for what else the service keeps (HTTP server, connections, tasks).
+    committed: called after each commit. settle: finishes what is under way (open attempts) in a driven turn, True if it did
+    anything. app: an ASGI app served on (host, port). failpoints: names beside those of the machine.
+    """
+
+    name: str
+    consumes: Sequence[Consumes] = ()
+    handle: Callable[[Tx, Sequence[Item]], Awaitable[list[Emit]]] = _nothing
+    timers: Timers | None = None
+    migrations: Sequence[str] = ()
+    topics_written: Sequence[Topic] = ()
+    life: Callable[["Context"], AbstractAsyncContextManager[Any]] = _no_life
+    committed: Callable[[], Awaitable[None]] = _no_hook
+    settle: Callable[[], Awaitable[bool]] = _settled
+    failpoints: Sequence[str] = ()
+    checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
+
+    def topics(self, lane: str) -> list[str]:
+        return [c.topic.name for c in self.consumes if c.lane == lane]

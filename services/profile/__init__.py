@@ -1,0 +1,1 @@
+"""Who is it: facts find their person, identities merge, attributes settle (ARCHITECTURE.md, profile)."""

@@ -1,0 +1,26 @@
+"""The profile service: `facts.raw` -> `facts`."""
+
+from runtime.process import main as run_main
+from runtime.service import Consumes, Service
+from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
+from services.profile.handler import Handler, decode_raw
+
+
+def service() -> Service:
+    handler = Handler()
+    return Service(
+        name="profile",
+        consumes=(Consumes(FACTS_RAW, decode_raw), Consumes(FACTS_RAW_BULK, decode_raw, lane="bulk")),
+        handle=handler,
+        committed=handler.committed,
+        migrations=("services.profile.migrations",),
+        topics_written=(FACTS, FACTS_BULK),
+    )
+
+
+def main() -> None:
+    run_main([service()])
+
+
+if __name__ == "__main__":
+    main()

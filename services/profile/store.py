@@ -1,0 +1,143 @@
+"""The tables of profile: identifiers, profiles, and the ids of facts seen today and yesterday."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.db import Again, Connection
+from services.profile.domain import Profile
+
+DAY_MS = 86_400_000
+
+OWNERS = """
+SELECT i.key, i.profile::text AS profile, p.merged_into::text AS merged_into
+FROM identifier i JOIN profile p ON p.id = i.profile WHERE i.key = ANY($1::text[])
+"""
+STONES = "SELECT id::text AS id, merged_into::text AS at FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL"
+# Inserts what is new and locks what is there, in one order for everybody.
+CLAIM = """
+INSERT INTO identifier (key, profile) SELECT * FROM unnest($1::text[], $2::uuid[]) ORDER BY 1
+ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key RETURNING key, profile::text AS profile, (xmax = 0) AS fresh
+"""
+LOCK = "SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+GIVE = "UPDATE identifier i SET profile = u.profile FROM unnest($1::text[], $2::uuid[]) AS u (key, profile) WHERE i.key = u.key"
+INSERT = "INSERT INTO profile (id, first_at, state) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) ORDER BY 1"
+UPDATE = """
+UPDATE profile p SET first_at = u.first_at, state = u.state FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS u (id, first_at, state)
+WHERE p.id = u.id
+"""
+BURY = """
+UPDATE profile p SET state = '', merged_into = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (id, winner) WHERE p.id = u.id
+"""
+SEE = """
+WITH new AS (
+    INSERT INTO seen (day, id) SELECT $1, u.id FROM unnest($2::uuid[]) AS u (id) ORDER BY u.id ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT id::text AS id FROM new WHERE NOT EXISTS (SELECT FROM seen s WHERE s.day = $1 - 1 AND s.id = new.id)
+"""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Profile).decode
+
+
+class Seen:
+    """Message ids of at least the last 24 hours, kept by day; a day's partition is made when its first fact comes."""
+
+    def __init__(self) -> None:
+        self._made: set[int] = set()
+        self._making: set[int] = set()
+
+    async def new(self, connection: Connection, ids: Collection[str], now: int) -> set[str]:
+        """Which of these fact ids come for the first time; they count as seen when the transaction commits."""
+        day = now // DAY_MS
+        if day not in self._made:
+            await self._make(connection, day)
+        rows = await connection.fetch(SEE, day, list(ids))
+        return {row["id"] for row in rows}
+
+    async def _make(self, connection: Connection, day: int) -> None:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('profile.seen'))")
+        for wanted in (day - 1, day):
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS seen_{wanted} PARTITION OF seen FOR VALUES IN ({int(wanted)})")
+        rows = await connection.fetch(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'seen'::regclass"
+        )
+        for row in rows:
+            if int(row["relname"].removeprefix("seen_")) < day - 1:
+                await connection.execute(f'DROP TABLE "{row["relname"]}"')
+        self._making.add(day)
+
+    def committed(self) -> None:
+        """Only now are the partitions that a batch made sure to be there."""
+        self._made |= self._making
+        self._making.clear()
+
+
+async def owners(connection: Connection, keys: Collection[str]) -> dict[str, str]:
+    """Identifier -> canonical profile, for those known. Read without a lock: consumers follow a merge that comes later."""
+    rows = await connection.fetch(OWNERS, list(keys))
+    found = {row["key"]: row["merged_into"] or row["profile"] for row in rows}
+    if any(row["merged_into"] for row in rows):
+        follow = await resolve(connection, set(found.values()))
+        found = {key: follow.get(profile, profile) for key, profile in found.items()}
+    return found
+
+
+async def resolve(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Tombstone -> the profile that it means now, through chains."""
+    direct: dict[str, str] = {}
+    ask = set(ids)
+    while ask:
+        rows = await connection.fetch(STONES, list(ask))
+        direct.update({row["id"]: row["at"] for row in rows})
+        ask = {row["at"] for row in rows} - set(direct)
+    return {start: _end(start, direct) for start in direct}
+
+
+def _end(start: str, direct: Mapping[str, str]) -> str:
+    while start in direct:
+        start = direct[start]
+    return start
+
+
+async def claim(connection: Connection, wanted: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """Insert or lock identifiers, in key order. wanted: identifier -> the profile to give it if nobody has it.
+
+    Returns identifier -> profile as the base has it now (a tombstone perhaps), and which were inserted by us.
+    """
+    keys = sorted(wanted)
+    rows = await connection.fetch(CLAIM, keys, [wanted[k] for k in keys])
+    return {r["key"]: r["profile"] for r in rows}, {r["key"] for r in rows if r["fresh"]}
+
+
+async def lock(connection: Connection, ids: Collection[str]) -> dict[str, Profile]:
+    """Lock canonical profiles in id order. A tombstone among them means that a merge came first: Again."""
+    if not ids:
+        return {}
+    rows = await connection.fetch(LOCK, sorted(ids))
+    if any(row["merged_into"] is not None for row in rows):
+        raise Again("merged while we waited for the lock")
+    return {row["id"]: _decode(row["state"]) for row in rows}
+
+
+async def save(
+    connection: Connection,
+    *,
+    new: Mapping[str, Profile],
+    old: Mapping[str, Profile],
+    buried: Mapping[str, str],
+    given: Mapping[str, str],
+) -> None:
+    """Write what the batch decided. buried: loser -> winner; given: identifier -> profile where it is not what `claim` inserted."""
+    for statement, rows in ((INSERT, new), (UPDATE, old)):
+        if rows:
+            await connection.execute(statement, *_columns(rows))
+    if buried:
+        await connection.execute(BURY, list(buried), list(buried.values()))
+    if given:
+        await connection.execute(GIVE, list(given), list(given.values()))
+
+
+def _columns(rows: Mapping[str, Profile]) -> tuple[Sequence[Any], ...]:
+    return list(rows), [p.first_at for p in rows.values()], [_encode(p) for p in rows.values()]

@@ -17,7 +17,7 @@ from schemas.topics import Topic
 log = logging.getLogger(__name__)
 
 Place = tuple[str, int]  # topic without prefix, partition
-Headers = Sequence[tuple[str, bytes]]
+Headers = list[tuple[str, bytes]]  # a list: the client insists
 Out = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
 

@@ -55,7 +55,7 @@ def pack(emits: Iterable[Emit], partitions: int) -> list[tuple[str, int, int, by
         if records and size + len(value) > ROW_BYTES:
             rows.append((*place, len(records), _pack(records)))
             records, size = [], 0
-        records.append((emit.key.encode(), value, (("t", emit.type.encode()),) if emit.type else ()))
+        records.append((emit.key.encode(), value, [("t", emit.type.encode())] if emit.type else []))
         open_rows[place] = (records, size + len(value))
     rows.extend((*place, len(records), _pack(records)) for place, (records, _) in open_rows.items())
     return rows

@@ -65,7 +65,7 @@ class Publisher:
                 error: BaseException | None = None
                 try:
                     producer = await self._ready()
-                    await producer.send(*place, [(record.key, record.value, ()) for record, _ in waiting])
+                    await producer.send(*place, [(record.key, record.value, []) for record, _ in waiting])
                 except (SendFailed, OSError) as failure:
                     error = failure if isinstance(failure, SendFailed) else SendFailed(type(failure).__name__)
                     await self._drop()

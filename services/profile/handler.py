@@ -29,8 +29,6 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
-    if fact.occurred_at > fact.received_at:
-        return msgspec.structs.replace(fact, occurred_at=fact.received_at)
     return fact
 
 
@@ -85,13 +83,14 @@ def _normal(identifier: str) -> str | None:
 
 
 def _clean(fact: Fact) -> Fact:
-    """The fact with its identifiers in their one spelling and junk left out: a backend that writes the topic may not have done it."""
+    """The fact with its identifiers in their one spelling, junk left out and no time of the future: a backend may not have seen to it."""
     clean = tuple(dict.fromkeys(n for i in fact.identifiers if (n := _normal(i)) is not None))
-    if clean == fact.identifiers:
+    occurred_at = min(fact.occurred_at, fact.received_at)
+    if clean == fact.identifiers and clean and occurred_at == fact.occurred_at:
         return fact
     if not clean:
         clean = (f"anonymous_id:{fact.id}",)  # nobody we could know again: a person of one fact, so that nothing is lost
-    return msgspec.structs.replace(fact, identifiers=clean)
+    return msgspec.structs.replace(fact, identifiers=clean, occurred_at=occurred_at)
 
 
 def _topic(item: Item) -> str:
@@ -101,7 +100,7 @@ def _topic(item: Item) -> str:
 def _pass_on(tx: Tx, item: Item, fact: Fact, owner: str) -> Emit:
     more = b'"profile":"%b"' % owner.encode()
     if fact is not item.value:
-        more += b',"identifiers":' + encode(fact.identifiers)
+        more += b',"identifiers":%b,"occurred_at":%d' % (encode(fact.identifiers), fact.occurred_at)
     return Emit(_topic(item), owner, extend(item.raw, more), tx.at(item), fact.type)
 
 

@@ -21,6 +21,8 @@ from schemas.topics import BY_NAME, DEFINITIONS
 
 log = logging.getLogger(__name__)
 
+PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
+
 
 class Lane:
     """A reader with what the loop remembers of it: where each partition stands, and what is to be verified after a seek."""
@@ -156,8 +158,8 @@ class Loop:
                 except TRANSIENT as error:
                     why = type(error).__name__
                     log.warning("batch runs again", extra={"why": why, "attempt": attempt})
-                except Exception as error:  # the record's fault, or our code's: isolate it
-                    parts = self._isolate(portion, error)
+                except poison.Poisoned as error:
+                    parts = self._isolate(portion, error.cause)
                     log.exception("batch failed, halving", extra={"rows": len(portion.items)})
                     why = ""
             metrics.retries.labels(self.service.name, why or "poison").inc()
@@ -171,8 +173,6 @@ class Loop:
 
     def _isolate(self, portion: "Portion", error: Exception) -> Sequence["Portion"]:
         handled = [i for i, item in enumerate(portion.items) if not isinstance(item.value, Bad)]
-        if not handled:
-            raise error  # burying itself fails: not the record's fault
         if len(handled) > 1:
             return portion.halves(handled[len(handled) // 2])
         self._limit.bad()
@@ -194,7 +194,7 @@ class Loop:
                 bad = [item for item in fresh if isinstance(item.value, Bad)]
                 self._refuse_closed(bad)
                 tx = Tx(connection, now, revision, name, {place: mark.epoch for place, mark in marks.items()})
-                emits = await self._handle(tx, good) if good else []
+                rows = await self._decide(tx, good) if good else []
                 self._failpoint("handled")
                 if bad:
                     await poison.bury(connection, self._vault, name, bad, now)
@@ -202,7 +202,6 @@ class Loop:
                 for place, end in portion.ends.items():
                     if end > marks[place].next_offset:
                         marks[place].next_offset, marks[place].fingerprint = end, portion.prints[place]
-                rows = outbox.pack(emits, self.settings.partitions)
                 await watermark.finish(connection, marks, froms, now, revision, rows)
                 self._failpoint("before_commit")
         self._failpoint("after_commit")
@@ -212,6 +211,15 @@ class Loop:
         self._committed(lane, portion, len(portion.items) - len(fresh))
         await self.service.committed()
         await self._hint(lane, portion)
+
+    async def _decide(self, tx: Tx, items: list[Item]) -> list[outbox.Row]:
+        """The service's part. Whatever it raises that is not passing trouble is blamed on a record: Poisoned."""
+        try:
+            return outbox.pack(await self._handle(tx, items), self.settings.partitions)
+        except PASSING:
+            raise
+        except Exception as error:
+            raise poison.Poisoned(error) from error
 
     async def _handle(self, tx: Tx, items: list[Item]) -> list[Emit]:
         documents = [item for item in items if item.place[0] == DEFINITIONS.name]

@@ -25,6 +25,7 @@ from schemas.topics import MAX_RECORD_BYTES
 log = logging.getLogger(__name__)
 
 ROW_BYTES = 400_000
+Row = tuple[str, int, int, bytes]  # topic, partition, count of records, records
 READ = "SELECT id, topic, partition, records FROM outbox ORDER BY id LIMIT $1"
 DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 COUNT = "SELECT count(*) AS rows, coalesce(min(added_at), 0) AS oldest FROM outbox"
@@ -39,10 +40,10 @@ class RecordTooLarge(ValueError):  # noqa: N818
     """An emit over the limit of a record: found here, in the transaction, where it can still be buried."""
 
 
-def pack(emits: Iterable[Emit], partitions: int) -> list[tuple[str, int, int, bytes]]:
+def pack(emits: Iterable[Emit], partitions: int) -> list[Row]:
     """Outbox rows (topic, partition, count, records) of a batch's emits, with `src` and `seq` written into each."""
     open_rows: dict[tuple[str, int], tuple[list[Out], int]] = {}
-    rows: list[tuple[str, int, int, bytes]] = []
+    rows: list[Row] = []
     indexes: dict[tuple[str, int, int], int] = {}
     for emit in emits:
         index = indexes.get(emit.at, 0)

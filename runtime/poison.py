@@ -17,13 +17,21 @@ from runtime.db import Connection
 KEEP_MS = 30 * 86_400_000
 BURY = """
 INSERT INTO dead_letter (topic, partition, "offset", reason, detail, record, buried_at, expires_at)
-SELECT u.topic, u.partition, u.at, u.reason, u.detail, u.record, $7, $7 + $8
+SELECT u.topic, u.partition, u.at, u.reason, u.detail, u.record, $7::bigint, $7::bigint + $8::bigint
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::bytea[]) AS u (topic, partition, at, reason, detail, record)
 """
 
 
 class TooMuchPoison(RuntimeError):  # noqa: N818
     """The service stops: so many records in a row (or in the window) failed that the code is broken, not the records."""
+
+
+class Poisoned(Exception):  # noqa: N818
+    """Deciding failed: the record's fault or our code's, not the machine's. `cause` is the error itself."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(type(cause).__name__)
+        self.cause = cause
 
 
 class Vault:

@@ -79,9 +79,11 @@ async def test_an_anonymous_visitor_becomes_known_and_a_second_login_on_the_devi
     await publish(config, [fact(f"view{n}", "anonymous_id:dev", event="Page Viewed") for n in range(3)])
     async with running(config, service()) as (context,):
         await handled(context, 3)
-        await publish(config, [fact("id1", "user_id:u1", "anonymous_id:dev", at=T0 + 10, type="identify", attributes={"plan": "x"})])
+        await publish(
+            config, [fact("id1", "user_id:u1", "anonymous_id:dev", at=T0 + 10, type="identify", attributes={"plan": "x"})]
+        )
         await handled(context, 4)
-        assert [g for g in (await people(context)).values()] == [{"user_id:u1", "anonymous_id:dev"}]
+        assert list((await people(context)).values()) == [{"user_id:u1", "anonymous_id:dev"}]
         await publish(config, [fact("id2", "user_id:u2", "anonymous_id:dev", at=T0 + 20)])
         await handled(context, 5)
         assert sorted(map(sorted, (await people(context)).values())) == [["anonymous_id:dev", "user_id:u1"], ["user_id:u2"]]

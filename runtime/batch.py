@@ -18,13 +18,17 @@ class At(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """A record to send. value: one JSON object; type: repeated in a header so that readers can skip it undecoded."""
+    """A record to send. value: one JSON object; type: repeated in a header so that readers can skip it undecoded.
+
+    partition: where the key does not decide (marks).
+    """
 
     topic: str
     key: str
     value: bytes
     at: At
     type: str = ""
+    partition: int | None = None
 
 
 class Bad(NamedTuple):

@@ -51,7 +51,7 @@ def pack(emits: Iterable[Emit], partitions: int) -> list[Row]:
         value = extend(emit.value, b'"src":"%b","seq":[%d,%d,%d]' % (emit.at.src.encode(), emit.at.epoch, emit.at.offset, index))
         if len(value) > MAX_RECORD_BYTES:
             raise RecordTooLarge(f"a record of {len(value)} bytes for {emit.topic}: at most {MAX_RECORD_BYTES}")
-        place = (emit.topic, partition_of(emit.key, partitions))
+        place = (emit.topic, partition_of(emit.key, partitions) if emit.partition is None else emit.partition)
         records, size = open_rows.setdefault(place, ([], 0))
         if records and size + len(value) > ROW_BYTES:
             rows.append((*place, len(records), _pack(records)))

@@ -1,0 +1,209 @@
+"""Journeys and the rules over them, as documents."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from schemas.audience import Condition, Filter, InSegment
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_UNITS = (86_400_000, 3_600_000, 60_000, 1000)
+
+
+def duration_ms(text: str) -> int:
+    """ "2d", "6h", "1d12h", "30m", "45s" in ms. Raises ValueError."""
+    found = _DURATION.fullmatch(text)
+    if not text or not found:
+        raise ValueError(f"{text!r} is not a duration: write it like 2d, 6h, 1d12h or 30m")
+    return sum(int(n) * unit for n, unit in zip(found.groups(), _UNITS, strict=True) if n)
+
+
+class Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _duration(value: str) -> str:
+    duration_ms(value)
+    return value
+
+
+class FactTrigger(Document):
+    """A fact with this event name (for calls other than track: its type) whose properties pass all filters.
+
+    Filters on the fact's own properties are pure and local; a condition on the person is `Journey.audience`.
+    """
+
+    event: str = Field(min_length=1, max_length=200)
+    where: tuple[Filter, ...] = ()
+
+
+class SegmentTrigger(Document):
+    segment: str
+    change: Literal["entered", "left"] = "entered"
+
+
+class Wait(Document):
+    id: str
+    wait: str
+    next: str | None = None
+
+    _check = field_validator("wait")(_duration)
+
+
+class Branch(Document):
+    """Go to `then` if the person meets the condition now, else to `otherwise`; None ends the run."""
+
+    id: str
+    condition: Condition = Field(alias="if")
+    then: str | None = None
+    otherwise: str | None = Field(default=None, alias="else")
+
+
+class Send(Document):
+    """expires: how long a displaced message is worth sending; afterwards it is skipped and the run goes on."""
+
+    id: str
+    template: str
+    channel: Literal["email", "sms", "telegram"] = "email"
+    message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
+    topic: str = "*"
+    expires: str = "3d"
+    next: str | None = None
+
+    _check = field_validator("expires")(_duration)
+
+
+class End(Document):
+    id: str
+    end: Literal[True] = True
+
+
+Step = Wait | Branch | Send | End
+
+
+class Reentry(Document):
+    """mode never: once in a life; always; after: not before `after` since the last entry; per: once for each value of a property."""
+
+    mode: Literal["never", "always", "after", "per"] = "never"
+    after: str | None = None
+    per: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Reentry":
+        if self.mode == "after" and self.after is None:
+            raise ValueError("after: say how long, e.g. 30d")
+        if self.mode == "per" and self.per is None:
+            raise ValueError("per: name the property, e.g. properties.order_id")
+        if self.after is not None:
+            duration_ms(self.after)
+        return self
+
+
+class Journey(Document):
+    """A triggered chain. Steps run in the order of the list unless `next` says otherwise; the first one starts.
+
+    audience: only people who meet it enter. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving
+    it ends the run too.
+    """
+
+    key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
+    brand: str
+    trigger: FactTrigger | SegmentTrigger
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
+    audience: Condition | None = None
+    goal: FactTrigger | None = None
+    exit_segment: str | None = None
+    reentry: Reentry = Reentry()
+
+    @model_validator(mode="after")
+    def _connected(self) -> "Journey":
+        ids = [step.id for step in self.steps]
+        if len(set(ids)) != len(ids):
+            raise ValueError("steps: every step needs an id of its own")
+        for step in self.steps:
+            for target in _targets(step):
+                if target not in ids:
+                    raise ValueError(f"steps.{step.id}: there is no step {target!r}")
+        return self
+
+
+def condition_key(journey: str, version: int, step: str) -> str:
+    """The segment that answers a condition of a journey: published with it, unnamed for the marketer."""
+    return f"~journey.{journey}.{version}.{step}"
+
+
+def conditions(journey: Journey, version: int) -> dict[str, Condition]:
+    """Step id ("audience" for the entry) -> condition, for those that need a segment of their own, by segment key."""
+    found = {step.id: step.condition for step in journey.steps if isinstance(step, Branch)}
+    if journey.audience is not None:
+        found["audience"] = journey.audience
+    return {condition_key(journey.key, version, step): c for step, c in found.items() if not isinstance(c, InSegment)}
+
+
+def segment_of(journey: Journey, version: int, step: str, condition: Condition) -> str:
+    """The segment whose membership answers this condition: a plain reference is its own answer."""
+    return condition.segment if isinstance(condition, InSegment) else condition_key(journey.key, version, step)
+
+
+def _targets(step: Step) -> Iterable[str]:
+    if isinstance(step, Branch):
+        return [t for t in (step.then, step.otherwise) if t]
+    following: str | None = getattr(step, "next", None)
+    return [following] if following else []
+
+
+class Cap(Document):
+    """At most `most` messages of the class per person in a calendar day or week (his own), or in a rolling window.
+
+    brand None: counted over all brands.
+    """
+
+    name: str
+    message_class: Literal["triggered", "mass"] = Field(alias="class")
+    most: int = Field(ge=1)
+    per: Literal["day", "week"] | None = None
+    within: str | None = None
+    brand: str | None = None
+
+
+class QuietHours(Document):
+    """Local times "21:00" and "09:00" between which nothing but service messages is sent."""
+
+    start: str = Field(alias="from", pattern=r"^[0-2]\d:[0-5]\d$")
+    end: str = Field(alias="to", pattern=r"^[0-2]\d:[0-5]\d$")
+
+
+class GlobalControl(Document):
+    """`share` of 10,000 people get no marketing at all; `salt` names the season, e.g. gcg-2026."""
+
+    share: int = Field(ge=0, le=5000)
+    salt: str
+
+
+class Rule(Document):
+    """The rules over everything that is sent (R1-R4). Several may be published; all hold. Service messages pass every one."""
+
+    key: str
+    caps: tuple[Cap, ...] = ()
+    exclusive_day: tuple[Annotated[str, Field(pattern="^(triggered|mass)$")], ...] = ()
+    quiet_hours: QuietHours | None = None
+    global_control: GlobalControl | None = None
+
+
+class Brand(Document):
+    """time_zone: for people whose own is unknown (IANA name); sender: address and name that letters come from."""
+
+    key: str
+    name: str
+    time_zone: str = "UTC"
+    language: str = "en"
+    from_email: str = ""
+    from_name: str = ""
+    currency: str = "RUB"
+
+
+def dump(document: BaseModel) -> dict[str, Any]:
+    """The JSON form of a document, with the names that a marketer writes."""
+    return document.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,37 @@
+"""Records of `memberships`: who entered or left which segment and why, and how far the segmenter has come."""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.facts import Seq
+
+Why = Literal["fact", "time", "merge", "split", "backfill", "rebuild"]
+# Changes of these kinds start no journey (DESIGN 4); the orchestrator still learns where the person stands.
+QUIET = frozenset(("merge", "split", "backfill", "rebuild"))
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """type entered or left: `profile` did so with `segment` at instant `at` (ms), for the reason `why`, by the fact `cause`.
+
+    type mark: the segmenter has handled everything below `offset` of partition `partition` of topic `topic`.
+    received_at is the instant that orders it among other records of the person (the same as `at`).
+    """
+
+    type: Literal["entered", "left", "mark"]
+    received_at: int
+    id: str = ""
+    profile: str = ""
+    segment: str = ""
+    version: int = 0
+    at: int = 0
+    why: Why = "fact"
+    cause: str | None = None
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1
+    src: str | None = None
+    seq: Seq | None = None
+
+
+decode = msgspec.json.Decoder(Membership).decode

@@ -13,7 +13,7 @@ _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 
 
 def duration_ms(text: str) -> int:
-    """ "2d", "6h", "1d12h", "30m", "45s" in ms. Raises ValueError."""
+    """Milliseconds of "2d", "6h", "1d12h", "30m" or "45s". Raises ValueError."""
     found = _DURATION.fullmatch(text)
     if not text or not found:
         raise ValueError(f"{text!r} is not a duration: write it like 2d, 6h, 1d12h or 30m")
@@ -144,7 +144,7 @@ def conditions(journey: Journey, version: int) -> dict[str, Condition]:
 
 def segment_of(journey: Journey, version: int, step: str, condition: Condition) -> str:
     """The segment whose membership answers this condition: a plain reference is its own answer."""
-    return condition.segment if isinstance(condition, InSegment) else condition_key(journey.key, version, step)
+    return condition.key if isinstance(condition, InSegment) else condition_key(journey.key, version, step)
 
 
 def _targets(step: Step) -> Iterable[str]:

@@ -21,7 +21,29 @@ IDENTIFIER_KINDS = ("user_id", "email", "phone", "telegram_id", "vk_id", "anonym
 
 # Attributes, properties and context fields that hold personal data. They never enter a log line, a metric, a trace or the lake.
 PERSONAL = frozenset(
-    ["email", "phone", "name", "first_name", "last_name", "firstName", "lastName", "middle_name", "username", "address", "street", "postal_code", "birthday", "ip", "telegram_id", "vk_id", "userAgent", "device", "avatar", "title_name", "city_address"]
+    [
+        "email",
+        "phone",
+        "name",
+        "first_name",
+        "last_name",
+        "firstName",
+        "lastName",
+        "middle_name",
+        "username",
+        "address",
+        "street",
+        "postal_code",
+        "birthday",
+        "ip",
+        "telegram_id",
+        "vk_id",
+        "userAgent",
+        "device",
+        "avatar",
+        "title_name",
+        "city_address",
+    ]
 )
 
 

@@ -2,15 +2,20 @@
 
 import hashlib
 import zlib
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 NAMESPACE = UUID("6f1d3c5e-0b55-5c0e-9d0b-0a7f6b1f2a11")
 BUCKETS = 10_000
+_VARIANT = {c: "89ab"[int(c, 16) & 3] for c in "0123456789abcdef"}
 
 
 def derive(*parts: str | int) -> str:
     """The uuid5 of the parts, as text: `derive(source, message_id)` is a fact's id, `derive(fact_id, "0")` its first emit's."""
-    return str(uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
+    name = "\x1f".join(map(str, parts)).encode()
+    # What uuid.uuid5 answers, without making a UUID object: a third of its cost, and every fact needs one.
+    h = sha1(NAMESPACE.bytes + name, usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -1,0 +1,74 @@
+# Everything that is done to this checkout. `make help` lists it.
+PY := .venv/bin/python
+OTKLIK := $(PY) -m deploy.cli
+READY := .venv/.ready
+WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.json),.venv/.$(folder)))
+CODE := schemas runtime services deploy $(wildcard bench tests)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants check-deploy
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) $(WEB) ## install what is missing into .venv, with pinned hashes; the second time at once
+
+$(READY): requirements-dev.lock deploy/local/setup.sh deploy/local/kafka/pom.xml deploy/local/kafka/jars.sha256
+	@sh deploy/local/setup.sh
+	@touch $@
+
+.venv/.%: $(READY) $(shell find console snippet -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+	@echo "building $*"
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+up: setup ## start everything on this machine, wait until it is ready, print the addresses
+	@$(OTKLIK) up
+
+down: $(READY) ## stop everything
+	@$(OTKLIK) down
+
+logs: $(READY) ## follow all logs
+	@$(OTKLIK) logs
+
+status: $(READY) ## what runs, since when, and whether it is ready
+	@$(OTKLIK) status
+
+demo: setup ## fill it with the sample shop and show the way of its facts
+	@$(PY) -m deploy.demo
+
+test: setup ## every test, on a real Kafka and PostgreSQL of their own
+	@$(PY) -m pytest -q
+
+check: $(READY) ## format, lint, types, who may import whom, file sizes
+	@.venv/bin/ruff format --check --quiet $(CODE) || { echo "not formatted: run make fmt"; exit 1; }
+	@.venv/bin/ruff check --quiet $(CODE)
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports > .venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
+	@$(PY) -m deploy.local.sizes
+
+fmt: $(READY) ## format, and mend what can be mended
+	@.venv/bin/ruff format --quiet $(CODE)
+	@.venv/bin/ruff check --fix --quiet $(CODE)
+
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links pyproject.toml
+
+lock: $(READY) ## write both lock files anew from pyproject.toml; UPGRADE=--upgrade takes newer versions
+	@$(LOCK) $(UPGRADE) --extra local -o requirements.lock
+	@$(LOCK) $(UPGRADE) --all-extras -o requirements-dev.lock
+
+bench: setup ## how much it takes and how fast, on this machine
+	@$(PY) -m bench
+
+bench-large: setup ## the same with a large shop; takes long
+	@$(PY) -m bench --large
+
+chaos: setup ## kill everything at every step and count what was lost or doubled
+	@$(PY) tests/chaos/run.py
+
+mutants: setup ## break the rules on purpose: the tests must turn red
+	@$(PY) tests/mutants/run.py
+
+check-deploy: setup ## compose file, chart and image
+	@sh deploy/check.sh

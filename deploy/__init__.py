@@ -1,0 +1,1 @@
+"""Ways to run Otklik: `deploy.cli` is the command line, `deploy.local` a whole installation without Docker."""

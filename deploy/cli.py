@@ -1,0 +1,119 @@
+"""The command line `otklik`: runs services, and keeps a whole local installation up."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+
+from deploy.local.errors import LocalRunError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 done, 1 something is wrong and said so."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.act(chosen)
+    except LocalRunError as error:
+        print(f"otklik: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="otklik", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start everything on this machine and wait until it is ready")
+    up.add_argument("--foreground", action="store_true", help="stay, and stop everything on Ctrl-C")
+    up.set_defaults(act=_up)
+    for name, act, text in (
+        ("down", _down, "stop everything"),
+        ("status", _status, "what runs, since when, and whether it is ready"),
+        ("logs", _logs, "follow all logs"),
+    ):
+        commands.add_parser(name, help=text).set_defaults(act=act)
+    run = commands.add_parser("run", help="run one service, or all in one process")
+    run.add_argument("service", help="name of a service, or `all`")
+    run.set_defaults(act=_run)
+    return parser
+
+
+def _up(chosen: argparse.Namespace) -> int:
+    from deploy.local import run
+    from deploy.local.addresses import addresses
+    from deploy.local.settings import LocalSettings
+
+    settings = LocalSettings.from_environment()
+    if not chosen.foreground:
+        fresh = run.up(settings)
+        print(addresses(run.recorded(settings)) if fresh else f"already running\n{addresses(run.recorded(settings))}")
+        return 0
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: _leave(stop))
+    try:
+        run.up(settings)
+        print(f"{addresses(run.recorded(settings))}\nCtrl-C stops everything", flush=True)
+        while not stop.wait(1):
+            if not run.supervised(settings):
+                raise LocalRunError(f"supervisord has ended by itself: see {settings.logs}/supervisord.log")
+    except KeyboardInterrupt:
+        print("stopping")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it behind
+        run.down(settings)
+    return 0
+
+
+def _leave(stop: threading.Event) -> None:
+    stop.set()
+    raise KeyboardInterrupt
+
+
+def _down(_chosen: argparse.Namespace) -> int:
+    from deploy.local import run
+    from deploy.local.settings import LocalSettings
+
+    run.down(LocalSettings.from_environment())
+    return 0
+
+
+def _status(_chosen: argparse.Namespace) -> int:
+    from deploy.local import run
+    from deploy.local.addresses import table
+    from deploy.local.settings import LocalSettings
+
+    print(table(run.status(LocalSettings.from_environment())))
+    return 0
+
+
+def _logs(_chosen: argparse.Namespace) -> int:
+    from deploy.local.settings import LocalSettings
+
+    logs = LocalSettings.from_environment().logs
+    files = sorted(str(path) for path in logs.glob("*.log"))
+    if not files:
+        raise LocalRunError(f"there are no logs in {logs} yet: run `make up`")
+    os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606 - no shell is what we want
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    """A service runs until a signal ends it."""
+    from deploy.local.programs import exists
+    from deploy.local.settings import SERVICES
+
+    there = [name for name in SERVICES if exists(f"services.{name}.__main__")]
+    if chosen.service == "all":
+        import_module("runtime.service").run([import_module(f"services.{name}.__main__").service() for name in there])
+        return 0
+    if chosen.service not in there:
+        raise LocalRunError(f"there is no service {chosen.service!r}; there are: {', '.join(there) or 'none yet'}, or all")
+    import_module(f"services.{chosen.service}.__main__").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What the HTTP edge needs from its surroundings. The service plugs in the Kafka log and the table of dead letters."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from services.ingest.domain import Fault, Source
+
+
+class Record(NamedTuple):
+    """One record for the log; the partition is already chosen (schemas.ids.partition_of)."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was acknowledged but not understood.
+
+    raw: its bytes (personal data: kept encrypted, erasable, expiring), as they came, except that a request which no JSON
+    reader takes was patched first: NUL bytes and halves of surrogate pairs are escaped NULs, what is nested too deep is null.
+    index: its place in its batch. kind: the call that its address named, needed to read it again. received_at: UTC, ms.
+    """
+
+    source: Source
+    kind: str | None
+    index: int
+    received_at: int
+    fault: Fault
+    raw: bytes
+
+
+class Overloaded(Exception):  # noqa: N818 - an answer, not a failure
+    """There is no room in the log now; ask again in `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"no room, retry after {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Exception):  # noqa: N818
+    """The log, or the table of dead letters, does not answer: nothing is known to be kept."""
+
+
+class Log(Protocol):
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Returns when the log has acknowledged all, in order per key. Raises Overloaded or Unavailable."""
+        ...
+
+
+class Buried(Protocol):
+    async def bury(self, faults: Sequence[Unread]) -> None:
+        """Returns when all are kept. A repeated request brings the same event again. Raises Unavailable."""
+        ...
+
+
+Sources = Callable[[str], Source | None]  # by write key
+Clock = Callable[[], tuple[int, bool]]  # (UTC ms, driven: simulated time)

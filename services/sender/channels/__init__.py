@@ -1,0 +1,1 @@
+"""Providers of channels: each adapter turns one rendered message into one outcome."""

@@ -1,0 +1,111 @@
+"""Telegram bots: sendMessage, and what its answers mean. Telegram has no idempotency key: an unanswered request stays `unknown`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from .contract import Outcome, Rendered, Result, Started
+from .http_client import HttpSettings, client, json_object, post
+
+MAX_TEXT = 4096  # UTF-16 units
+_OPTIONS = frozenset(
+    {"parse_mode", "reply_markup", "link_preview_options", "disable_notification", "protect_content", "allow_paid_broadcast"}
+)
+
+# The description's beginning or a part of it, in order; texts are stable over years, codes alone do not tell a chat from a text.
+_WORDS: tuple[tuple[int, str, Outcome, str], ...] = (
+    (403, "user is deactivated", Outcome.PERMANENT_ADDRESS, "deactivated"),
+    (403, "", Outcome.BLOCKED_BY_USER, "blocked"),
+    (400, "chat not found", Outcome.PERMANENT_ADDRESS, "chat_not_found"),
+    (400, "peer_id_invalid", Outcome.PERMANENT_ADDRESS, "chat_not_found"),
+    (400, "user not found", Outcome.PERMANENT_ADDRESS, "chat_not_found"),
+    (400, "upgraded to a supergroup", Outcome.PERMANENT_ADDRESS, "migrated"),
+    (400, "chat_id is empty", Outcome.PERMANENT_ADDRESS, "chat_not_found"),
+    (400, "", Outcome.PERMANENT_CONTENT, "bad_request"),
+    (401, "", Outcome.AUTH, "unauthorized"),
+    (404, "", Outcome.AUTH, "no_such_bot"),
+    (409, "", Outcome.AUTH, "conflict"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    token: str = field(repr=False)
+    base_url: str = "https://api.telegram.org"
+    http: HttpSettings = field(default_factory=HttpSettings)
+
+
+class TelegramChannel:
+    """`monotonic` (seconds) measures a 429's pause, which holds for the whole token; the loop's clock unless given."""
+
+    def __init__(self, settings: TelegramSettings, monotonic: Callable[[], float] | None = None) -> None:
+        self.connections = settings.http.connections
+        self._path = f"/bot{settings.token}/sendMessage"
+        self._http: httpx.AsyncClient = client(settings.base_url, settings.http)
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    async def send(self, message: Rendered, started: Started | None = None) -> Result:
+        pause = self._not_before - self._now()
+        if pause > 0:
+            return Result(Outcome.THROTTLED, code="telegram:pause", retry_after_ms=int(pause * 1000) + 1)
+        unfit = _unfit(message)
+        if unfit is not None:
+            return unfit
+        answer = await post(self._http, self._path, _body(message), started)
+        if isinstance(answer, Result):
+            return answer
+        result = read_answer(answer.status_code, json_object(answer))
+        if result.outcome is Outcome.THROTTLED and result.retry_after_ms:
+            self._not_before = max(self._not_before, self._now() + result.retry_after_ms / 1000)
+        return result
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def _now(self) -> float:
+        return self._monotonic() if self._monotonic else asyncio.get_running_loop().time()
+
+
+def _unfit(message: Rendered) -> Result | None:
+    if not message.address.lstrip("-").isdecimal() or not message.address.isascii():
+        return Result(Outcome.PERMANENT_ADDRESS, code="telegram:chat_id_syntax")
+    if not message.text.strip() or len(message.text.encode("utf-16-le", "replace")) // 2 > MAX_TEXT:
+        return Result(Outcome.PERMANENT_CONTENT, code="telegram:text_length")
+    alien = set(message.options) - _OPTIONS
+    if alien:
+        return Result(Outcome.PERMANENT_CONTENT, code=f"telegram:option {min(alien)}")
+    return None
+
+
+def _body(message: Rendered) -> dict[str, Any]:
+    return {"chat_id": int(message.address), "text": message.text, **message.options}
+
+
+def read_answer(status: int, body: dict[str, Any] | None) -> Result:
+    """Pure. An answer that Telegram itself gave (`ok` in it) is trusted; a proxy's 502 says nothing about the message."""
+    if body is None or "ok" not in body:
+        if 300 <= status < 400:
+            return Result(Outcome.POLICY, code=f"telegram:redirect {status}")
+        return Result(Outcome.UNKNOWN, code=f"telegram:{status} unreadable")
+    if body["ok"] is True:
+        found = body.get("result")
+        number = found.get("message_id") if isinstance(found, dict) else None
+        return Result(Outcome.ACCEPTED, str(number) if number is not None else None)
+    return _refused(int(body.get("error_code", status)), body)
+
+
+def _refused(code: int, body: dict[str, Any]) -> Result:
+    if code == 429:
+        seconds = (body.get("parameters") or {}).get("retry_after", 1)
+        return Result(Outcome.THROTTLED, code="telegram:429", retry_after_ms=max(1, int(seconds)) * 1000)
+    if code >= 500:
+        return Result(Outcome.TRANSIENT, code=f"telegram:{code}")
+    text = str(body.get("description", "")).lower()
+    for wanted, words, outcome, reason in _WORDS:
+        if code == wanted and words in text:
+            return Result(outcome, code=f"telegram:{code} {reason}")
+    return Result(Outcome.PERMANENT_CONTENT, code=f"telegram:{code}")

@@ -1,0 +1,270 @@
+"""From the ledger to the provider and back: prepare, start (in groups), call, record (in groups).
+
+A row is `started` in a committed transaction before the first byte that can make a provider accept, and at most `connections` are
+started at a time: so a kill leaves at most that many in doubt. Nothing is called twice unless its class allows it.
+"""
+
+import asyncio
+import heapq
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.clock import wall_ms
+from runtime.process import Context
+from schemas.messages import Intent
+from services.sender import domain, ledger, store
+from services.sender.channels.contract import Channel, Outcome, Rendered, Result
+from services.sender.content.letters import Letters
+from services.sender.groups import Group
+from services.sender.ledger import Record
+from services.sender.rates import Rates
+
+log = logging.getLogger(__name__)
+
+FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit")
+GROUP = 64
+
+
+@dataclass(slots=True, order=True)
+class Job:
+    """An intent whose row of the ledger is ours."""
+
+    intent: Intent = field(compare=False)
+    person: str = field(compare=False)
+    address_key: bytes = field(compare=False)
+    tries: int = field(default=0, compare=False)
+
+
+@dataclass(slots=True)
+class Ready:
+    """A job that may be sent now, as far as was known at `stamp`."""
+
+    job: Job
+    message: Rendered
+    stamp: int
+    links: bytes | None
+    forbidden: str = ""
+
+
+class NotStarted(Exception):  # noqa: N818
+    """The row is not ours any more, or something was forbidden since we looked: no call."""
+
+
+class Delivery:
+    """Everything between a claimed intent and its verdict, for one process."""
+
+    def __init__(self) -> None:
+        self.owner = secrets.randbelow(2**31 - 1) + 1
+        self._queues: dict[str, list[tuple[int, int, Job]]] = {}
+        self._later: list[tuple[int, int, Job]] = []
+        self._number = 0
+        self._calls: dict[str, set[asyncio.Task[None]]] = {}
+        self._paused: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
+        self._records: Group[Record] = Group(self._commit_records, 256)
+        self._preparing = 0
+        self.moved = 0
+
+    def attach(self, context: Context, channels: Mapping[str, Channel], letters: Letters, rates: Rates) -> None:
+        self._context, self._channels, self._letters, self._rates = context, channels, letters, rates
+
+    # ---- what waits
+
+    def put(self, job: Job, at: int = 0) -> None:
+        """Queue a job, service mail first; `at`: not before that instant (ms)."""
+        self._number += 1
+        if at > self._now():
+            heapq.heappush(self._later, (at, self._number, job))
+        else:
+            rank = domain.RANK[job.intent.message_class]
+            heapq.heappush(self._queues.setdefault(job.intent.channel, []), (rank, self._number, job))
+        self._wake.set()
+
+    def waiting(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def open(self) -> int:
+        """Attempts under way or ready to go: what the quiet protocol waits for."""
+        return self.waiting() + sum(map(len, self._calls.values())) + len(self._records) + len(self._starts) + self._preparing
+
+    def _now(self) -> int:
+        return self._context.clock.last_known_ms()
+
+    def _wake_due(self) -> None:
+        now = self._now()
+        while self._later and self._later[0][0] <= now:
+            _, _, job = heapq.heappop(self._later)
+            self.put(job)
+
+    # ---- the pump
+
+    async def run(self) -> None:
+        """Prepare and call, until cancelled."""
+        while True:
+            self._wake.clear()
+            self._wake_due()
+            busy = False
+            for channel, queue in self._queues.items():
+                if queue and self._now() >= self._paused.get(channel, 0):
+                    busy = await self._advance(channel, queue) or busy
+            if not busy:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), 0.1)
+                except TimeoutError:
+                    continue
+
+    async def _advance(self, channel: str, queue: list[tuple[int, int, Job]]) -> bool:
+        """Take as many jobs as the channel has free connections and tokens, prepare them together, start their calls."""
+        calls = self._calls.setdefault(channel, set())
+        room = min(self._channels[channel].connections - len(calls), GROUP, len(queue))
+        if room <= 0:
+            return False
+        self._preparing += 1
+        try:
+            granted = await self._rates.take(channel, room)
+            jobs = [heapq.heappop(queue)[2] for _ in range(min(granted, len(queue)))]
+            if not jobs:
+                return False
+            for ready in await self._prepare(jobs):
+                task = asyncio.create_task(self._call(ready))
+                calls.add(task)
+                task.add_done_callback(lambda done: self._called(calls, done))
+        finally:
+            self._preparing -= 1
+        self.moved += len(jobs)
+        return True
+
+    def _called(self, calls: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        calls.discard(task)
+        self._wake.set()
+        if not task.cancelled() and task.exception():
+            log.error("a call ended with an error of ours", exc_info=task.exception())
+            self._context.stopping.set()  # a row stays `started`: after the restart it is in doubt, and shown
+
+    async def _prepare(self, jobs: Sequence[Job]) -> list[Ready]:
+        """Permission and rendering, on the newest copy of the contacts: one read for all."""
+        async with self._context.db.connection() as connection:
+            contacts = await store.contacts(connection, {job.person for job in jobs})
+            letters = await self._letters.current(connection)
+        age = 0 if self._context.clock.state.driven else self._consent_age()
+        ready: list[Ready] = []
+        for job in jobs:
+            outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
+            if isinstance(outcome, str):
+                await self._settle_unsent(job, outcome)
+            else:
+                job.person = contacts[job.person]["id"]
+                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links))
+        return ready
+
+    def _consent_age(self) -> int:
+        loop = self._context.loop
+        return wall_ms() - loop.fresh_at if loop else 0
+
+    async def _settle_unsent(self, job: Job, rule: str) -> None:
+        if rule == "stale_consent":
+            self.put(job, self._now() + 1000)
+            return
+        state = "late" if rule in ("not_after", "address_changed") else "failed" if rule.startswith("template") else "skipped"
+        asyncio.create_task(self._record(Record(job.intent, job.person, state, rule)))  # noqa: RUF006  (open() counts it)
+        await asyncio.sleep(0)
+
+    # ---- one call
+
+    async def _call(self, ready: Ready) -> None:
+        job = ready.job
+        try:
+            result = await self._channels[job.intent.channel].send(ready.message, lambda: self._start(ready))
+        except NotStarted:
+            await self._not_started(ready)
+            return
+        self._context.failpoint("called")
+        job.tries += 1
+        after = domain.after(result.outcome, job.intent, job.tries, self._now(), result.retry_after_ms)
+        if after.pause_ms:
+            self._paused[job.intent.channel] = self._now() + after.pause_ms
+            log.warning("channel pauses", extra={"channel": job.intent.channel, "why": result.code, "ms": after.pause_ms})
+        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.links, ready.message.address))
+        if after.state == "retry":
+            self.put(job, after.at)
+
+    async def _start(self, ready: Ready) -> None:
+        """Commit `started` (with others), then make sure that the call begins at once and in time. Raises NotStarted."""
+        clock = asyncio.get_running_loop().time
+        if self._now() > ready.job.intent.not_after:
+            ready.forbidden = "not_after"
+            raise NotStarted
+        asked = clock()
+        if not await self._starts.add(ready):
+            raise NotStarted
+        if clock() - asked > 0.5 and not await self._still_allowed(ready):
+            ready.forbidden = "withdrawn"  # the process slept between the commit and the call
+            raise NotStarted
+
+    async def _still_allowed(self, ready: Ready) -> bool:
+        if self._now() > ready.job.intent.not_after:
+            return False
+        async with self._context.db.connection() as connection:
+            row = (await store.contacts(connection, [ready.job.person])).get(ready.job.person)
+        return row is not None and row["stamp"] == ready.stamp
+
+    async def _not_started(self, ready: Ready) -> None:
+        job = ready.job
+        if ready.forbidden:
+            state = "late" if ready.forbidden == "not_after" else "skipped"
+            await self._record(Record(job.intent, job.person, state, ready.forbidden))
+            return
+        async with self._context.db.connection() as connection:
+            row = await connection.fetchrow("SELECT owner, state FROM attempt WHERE id = $1", job.intent.id)
+        if row and row["owner"] == self.owner and row["state"] == "taken":
+            self.put(job)  # something was forbidden since we looked: look again
+
+    async def _record(self, record: Record) -> None:
+        await self._records.add(record)
+
+    # ---- group commits
+
+    async def _commit_starts(self, group: Sequence[Ready]) -> Sequence[bool]:
+        async with self._context.db.transaction() as connection:
+            starts = [(r.job.intent.id, r.job.person, r.stamp) for r in group]
+            started = await store.start(connection, self.owner, self._now(), starts)
+            self._context.failpoint("start_before_commit")
+        self._context.failpoint("start_after_commit")
+        return [ready.job.intent.id in started for ready in group]
+
+    async def _commit_records(self, group: Sequence[Record]) -> Sequence[bool]:
+        if self._context.clock.state.driven:
+            group_in_order = sorted(group, key=lambda r: (r.intent.received_at, r.intent.id))
+        else:
+            group_in_order = list(group)
+        async with self._context.db.transaction() as connection:
+            ended = await ledger.write(connection, self._context.settings, self.owner, self._now(), group_in_order)
+            self._context.failpoint("result_before_commit")
+        self._context.failpoint("result_after_commit")
+        self._context.relay.wake.set()
+        return [record.intent.id in ended for record in group]
+
+    # ---- recovery and the driven clock
+
+    async def adopt(self, lock: Any) -> None:
+        """Take over what dead processes held: taken rows are ours now, started ones are in doubt (or repeated, if their class may)."""
+        async with self._context.db.transaction() as connection:
+            for intent, person, key, tries, next_at in await ledger.adopt(connection, self._context.settings, self.owner, lock, self._now()):
+                self.put(Job(intent, person, key, tries), next_at)
+        self._context.relay.wake.set()
+
+    async def settle(self) -> bool:
+        """Driven turn: until nothing is open and nothing due. True if anything was done."""
+        before = self.moved
+        self._wake_due()
+        while self.open():
+            self._wake.set()
+            await asyncio.sleep(0.001)
+            self._wake_due()
+        return self.moved > before
+
+

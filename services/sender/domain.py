@@ -1,0 +1,161 @@
+"""May it be sent, and what follows from a provider's answer. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from schemas import attributes
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.messages import Intent
+from services.sender.channels.contract import Outcome
+
+ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
+GRANTS = frozenset(("Consent Granted",))
+WITHDRAWS = frozenset(("Consent Withdrawn", "Email Unsubscribed", "Unsubscribed", "Email Marked as Spam"))
+CONSENT_EVENTS = GRANTS | WITHDRAWS
+
+STALE_MS = 30_000  # a consent copy older than this lets only service messages out
+DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
+BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
+RANK = {"service": 0, "triggered": 1, "mass": 2}
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """What the sender knows of a person.
+
+    addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; consents: "brand|channel|topic" ->
+    (at ms, granted); unreachable: channel -> reason, after a permanent failure of the address.
+    """
+
+    addresses: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+    attributes: dict[str, tuple[int, Any]] = msgspec.field(default_factory=dict)
+    consents: dict[str, tuple[int, bool]] = msgspec.field(default_factory=dict)
+    unreachable: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+
+
+def learn(contact: Contact, fact: Fact) -> bool:
+    """Take in a profile.changed fact or a consent event. True when it may forbid what was allowed."""
+    if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
+        for identifier in fact.identifiers:
+            kind, _, value = identifier.partition(":")
+            if kind in ADDRESS_KIND.values():
+                contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
+        after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
+        contact.attributes = dict(after)
+        return False
+    granted = fact.event in GRANTS
+    key = consent_key(fact)
+    contact.consents[key] = _stricter(contact.consents.get(key), (fact.occurred_at, granted))
+    return not granted
+
+
+def consent_key(fact: Fact) -> str:
+    channel = str(fact.properties.get("channel") or ("email" if fact.event.startswith("Email") else "*"))
+    return f"{fact.brand}|{channel}|{fact.properties.get('topic') or '*'}"
+
+
+def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) -> None:
+    """The person said no by a link: in force before the fact has come round."""
+    key = f"{brand}|{channel}|{topic}"
+    contact.consents[key] = _stricter(contact.consents.get(key), (at, False))
+
+
+def _stricter(old: tuple[int, bool] | None, new: tuple[int, bool]) -> tuple[int, bool]:
+    """The later word counts; of two in the same millisecond the no."""
+    if old is None or new[0] > old[0]:
+        return new
+    return (old[0], old[1] and new[1]) if new[0] == old[0] else old
+
+
+def fold(winner: Contact, loser: Contact) -> None:
+    """One person out of two: newest addresses, last-written attributes, the strictest consent of the same key."""
+    for kind, address in loser.addresses.items():
+        winner.addresses[kind] = max(winner.addresses.get(kind, (-1, "")), address)
+    after, _names = attributes.merge(winner.attributes, loser.attributes)
+    winner.attributes = dict(after)
+    for key, word in loser.consents.items():
+        mine = winner.consents.get(key)
+        winner.consents[key] = word if mine is None else min(mine, word, key=lambda w: (w[1], -w[0]))
+    winner.unreachable = {**loser.unreachable, **winner.unreachable}
+
+
+def address_of(contact: Contact, channel: str) -> str | None:
+    found = contact.addresses.get(ADDRESS_KIND[channel])
+    return found[1] if found else None
+
+
+def forbids(contact: Contact, intent: Intent, consent_age_ms: int) -> str | None:
+    """The rule that forbids this message now, or None. "stale_consent" means wait, every other one skip."""
+    address = address_of(contact, intent.channel)
+    if address is None:
+        return "no_address"
+    bad = contact.unreachable.get(intent.channel)
+    if bad and bad[0] == address_hash(address):
+        return f"suppressed:{bad[1]}"
+    if intent.message_class == "service":
+        return None
+    if consent_age_ms > STALE_MS:
+        return "stale_consent"
+    return None if permitted(contact.consents, intent.brand, intent.channel, intent.topic) else "consent"
+
+
+def permitted(consents: Mapping[str, tuple[int, bool]], brand: str, channel: str, topic: str) -> bool:
+    """The newest word on the topic, its channel or everything rules; a tie is a no; silence is a no."""
+    keys = (f"{brand}|{channel}|{topic}", f"{brand}|{channel}|*", f"{brand}|*|*", f"{brand}|*|{topic}")
+    words = [consents[key] for key in keys if key in consents]
+    if not words:
+        return False
+    newest = max(at for at, _ in words)
+    return all(granted for at, granted in words if at == newest)
+
+
+def address_hash(address: str) -> str:
+    return hashlib.sha256(address.encode()).hexdigest()[:32]
+
+
+def address_key(intent: Intent, address: str) -> bytes:
+    """The second key of law 7: the same message to the same address, whoever the address belongs to by now."""
+    parts = (intent.document, str(intent.version), intent.step, intent.occurrence, intent.channel, address_hash(address))
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()[:20]
+
+
+class Next(NamedTuple):
+    """What becomes of an attempt: a final state with the rule that gave it, or `retry` at an instant (ms).
+
+    suppress: never this address on this channel again. pause_ms: nothing of the channel for so long.
+    """
+
+    state: Literal["accepted", "failed", "in_doubt", "late", "retry"]
+    rule: str = ""
+    at: int = 0
+    suppress: str = ""
+    pause_ms: int = 0
+    repeat: bool = False
+
+
+def after(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms: int | None = None) -> Next:
+    """What to do after the `tries`-th call (1 is the first) was answered with `outcome`."""
+    if outcome is Outcome.ACCEPTED:
+        return Next("accepted")
+    if outcome is Outcome.UNKNOWN:
+        # Only a class that may come twice is called again: a second password mail is better than none.
+        if intent.message_class == "service" and tries <= len(BACKOFF_MS):
+            return Next("retry", "repeat", now + BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1], repeat=True)
+        return Next("in_doubt", "provider:unknown")
+    if outcome in (Outcome.PERMANENT_ADDRESS, Outcome.BLOCKED_BY_USER):
+        return Next("failed", f"provider:{outcome}", suppress=str(outcome))
+    if outcome is Outcome.PERMANENT_CONTENT:
+        return Next("failed", f"provider:{outcome}")
+    wait = retry_after_ms if retry_after_ms is not None else BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1]
+    if now + wait > intent.not_after:
+        return Next("late", "not_after")
+    pause = wait if outcome in (Outcome.AUTH, Outcome.POLICY, Outcome.THROTTLED) else 0
+    return Next("retry", f"provider:{outcome}", now + wait, pause_ms=pause)
+
+
+def variables(contact: Contact, intent: Intent) -> dict[str, Any]:
+    """What a template may use; the caller adds the links."""
+    profile = {name: value for name, (_at, value) in contact.attributes.items() if value is not None}
+    return {"profile": profile, **intent.data, "language": profile.get("language"), "timezone": profile.get("timezone")}

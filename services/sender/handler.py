@@ -1,0 +1,134 @@
+"""A batch: what the sender learns of people, and intents that become rows of the ledger, all in the batch's transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime import people
+from runtime.batch import At, Emit, Item, Tx
+from runtime.kafka import Record
+from runtime.people import People, Saved
+from runtime.service import Fired
+from schemas import facts
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.ids import partition_of
+from schemas.messages import Intent, decode_intent
+from services.sender import domain, store
+from services.sender.delivery import Delivery, Job
+from services.sender.domain import Contact
+from services.sender.store import Claim
+from services.sender.verdicts import verdict_emit
+
+encode_contact = msgspec.msgpack.Encoder().encode
+decode_contact = msgspec.msgpack.Decoder(Contact).decode
+_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, *domain.CONSENT_EVENTS))
+
+
+def decode_fact(record: Record) -> Fact | None:
+    """Only what changes a contact; the header tells, so that a page view is not even decoded."""
+    kind = next((value for name, value in record.headers if name == "t"), b"")
+    return facts.decode(record.value or b"") if kind in _WANTED else None
+
+
+def decode_message(record: Record) -> Intent:
+    return decode_intent(record.value or b"")
+
+
+class Handler:
+    """Handles batches; the intents claimed by the last one are handed to `delivery` after its commit."""
+
+    def __init__(self, delivery: Delivery, partitions: int) -> None:
+        self._delivery, self._partitions = delivery, partitions
+        self._claimed: list[Job] = []
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        self._claimed = []
+        news = [item for item in items if isinstance(item.value, Fact)]
+        if news:
+            await self._learn(tx, [item.value for item in news])
+        intents = [item for item in items if isinstance(item.value, Intent)]
+        return await self._claim(tx, intents) if intents else []
+
+    async def committed(self) -> None:
+        claimed, self._claimed = self._claimed, []
+        for job in claimed:
+            self._delivery.put(job)
+
+    async def _learn(self, tx: Tx, news: Sequence[Fact]) -> None:
+        ids = {fact.profile for fact in news if fact.profile}
+        ids |= {fact.properties["loser"] for fact in news if fact.type == PROFILE_MERGED}
+        crowd = await people.load(tx.connection, ids)
+        desk: dict[str, Contact] = {}
+        stamped: set[str] = set()
+        for fact in news:
+            if fact.type == PROFILE_MERGED:
+                stamped |= _merge(crowd, desk, fact)
+            person = crowd.canonical(str(fact.profile))
+            if domain.learn(_contact(crowd, desk, person), fact):
+                stamped.add(person)
+        saved = [Saved(person, partition_of(person, self._partitions), encode_contact(c), None) for person, c in desk.items()]
+        await crowd.save(tx.connection, saved)
+        if stamped:
+            await tx.connection.execute(store.TOUCH, list(stamped))
+
+    async def _claim(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        found = await store.contacts(tx.connection, {item.value.profile for item in items})
+        emits: list[Emit] = []
+        claims: dict[str, tuple[Item, Claim]] = {}
+        for item in items:
+            intent: Intent = item.value
+            row = found.get(intent.profile)
+            address = domain.address_of(decode_contact(row["state"]), intent.channel) if row is not None else None
+            if row is None or address is None:
+                emits.append(verdict_emit(intent, "skipped", "no_address", tx.now, tx.at(item)))
+                continue
+            key = domain.address_key(intent, address)
+            claims[intent.id] = (item, _claim_of(intent, key, row["id"]))
+        claimed, refused = await store.claim(tx.connection, [c for _, c in claims.values()], self._delivery.owner)
+        for id_, (item, claim) in claims.items():
+            if id_ in claimed:
+                self._claimed.append(Job(item.value, claim.profile, claim.address_key))
+            elif id_ in refused:
+                emits.append(verdict_emit(item.value, "skipped", "same_address", tx.now, tx.at(item)))
+        return emits
+
+
+def _contact(crowd: People, desk: dict[str, Contact], person: str) -> Contact:
+    if person not in desk:
+        state = crowd.state(person)
+        desk[person] = decode_contact(state) if state else Contact()
+    return desk[person]
+
+
+def _merge(crowd: People, desk: dict[str, Contact], fact: Fact) -> set[str]:
+    pair = crowd.merge(fact.properties["winner"], fact.properties["loser"])
+    if pair is None:
+        return set()
+    winner, loser = pair
+    domain.fold(_contact(crowd, desk, winner), _contact(crowd, desk, loser))
+    desk.pop(loser)
+    return {winner}
+
+
+def _claim_of(intent: Intent, key: bytes, person: str) -> Claim:
+    body = msgspec.json.encode(intent)
+    return Claim(
+        intent.id, key, person, intent.channel, intent.message_class, intent.attempt, intent.not_after, body, intent.received_at
+    )
+
+
+class Doubts:
+    """The timer lane: what stays in doubt for 72 hours is closed as unknown, and said so."""
+
+    async def due(self, connection: Any, _partitions: Sequence[int], now: int) -> bool:
+        query = "SELECT EXISTS (SELECT FROM attempt WHERE state = 'in_doubt' AND started_at <= $1)"
+        return bool(await connection.fetchval(query, now - domain.DOUBT_MS))
+
+    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
+        rows = await tx.connection.fetch(store.AGED, tx.now, tx.now - domain.DOUBT_MS, limit)
+        at = ats[min(ats)]
+        emits = [verdict_emit(decode_intent(row["intent"]), "unknown", "in_doubt:72h", tx.now, at) for row in rows]
+        return Fired(emits, len(rows), tx.now if rows else 0)
+
+

@@ -1,0 +1,102 @@
+"""What is written when an attempt ends: the row, the verdict, the fact, and what it says of the address, in one transaction."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from runtime import own, people
+from runtime.batch import At, Emit
+from runtime.db import Connection
+from runtime.people import Saved
+from runtime.settings import Settings
+from schemas.ids import partition_of
+from schemas.messages import Intent, decode_intent
+from services.sender import domain, store
+from services.sender.channels.contract import Result
+from services.sender.domain import Contact, Next
+from services.sender.store import Ended
+from services.sender.verdicts import sent_emit, verdict_emit
+
+NOWHERE = At("", 0, 0)
+RESULTS = "results"
+LOCK_CLASS = 7001  # of the advisory locks that say which incarnation lives
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Contact).decode
+
+
+class Record(NamedTuple):
+    """How an attempt ended. state retry: again at next_at; suppress: why its address is never to be used again."""
+
+    intent: Intent
+    person: str
+    state: str
+    rule: str = ""
+    next_at: int = 0
+    code: str = ""
+    provider_id: str | None = None
+    links: bytes | None = None
+    repeat: bool = False
+    suppress: str = ""
+    address: str = ""
+
+
+def record_of(intent: Intent, person: str, after: Next, result: Result, links: bytes | None, address: str) -> Record:
+    return Record(
+        intent, person, after.state, after.rule, after.at, result.code, result.provider_id, links, after.repeat, after.suppress, address
+    )
+
+
+async def write(connection: Connection, settings: Settings, owner: int, now: int, group: Sequence[Record]) -> set[str]:
+    """Write a group. Returns the ids whose rows were still ours to end; the others changed nothing."""
+    await _suppress(connection, settings, [r for r in group if r.suppress])
+    rows = [
+        Ended(r.intent.id, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.links, r.repeat) for r in group
+    ]
+    ended = await store.finish(connection, owner, now, rows)
+    emits: list[Emit] = []
+    for record in group:
+        if record.intent.id not in ended or record.state == "retry":
+            continue
+        emits.append(verdict_emit(record.intent, record.state, record.rule, now, NOWHERE))
+        if record.state == "accepted":
+            emits.append(sent_emit(record.intent, record.person, now, NOWHERE))
+    if emits:
+        await own.publish_in(connection, settings, "sender", RESULTS, emits)
+    return ended
+
+
+async def _suppress(connection: Connection, settings: Settings, records: Sequence[Record]) -> None:
+    if not records:
+        return
+    crowd = await people.load(connection, {r.person for r in records})
+    desk: dict[str, Contact] = {}
+    for record in records:
+        person = crowd.canonical(record.person)
+        state = crowd.state(person)
+        contact = desk.setdefault(person, _decode(state) if state else Contact())
+        contact.unreachable[record.intent.channel] = (domain.address_hash(record.address), record.suppress)
+    saved = [Saved(p, partition_of(p, settings.partitions), _encode(c), None) for p, c in desk.items()]
+    await crowd.save(connection, saved)
+
+
+async def adopt(
+    connection: Connection, settings: Settings, owner: int, prober: Any, now: int
+) -> list[tuple[Intent, str, bytes, int, int]]:
+    """Rows of incarnations that are gone: (intent, person, address key, tries, next_at) of those that are ours now."""
+    adopted: list[tuple[Intent, str, bytes, int, int]] = []
+    for row in await connection.fetch(store.OWNERS, owner):
+        dead = row["owner"]
+        if not await prober.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, dead):
+            continue  # it lives, perhaps frozen: its attempts are its own
+        try:
+            doubtful = [decode_intent(r["intent"]) for r in await connection.fetch(store.DOUBT, dead)]
+            if doubtful:
+                emits = [verdict_emit(i, "in_doubt", "process ended", now, NOWHERE) for i in sorted(doubtful, key=lambda i: i.id)]
+                await own.publish_in(connection, settings, "sender", RESULTS, emits)
+            for r in await connection.fetch(store.ADOPT, dead, owner):
+                adopted.append((decode_intent(r["intent"]), str(r["profile"]), r["address_key"], r["tries"], r["next_at"]))
+        finally:
+            await prober.execute("SELECT pg_advisory_unlock($1, $2)", LOCK_CLASS, dead)
+    return adopted

@@ -1,0 +1,43 @@
+"""Where the sender sends, and what it calls itself."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SenderSettings(BaseSettings):
+    """Environment variables are these names in capitals behind `OTKLIK_`.
+
+    rate_*: "tokens/ms" that all processes together keep to, such as "25/1000"; empty for none. public_url: what links in letters
+    begin with. public_port: where /c /o /u /p are answered.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 11025
+    smtp_username: str = ""
+    smtp_password: str = Field(default="", repr=False)
+    smtp_tls: str = "never"
+    smtp_connections: int = 16
+    smtp_accept_s: float = 60.0
+    telegram_token: str = Field(default="", repr=False)
+    telegram_url: str = "https://api.telegram.org"
+    smsc_apikey: str = Field(default="", repr=False)
+    smsc_url: str = "https://smsc.ru"
+    rate_email: str = ""
+    rate_telegram: str = "25/1000"
+    rate_sms: str = "20/1000"
+    from_email: str = "news@shop.example"
+    from_name: str = ""
+    mail_domain: str = "shop.example"
+    public_url: str = "http://127.0.0.1:8080"
+    public_port: int = 18082
+    queue_limit: int = 5000
+
+    def rate(self, channel: str) -> tuple[int, int] | None:
+        """(tokens, per ms), or None."""
+        text: str = getattr(self, f"rate_{channel}")
+        if not text:
+            return None
+        tokens, _, per = text.partition("/")
+        return int(tokens), int(per or 1000)

@@ -1,0 +1,139 @@
+"""The ledger's tables."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runtime.db import Connection
+
+CLAIM = """
+INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at)
+SELECT u.id, u.address_key, u.profile, u.channel, u.class, 'taken', u.attempt, $9, u.not_after, u.intent, u.received_at
+FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bytea[], $10::bigint[])
+    AS u (id, address_key, profile, channel, class, attempt, not_after, intent, received_at)
+ON CONFLICT DO NOTHING RETURNING id::text AS id
+"""
+# An intent that came back late or held is decided again under the same key, with a greater attempt.
+RECLAIM = """
+UPDATE attempt a SET state = 'taken', attempt = u.attempt, owner = $4, not_after = u.not_after, intent = u.intent, next_at = 0,
+       address_key = u.address_key, started_at = NULL, finished_at = NULL
+FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $5::bigint[], $6::bytea[]) AS u (id, attempt, intent, not_after, address_key)
+WHERE a.id = u.id AND a.state IN ('late', 'held') AND a.attempt < u.attempt
+      AND NOT EXISTS (SELECT FROM attempt b WHERE b.address_key = u.address_key AND b.id <> a.id)
+RETURNING a.id::text AS id
+"""
+KNOWN = "SELECT id::text AS id FROM attempt WHERE id = ANY($1::uuid[])"
+START = """
+UPDATE attempt a SET state = 'started', started_at = $3, tries = tries + 1
+FROM unnest($1::uuid[], $4::uuid[], $5::bigint[]) AS u (id, person, stamp) LEFT JOIN person p ON p.id = u.person
+WHERE a.id = u.id AND a.owner = $2 AND a.state = 'taken' AND coalesce(p.stamp, 0) = u.stamp AND p.merged_into IS NULL
+RETURNING a.id::text AS id
+"""
+FINISH = """
+UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
+       links = coalesce(u.links, a.links), finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7 END, repeats = a.repeats + u.repeat,
+       owner = CASE WHEN u.state = 'taken' THEN a.owner END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $9::int[])
+    AS u (id, state, code, provider_id, next_at, links, repeat)
+WHERE a.id = u.id AND (a.owner = $8 OR a.state = 'in_doubt') AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
+"""
+OWNERS = "SELECT DISTINCT owner FROM attempt WHERE state IN ('taken', 'started') AND owner <> $1"
+ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
+DOUBT = """
+UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL WHERE owner = $1 AND state = 'started'
+RETURNING intent
+"""
+AGED = """
+UPDATE attempt SET state = 'unknown', finished_at = $1 WHERE id IN (
+    SELECT id FROM attempt WHERE state = 'in_doubt' AND started_at <= $2 ORDER BY started_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
+) RETURNING intent
+"""
+CONTACTS = "SELECT id::text AS id, state, stamp, merged_into FROM person WHERE id = ANY($1::uuid[])"
+TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
+
+
+class Claim(NamedTuple):
+    """A row to insert: one intent with the address it goes to."""
+
+    id: str
+    address_key: bytes
+    profile: str
+    channel: str
+    message_class: str
+    attempt: int
+    not_after: int
+    intent: bytes
+    received_at: int
+
+
+class Ended(NamedTuple):
+    """What became of an attempt. state taken: to be tried again at next_at."""
+
+    id: str
+    state: str
+    code: str = ""
+    provider_id: str | None = None
+    next_at: int = 0
+    links: bytes | None = None
+    repeat: bool = False
+
+
+async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> tuple[set[str], set[str]]:
+    """Insert what is new. Returns (claimed by us now, refused because another message has gone to that address)."""
+    if not claims:
+        return set(), set()
+    columns = list(zip(*claims, strict=True))
+    rows = await connection.fetch(CLAIM, *map(list, columns[:8]), owner, list(columns[8]))
+    claimed = {row["id"] for row in rows}
+    left = [c for c in claims if c.id not in claimed]
+    if not left:
+        return claimed, set()
+    known = {row["id"] for row in await connection.fetch(KNOWN, [c.id for c in left])}
+    again = [c for c in left if c.id in known and c.attempt > 0]
+    if again:
+        by_column = [list(column) for column in zip(*((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again), strict=True)]
+        rows = await connection.fetch(RECLAIM, *by_column[:3], owner, *by_column[3:])
+        claimed |= {row["id"] for row in rows}
+    return claimed, {c.id for c in left if c.id not in known}
+
+
+async def start(connection: Connection, owner: int, now: int, starts: Sequence[tuple[str, str, int]]) -> set[str]:
+    """Mark attempts as started: (id, person, the stamp that was checked). Not among the answer: somebody forbade or took it."""
+    rows = await connection.fetch(
+        START, [s[0] for s in starts], owner, now, [s[1] for s in starts], [s[2] for s in starts]
+    )
+    return {row["id"] for row in rows}
+
+
+async def finish(connection: Connection, owner: int, now: int, ended: Sequence[Ended]) -> set[str]:
+    rows = await connection.fetch(
+        FINISH,
+        [e.id for e in ended],
+        [e.state for e in ended],
+        [e.code for e in ended],
+        [e.provider_id for e in ended],
+        [e.next_at for e in ended],
+        [e.links for e in ended],
+        now,
+        owner,
+        [int(e.repeat) for e in ended],
+    )
+    return {row["id"] for row in rows}
+
+
+async def contacts(connection: Connection, ids: Collection[str]) -> Mapping[str, Any]:
+    """Canonical person -> row (state, stamp), not locked; tombstones are followed."""
+    found: dict[str, Any] = {}
+    ask = {person: person for person in ids}
+    while ask:
+        rows = {row["id"]: row for row in await connection.fetch(CONTACTS, list(set(ask.values())))}
+        onward: dict[str, str] = {}
+        for wanted, current in ask.items():
+            row = rows.get(current)
+            if row is None:
+                continue
+            if row["merged_into"] is not None:
+                onward[wanted] = str(row["merged_into"])
+            else:
+                found[wanted] = row
+        ask = onward
+    return found

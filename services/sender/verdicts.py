@@ -1,0 +1,67 @@
+"""What the sender tells the others of an intent: a verdict on `decisions`, and for what went out a fact on `facts.bulk`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from runtime.batch import At, Emit
+from schemas import topics
+from schemas.facts import Fact, encode
+from schemas.ids import derive
+from schemas.messages import Decision, Intent
+
+SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent"}
+
+
+def verdict(intent: Intent, state: str, rule: str, now: int, detail: Mapping[str, Any] | None = None) -> Decision:
+    """What the sender tells of an intent; its id is the same however often it is told."""
+    return Decision(
+        id=derive("verdict", intent.id, intent.attempt, state, rule),
+        brand=intent.brand,
+        profile=intent.profile,
+        verdict=state,  # type: ignore[arg-type]
+        by="sender",
+        received_at=now,
+        document=intent.document,
+        version=intent.version,
+        step=intent.step,
+        occurrence=intent.occurrence,
+        intent=intent.id,
+        attempt=intent.attempt,
+        channel=intent.channel,
+        message_class=intent.message_class,
+        rule=rule,
+        detail=dict(detail or {}),
+        cause=intent.cause,
+    )
+
+
+def verdict_emit(intent: Intent, state: str, rule: str, now: int, at: At) -> Emit:
+    value = msgspec.json.encode(verdict(intent, state, rule, now))
+    return Emit(topics.DECISIONS.name, intent.profile, value, at, "sender")
+
+
+def sent_emit(intent: Intent, person: str, now: int, at: At) -> Emit:
+    """The fact that a message went out: for segments, reports and the timeline."""
+    fact = Fact(
+        id=derive("sent", intent.id, intent.attempt),
+        type="track",
+        event=SENT_EVENT[intent.channel],
+        brand=intent.brand,
+        source="sender",
+        lane="bulk",
+        occurred_at=now,
+        received_at=now,
+        properties={
+            "intent": intent.id,
+            "document": intent.document,
+            "step": intent.step,
+            "template": intent.template,
+            "channel": intent.channel,
+            "class": intent.message_class,
+        },
+        cause=intent.cause,
+        profile=person,
+    )
+    return Emit(topics.FACTS_BULK.name, person, encode(fact), at, fact.event)

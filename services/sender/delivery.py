@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,10 @@ from runtime.clock import wall_ms
 from runtime.process import Context
 from schemas.messages import Intent
 from services.sender import domain, ledger, store
-from services.sender.channels.contract import Channel, Outcome, Rendered, Result
-from services.sender.content.letters import Letters
+from services.sender.channels.contract import Channel, Rendered
 from services.sender.groups import Group
 from services.sender.ledger import Record
+from services.sender.letters import Letters
 from services.sender.rates import Rates
 
 log = logging.getLogger(__name__)
@@ -130,16 +130,19 @@ class Delivery:
             if not jobs:
                 return False
             for ready in await self._prepare(jobs):
-                task = asyncio.create_task(self._call(ready))
-                calls.add(task)
-                task.add_done_callback(lambda done: self._called(calls, done))
+                calls.add(self._spawn(self._call(ready), channel))
         finally:
             self._preparing -= 1
         self.moved += len(jobs)
         return True
 
-    def _called(self, calls: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        calls.discard(task)
+    def _spawn(self, work: Coroutine[Any, Any, None], channel: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda done: self._called(channel, done))
+        return task
+
+    def _called(self, channel: str, task: asyncio.Task[None]) -> None:
+        self._calls[channel].discard(task)
         self._wake.set()
         if not task.cancelled() and task.exception():
             log.error("a call ended with an error of ours", exc_info=task.exception())
@@ -170,8 +173,9 @@ class Delivery:
             self.put(job, self._now() + 1000)
             return
         state = "late" if rule in ("not_after", "address_changed") else "failed" if rule.startswith("template") else "skipped"
-        asyncio.create_task(self._record(Record(job.intent, job.person, state, rule)))  # noqa: RUF006  (open() counts it)
-        await asyncio.sleep(0)
+        self._calls[job.intent.channel].add(
+            self._spawn(self._record(Record(job.intent, job.person, state, rule)), job.intent.channel)
+        )
 
     # ---- one call
 
@@ -248,12 +252,25 @@ class Delivery:
         self._context.relay.wake.set()
         return [record.intent.id in ended for record in group]
 
+    async def reconcile(self, intent: Intent, person: str) -> None:
+        """Somebody clicked in a message that was in doubt: the provider had it."""
+        await self._record(Record(intent, person, "accepted", "reconciled:link"))
+
+    async def drain(self) -> None:
+        """Stopping: let the calls under way end and be recorded; what waits stays `taken` for the next incarnation."""
+        self._queues.clear()
+        self._later.clear()
+        while self._preparing or any(self._calls.values()) or len(self._records):  # noqa: ASYNC110  (each ends at its own time)
+            await asyncio.sleep(0.01)
+
     # ---- recovery and the driven clock
 
     async def adopt(self, lock: Any) -> None:
         """Take over what dead processes held: taken rows are ours now, started ones are in doubt (or repeated, if their class may)."""
         async with self._context.db.transaction() as connection:
-            for intent, person, key, tries, next_at in await ledger.adopt(connection, self._context.settings, self.owner, lock, self._now()):
+            for intent, person, key, tries, next_at in await ledger.adopt(
+                connection, self._context.settings, self.owner, lock, self._now()
+            ):
                 self.put(Job(intent, person, key, tries), next_at)
         self._context.relay.wake.set()
 
@@ -266,5 +283,3 @@ class Delivery:
             await asyncio.sleep(0.001)
             self._wake_due()
         return self.moved > before
-
-

@@ -130,5 +130,3 @@ class Doubts:
         at = ats[min(ats)]
         emits = [verdict_emit(decode_intent(row["intent"]), "unknown", "in_doubt:72h", tx.now, at) for row in rows]
         return Fired(emits, len(rows), tx.now if rows else 0)
-
-

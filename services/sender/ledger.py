@@ -44,7 +44,17 @@ class Record(NamedTuple):
 
 def record_of(intent: Intent, person: str, after: Next, result: Result, links: bytes | None, address: str) -> Record:
     return Record(
-        intent, person, after.state, after.rule, after.at, result.code, result.provider_id, links, after.repeat, after.suppress, address
+        intent,
+        person,
+        after.state,
+        after.rule,
+        after.at,
+        result.code,
+        result.provider_id,
+        links,
+        after.repeat,
+        after.suppress,
+        address,
     )
 
 
@@ -52,7 +62,8 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     """Write a group. Returns the ids whose rows were still ours to end; the others changed nothing."""
     await _suppress(connection, settings, [r for r in group if r.suppress])
     rows = [
-        Ended(r.intent.id, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.links, r.repeat) for r in group
+        Ended(r.intent.id, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.links, r.repeat)
+        for r in group
     ]
     ended = await store.finish(connection, owner, now, rows)
     emits: list[Emit] = []

@@ -23,18 +23,18 @@ RETURNING a.id::text AS id
 """
 KNOWN = "SELECT id::text AS id FROM attempt WHERE id = ANY($1::uuid[])"
 START = """
-UPDATE attempt a SET state = 'started', started_at = $3, tries = tries + 1
+UPDATE attempt a SET state = 'started', started_at = $3::bigint, tries = tries + 1
 FROM unnest($1::uuid[], $4::uuid[], $5::bigint[]) AS u (id, person, stamp) LEFT JOIN person p ON p.id = u.person
 WHERE a.id = u.id AND a.owner = $2 AND a.state = 'taken' AND coalesce(p.stamp, 0) = u.stamp AND p.merged_into IS NULL
 RETURNING a.id::text AS id
 """
 FINISH = """
 UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
-       links = coalesce(u.links, a.links), finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7 END, repeats = a.repeats + u.repeat,
+       links = coalesce(u.links, a.links), finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7::bigint END, repeats = a.repeats + u.repeat,
        owner = CASE WHEN u.state = 'taken' THEN a.owner END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $9::int[])
     AS u (id, state, code, provider_id, next_at, links, repeat)
-WHERE a.id = u.id AND (a.owner = $8 OR a.state = 'in_doubt') AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
+WHERE a.id = u.id AND (a.owner = $8::int OR a.state = 'in_doubt') AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
 """
 OWNERS = "SELECT DISTINCT owner FROM attempt WHERE state IN ('taken', 'started') AND owner <> $1"
 ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
@@ -43,7 +43,7 @@ UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL WHER
 RETURNING intent
 """
 AGED = """
-UPDATE attempt SET state = 'unknown', finished_at = $1 WHERE id IN (
+UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
     SELECT id FROM attempt WHERE state = 'in_doubt' AND started_at <= $2 ORDER BY started_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
 ) RETURNING intent
 """
@@ -90,7 +90,9 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
     known = {row["id"] for row in await connection.fetch(KNOWN, [c.id for c in left])}
     again = [c for c in left if c.id in known and c.attempt > 0]
     if again:
-        by_column = [list(column) for column in zip(*((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again), strict=True)]
+        by_column = [
+            list(column) for column in zip(*((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again), strict=True)
+        ]
         rows = await connection.fetch(RECLAIM, *by_column[:3], owner, *by_column[3:])
         claimed |= {row["id"] for row in rows}
     return claimed, {c.id for c in left if c.id not in known}
@@ -98,9 +100,7 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
 
 async def start(connection: Connection, owner: int, now: int, starts: Sequence[tuple[str, str, int]]) -> set[str]:
     """Mark attempts as started: (id, person, the stamp that was checked). Not among the answer: somebody forbade or took it."""
-    rows = await connection.fetch(
-        START, [s[0] for s in starts], owner, now, [s[1] for s in starts], [s[2] for s in starts]
-    )
+    rows = await connection.fetch(START, [s[0] for s in starts], owner, now, [s[1] for s in starts], [s[2] for s in starts])
     return {row["id"] for row in rows}
 
 

@@ -1,0 +1,35 @@
+"""Templates as documents: what a message looks like, in Liquid, for one channel."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Template(BaseModel):
+    """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
+
+    Variables: `profile` (attributes), `event` (properties of the fact that started the run), `run`, `brand`, `unsubscribe_url`,
+    `preferences_url`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
+    channel: Literal["email", "sms", "telegram"] = "email"
+    brand: str | None = None
+    subject: str = Field(default="", max_length=2000)
+    html: str | None = Field(default=None, max_length=500_000)
+    mjml: str | None = Field(default=None, max_length=500_000)
+    text: str | None = Field(default=None, max_length=500_000)
+    language: Literal["en", "ru"] = "en"
+    blocks: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Template":
+        if self.html is not None and self.mjml is not None:
+            raise ValueError("html, mjml: give one of them")
+        if self.html is None and self.mjml is None and self.text is None:
+            raise ValueError("text: a template needs a text, an html or an mjml part")
+        if self.channel == "email" and not self.subject:
+            raise ValueError("subject: a letter needs one")
+        return self

@@ -1,0 +1,147 @@
+"""The sender service: `messages.*` -> providers -> `decisions` and `facts.bulk`."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from runtime.db import TRANSIENT
+from runtime.definitions import decode_published
+from runtime.kafka import Producer
+from runtime.process import Context, secret
+from runtime.process import main as run_main
+from runtime.publisher import Publisher
+from runtime.service import Consumes, Service
+from runtime.settings import Settings
+from schemas.messages import Intent
+from schemas.topics import CHANNELS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, messages
+from services.sender import ledger
+from services.sender.channels.contract import Channel
+from services.sender.channels.smsc import SmscChannel, SmscSettings
+from services.sender.channels.smtp import SmtpChannel
+from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
+from services.sender.channels.telegram import TelegramChannel, TelegramSettings
+from services.sender.delivery import FAILPOINTS, Delivery
+from services.sender.handler import Doubts, Handler, decode_fact, decode_message
+from services.sender.letters import Letters
+from services.sender.links import Keys
+from services.sender.public import Public
+from services.sender.rates import Rates
+from services.sender.settings import SenderSettings
+
+log = logging.getLogger(__name__)
+
+
+def channels(settings: SenderSettings) -> dict[str, Channel]:
+    timeouts = SmtpTimeouts(accept=settings.smtp_accept_s)
+    smtp = SmtpSettings(
+        settings.smtp_host, settings.smtp_port, settings.smtp_username, settings.smtp_password,
+        tls=settings.smtp_tls, helo=settings.mail_domain, connections=settings.smtp_connections, timeouts=timeouts,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return {
+        "email": SmtpChannel(smtp),
+        "telegram": TelegramChannel(TelegramSettings(settings.telegram_token, settings.telegram_url)),
+        "sms": SmscChannel(SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)),
+    }
+
+
+def link_keys(secret_text: str) -> Keys:
+    return Keys(1, {1: hashlib.sha256(b"otklik links:" + secret_text.encode()).digest()})
+
+
+def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    @asynccontextmanager
+    async def life(context: Context) -> AsyncIterator[None]:
+        """The provider connections, the pump, the lock that says this incarnation lives, and the public paths."""
+        keys = link_keys(secret(context.settings))
+        built = channels(settings)
+        rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
+        delivery.attach(context, built, Letters(settings, keys), rates)
+        publisher = Publisher(lambda: Producer(context.settings, "sender"))
+        public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
+
+        async def reconcile(intent: Intent, person: str) -> None:
+            await delivery.reconcile(intent, person)
+
+        public.reconcile = reconcile
+        config = uvicorn.Config(
+            public.app(), host=context.settings.host, port=settings.public_port, log_config=None, access_log=False, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        tasks = [
+            asyncio.create_task(_alive(context, delivery), name="sender-alive"),
+            asyncio.create_task(delivery.run(), name="sender-pump"),
+            asyncio.create_task(server.serve(), name="sender-public"),
+        ]
+        try:
+            yield
+        finally:
+            await delivery.drain()
+            server.should_exit = True
+            tasks[0].cancel()
+            tasks[1].cancel()
+            await asyncio.wait(tasks, timeout=5)
+            await publisher.close()
+            for channel in built.values():
+                await channel.close()
+
+    return life
+
+
+async def _alive(context: Context, delivery: Delivery) -> None:
+    """Hold the advisory lock of this incarnation, and look for those whose lock is free: they are dead."""
+    while True:
+        connection = None
+        try:
+            connection = await context.db.dedicated()
+            await connection.execute("SELECT pg_advisory_lock($1, $2)", ledger.LOCK_CLASS, delivery.owner)
+            while True:
+                await delivery.adopt(connection)
+                await asyncio.sleep(2.0)
+        except TRANSIENT as error:
+            log.warning("incarnation lock lost", extra={"why": type(error).__name__})
+            await asyncio.sleep(0.5)
+        finally:
+            if connection is not None:
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=1)
+
+
+def service(settings: SenderSettings | None = None, machine: Settings | None = None) -> Service:
+    settings, machine = settings or SenderSettings(), machine or Settings()
+    delivery = Delivery()
+    handler = Handler(delivery, machine.partitions)
+    first = [messages(channel, cls) for channel in CHANNELS for cls in ("service", "triggered")]
+    second = [messages(channel, "mass") for channel in CHANNELS]
+    return Service(
+        name="sender",
+        consumes=(
+            *(Consumes(topic, decode_message) for topic in first),
+            *(Consumes(topic, decode_message, lane="bulk") for topic in second),
+            Consumes(FACTS, decode_fact),
+            Consumes(FACTS_BULK, decode_fact, lane="bulk"),
+            Consumes(DEFINITIONS, decode_published),
+        ),
+        handle=handler,
+        committed=handler.committed,
+        timers=Doubts(),
+        settle=delivery.settle,
+        may_read=lambda lane: delivery.waiting() < settings.queue_limit * (1 if lane == "bulk" else 4),
+        migrations=("services.sender.migrations",),
+        topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW),
+        life=_life(delivery, settings),
+        failpoints=FAILPOINTS,
+    )
+
+
+def main() -> None:
+    run_main([service()])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""From an intent and a contact to a message that may go out, or to the rule that forbids it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from runtime.db import Connection
+from runtime.definitions import Definitions
+from schemas.definitions import Published
+from schemas.journeys import Brand
+from schemas.messages import Intent
+from schemas.templates import Template as TemplateDocument
+from services.sender import domain, links
+from services.sender.channels.contract import Rendered
+from services.sender.content.markup import MarkupFault, compile_mjml
+from services.sender.content.mime import marketing_headers
+from services.sender.content.templates import Parts, Template, TemplateFault, TemplateSource, compile_template, render
+from services.sender.domain import Contact
+from services.sender.settings import SenderSettings
+
+_decode = msgspec.msgpack.Decoder(Contact).decode
+_links = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """stamp: of the contact that permission was checked on; links: packed click targets by number."""
+
+    message: Rendered
+    stamp: int
+    links: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The templates and brands of one revision. Templates are compiled when they are first used, and kept."""
+
+    documents: dict[tuple[str, int], TemplateDocument]
+    current: dict[str, int]
+    brands: dict[str, Brand]
+    compiled: dict[tuple[str, int], Template | TemplateFault]
+
+
+def _build(documents: Sequence[Published], _revision: int) -> Library:
+    library = Library({}, {}, {}, {})
+    for document in documents:
+        if document.kind == "brand" and document.pointer:
+            library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
+        elif document.kind == "template":
+            library.documents[document.key, document.version] = TemplateDocument.model_validate_json(bytes(document.body))
+            if document.pointer:
+                library.current[document.key] = document.version
+    return library
+
+
+class Letters:
+    """Makes messages. `current` first, within a connection; then `prepare` for each intent."""
+
+    def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
+        self._settings, self._keys = settings, keys
+        self._definitions = Definitions(("template", "brand"), _build)
+        self._library = Library({}, {}, {}, {})
+
+    async def current(self, connection: Connection) -> "Letters":
+        """Take the templates and brands of this moment's revision."""
+        revision = await connection.fetchval("SELECT revision FROM definition_revision")
+        self._library = await self._definitions.at(connection, revision)
+        return self
+
+    def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | str:
+        """The message, or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
+        if now > intent.not_after:
+            return "not_after"
+        if row is None:
+            return "no_address"
+        contact = _decode(row["state"])
+        rule = domain.forbids(contact, intent, consent_age_ms)
+        if rule is not None:
+            return rule
+        address = domain.address_of(contact, intent.channel) or ""
+        if domain.address_key(intent, address) != address_key:
+            return "address_changed"
+        template = self._template(intent)
+        if isinstance(template, TemplateFault):
+            return f"template:{template.code}"
+        variables = domain.variables(contact, intent)
+        unsubscribe = links.url(self._settings.public_url, links.Kind.UNSUBSCRIBE, intent.id, 0, self._keys)
+        preferences = links.url(self._settings.public_url, links.Kind.PREFERENCES, intent.id, 0, self._keys)
+        more = {"unsubscribe_url": unsubscribe, "preferences_url": preferences, "brand": intent.brand, "now": now}
+        parts = render(template, {**variables, **more})
+        if isinstance(parts, TemplateFault):
+            return f"template:{parts.code}"
+        return self._message(intent, address, parts, unsubscribe, row["stamp"], now)
+
+    def _template(self, intent: Intent) -> Template | TemplateFault:
+        library = self._library
+        version = intent.template_version or library.current.get(intent.template, 0)
+        name = (intent.template, version)
+        if name not in library.compiled:
+            document = library.documents.get(name)
+            library.compiled[name] = (
+                _compile(document, version)
+                if document
+                else TemplateFault("missing", f"no template {intent.template} version {version}")
+            )
+        return library.compiled[name]
+
+    def _message(self, intent: Intent, address: str, parts: Parts, unsubscribe: str, stamp: int, now: int) -> Prepared:
+        brand = self._library.brands.get(intent.brand)
+        html, targets = parts.html, tuple[str, ...]()
+        if html is not None:
+            html, targets = links.track(html, self._settings.public_url, intent.id, self._keys)
+        headers: tuple[tuple[str, str], ...] = (("X-Send-Id", intent.id),)
+        if intent.channel == "email" and intent.message_class != "service":
+            list_id = f"<{intent.brand}.{self._settings.mail_domain}>"
+            feedback = f"{intent.document.replace(':', '-')}:{intent.step}:{intent.message_class}:{intent.brand}"
+            headers = marketing_headers(unsubscribe, list_id, feedback, intent.id)
+        message = Rendered(
+            key=intent.id,
+            address=address,
+            text=parts.text,
+            message_id=f"{intent.id}@{self._settings.mail_domain}",
+            sender=(brand.from_email if brand and brand.from_email else self._settings.from_email)
+            if intent.channel == "email"
+            else "",
+            sender_name=(brand.from_name or brand.name) if brand else self._settings.from_name,
+            subject=parts.subject,
+            html=html,
+            date_ms=now,
+            headers=headers,
+        )
+        return Prepared(message, stamp, _links(targets) if targets else None)
+
+
+def _compile(document: TemplateDocument, version: int) -> Template | TemplateFault:
+    html = document.html
+    if document.mjml is not None:
+        compiled = compile_mjml(document.mjml)
+        if isinstance(compiled, MarkupFault):
+            return TemplateFault("mjml", compiled.message)
+        html = compiled
+    return compile_template(TemplateSource(document.key, version, document.subject, document.text, html, document.blocks))

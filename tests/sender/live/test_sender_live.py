@@ -1,0 +1,188 @@
+"""The sender on real Kafka, PostgreSQL and SMTP: one call per intent, permission last, honest about doubt."""
+
+import re
+from collections import Counter
+
+import httpx
+import msgspec
+import pytest
+
+from runtime.clock import wall_ms
+from runtime.settings import Settings
+from schemas.definitions import Published
+from schemas.facts import PROFILE_CHANGED, Fact, Seq, encode
+from schemas.ids import derive
+from schemas.messages import Intent, intent_id
+from services.sender.__main__ import service
+from services.sender.channels.fakes.smtp import SmtpFake
+from services.sender.settings import SenderSettings
+from tests.support import live
+from tests.support.live import T0, driven, publish, read, rows, running, until
+
+TEMPLATE = {"key": "hello", "subject": "Hi {{ profile.name }}", "html": '<p>Hello <a href="https://shop.example/x?a=1&amp;b=2">go</a></p>'}
+
+
+def person(n: int) -> str:
+    return derive("person", n)
+
+
+def contact(n: int, address: str | None = None, at: int = T0, **more) -> list[Fact]:
+    """What profile tells of somebody who consented."""
+    address = address or f"p{n}@example.org"
+    common = {"brand": "shop", "source": "site", "occurred_at": at, "received_at": at, "profile": person(n), **more}
+    told = Fact(id=derive("c", n), type=PROFILE_CHANGED, identifiers=(f"email:{address}",), attributes={"name": (at, f"P{n}")}, **common)
+    yes = Fact(id=derive("y", n), type="track", event="Consent Granted", properties={"channel": "email"}, **common)
+    return [told, yes]
+
+
+def intent(n: int, step: str = "s1", cls: str = "triggered", at: int = T0 + 1000, **more) -> Intent:
+    given = {"not_after": at + 86_400_000, "received_at": at, "occurrence": derive("start", n), **more}
+    id_ = intent_id("journey:welcome", 1, step, person(n), given["occurrence"])
+    return Intent(
+        id=id_, brand="shop", profile=person(n), channel="email", message_class=cls, template="hello", template_version=1,
+        document="journey:welcome", version=1, step=step, **given,
+    )  # fmt: skip
+
+
+async def put(config: Settings, facts=(), intents=(), documents=True) -> None:
+    """Straight to the topics, with the headers and seqs that our services write."""
+    from runtime.kafka import Producer, create_topics
+    from schemas.ids import partition_of
+    from schemas.topics import DEFINITIONS, FACTS, messages
+
+    await create_topics(config, [FACTS, DEFINITIONS, *(messages("email", c) for c in ("service", "triggered", "mass"))])
+    producer = await Producer(config, "test").start()
+    for number, fact in enumerate(facts):
+        header = [("t", (fact.event or fact.type).encode())]
+        value = encode(msgspec.structs.replace(fact, src="test", seq=Seq(0, put.n, number)))
+        await producer.send("facts", partition_of(fact.profile, config.partitions), [(fact.profile.encode(), value, header)])
+    for number, one in enumerate(intents):
+        topic = f"messages.email.{one.message_class}"
+        value = msgspec.json.encode(msgspec.structs.replace(one, src="orch", seq=Seq(0, put.n, number)))
+        await producer.send(topic, partition_of(one.profile, config.partitions), [(one.profile.encode(), value, [])])
+    if documents:
+        body = msgspec.Raw(msgspec.json.encode(TEMPLATE))
+        document = Published(kind="template", key="hello", version=1, body=body, pointer=True, received_at=T0)
+        await producer.send("definitions", 0, [(b"template:hello@1", msgspec.json.encode(document), [])])
+    put.n += 1
+    await producer.stop()
+
+
+put.n = 0
+
+
+@pytest.fixture
+async def smtp():
+    fake = SmtpFake(keep_data=True)
+    fake.port_used = await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+def config(kafka: str, database: str, topic_prefix: str) -> Settings:
+    return live.settings(kafka, database, topic_prefix)
+
+
+def sender(config: Settings, smtp, local_settings=None, **more):
+    from tests.conftest import free_ports
+
+    settings = SenderSettings(smtp_port=smtp.port_used, public_port=free_ports(1)[0], smtp_connections=8, **more)
+    return service(settings, config), settings
+
+
+async def states(context) -> Counter:
+    return Counter({r["state"]: r["n"] for r in await rows(context, "SELECT state, count(*)::int AS n FROM attempt GROUP BY 1")})
+
+
+async def test_each_intent_is_sent_once_with_its_message_id_and_told(config, smtp):
+    one, _ = sender(config, smtp)
+    facts = [f for n in range(30) for f in contact(n)]
+    intents = [intent(n) for n in range(30)]
+    await put(config, facts, [*intents, *intents])
+    async with driven(config, one) as ((context,), conductor):
+        await conductor.settle()
+        assert await states(context) == {"accepted": 30}
+    accepted = Counter(m["message_id"] for m in smtp.record.accepted)
+    assert accepted == Counter(f"{i.id}@shop.example" for i in intents)
+    told = [d for d in await read(config, "decisions") if d["by"] == "sender"]
+    assert Counter(d["intent"] for d in told if d["verdict"] == "accepted") == Counter(i.id for i in intents)
+    assert sum(f["event"] == "Email Sent" for f in await read(config, "facts.bulk")) == 30
+
+
+async def test_no_consent_no_address_and_late_are_told_with_their_rule(config, smtp):
+    one, _ = sender(config, smtp)
+    silent = contact(1)[:1]
+    await put(config, [*silent, *contact(2)], [intent(1), intent(2, not_after=T0 - 5), intent(3), intent(1, step="s2", cls="service")])
+    async with driven(config, one) as (_, conductor):
+        await conductor.settle()
+    told = {(d["profile"], d["step"]): (d["verdict"], d.get("rule", "")) for d in await read(config, "decisions")}
+    assert told == {
+        (person(1), "s1"): ("skipped", "consent"),
+        (person(2), "s1"): ("late", "not_after"),
+        (person(3), "s1"): ("skipped", "no_address"),
+        (person(1), "s2"): ("accepted", ""),
+    }
+
+
+async def test_the_same_message_to_one_address_of_two_profiles_goes_once(config, smtp):
+    one, _ = sender(config, smtp)
+    facts = [*contact(1, "same@example.org"), *contact(2, "same@example.org")]
+    launch = derive("launch")
+    await put(config, facts, [intent(1, occurrence=launch), intent(2, occurrence=launch)])
+    async with driven(config, one) as (_, conductor):
+        await conductor.settle()
+    assert len(smtp.record.accepted) == 1
+    assert Counter(d.get("rule", "") for d in await read(config, "decisions")) == {"": 1, "same_address": 1}
+
+
+async def test_a_late_intent_comes_back_under_its_key_and_is_sent(config, smtp):
+    one, _ = sender(config, smtp)
+    await put(config, contact(1), [intent(1, not_after=T0 - 5)])
+    async with driven(config, one) as ((context,), conductor):
+        await conductor.settle()
+        assert await states(context) == {"late": 1}
+        await put(config, [], [intent(1, attempt=1)], documents=False)
+        await conductor.settle()
+        assert await states(context) == {"accepted": 1}
+    assert len(smtp.record.accepted) == 1
+
+
+async def test_refusals_suppress_the_address_and_a_drop_after_data_is_in_doubt(config, smtp):
+    one, _ = sender(config, smtp)
+    facts = [*contact(1, "bounce550-a@example.org"), *contact(2, "drop-b@example.org")]
+    await put(config, facts, [intent(1), intent(2), intent(1, step="s2")])
+    async with driven(config, one) as ((context,), conductor):
+        await conductor.settle()
+        found = {r["step"]: r["state"] for r in await rows(context, "SELECT convert_from(intent, 'UTF8')::json->>'step' AS step, state FROM attempt WHERE profile = $1", person(1))}
+        doubt = await rows(context, "SELECT state FROM attempt WHERE profile = $1", person(2))
+    assert found["s1"] == "failed"
+    assert found["s2"] in ("failed", "skipped")
+    assert [r["state"] for r in doubt] == ["in_doubt"]
+
+
+async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back_as_a_fact(config, smtp):
+    one, settings = sender(config, smtp)
+    now = wall_ms()
+    await put(config, contact(1, at=now), [intent(1, at=now)])
+    async with running(config, one):
+        await until(lambda: len(smtp.record.accepted) == 1)
+        letter = smtp.accepted[0].data.decode("latin-1")
+        headers = letter.partition("\r\n\r\n")[0]
+        link = re.search(r"List-Unsubscribe: <[^>]*(/u/[^>]+)>", headers)[1]
+        assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in headers
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.public_port}") as client:
+            assert (await client.get(link)).status_code == 200  # shows, does nothing
+            await put(config, [], [intent(1, step="s2", at=now)], documents=False)
+            await until(lambda: len(smtp.record.accepted) == 2)
+            answer = await client.post(link, content="List-Unsubscribe=One-Click")
+            assert answer.status_code == 200
+            await put(config, [], [intent(1, step="s3", at=now)], documents=False)
+
+            async def skipped():
+                return [d for d in await read(config, "decisions") if d["step"] == "s3"]
+
+            told = await until(skipped)
+    assert [(d["verdict"], d.get("rule", "")) for d in told] == [("skipped", "consent")]
+    raw = await read(config, "facts.raw")
+    assert [(f["event"], f["identifiers"]) for f in raw] == [("Email Unsubscribed", ["email:p1@example.org"])]

@@ -14,6 +14,8 @@ QUIET = frozenset(("merge", "split", "backfill", "rebuild"))
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """type entered or left: `profile` did so with `segment` at instant `at` (ms), for the reason `why`, by the fact `cause`.
 
+    carried: by a merge whose other side stood in it already: no news, and no journey starts.
+
     type mark: the segmenter has handled everything below `offset` of partition `partition` of topic `topic`.
     received_at is the instant that orders it among other records of the person (the same as `at`).
     """
@@ -27,6 +29,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: int = 0
     why: Why = "fact"
     cause: str | None = None
+    carried: bool = False
     topic: str = ""
     partition: int = -1
     offset: int = -1

@@ -3,6 +3,7 @@
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
+from services.profile.api import api
 from services.profile.handler import Handler, decode_raw
 
 
@@ -15,6 +16,7 @@ def service() -> Service:
         committed=handler.committed,
         migrations=("services.profile.migrations",),
         topics_written=(FACTS, FACTS_BULK),
+        api=api,
     )
 
 

@@ -101,7 +101,7 @@ def _pass_on(tx: Tx, item: Item, fact: Fact, owner: str) -> Emit:
     more = b'"profile":"%b"' % owner.encode()
     if fact is not item.value:
         more += b',"identifiers":%b,"occurred_at":%d' % (encode(fact.identifiers), fact.occurred_at)
-    return Emit(_topic(item), owner, extend(item.raw, more), tx.at(item), fact.type)
+    return Emit(_topic(item), owner, extend(item.raw, more), tx.at(item), fact.event or fact.type)
 
 
 class Desk:
@@ -138,7 +138,7 @@ class Desk:
         bucketed = domain.bucketed(profile, verdict.attached, fact)
         news = domain.settle(profile, {name: (fact.occurred_at, value) for name, value in fact.attributes.items()})
         strong = [i for i in verdict.attached if domain.kind_of(i) in domain.STRONG]
-        if news or bucketed or strong:
+        if news or bucketed or strong or verdict.created:
             emits.append(self._tell(tx, item, domain.changed(fact, owner, profile, strong, news), PROFILE_CHANGED))
         if verdict.created or verdict.losers or bucketed or fact.attributes or verdict.attached:
             self._changed.add(owner)

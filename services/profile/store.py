@@ -36,6 +36,15 @@ WITH new AS (
 )
 SELECT id::text AS id FROM new WHERE NOT EXISTS (SELECT FROM seen s WHERE s.day = $1 - 1 AND s.id = new.id)
 """
+PERSON = "SELECT state FROM profile WHERE id = $1::uuid AND merged_into IS NULL"
+MERGED = """
+WITH RECURSIVE gone AS (
+    SELECT id FROM profile WHERE merged_into = $1::uuid
+    UNION SELECT p.id FROM profile p JOIN gone g ON p.merged_into = g.id
+)
+SELECT id::text AS id FROM gone ORDER BY id
+"""
+NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) ORDER BY key"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Profile).decode
@@ -99,6 +108,16 @@ def _end(start: str, direct: Mapping[str, str]) -> str:
     while start in direct:
         start = direct[start]
     return start
+
+
+async def person(connection: Connection, person: str) -> tuple[Profile, list[str], list[str]] | None:
+    """A canonical profile with its identifiers and the ids that were merged into it; None if there is none."""
+    row = await connection.fetchrow(PERSON, person)
+    if row is None:
+        return None
+    merged = [r["id"] for r in await connection.fetch(MERGED, person)]
+    names = await connection.fetch(NAMES, [person, *merged])
+    return _decode(row["state"]), [r["key"] for r in names], merged
 
 
 async def claim(connection: Connection, wanted: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:

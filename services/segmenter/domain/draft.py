@@ -1,0 +1,129 @@
+"""One person's next state in the making: gathers, fires and evaluates for `live`, and keeps the changes on the way."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from services.segmenter.domain.horizons import NEVER
+from services.segmenter.domain.plan import Accumulator, Plan
+from services.segmenter.domain.series import NOTHING, added
+from services.segmenter.domain.state import State
+
+Kind = Literal["fact", "time", "merge", "backfill"]
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """He entered or left a segment at an instant (UTC ms).
+
+    cause: id of the fact or merge that did it, None for time and backfill. carried: the merged-in profile stood in it
+    already, so this entry is news to nobody and starts no journey.
+    """
+
+    segment: str
+    entered: bool
+    at: int
+    kind: Kind
+    cause: str | None = None
+    carried: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """changed: False when `state` is the state that came in and nothing needs to be written."""
+
+    state: State
+    changes: tuple[Change, ...]
+    changed: bool
+
+    @property
+    def due_at(self) -> int | None:
+        """When the person's timer must fire next (UTC ms), None for never."""
+        return self.state.due_at
+
+
+class Draft:
+    """Starts as a copy of a state, which stays as it was; `decision` ends it."""
+
+    __slots__ = ("attributes", "bucketing", "changes", "clock", "due", "horizons", "kinds", "members", "plan", "series")
+
+    def __init__(self, state: State, plan: Plan) -> None:
+        self.plan = plan
+        self.changes: list[Change] = []
+        self.clock = state.clock
+        self.due = state.due
+        self.members = state.members.copy()
+        self.horizons = state.horizons.copy()
+        self.series = state.series.copy()
+        self.attributes = state.attributes
+        self.kinds = state.kinds
+        self.bucketing = state.bucketing
+
+    def gather(self, hits: Iterable[tuple[Accumulator, int]], occurred: int, instant: int) -> set[int]:
+        """Add the fact to its accumulators; the segments that read them."""
+        touched: set[int] = set()
+        for accumulator, amount in hits:
+            series = self.series.get(accumulator.id, NOTHING)
+            self.series[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
+            touched.update(accumulator.readers)
+        return touched
+
+    def fire(self, until: int) -> None:
+        while self.due <= until:
+            at = self.due
+            place, segments = self.plan.place, self.plan.segments
+            due = sorted(place[key] for key, horizon in self.horizons.items() if horizon <= at)
+            self.consider(due, at, "time", None)
+            if self.due <= at:
+                raise RuntimeError(f"segments {[segments[i].key for i in due]} do not get past {at}")
+
+    def consider(
+        self, indexes: Iterable[int], at: int, kind: Kind, cause: str | None, carried: Mapping[str, int] | None = None
+    ) -> None:
+        """Evaluate these segments (in ascending order) at an instant, and after each flip those that ask about it."""
+        segments, series, attributes, kinds = self.plan.segments, self.series, self.attributes, self.kinds
+        bucketing = self.bucketing[1] if self.bucketing else None
+        members, horizons = self.members, self.horizons
+        queue = list(indexes)
+        done = 0
+        while done < len(queue):
+            segment = segments[queue[done]]
+            done += 1
+            key = segment.key
+            signed = segment.evaluate(series, attributes, kinds, bucketing, members, at)
+            until = abs(signed)
+            if until < NEVER:
+                horizons[key] = until
+            else:
+                horizons.pop(key, None)
+            if (signed > 0) is (key in members):
+                continue
+            self._flip(key, at, kind, cause, carried or {})
+            for dependent in segment.dependents:
+                place = bisect_left(queue, dependent, done)
+                if place == len(queue) or queue[place] != dependent:
+                    queue.insert(place, dependent)
+        self.clock = at
+        self.due = min(horizons.values(), default=NEVER)
+
+    def _flip(self, key: str, at: int, kind: Kind, cause: str | None, carried: Mapping[str, int]) -> None:
+        entered = key not in self.members
+        if entered:
+            self.members[key] = carried.get(key, at)
+        else:
+            del self.members[key]
+        self.changes.append(Change(key, entered, at, kind, cause, key in carried and entered))
+
+    def decision(self) -> Decision:
+        state = State(
+            self.plan.revision,
+            self.clock,
+            self.due,
+            self.kinds,
+            self.bucketing,
+            self.members,
+            self.horizons,
+            self.series,
+            self.attributes,
+        )
+        return Decision(state, tuple(self.changes), changed=True)

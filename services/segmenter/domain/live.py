@@ -1,0 +1,171 @@
+"""Decide: what one fact, the passing of time, a merge or a new plan changes for one person. Pure; states are never
+changed in place.
+
+The instant at which a fact is decided is its `received_at`, or the person's clock if that is later: so live, replay
+and simulation agree whatever the batch. `now` (of the batch) only bounds a `received_at` from a wrong clock.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from schemas.attributes import merge as merge_attributes
+from schemas.attributes import stamp
+from schemas.facts import PERSONAL, Fact
+from services.segmenter.domain.draft import Change, Decision, Draft
+from services.segmenter.domain.plan import Accumulator, Plan, kept_kind
+from services.segmenter.domain.series import NOTHING, fitted, merged
+from services.segmenter.domain.state import UNSEEN, Glance, State
+
+SKEW_MS = 60_000  # how far a received_at may run ahead of the batch's now before it is held to be a wrong clock
+
+NONE_HEARD: frozenset[str] = frozenset()
+
+
+def decide(state: State, fact: Fact, now: int, plan: Plan) -> Decision:
+    """One fact of a person, facts de-duplicated before. Flips that are due by the fact's instant fire first, each
+    with its own.
+
+    A person never seen (`State()`) is evaluated against every segment. Raises ValueError when the state is of another
+    revision (upgrade it first) or an attribute holds an integer beyond 64 bits.
+    """
+    received = min(fact.received_at, now + SKEW_MS)
+    instant = max(state.clock, received)
+    occurred = max(0, min(fact.occurred_at, received))
+    unseen = state.revision == UNSEEN
+    if state.revision != plan.revision and not unseen:
+        raise ValueError(f"state of revision {state.revision} under plan {plan.revision}: upgrade it first")
+    hits = _hits(fact, plan)
+    attributes, heard = state.attributes, NONE_HEARD
+    if fact.attributes:
+        attributes, heard = merge_attributes(attributes, _said(fact.attributes, occurred, plan))
+    kinds = _new_kinds(state, fact, plan)
+    bucketing = _bucketing(state, fact)
+    same = attributes is state.attributes and bucketing == state.bucketing
+    if same and not (hits or kinds or unseen):
+        return fire(state, instant, plan) if state.due <= instant else Decision(state, (), changed=False)
+
+    draft = Draft(state, plan)
+    draft.fire(instant)
+    touched = draft.gather(hits, occurred, instant)
+    draft.attributes, draft.bucketing, draft.kinds = attributes, bucketing, (*state.kinds, *kinds)
+    for name in heard:
+        touched.update(plan.by_attribute.get(name, ()))
+    for kind in kinds:
+        touched.update(plan.by_kind.get(kind, ()))
+    if bucketing != state.bucketing:
+        touched.update(plan.by_bucket)
+    draft.consider(plan.everything if unseen else sorted(touched), instant, "fact", fact.id)
+    return draft.decision()
+
+
+def idle(head: Glance, fact: Fact, plan: Plan) -> bool:
+    """True: `decide` would give the state of this head back as it is, so it need not be decoded.
+
+    False says nothing. Without even a row at hand, `plan.touches` answers for most page views.
+    """
+    return (
+        head.revision == plan.revision
+        and head.due > fact.received_at
+        and not fact.attributes
+        and not _hits(fact, plan)
+        and not _new_kinds(head, fact, plan)
+        and _bucketing(head, fact) == head.bucketing
+    )
+
+
+def fire(state: State, now: int, plan: Plan) -> Decision:
+    """Every flip that time alone brings until `now`, in order, each at its own instant.
+
+    Raises ValueError as decide does.
+    """
+    if state.due > now:
+        return Decision(state, (), changed=False)
+    if state.revision != plan.revision:
+        raise ValueError(f"state of revision {state.revision} under plan {plan.revision}: upgrade it first")
+    draft = Draft(state, plan)
+    draft.fire(now)
+    return draft.decision()
+
+
+def upgrade(state: State, at: int, plan: Plan) -> Decision:
+    """Bring a state under a new plan at an instant, changes of kind backfill; segments that are gone are left.
+
+    Call `fire` with the old plan first, so that its flips keep their instants. Attributes and identifiers are all
+    there and answer at once; accumulators that are new start empty, those that now must reach further (plan.unfilled)
+    know only what they kept.
+    """
+    at = max(at, state.clock)
+    draft = Draft(state, plan)
+    draft.series = {
+        id_: fitted(state.series[id_], accumulator.rank, accumulator.window, at)
+        for id_, accumulator in plan.accumulators.items()
+        if id_ in state.series
+    }
+    for key in sorted(draft.members.keys() - plan.place.keys()):
+        del draft.members[key]
+        draft.changes.append(Change(key, False, at, "backfill"))
+    draft.horizons = {}
+    draft.consider(plan.everything, at, "backfill", None)
+    return draft.decision()
+
+
+def merge(winner: State, loser: State, at: int, plan: Plan, cause: str | None = None) -> Decision:
+    """Two people are one: what both did, said and are, as the winner's, changes of kind merge relative to the winner.
+
+    Time flips due by then fire first; the loser's own are not among the changes: `fire` him before if they must be
+    told. Raises ValueError when one of them is of another revision.
+    """
+    at = max(at, winner.clock, loser.clock)
+    winner_now, loser_now = fire(winner, at, plan), fire(loser, at, plan)
+    loser = loser_now.state
+    for state in (winner, loser):
+        if state.revision not in {UNSEEN, plan.revision}:
+            raise ValueError(f"state of revision {state.revision} under plan {plan.revision}: upgrade it first")
+    draft = Draft(winner_now.state, plan)
+    draft.changes.extend(winner_now.changes)
+    for id_, series in loser.series.items():
+        accumulator = plan.accumulators[id_]
+        draft.series[id_] = merged(draft.series.get(id_, NOTHING), series, accumulator.rank, accumulator.window, at)
+    draft.attributes, _ = merge_attributes(draft.attributes, loser.attributes)
+    draft.kinds = tuple(dict.fromkeys((*draft.kinds, *loser.kinds)))
+    draft.bucketing = min((pair for pair in (draft.bucketing, loser.bucketing) if pair), default=None)
+    draft.consider(plan.everything, at, "merge", cause, loser.members)
+    return draft.decision()
+
+
+def _hits(fact: Fact, plan: Plan) -> list[tuple[Accumulator, int]]:
+    """The accumulators that the fact goes to, and what it adds to each."""
+    return [
+        (accumulator, amount)
+        for accumulator in plan.by_event.get(fact.event or fact.type, ())
+        if (amount := accumulator.amount(fact.properties)) is not None
+    ]
+
+
+def _said(attributes: Mapping[str, Any], at: int, plan: Plan) -> dict[str, tuple[int, Any]]:
+    """What the fact says of him, without the personal attributes that no segment asks for."""
+    kept = {name: value for name, value in attributes.items() if name not in PERSONAL or name in plan.by_attribute}
+    try:
+        msgspec.msgpack.encode(kept)
+    except OverflowError as error:
+        raise ValueError(f"attributes {sorted(kept)}: one holds an integer beyond 64 bits, send it as text") from error
+    return stamp(kept, at)
+
+
+def _new_kinds(state: State | Glance, fact: Fact, plan: Plan) -> tuple[str, ...]:
+    known = state.kinds
+    fresh: tuple[str, ...] = ()
+    for text in fact.identifiers:
+        kind = text.partition(":")[0]
+        if kind not in known and kind not in fresh and kept_kind(kind, plan):
+            fresh = (*fresh, kind)
+    return fresh
+
+
+def _bucketing(state: State | Glance, fact: Fact) -> tuple[int, str] | None:
+    if fact.bucketing_id is None or fact.bucketed_at is None:
+        return state.bucketing
+    pair = (fact.bucketed_at, fact.bucketing_id)
+    return pair if state.bucketing is None else min(pair, state.bucketing)

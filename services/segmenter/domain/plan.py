@@ -1,0 +1,188 @@
+"""One revision of all segment definitions, compiled: what to gather of a fact, and which segments it can touch."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.audience import (
+    Age,
+    Attribute,
+    Condition,
+    DateAttribute,
+    Did,
+    Identifier,
+    InSegment,
+    Leaf,
+    RandomBucket,
+    Reachable,
+    Total,
+    leaves,
+)
+from schemas.audience_reading import evaluation_order
+from schemas.facts import Fact
+from services.segmenter.domain.normal import Need, accumulator_id, fingerprint, identifier_kind, need, normal
+from services.segmenter.domain.source import Source
+from services.segmenter.domain.values import dig, steps, value_test
+
+Evaluate = Callable[[Any, Any, Any, Any, Any, int], int]
+Indexes = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """What is gathered of one event name: `amount(properties)` is what a fact adds, None when it does not match.
+
+    rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows.
+    """
+
+    id: int
+    amount: Callable[[dict[str, Any]], int | None]
+    rank: int
+    window: int
+    readers: Indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """evaluate: the generated function. dependents: segments that ask about this one; they all stand later."""
+
+    key: str
+    evaluate: Evaluate
+    dependents: Indexes
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Segments stand in evaluation order and are named by their place. by_*: which of them read what.
+
+    Never change it.
+    """
+
+    revision: int
+    segments: tuple[Segment, ...]
+    place: Mapping[str, int]
+    accumulators: Mapping[int, Accumulator]
+    by_event: Mapping[str, tuple[Accumulator, ...]]
+    by_attribute: Mapping[str, Indexes]
+    by_kind: Mapping[str, Indexes]
+    by_bucket: Indexes
+    everything: Indexes
+
+
+def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
+    """The plan of all definitions (segment key -> condition) at one revision (>= 1, growing).
+
+    Raises AudienceError on references to nowhere and on cycles, ValueError on a revision below 1.
+    """
+    if revision < 1:
+        raise ValueError(f"revision {revision}: must be 1 or more, 0 stands for a person never evaluated")
+    order = evaluation_order(definitions)
+    source, read = Source(), _Readers()
+    conditions = [normal(definitions[key]) for key in order]
+    for index, condition in enumerate(conditions):
+        source.function(f"segment_{index}", condition)
+        for leaf in leaves(condition):
+            read.leaf(leaf, index)
+    functions = source.build()
+    segments = tuple(
+        Segment(key, functions[f"segment_{index}"], _indexes(read.segments.get(key, ())), fingerprint(condition))
+        for index, (key, condition) in enumerate(zip(order, conditions, strict=True))
+    )
+    by_event: dict[str, tuple[Accumulator, ...]] = {}
+    accumulators: dict[int, Accumulator] = {}
+    for id_, (wanted, users) in sorted(read.needs.items()):
+        accumulator = Accumulator(id_, _amount(wanted), wanted.rank, wanted.window, _indexes(users))
+        accumulators[id_] = accumulator
+        by_event[wanted.event] = (*by_event.get(wanted.event, ()), accumulator)
+    return Plan(
+        revision=revision,
+        segments=segments,
+        place={key: index for index, key in enumerate(order)},
+        accumulators=accumulators,
+        by_event=by_event,
+        by_attribute={name: _indexes(users) for name, users in read.attributes.items()},
+        by_kind={name: _indexes(users) for name, users in read.kinds.items()},
+        by_bucket=_indexes(read.buckets),
+        everything=tuple(range(len(order))),
+    )
+
+
+def touches(fact: Fact, plan: Plan) -> bool:
+    """False: `decide` leaves every state of this plan's revision as it is, so its row need not even be read.
+
+    The time flips that are due before the fact are not lost by that: they fire from their timer, each with its own
+    instant.
+    """
+    if fact.attributes or fact.bucketing_id is not None or (fact.event or fact.type) in plan.by_event:
+        return True
+    return any(kept_kind(text.partition(":")[0], plan) for text in fact.identifiers)
+
+
+def kept_kind(kind: str, plan: Plan) -> bool:
+    """Nearly every fact has an anonymous id and hardly a segment asks for it: kept only then."""
+    return kind != "anonymous_id" or kind in plan.by_kind
+
+
+def unfilled(old: Plan | None, new: Plan) -> frozenset[int]:
+    """Accumulators of `new` that a state kept under `old` does not hold in full: what a backfill must bring."""
+    lacking = set()
+    for id_, accumulator in new.accumulators.items():
+        held = old.accumulators.get(id_) if old else None
+        if held is None or held.rank < accumulator.rank or held.window < accumulator.window:
+            lacking.add(id_)
+    return frozenset(lacking)
+
+
+class _Readers:
+    """Who reads what, gathered leaf by leaf."""
+
+    def __init__(self) -> None:
+        self.needs: dict[int, tuple[Need, set[int]]] = {}
+        self.attributes: dict[str, set[int]] = {}
+        self.kinds: dict[str, set[int]] = {}
+        self.segments: dict[str, set[int]] = {}
+        self.buckets: set[int] = set()
+
+    def leaf(self, leaf: Leaf, index: int) -> None:
+        match leaf:
+            case Attribute() | DateAttribute():
+                self.attributes.setdefault(leaf.name, set()).add(index)
+            case Identifier() | Reachable():
+                self.kinds.setdefault(identifier_kind(leaf), set()).add(index)
+            case InSegment():
+                self.segments.setdefault(leaf.key, set()).add(index)
+            case RandomBucket():
+                self.buckets.add(index)
+            case Did() | Total() | Age():
+                self._need(need(leaf), index)
+
+    def _need(self, wanted: Need, index: int) -> None:
+        id_ = accumulator_id(wanted.event, wanted.where, wanted.summed)
+        held, users = self.needs.get(id_, (wanted, set()))
+        most = held._replace(rank=max(held.rank, wanted.rank), window=max(held.window, wanted.window))
+        self.needs[id_] = (most, users | {index})
+
+
+def _amount(wanted: Need) -> Callable[[dict[str, Any]], int | None]:
+    """What a fact with these properties adds: 1 for counts, the whole number at the summed path for totals."""
+    tests = [(steps(test.path), value_test(test)) for test in wanted.where]
+    summed = steps(wanted.summed) if wanted.summed not in {"", "#"} else ()
+
+    def amount(properties: dict[str, Any]) -> int | None:
+        for path, test in tests:
+            if not test(dig(properties, path)):
+                return None
+        if not summed:
+            return 1
+        value = dig(properties, summed)
+        return value if type(value) is int and value and -MAX_AMOUNT <= value <= MAX_AMOUNT else None
+
+    return amount
+
+
+MAX_AMOUNT = 2**53 - 1  # of one fact: larger numbers are not exact in JSON readers, so they are nobody's money
+
+
+def _indexes(users: Iterable[int]) -> Indexes:
+    return tuple(sorted(users))

@@ -1,0 +1,262 @@
+"""A batch of facts through the live plan: load the people that it may move, decide in order, save, tell who entered and left."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from pydantic import TypeAdapter
+
+from runtime import people
+from runtime.batch import At, Emit, Item, Tx
+from runtime.definitions import Definitions
+from runtime.kafka import Place, Record
+from runtime.people import People, Saved
+from runtime.service import Fired
+from schemas import facts
+from schemas.audience import Condition
+from schemas.definitions import Published
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.ids import derive, partition_of
+from schemas.memberships import Membership
+from schemas.topics import MEMBERSHIPS
+from services.segmenter.domain import live, state
+from services.segmenter.domain.draft import Change, Decision
+from services.segmenter.domain.plan import Plan, compile_plan
+from services.segmenter.domain.state import Glance, State
+
+UNNAMED = "~"  # segments that answer a journey's conditions: somebody waits for marks only where there are some
+_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
+_encode = msgspec.json.Encoder().encode
+_glance = msgspec.msgpack.Decoder(Glance).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The compiled plan of one revision with the version of each segment."""
+
+    plan: Plan
+    versions: Mapping[str, int]
+    marks: bool
+
+
+def _build(documents: Sequence[Published], revision: int) -> Live:
+    current = [d for d in documents if d.pointer]
+    conditions = {d.key: _condition.validate_python(msgspec.json.decode(d.body)["condition"]) for d in current}
+    plan = compile_plan(conditions, revision + 1)
+    return Live(plan, {d.key: d.version for d in current}, any(d.key.startswith(UNNAMED) for d in current))
+
+
+def decode(record: Record) -> Fact:
+    return facts.decode(record.value or b"")
+
+
+class Handler:
+    """Handles batches of `facts` and `facts.bulk`, and is the timer lane of the flips."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._definitions = Definitions(("segment",), _build)
+        self._plans: dict[int, Plan] = {}
+
+    async def live(self, tx: Tx) -> Live:
+        found = await self._definitions.at(tx.connection, tx.revision)
+        if found.plan.revision not in self._plans:
+            self._plans = {r: p for r, p in self._plans.items() if r >= found.plan.revision - 8}
+            self._plans[found.plan.revision] = found.plan
+        return found
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        now_live = await self.live(tx)
+        moving = [item for item in items if _may_move(item.value, now_live.plan)]
+        emits: list[Emit] = []
+        if moving:
+            desk = await self._desk(tx, now_live, _people(moving))
+            for item in moving:
+                emits.extend(desk.handle(item.value, tx.at(item)))
+            await desk.save(tx)
+        if now_live.marks:
+            emits.extend(_marks(tx, items))
+        return emits
+
+    async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> "Desk":
+        crowd = await people.load(tx.connection, set(ids))
+        return Desk(crowd, now_live, self._plans, tx.now, self._partitions)
+
+    # ---- timers
+
+    async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
+        if await people.is_due(connection, partitions, now):
+            return True
+        return bool(await connection.fetchval(SWEEP_DUE, list(partitions)))
+
+    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
+        """Flips that are due, oldest first; when there are none, people who are to be brought under a new plan."""
+        now_live = await self.live(tx)
+        due = await people.due(tx.connection, list(ats), tx.now, limit)
+        if not due:
+            return await self._sweep(tx, now_live, ats, limit)
+        desk = await self._desk(tx, now_live, [person for person, _, _ in due])
+        emits: list[Emit] = []
+        for person, partition, _ in due:
+            emits.extend(desk.fire(person, ats[partition]))
+        await desk.save(tx)
+        return Fired(emits, len(due), due[0][2])
+
+    async def _sweep(self, tx: Tx, now_live: Live, ats: Mapping[int, At], limit: int) -> Fired:
+        rows = await tx.connection.fetch(SWEEP_NEXT, list(ats), now_live.plan.revision)
+        if not rows:
+            return Fired()
+        partition, last = rows[0]["partition"], rows[0]["last_id"]
+        ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last, limit)]
+        emits: list[Emit] = []
+        if ids:
+            desk = await self._desk(tx, now_live, ids)
+            for person in ids:
+                emits.extend(desk.upgrade(person, ats[partition]))
+            await desk.save(tx)
+        done = len(ids) < limit
+        await tx.connection.execute(SWEPT, partition, now_live.plan.revision, ids[-1] if ids else None, done)
+        return Fired(emits, max(1, len(ids)), tx.now)
+
+
+SWEEP_DUE = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
+    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT revision + 1 FROM definition_revision)
+)
+"""
+SWEEP_NEXT = """
+SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
+FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
+WHERE s.partition IS NULL OR NOT s.done OR s.revision <> $2 ORDER BY 1 LIMIT 1
+"""
+WALK = """
+SELECT id::text AS id FROM person
+WHERE partition = $1 AND merged_into IS NULL AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+"""
+SWEPT = """
+INSERT INTO sweep (partition, revision, last_id, done) VALUES ($1, $2, $3, $4)
+ON CONFLICT (partition) DO UPDATE SET revision = EXCLUDED.revision, last_id = EXCLUDED.last_id, done = EXCLUDED.done
+"""
+
+
+class Desk:
+    """The people of a batch: states decoded once, decided in memory, saved once."""
+
+    def __init__(self, crowd: People, now_live: Live, plans: Mapping[int, Plan], now: int, partitions: int) -> None:
+        self._crowd, self._live, self._plans, self._now, self._partitions = crowd, now_live, plans, now, partitions
+        self._states: dict[str, State] = {}
+        self._changed: set[str] = set()
+
+    def handle(self, fact: Fact, at: At) -> Iterable[Emit]:
+        if fact.type == PROFILE_MERGED:
+            return self._merge(fact, at)
+        if fact.type == PROFILE_CHANGED:
+            # Attributes were heard with the facts that said them; here only reach and the bucketing pair are news.
+            fact = msgspec.structs.replace(fact, attributes={})
+        person = self._crowd.canonical(fact.profile or "")
+        raw = self._crowd.state(person)
+        if person not in self._states and raw and live.idle(_glance(raw), fact, self._live.plan):
+            return ()
+        before, told = self._state(person)
+        decision = live.decide(before, fact, self._now, self._live.plan)
+        return self._take(person, decision, at, told)
+
+    def fire(self, person: str, at: At) -> Iterable[Emit]:
+        person = self._crowd.canonical(person)
+        before, told = self._state(person)
+        return self._take(person, live.fire(before, self._now, self._live.plan), at, told)
+
+    def upgrade(self, person: str, at: At) -> Iterable[Emit]:
+        person = self._crowd.canonical(person)
+        raw = self._crowd.state(person)
+        if person not in self._states and raw and _glance(raw).revision == self._live.plan.revision:
+            return ()
+        return self._tell(person, self._state(person)[1], at)
+
+    def _merge(self, fact: Fact, at: At) -> Iterable[Emit]:
+        pair = self._crowd.merge(fact.properties["winner"], fact.properties["loser"])
+        if pair is None:
+            return ()
+        winner, loser = pair
+        (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
+        decision = live.merge(one, other, fact.received_at, self._live.plan, fact.id)
+        self._states.pop(loser)
+        self._changed.discard(loser)
+        return [*self._tell(loser, told_other, at), *self._take(winner, decision, at, told_one)]
+
+    def _state(self, person: str) -> tuple[State, Sequence[Change]]:
+        """His state under the current plan, and what bringing it there changed."""
+        if person in self._states:
+            return self._states[person], ()
+        raw = self._crowd.state(person)
+        held = state.decode(raw) if raw else State()
+        told: list[Change] = []
+        plan = self._live.plan
+        if raw and held.revision != plan.revision:
+            old = self._plans.get(held.revision)
+            if old is not None:
+                first = live.fire(held, self._now, old)
+                held = first.state
+                told.extend(first.changes)
+            decision = live.upgrade(held, self._now, plan)
+            held = decision.state
+            told.extend(decision.changes)
+            self._changed.add(person)
+        self._states[person] = held
+        return held, told
+
+    def _take(self, person: str, decision: Decision, at: At, told: Sequence[Change]) -> Iterable[Emit]:
+        if decision.changed:
+            self._states[person] = decision.state
+            self._changed.add(person)
+        return self._tell(person, [*told, *decision.changes], at)
+
+    def _tell(self, person: str, changes: Sequence[Change], at: At) -> list[Emit]:
+        emits = []
+        for change in changes:
+            kind = "entered" if change.entered else "left"
+            record = Membership(
+                type=kind,  # type: ignore[arg-type]
+                received_at=change.at,
+                id=derive("membership", person, change.segment, kind, change.at, change.cause or ""),
+                profile=person,
+                segment=change.segment,
+                version=self._live.versions.get(change.segment, 0),
+                at=change.at,
+                why=change.kind,
+                carried=change.carried,
+                cause=change.cause,
+            )
+            emits.append(Emit(MEMBERSHIPS.name, person, _encode(record), at, kind))
+        return emits
+
+    async def save(self, tx: Tx) -> None:
+        rows = [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in self._changed_states()]
+        await self._crowd.save(tx.connection, rows)
+
+    def _changed_states(self) -> list[tuple[str, State]]:
+        return [(person, self._states[person]) for person in sorted(self._changed)]
+
+
+def _may_move(fact: Fact, plan: Plan) -> bool:
+    """Whether the person's row must be looked at. Reach and bucketing come with profile.changed, so most page views need no row."""
+    if fact.type in (PROFILE_CHANGED, PROFILE_MERGED) or fact.attributes:
+        return True
+    return (fact.event or fact.type) in plan.by_event
+
+
+def _people(items: Sequence[Item]) -> Iterable[str]:
+    for item in items:
+        yield item.value.profile
+        if item.value.type == PROFILE_MERGED:
+            yield item.value.properties["loser"]
+
+
+def _marks(tx: Tx, items: Sequence[Item]) -> Iterable[Emit]:
+    """For each partition of the batch: everything below this offset has been handled."""
+    last: dict[Place, Item] = {item.place: item for item in items}
+    for place, item in sorted(last.items()):
+        mark = Membership(type="mark", received_at=item.received_at, topic=place[0], partition=place[1], offset=item.offset + 1)
+        yield Emit(MEMBERSHIPS.name, "", _encode(mark), tx.at(item), "mark", place[1])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from runtime.kafka import Place, Record
 from schemas.facts import Seq
+from schemas.topics import BY_NAME
 
 
 class At(NamedTuple):
@@ -75,6 +76,9 @@ Decode = Callable[[Record], Any]
 def merge(batches: Mapping[Place, list[Record]], decoders: Mapping[str, Decode]) -> tuple[list[Item], dict[Place, int]]:
     """Decode the records and merge the partitions by `received_at`, never reordering within one.
 
+    In a topic that others may write, `src` and `seq` are anybody's words: they are not read, or one forged `seq` would make us drop
+    all that the real `src` sends.
+
     Returns the items and, for each partition, the offset after its last record (a decoder that answers None skips a record: it
     is passed, not handled).
     """
@@ -92,6 +96,7 @@ def _received_at(item: Item) -> int:
 
 def _decode(place: Place, records: Iterable[Record], decode: Decode) -> list[Item]:
     items = []
+    ours = not (topic := BY_NAME.get(place[0])) or not topic.open
     for record in records:
         raw = record.value or b""
         try:
@@ -100,6 +105,7 @@ def _decode(place: Place, records: Iterable[Record], decode: Decode) -> list[Ite
             value = Bad("undecodable", str(error)[:500])
         if value is None:
             continue
-        src, seq, at = getattr(value, "src", None), getattr(value, "seq", None), value.received_at
+        src, seq = (getattr(value, "src", None), getattr(value, "seq", None)) if ours else (None, None)
+        at = value.received_at
         items.append(Item(place, record.offset, value, raw, src, seq, at))
     return items

@@ -7,10 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from runtime.db import TRANSIENT, Database
 
 log = logging.getLogger(__name__)
 
+# A listener that ended in silence would leave a driven run without turns: it goes on after whatever the database says.
+TROUBLE: tuple[type[BaseException], ...] = (*TRANSIENT, asyncpg.PostgresError)
 READ = "SELECT driven, at, turn, turn_no FROM runtime.clock"
 
 
@@ -79,7 +83,7 @@ class Clock:
                 while not connection.is_closed():
                     await asyncio.sleep(1.0)  # keeps the session alive; news comes through the listener
                     await connection.execute("SELECT 1")
-            except TRANSIENT as error:
+            except TROUBLE as error:
                 log.warning("clock listener lost", extra={"why": type(error).__name__})
                 await asyncio.sleep(0.5)
             finally:

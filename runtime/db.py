@@ -12,7 +12,7 @@ from runtime.settings import Settings
 Connection = Any  # asyncpg's pool proxy; its stubs do not cover what we use
 Row = Any
 
-# Errors after which the same batch simply runs again: connection, lock and resource trouble, never the data's fault.
+# Errors after which the same batch simply runs again: connection, lock, disk and resource trouble, never the data's fault.
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -26,6 +26,10 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,  # the old primary after a failover
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
     ConnectionError,
     asyncio.TimeoutError,
     OSError,

@@ -7,9 +7,12 @@ import msgspec
 
 from runtime.batch import Item
 from runtime.db import Connection
+from runtime.kafka import Record
 from schemas.definitions import Published
 
 T = TypeVar("T")
+
+_decode = msgspec.json.Decoder(Published).decode
 
 STORE = """
 INSERT INTO definition (kind, key, version, body)
@@ -26,6 +29,10 @@ SELECT d.kind, d.key, d.version, d.body, c.version IS NOT DISTINCT FROM d.versio
 FROM definition d LEFT JOIN definition_current c USING (kind, key)
 WHERE d.kind = ANY($1) ORDER BY d.kind, d.key, d.version
 """
+
+
+def decode_published(record: Record) -> Published:
+    return _decode(record.value or b"")
 
 
 async def store(connection: Connection, items: Sequence[Item]) -> None:

@@ -1,4 +1,4 @@
-"""/livez, /readyz and /metrics of a process."""
+"""/livez, /readyz and /metrics of a process, and /internal for its neighbours."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,15 +7,21 @@ from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
+from runtime import internal
 from runtime.metrics import REGISTRY
 
 if TYPE_CHECKING:
     from runtime.process import Context
 
 
-def app(contexts: Sequence["Context"]) -> Starlette:
+def app(contexts: Sequence["Context"], secret: str) -> Starlette:
+    """What a process serves on its admin port. secret: of the installation, for /internal."""
+    return Starlette(routes=[*probes(contexts), Mount("/internal", internal.app(contexts, secret))])
+
+
+def probes(contexts: Sequence["Context"]) -> list[BaseRoute]:
     """readyz: every service has its connections and, where it reads topics, its partitions."""
 
     async def live(_request: Request) -> Response:
@@ -29,7 +35,7 @@ def app(contexts: Sequence["Context"]) -> Starlette:
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
 
-    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready), Route("/metrics", metrics)])
+    return [Route("/livez", live), Route("/readyz", ready), Route("/metrics", metrics)]
 
 
 async def _ready(context: "Context") -> dict[str, bool]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from runtime.db import TRANSIENT
 from runtime.settings import Settings
 from schemas.topics import Topic
 
@@ -20,6 +21,8 @@ Place = tuple[str, int]  # topic without prefix, partition
 Headers = list[tuple[str, bytes]]  # a list: the client insists
 Out = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
+ACK_S = 20.0  # how long a record batch may wait for its ack: the client itself would try for ever
+HINT_S = 1.0
 
 
 class SendFailed(Exception):  # noqa: N818
@@ -42,7 +45,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     """One lane of one service: the partitions it owns, fetched ahead, handed out in bounded batches.
 
     A rebalance waits for the batch in flight (`in_flight`) and forgets what was fetched; whoever owns a partition next starts at its
-    watermark. `fresh` holds partitions that were assigned and not positioned yet.
+    watermark. `fresh` holds partitions that were assigned (or have to be looked at again) and not positioned yet. `joining` is true
+    while nobody knows who owns what: before the group has formed and during a rebalance.
     """
 
     def __init__(self, settings: Settings, service: str, lane: str, topics: Sequence[str]) -> None:
@@ -52,6 +56,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self.in_flight = asyncio.Lock()
         self.assigned: set[Place] = set()
         self.fresh: set[Place] = set()
+        self.joining = True
         self.buffer: dict[Place, list[Record]] = {}
         self.on_assigned: Callable[[], None] = lambda: None
         self._consumer: Any = None
@@ -84,6 +89,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self.in_flight:
+            self.joining = True
             self.assigned -= set(map(self._place, revoked))
             self.fresh &= self.assigned
             self.buffer.clear()
@@ -91,6 +97,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self.assigned = set(map(self._place, assigned))
         self.fresh = set(self.assigned)
+        self.joining = False
         self._joined.set()
         self.on_assigned()
 
@@ -132,18 +139,14 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(self._tp(place), offset)
 
     async def begins(self, places: Iterable[Place]) -> dict[Place, int]:
-        found = await self._consumer.beginning_offsets([self._tp(p) for p in places])
+        with _as_connection_error():
+            found = await self._consumer.beginning_offsets([self._tp(p) for p in places])
         return {self._place(tp): offset for tp, offset in found.items()}
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        found = await self._consumer.end_offsets([self._tp(p) for p in places])
+        with _as_connection_error():
+            found = await self._consumer.end_offsets([self._tp(p) for p in places])
         return {self._place(tp): offset for tp, offset in found.items()}
-
-    def highwater(self, place: Place) -> int | None:
-        with contextlib.suppress(KafkaError):
-            found: int | None = self._consumer.highwater(self._tp(place))
-            return found
-        return None
 
     def position(self, place: Place) -> int:
         """The next offset that the client will hand out: past the end of what a fetch found, control records included."""
@@ -154,8 +157,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def hint(self, offsets: Mapping[Place, int]) -> None:
         """Tell Kafka how far we are, for lag tools. It may fail at any time and nothing depends on it."""
-        with contextlib.suppress(KafkaError):
-            await self._consumer.commit({self._tp(place): offset for place, offset in offsets.items() if place in self.assigned})
+        mine = {self._tp(place): offset for place, offset in offsets.items() if place in self.assigned}
+        with contextlib.suppress(KafkaError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._consumer.commit(mine), HINT_S)  # without the broker the client would wait for ever
 
     def _tp(self, place: Place) -> TopicPartition:
         return TopicPartition(self._settings.topic(place[0]), place[1])
@@ -181,15 +185,29 @@ class Producer:
             request_timeout_ms=15_000,
             linger_ms=0,
         )
-        await self._producer.start()
+        try:
+            await asyncio.wait_for(self._producer.start(), ACK_S)
+        except (TimeoutError, KafkaError, OSError) as error:
+            await self.stop()
+            raise SendFailed(f"no producer: {type(error).__name__}") from error
         return self
 
     async def stop(self) -> None:
+        """Close. Not a flush: what was not acknowledged is sent again by a new producer; who waits for an ack here gets SendFailed."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            # Not a flush: what was not acknowledged is sent again by a new producer, and waiting for a dead broker helps nobody.
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), timeout=2)
+        if producer is None:
+            return
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(producer.stop(), timeout=2)
+            return
+        # The client's own stop waits for a dead broker, and given up on it goes on sending in the background.
+        producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
+        if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
+            sending.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(producer.client.close(), timeout=2)
+        if sending is not None:
+            await asyncio.wait({sending}, timeout=2)
 
     async def send(self, topic: str, partition: int, records: Sequence[Out]) -> None:
         """Send records to one partition as record batches, each after the ack of the one before. Raises SendFailed."""
@@ -206,9 +224,12 @@ class Producer:
                     record = next(waiting, None)
                 if batch.record_count() == 0:
                     raise SendFailed(f"{topic}-{partition}: a record larger than a batch")
-                await (await self._producer.send_batch(batch, name, partition=partition))
+                await asyncio.wait_for(self._acknowledged(batch, name, partition), ACK_S)
         except (TimeoutError, KafkaError, OSError, AttributeError) as error:
             raise SendFailed(f"{topic}-{partition}: {type(error).__name__}") from error
+
+    async def _acknowledged(self, batch: Any, topic: str, partition: int) -> None:
+        await (await self._producer.send_batch(batch, topic, partition=partition))
 
 
 async def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
@@ -228,6 +249,15 @@ async def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
                     raise for_code(code)(f"topic {name}")
 
 
+@contextlib.contextmanager
+def _as_connection_error() -> Iterator[None]:
+    """Trouble with the broker in words that the loop retries on."""
+    try:
+        yield
+    except KafkaError as error:
+        raise ConnectionError(f"Kafka: {type(error).__name__}") from error
+
+
 @contextlib.asynccontextmanager
 async def _admin(settings: Settings) -> Any:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
@@ -239,13 +269,13 @@ async def _admin(settings: Settings) -> Any:
 
 
 async def wait_for(what: Callable[[], Awaitable[Any]], timeout: float, pause: float = 0.2) -> Any:
-    """Call until it stops raising connection errors: at a cold start the broker may be a second behind us."""
+    """Call until it stops raising connection errors: at a cold start the servers may be a second behind us."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     while True:
         try:
             return await what()
-        except (KafkaError, OSError):
+        except (KafkaError, *TRANSIENT):
             if loop.time() >= end:
                 raise
             await asyncio.sleep(pause)

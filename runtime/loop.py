@@ -9,12 +9,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from runtime import definitions, metrics, outbox, poison, watermark
+from runtime import definitions, metrics, outbox, poison, replays, watermark
 from runtime.batch import At, Bad, Emit, Item, Tx, merge
-from runtime.clock import Clock
-from runtime.db import TRANSIENT, Again, Database
+from runtime.clock import Clock, wall_ms
+from runtime.db import TRANSIENT, Again, Connection, Database
 from runtime.failpoints import Failpoint
 from runtime.kafka import Place, Reader, Record
+from runtime.lane import Lane, Portion
 from runtime.service import Fired, Service
 from runtime.settings import Settings
 from schemas.topics import BY_NAME, DEFINITIONS
@@ -22,19 +23,6 @@ from schemas.topics import BY_NAME, DEFINITIONS
 log = logging.getLogger(__name__)
 
 PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
-
-
-class Lane:
-    """A reader with what the loop remembers of it: where each partition stands, and what is to be verified after a seek."""
-
-    def __init__(self, reader: Reader, name: str) -> None:
-        self.reader, self.name = reader, name
-        self.positions: dict[Place, int] = {}
-        self.verify: dict[Place, tuple[int, int]] = {}
-        self.accepted: dict[Place, int] = {}
-        self.fetching: asyncio.Task[None] | None = None
-        self.hints: dict[Place, int] = {}
-        self.next_hint = 0.0
 
 
 class Loop:
@@ -52,11 +40,13 @@ class Loop:
     ) -> None:
         self.service, self.settings, self.db, self.clock, self.relay = service, settings, db, clock, relay
         self._vault, self._failpoint = vault, failpoint
-        self._decoders = {c.topic.name: c.decode for c in service.consumes}
+        self._decoders = {c.topic.name: replays.for_me(service.name, c.decode) for c in service.consumes}
         self._limit = poison.Limit(settings.poison_in_a_row, settings.poison_window, settings.poison_share)
-        self._rows = settings.batch_rows
+        self.rows = settings.batch_rows
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
-        self.handled = 0  # records and timers, for the watchdog and the driven clock
+        self.handled = 0  # records and timers, for the driven clock
+        self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
+        self.fresh_at = wall_ms()  # when the first lane was last found empty: how old this service's knowledge may be
         self.oldest = 0  # received_at of the last record handled, for backpressure
 
     def _lane(self, name: str) -> Lane:
@@ -86,6 +76,10 @@ class Loop:
                 )
             lane.positions[place] = start
             lane.verify.pop(place, None)
+            lane.accepted.pop(place, None)
+            if place in lane.doubts or 0 <= mark < begins[place]:
+                lane.accepted[place] = mark
+            lane.doubts.discard(place)
             if print_ and start == mark and mark > begins[place]:
                 lane.verify[place] = (mark - 1, print_)
                 start = mark - 1  # read the last record again: it must be the one we know
@@ -93,10 +87,17 @@ class Loop:
         lane.reader.fresh -= fresh
 
     def _check(self, lane: Lane, batch: dict[Place, list[Record]]) -> None:
-        for place, records in batch.items():
-            expected = lane.verify.pop(place, None)
-            if expected and records[0].offset == expected[0] and watermark.fingerprint(records[0]) != expected[1]:
-                raise watermark.TopicRecreated(_recreated(place, f"the record at {expected[0]} is not the one that was read"))
+        """Look at where the partitions of a batch start. One that is before what was handled is put aside to be positioned anew."""
+        for place, records in list(batch.items()):
+            expected, first = lane.verify.pop(place, None), records[0].offset
+            if expected and first == expected[0]:
+                if watermark.fingerprint(records[0]) != expected[1]:
+                    raise watermark.TopicRecreated(_recreated(place, f"the record at {first} is not the one that was read"))
+            elif first < lane.positions.get(place, 0):
+                # The client went back on its own: the log ended before our position. Made again, most likely: `position` will see.
+                log.warning("the log went back", extra={"place": place, "to": first, "from": lane.positions[place]})
+                lane.reader.fresh.add(place)
+                del batch[place]
 
     # ---- one batch
 
@@ -104,27 +105,37 @@ class Loop:
         """Handle what the lane has fetched, up to the bounds of a batch. Returns the number of records."""
         await self.position(lane)
         async with lane.reader.in_flight:
-            batch = lane.reader.take(self._rows, self.settings.batch_bytes)
+            batch = lane.reader.take(self.rows, self.settings.batch_bytes)
+            lane.in_hand = bool(batch)
         if not batch:
             return 0
+        taken = sum(map(len, batch.values()))
         started = asyncio.get_running_loop().time()
-        await self.process(lane, self._portion(lane, batch))
+        try:
+            await self.process(lane, self._portion(lane, batch))
+        finally:
+            lane.in_hand = False
         self._adapt(asyncio.get_running_loop().time() - started)
-        return sum(map(len, batch.values()))
+        return taken
 
-    async def take_all(self, lane: Lane) -> None:
-        """Handle all that is buffered, in the one merged order, cut into transactions of at most `batch_rows`."""
+    async def take_all(self, lane: Lane) -> bool:
+        """Handle all that is buffered, in the one merged order, cut into transactions of at most `batch_rows`.
+
+        False when some of it was put aside and has to be read again.
+        """
         batch, lane.reader.buffer = lane.reader.buffer, {}
         portion = self._portion(lane, batch)
         while len(portion.items) > self.settings.batch_rows:
             head, portion = portion.halves(self.settings.batch_rows)
-            await self.process(lane, head)
-        await self.process(lane, portion)
+            if not await self.process(lane, head):
+                return False
+        return await self.process(lane, portion) and not lane.reader.fresh
 
-    def _portion(self, lane: Lane, batch: dict[Place, list[Record]]) -> "Portion":
+    def _portion(self, lane: Lane, batch: dict[Place, list[Record]]) -> Portion:
         self._check(lane, batch)
         self._failpoint("fetched")
         items, ends = merge(batch, self._decoders)
+        self._refuse_closed(items)
         firsts = {place: records[0].offset for place, records in batch.items()}
         prints = {place: watermark.fingerprint(records[-1]) for place, records in batch.items()}
         return Portion(items, firsts, ends, prints)
@@ -132,46 +143,52 @@ class Loop:
     def _adapt(self, seconds: float) -> None:
         """Bound a batch by time: a slow one makes the next ones smaller, quick ones let them grow back."""
         if seconds > self.settings.batch_seconds:
-            self._rows = max(1, self._rows // 2)
+            self.rows = max(1, self.rows // 2)
         elif seconds < self.settings.batch_seconds / 4:
-            self._rows = min(self.settings.batch_rows, self._rows * 2)
+            self.rows = min(self.settings.batch_rows, self.rows * 2)
 
-    async def process(self, lane: Lane, portion: "Portion") -> None:
-        """Run the portion until it is committed, lost to another owner, or isolated and buried."""
+    async def process(self, lane: Lane, portion: Portion) -> bool:
+        """Run the portion until it is committed or isolated and buried. False when it is lost to another owner or must be read again.
+
+        Nothing that follows it in the log may be handled by us then: that would leave it out.
+        """
         attempt = 0
+        if not portion.firsts:
+            return True
         while True:
             why: str
             async with lane.reader.in_flight:
                 if not set(portion.firsts) <= lane.reader.assigned:
-                    return  # revoked meanwhile: the new owner starts at the watermark
+                    return False  # revoked meanwhile: the new owner starts at the watermark
                 try:
                     await self._transact(lane, portion)
-                    return
+                    return True
                 except Again:
                     why = "again"
                 except watermark.Gap as gap:
                     metrics.gaps.labels(self.service.name, "sought").inc()
-                    for place, offset in gap.marks.items():
-                        lane.accepted[place] = offset
-                        lane.reader.seek(place, offset)
-                    return
+                    lane.doubts |= set(gap.marks)
+                    lane.reader.fresh |= set(portion.firsts)  # all of them: what we took of the others is put aside too
+                    return False
                 except TRANSIENT as error:
                     why = type(error).__name__
                     log.warning("batch runs again", extra={"why": why, "attempt": attempt})
                 except poison.Poisoned as error:
                     parts = self._isolate(portion, error.cause)
-                    log.exception("batch failed, halving", extra={"rows": len(portion.items)})
+                    log.exception("batch failed, halving", exc_info=error.cause, extra={"rows": len(portion.items)})
                     why = ""
             metrics.retries.labels(self.service.name, why or "poison").inc()
+            self.pulse += 1
             if not why:
                 for part in parts:
-                    await self.process(lane, part)
-                return
+                    if not await self.process(lane, part):
+                        return False
+                return True
             if why != "again":
                 await asyncio.sleep(min(5.0, 0.05 * 2**attempt))
                 attempt = min(attempt + 1, 10)
 
-    def _isolate(self, portion: "Portion", error: Exception) -> Sequence["Portion"]:
+    def _isolate(self, portion: Portion, error: Exception) -> Sequence[Portion]:
         handled = [i for i, item in enumerate(portion.items) if not isinstance(item.value, Bad)]
         if len(handled) > 1:
             return portion.halves(handled[len(handled) // 2])
@@ -180,19 +197,18 @@ class Loop:
         items[handled[0]] = poison.as_bad(items[handled[0]], error)
         return [portion.with_items(items)]
 
-    async def _transact(self, lane: Lane, portion: "Portion") -> None:
+    async def _transact(self, lane: Lane, portion: Portion) -> None:
         name = self.service.name
         with metrics.stage_seconds.labels(name, "transaction").time():
             async with self.db.transaction() as connection:
                 marks, now, revision = await watermark.lock(connection, portion.firsts)
                 self._failpoint("locked")
-                behind = watermark.gap(portion.firsts, marks, lane.accepted)
-                if behind:
+                behind = watermark.gap(portion.firsts, marks)
+                if any(lane.accepted.get(place) != mark for place, mark in behind.items()):
                     raise watermark.Gap(behind)
                 fresh = watermark.unseen(portion.items, marks)
                 good = [item for item in fresh if not isinstance(item.value, Bad)]
                 bad = [item for item in fresh if isinstance(item.value, Bad)]
-                self._refuse_closed(bad)
                 tx = Tx(connection, now, revision, name, {place: mark.epoch for place, mark in marks.items()})
                 rows = await self._decide(tx, good) if good else []
                 self._failpoint("handled")
@@ -203,6 +219,7 @@ class Loop:
                     if end > marks[place].next_offset:
                         marks[place].next_offset, marks[place].fingerprint = end, portion.prints[place]
                 await watermark.finish(connection, marks, froms, now, revision, rows)
+                await self._tell_relay(connection, rows)
                 self._failpoint("before_commit")
         self._failpoint("after_commit")
         if rows:
@@ -223,18 +240,24 @@ class Loop:
 
     async def _handle(self, tx: Tx, items: list[Item]) -> list[Emit]:
         documents = [item for item in items if item.place[0] == DEFINITIONS.name]
+        facts = [item for item in items if item.place[0] != DEFINITIONS.name] if documents else items
+        emits = await self.service.handle(tx, facts) if facts else []
         if documents:
-            await definitions.store(tx.connection, documents)
-            items = [item for item in items if item.place[0] != DEFINITIONS.name]
-        return await self.service.handle(tx, items) if items else []
+            await definitions.store(tx.connection, documents)  # last: this batch must not see what rules from the next one on
+        return emits
 
-    def _refuse_closed(self, bad: Sequence[Item]) -> None:
-        """Only topics that others may write can hold rubbish; in our own it means that the code is broken."""
-        for item in bad:
-            if item.value.reason == "undecodable" and not BY_NAME[item.place[0]].open:
+    def _refuse_closed(self, items: Sequence[Item]) -> None:
+        """Only topics that others may write can hold rubbish; in our own it means that the code is broken. Once per record read."""
+        for item in items:
+            if isinstance(item.value, Bad) and item.value.reason == "undecodable" and not BY_NAME[item.place[0]].open:
                 self._limit.bad()
 
-    def _committed(self, lane: Lane, portion: "Portion", dropped: int) -> None:
+    async def _tell_relay(self, connection: Connection, rows: Sequence[outbox.Row]) -> None:
+        """Where another process leads the relay, it hears of new rows at our commit."""
+        if rows and not self.relay.leads:
+            await connection.execute("SELECT pg_notify($1, '')", outbox.channel(self.service.name))
+
+    def _committed(self, lane: Lane, portion: Portion, dropped: int) -> None:
         name = self.service.name
         count = 0
         for place, end in portion.ends.items():
@@ -245,10 +268,10 @@ class Loop:
         if dropped:
             metrics.duplicates.labels(name, "watermark").inc(dropped)
         self.handled += count
-        if portion.items:
-            self.oldest = portion.items[-1].received_at
+        self.pulse += 1
+        self.oldest = next((item.received_at for item in reversed(portion.items) if item.received_at), self.oldest)
 
-    async def _hint(self, lane: Lane, portion: "Portion") -> None:
+    async def _hint(self, lane: Lane, portion: Portion) -> None:
         """At most once a second: the commit is a round trip, and only lag tools read it."""
         lane.hints.update(portion.ends)
         now = asyncio.get_running_loop().time()
@@ -263,7 +286,8 @@ class Loop:
     async def fire(self, now: int) -> int:
         """Fire the due timers of the partitions this process owns. Returns how many."""
         timers = self.service.timers
-        owned = sorted({p for _, p in self.lanes[0].reader.assigned}) if self.lanes else []
+        reader = self.lanes[0].reader if self.lanes else None
+        owned = sorted({p for _, p in reader.assigned - reader.fresh}) if reader else []
         if timers is None or not owned:
             return 0
         async with self.db.connection() as connection:
@@ -278,6 +302,7 @@ class Loop:
             except TRANSIENT as error:
                 log.warning("timers run again", extra={"why": type(error).__name__})
                 metrics.retries.labels(self.service.name, type(error).__name__).inc()
+                self.pulse += 1
                 return 0  # the cycle comes back
             except Exception:
                 if limit == 1:
@@ -288,6 +313,7 @@ class Loop:
             metrics.timers_fired.labels(self.service.name).inc(fired.count)
             metrics.timers_late.labels(self.service.name).set(max(0, now - fired.oldest) / 1000 if fired.count else 0)
             self.handled += fired.count
+            self.pulse += 1
             return fired.count
 
     async def _fire(self, owned: Sequence[int], limit: int) -> Fired:
@@ -306,33 +332,13 @@ class Loop:
                         mark.next_offset = max(0, mark.next_offset) + 1
                     rows = outbox.pack(fired.emits, self.settings.partitions)
                     await watermark.finish(connection, marks, froms, now, revision, rows)
+                    await self._tell_relay(connection, rows)
                     self._failpoint("timers_before_commit")
             self._failpoint("timers_after_commit")
             if rows:
                 self.relay.wake.set()
             await self.service.committed()
             return fired
-
-
-class Portion:
-    """Part of a batch that commits in one transaction: items in merged order, and the offsets it covers in each partition."""
-
-    __slots__ = ("ends", "firsts", "items", "prints")
-
-    def __init__(self, items: Sequence[Item], firsts: dict[Place, int], ends: dict[Place, int], prints: dict[Place, int]) -> None:
-        self.items, self.firsts, self.ends, self.prints = items, firsts, ends, prints
-
-    def with_items(self, items: Sequence[Item]) -> "Portion":
-        return Portion(items, self.firsts, self.ends, self.prints)
-
-    def halves(self, index: int) -> "tuple[Portion, Portion]":
-        """Cut before item `index`: each partition's range is cut before its first item of the second half."""
-        left, right = self.items[:index], self.items[index:]
-        cut = dict(self.ends)
-        for item in reversed(right):
-            cut[item.place] = item.offset
-        first = Portion(left, self.firsts, cut, dict.fromkeys(self.prints, 0))
-        return first, Portion(right, cut, self.ends, self.prints)
 
 
 def _recreated(place: Place, why: str) -> str:

@@ -25,8 +25,14 @@ from schemas.topics import MAX_RECORD_BYTES
 log = logging.getLogger(__name__)
 
 ROW_BYTES = 400_000
+ROUND_BYTES = 16_000_000
 Row = tuple[str, int, int, bytes]  # topic, partition, count of records, records
-READ = "SELECT id, topic, partition, records FROM outbox ORDER BY id LIMIT $1"
+# The first rows, as many as fit the bytes of a round; the first one always.
+READ = """
+SELECT id, topic, partition, records FROM (
+    SELECT *, sum(octet_length(records)) OVER (ORDER BY id) - octet_length(records) AS before FROM outbox ORDER BY id LIMIT $1
+) o WHERE before < $2 ORDER BY id
+"""
 DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 COUNT = "SELECT count(*) AS rows, coalesce(min(added_at), 0) AS oldest FROM outbox"
 
@@ -34,6 +40,10 @@ TROUBLE: tuple[type[BaseException], ...] = (*TRANSIENT, SendFailed)
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, list[tuple[str, bytes]]]]).decode
+
+
+class OutOfOrder(ValueError):  # noqa: N818
+    """Emits of one place came before those of an earlier one: a consumer would drop the latter as seen."""
 
 
 class RecordTooLarge(ValueError):  # noqa: N818
@@ -45,12 +55,18 @@ def pack(emits: Iterable[Emit], partitions: int) -> list[Row]:
     open_rows: dict[tuple[str, int], tuple[list[Out], int]] = {}
     rows: list[Row] = []
     indexes: dict[tuple[str, int, int], int] = {}
+    last: dict[str, tuple[int, int]] = {}
     for emit in emits:
+        if (emit.at.epoch, emit.at.offset) < last.get(emit.at.src, (0, 0)):
+            raise OutOfOrder(
+                f"emits of {emit.at.src}: {emit.at.offset} after {last[emit.at.src][1]}; give them in the items' order"
+            )
+        last[emit.at.src] = emit.at.epoch, emit.at.offset
         index = indexes.get(emit.at, 0)
         indexes[emit.at] = index + 1
         value = extend(emit.value, b'"src":"%b","seq":[%d,%d,%d]' % (emit.at.src.encode(), emit.at.epoch, emit.at.offset, index))
-        if len(value) > MAX_RECORD_BYTES:
-            raise RecordTooLarge(f"a record of {len(value)} bytes for {emit.topic}: at most {MAX_RECORD_BYTES}")
+        if (length := len(value) + len(emit.key) * 4) > MAX_RECORD_BYTES:
+            raise RecordTooLarge(f"a record of {length} bytes for {emit.topic}: at most {MAX_RECORD_BYTES}")
         place = (emit.topic, partition_of(emit.key, partitions) if emit.partition is None else emit.partition)
         records, size = open_rows.setdefault(place, ([], 0))
         if records and size + len(value) > ROW_BYTES:
@@ -60,6 +76,11 @@ def pack(emits: Iterable[Emit], partitions: int) -> list[Row]:
         open_rows[place] = (records, size + len(value))
     rows.extend((*place, len(records), _pack(records)) for place, (records, _) in open_rows.items())
     return rows
+
+
+def channel(service: str) -> str:
+    """Where the leader listens for rows that other processes of the service committed."""
+    return f"{service}_outbox"
 
 
 class Relay:
@@ -73,6 +94,7 @@ class Relay:
         self.leads = False
         self._producer: Producer | None = None
         self._stopping = False
+        self._stopped = asyncio.Event()
 
     async def run(self) -> None:
         """Until `stop()`: take the lock, send, and begin anew after any trouble."""
@@ -89,6 +111,7 @@ class Relay:
 
     def stop(self) -> None:
         self._stopping = True
+        self._stopped.set()
         self.wake.set()
 
     async def _lead(self) -> None:
@@ -96,11 +119,13 @@ class Relay:
         try:
             # A frozen leader's session ends, and with it the lock; what the zombie still sends, consumers drop by `seq`.
             await connection.execute("SET idle_session_timeout = '15s'")
-            if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"relay:{self._service}"):
-                await self._sleep(1.0)
-                return
+            while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"relay:{self._service}"):
+                with contextlib.suppress(asyncio.TimeoutError):  # not woken by our own batches: their rows are the leader's
+                    await asyncio.wait_for(self._stopped.wait(), 1.0)
+                if self._stopping:
+                    return
+            await connection.add_listener(channel(self._service), lambda *_: self.wake.set())
             self.leads = True
-            await connection.add_listener(f"{self._service}_outbox", lambda *_: self.wake.set())
             while not self._stopping:
                 if not await self.send_some(connection):
                     await self._sleep(1.0)
@@ -118,7 +143,7 @@ class Relay:
     async def send_some(self, connection: Connection) -> bool:
         """One round: read the first rows, send them, delete what was acknowledged. False when there was nothing."""
         self.wake.clear()
-        rows = await connection.fetch(READ, self._batch)
+        rows = await connection.fetch(READ, self._batch, ROUND_BYTES)
         if not rows:
             return False
         self._failpoint("relay_read")

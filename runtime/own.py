@@ -33,4 +33,5 @@ async def publish_in(connection: Connection, settings: Settings, service: str, n
     mark.next_offset = number + 1
     rows = outbox.pack([emit._replace(at=at) for emit in emits], settings.partitions)
     await watermark.finish(connection, marks, {(name, 0): number}, now, revision, rows)
+    await connection.execute("SELECT pg_notify($1, '')", outbox.channel(service))  # another process may lead the relay
     return now

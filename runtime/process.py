@@ -69,6 +69,7 @@ def secret(settings: Settings) -> str:
 
 async def open_context(service: Service, settings: Settings) -> Context:
     """Migrations, topics, connections. Waits for a broker and a database that are just coming up."""
+    settings = service.settings(settings)
     await wait_for(lambda: migrate(settings, "runtime", "runtime.clocksql"), timeout=60)
     await migrate(settings, service.name, "runtime.sql", *service.migrations)
     read = [c.topic for c in service.consumes]
@@ -116,12 +117,16 @@ async def _observe(context: Context) -> None:
     """Every few seconds: lag, outbox and progress; and the watchdog: assigned, behind and silent for a minute means stuck."""
     loop_time = asyncio.get_running_loop().time
     assert context.loop is not None
-    loop, handled, since = context.loop, -1, loop_time()
+    loop, pulse, since = context.loop, -1, loop_time()
     while True:
         await asyncio.sleep(2.0)
-        behind = _lag(context)
-        if loop.handled != handled or not behind or context.clock.state.driven:
-            handled, since = loop.handled, loop_time()
+        try:
+            behind = await _lag(context)
+        except TRANSIENT as error:
+            logger.warning("Kafka does not say where its logs end", extra={"why": type(error).__name__})
+            continue
+        if loop.pulse != pulse or not behind or context.clock.state.driven:
+            pulse, since = loop.pulse, loop_time()
         elif loop_time() - since > context.settings.watchdog_s:
             logger.critical(
                 "stuck: records wait and none was handled",
@@ -136,16 +141,17 @@ async def _observe(context: Context) -> None:
             logger.warning("could not report", extra={"why": type(error).__name__})
 
 
-def _lag(context: Context) -> int:
+async def _lag(context: Context) -> int:
+    """Records that wait. The broker is asked: a client that hangs does not hear of new ones."""
     behind = 0
     assert context.loop is not None
     for lane in context.loop.lanes:
-        for place in lane.reader.assigned:
-            high, position = lane.reader.highwater(place), lane.positions.get(place)
-            if high is not None and position is not None:
-                lag = max(0, high - position)
-                metrics.lag.labels(context.service.name, place[0], str(place[1])).set(lag)
-                behind += lag
+        places = lane.reader.assigned & lane.positions.keys()
+        ends = await lane.reader.ends(places) if places else {}
+        for place, end in ends.items():
+            lag = max(0, end - lane.reached(place))
+            metrics.lag.labels(context.service.name, place[0], str(place[1])).set(lag)
+            behind += lag
     return behind
 
 
@@ -185,7 +191,7 @@ async def run(services: Sequence[Service], settings: Settings) -> None:
 
 def _admin(contexts: Sequence[Context], settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
-        health.app(contexts),
+        health.app(contexts, secret(settings)),
         host=settings.host,
         port=settings.admin_port_own,
         log_config=None,

@@ -63,12 +63,13 @@ class Publisher:
         try:
             while waiting := self._queues.pop(place, None):
                 error: BaseException | None = None
+                producer: Producer | None = None
                 try:
                     producer = await self._ready()
                     await producer.send(*place, [(record.key, record.value, []) for record, _ in waiting])
                 except (SendFailed, OSError) as failure:
                     error = failure if isinstance(failure, SendFailed) else SendFailed(type(failure).__name__)
-                    await self._drop()
+                    await self._drop(producer)
                 for future in {id(f): f for _, f in waiting}.values():
                     if not future.done():
                         future.set_exception(error) if error else future.set_result(None)
@@ -81,15 +82,17 @@ class Publisher:
                 self._producer = await self._make().start()
             return self._producer
 
-    async def _drop(self) -> None:
-        async with self._starting:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+    async def _drop(self, producer: Producer | None) -> None:
+        """Throw away this producer; not the next one, which another partition's failure may have brought already."""
+        if producer is None:
+            return
+        if self._producer is producer:
+            self._producer = None
+        await producer.stop()
 
     async def close(self) -> None:
         """Wait for what is under way, then close."""
         while self._senders:
             with contextlib.suppress(Exception):
                 await asyncio.gather(*self._senders.values())
-        await self._drop()
+        await self._drop(self._producer)

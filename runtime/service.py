@@ -5,8 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from starlette.routing import BaseRoute
+
 from runtime.batch import At, Decode, Emit, Item, Tx
 from runtime.db import Connection
+from runtime.settings import Settings
 from schemas.topics import Topic
 
 if TYPE_CHECKING:
@@ -46,8 +49,20 @@ async def _no_hook() -> None:
     return None
 
 
+def _always(_lane: str) -> bool:
+    return True
+
+
 async def _settled() -> bool:
     return False
+
+
+def _as_given(settings: Settings) -> Settings:
+    return settings
+
+
+def _no_api(_context: "Context") -> Sequence[BaseRoute]:
+    return ()
 
 
 @asynccontextmanager
@@ -61,7 +76,8 @@ class Service:
 
     life: a context manager around the whole run for what else the service keeps (HTTP server, connections, tasks).
     committed: called after each commit. settle: finishes what is under way (open attempts) in a driven turn, True if it did
-    anything. app: an ASGI app served on (host, port). failpoints: names beside those of the machine.
+    anything. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. failpoints: names
+    beside those of the machine. settings: the bounds of a batch that suit this service, made of those the process has.
     """
 
     name: str
@@ -73,6 +89,10 @@ class Service:
     life: Callable[["Context"], AbstractAsyncContextManager[Any]] = _no_life
     committed: Callable[[], Awaitable[None]] = _no_hook
     settle: Callable[[], Awaitable[bool]] = _settled
+    busy: Callable[[], Awaitable[bool]] = _settled
+    api: Callable[["Context"], Sequence[BaseRoute]] = _no_api
+    may_read: Callable[[str], bool] = _always
+    settings: Callable[[Settings], Settings] = _as_given
     failpoints: Sequence[str] = ()
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
 

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import logging
 
+from runtime.clock import wall_ms
 from runtime.db import TRANSIENT
-from runtime.loop import Lane, Loop
+from runtime.lane import Lane
+from runtime.loop import Loop
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class Driver:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._stop = asyncio.Event()
-        self._bulk_credit = 0
+        self._bulk_credit = 0  # below zero: so many records of the first lane come before the second has its turn again
         self._next_timers = 0.0
         self._turn_done = -1
         self.wake = asyncio.Event()
@@ -65,12 +67,15 @@ class Driver:
         if loop.lanes:
             first = loop.lanes[0]
             did = await self._take(first)
+            if did < loop.rows:
+                loop.fresh_at = wall_ms()  # all that was fetched is handled
             if len(loop.lanes) > 1:
-                self._bulk_credit += did
-                nearly_empty = did < loop.settings.batch_rows // 10
-                if nearly_empty or self._bulk_credit >= 9 * loop.settings.batch_rows:
-                    self._bulk_credit = 0
-                    did += await self._take(loop.lanes[1])
+                self._bulk_credit = min(0, self._bulk_credit + did)
+                nearly_empty = not first.reader.buffer and did * 10 < loop.rows
+                if nearly_empty or self._bulk_credit >= 0:
+                    second = await self._take(loop.lanes[1])
+                    self._bulk_credit = 0 if nearly_empty else self._bulk_credit - 9 * second
+                    did += second
         now = asyncio.get_running_loop().time()
         if now >= self._next_timers:
             fired = await loop.fire(loop.clock.last_known_ms())
@@ -80,6 +85,8 @@ class Driver:
             await self._idle()
 
     async def _take(self, lane: Lane) -> int:
+        if not self._loop.service.may_read(lane.name):
+            return 0
         if not lane.reader.buffer and lane.fetching is None:
             await lane.reader.fetch(0, self._loop.settings.batch_rows)
         if lane.fetching is not None and lane.fetching.done():
@@ -105,8 +112,9 @@ class Driver:
     async def _driven(self) -> None:
         loop = self._loop
         for lane in loop.lanes:
-            if not lane.reader.assigned:
-                await self._quietly(lane)  # the group has not formed yet
+            if lane.reader.joining:
+                await self._quietly(lane)  # nobody knows yet what is ours: no turn
+                return
             await loop.position(lane)
         state = loop.clock.state
         if state.turn != loop.service.name or state.turn_no == self._turn_done:
@@ -132,19 +140,21 @@ class Driver:
         return await loop.service.settle() or moved
 
     async def _drain(self, lane: Lane) -> bool:
-        """Read the lane to its end and handle it as one merged batch."""
+        """Read the lane to its end and handle it as one merged batch. True also where it has to be done again."""
         loop = self._loop
+        await loop.position(lane)
         ends = await lane.reader.ends(lane.reader.assigned)
         behind = {place for place, end in ends.items() if lane.positions.get(place, 0) < end}
         if not behind:
             return False
-        while any(_reached(lane, place) < ends[place] for place in behind):
+        while any(_fetched(lane, place) < ends[place] for place in behind):
             await self._quietly(lane)
-            if lane.reader.fresh:
+            if lane.reader.fresh or lane.reader.joining:
                 return True  # reassigned meanwhile: from the start
         handled = loop.handled
         while lane.reader.buffer:
-            await loop.take_all(lane)
+            if not await loop.take_all(lane):
+                return True
         for place in behind:  # control records and compacted offsets at the end hold no record
             lane.positions[place] = max(lane.positions.get(place, 0), ends[place])
         return loop.handled > handled
@@ -164,8 +174,6 @@ class Driver:
             await asyncio.sleep(0.002)
 
 
-def _reached(lane: Lane, place: tuple[str, int]) -> int:
+def _fetched(lane: Lane, place: tuple[str, int]) -> int:
     buffered = lane.reader.buffer.get(place)
-    if buffered:
-        return buffered[-1].offset + 1
-    return max(lane.positions.get(place, 0), lane.reader.position(place))
+    return buffered[-1].offset + 1 if buffered else lane.reached(place)

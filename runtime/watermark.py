@@ -30,7 +30,11 @@ class TopicRecreated(RuntimeError):  # noqa: N818
 
 
 class Gap(Exception):  # noqa: N818
-    """The batch starts above the watermark of these partitions: read again from there."""
+    """The batch starts above the watermark of these partitions: read again from there.
+
+    A second look that starts above again means that the offsets do not exist (deleted by retention, compacted, or markers of a
+    transactional producer): then the gap is real.
+    """
 
     def __init__(self, marks: dict[Place, int]) -> None:
         super().__init__(str(marks))
@@ -108,17 +112,9 @@ def _above(mark: Mark, src: str, seq: Seq) -> bool:
     return True
 
 
-def gap(firsts: dict[Place, int], marks: dict[Place, Mark], accepted: dict[Place, int]) -> dict[Place, int]:
-    """Partitions whose batch starts above the watermark, unless a seek to that very watermark has found nothing there before.
-
-    A second look that starts above again means that the offsets do not exist (deleted by retention, compacted, or markers of a
-    transactional producer): then the gap is real.
-    """
-    return {
-        place: marks[place].next_offset
-        for place, first in firsts.items()
-        if 0 <= marks[place].next_offset < first and accepted.get(place) != marks[place].next_offset
-    }
+def gap(firsts: dict[Place, int], marks: dict[Place, Mark]) -> dict[Place, int]:
+    """Partitions whose batch starts above the watermark, with that watermark."""
+    return {place: marks[place].next_offset for place, first in firsts.items() if 0 <= marks[place].next_offset < first}
 
 
 def fingerprint(record: Record) -> int:

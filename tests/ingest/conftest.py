@@ -50,10 +50,13 @@ class Stage:
         self.log = MemoryLog()
         self.buried = MemoryBuried()
         self.clock = (NOW, False)
-        self.app = app(self.log, self.buried, {KEY: SOURCE}.get, lambda: self.clock)
+        self.app = app(self.log, self.buried, {KEY: SOURCE}.get, self.now)
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, client=("203.0.113.7", 4711)), base_url="http://ingest"
         )
+
+    async def now(self) -> tuple[int, bool]:
+        return self.clock
 
     async def post(self, path: str, body, *, key: str | None = KEY, headers=None, **params) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -10,9 +10,9 @@ from schemas.facts import Lane
 from schemas.topics import FACTS_RAW, FACTS_RAW_BULK, PARTITIONS
 from services.ingest import domain
 from services.ingest.domain import Accepted, Arrival, Batch, Fault, Malformed, Source
+from services.ingest.ports import Buried, Clock, Log, Overloaded, Record, Sources, Unavailable, Unread
 
 from . import wire
-from .ports import Buried, Clock, Log, Overloaded, Record, Sources, Unavailable, Unread
 from .problems import Reply, faulty, malformed, problem, told
 
 _SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -70,7 +70,7 @@ class Edge:
         except Malformed as refused:
             return malformed(refused.fault)
         except Overloaded as error:
-            return self._overloaded(error.retry_after_s)
+            return await self._overloaded(error.retry_after_s)
         except Unavailable:
             detail = "Nothing of this request is known to be kept. Send it again."
             return problem(503, "log_unavailable", detail, retry_after_s=_UNAVAILABLE_RETRY_S)
@@ -101,13 +101,13 @@ class Edge:
         if source is None:
             return _KEY_UNKNOWN
         lane: Lane = "bulk" if path == "/v1/import" else source.lane
-        arrival = self._arrival(source, kind, lane, batch, _ip(scope), headers)
+        arrival = await self._arrival(source, kind, lane, batch, _ip(scope), headers)
         return await self._kept(batch, arrival, strict=_is_strict(query), success=_GIF if pixel else _DONE)
 
-    def _arrival(
+    async def _arrival(
         self, source: Source, kind: str | None, lane: Lane, batch: Batch, ip: str | None, headers: wire.Headers
     ) -> Arrival:
-        now, driven = self._clock()
+        now, driven = await self._clock()
         trace = headers.get(b"traceparent", b"")
         return Arrival(
             source=source,
@@ -148,9 +148,9 @@ class Edge:
         topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
         return Record(topic.name, partition, key.encode(), facts.encode(fact))
 
-    def _overloaded(self, retry_after_s: int) -> Reply:
+    async def _overloaded(self, retry_after_s: int) -> Reply:
         reply = problem(429, "overloaded", "There is no room now. Send it again later.", retry_after_s=retry_after_s)
-        now, driven = self._clock()
+        now, driven = await self._clock()
         if driven:  # the header is in Unix time of the sender's clock
             return reply
         reset = str(now // 1_000 + retry_after_s).encode()

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from services.ingest.domain import Fault
-
-from .ports import Unread
+from services.ingest.ports import Unread
 
 _TITLES = {
     400: "The request cannot be read",

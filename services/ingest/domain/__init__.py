@@ -1,7 +1,7 @@
 """The rules of ingest, pure: from the bytes of a request to facts and faults.
 
 `split` opens a request, `normalise` turns each of its events into `Accepted` or `Fault`, `place` says where in the log
-it goes.
+it goes. Files: `Table` cuts them into rows, `bind` fits a mapping to their header, `Assembly` makes facts of the rows.
 """
 
 from schemas.facts import Fact
@@ -9,23 +9,38 @@ from schemas.ids import partition_of
 
 from .body import MAX_BODY, MAX_EVENT, MAX_EVENTS, Batch, read_shared, split
 from .events import KINDS, normalise
+from .mapping import Mapping, Plan, bind, read_mapping
 from .moments import parse as parse_time
+from .rows import Assembly, Closed, Refused
+from .table import DELIMITERS, ENCODINGS, Row, Sniffer, Table
 from .values import Accepted, Arrival, Fault, Malformed, Source
 
 __all__ = [
+    "DELIMITERS",
+    "ENCODINGS",
     "KINDS",
     "MAX_BODY",
     "MAX_EVENT",
     "MAX_EVENTS",
     "Accepted",
     "Arrival",
+    "Assembly",
     "Batch",
+    "Closed",
     "Fault",
     "Malformed",
+    "Mapping",
+    "Plan",
+    "Refused",
+    "Row",
+    "Sniffer",
     "Source",
+    "Table",
+    "bind",
     "normalise",
     "parse_time",
     "place",
+    "read_mapping",
     "read_shared",
     "split",
 ]

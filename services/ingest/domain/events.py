@@ -50,12 +50,13 @@ def normalise(data: bytes, arrival: Arrival) -> Accepted | Fault:
     a repeat from a second click.
     """
     try:
-        return _fact(read(data, _decoder), data, arrival)
+        return build(read(data, _decoder), data, arrival)
     except Refusal as refusal:
         return refusal.fault
 
 
-def _fact(call: Call, data: bytes, arrival: Arrival) -> Accepted:
+def build(call: Call, data: bytes, arrival: Arrival) -> Accepted:
+    """The fact of a call. data: the bytes it was read from, for its id when it has no `messageId`. Raises Refusal."""
     source = arrival.source
     kind = _kind(arrival.kind or call.type)
     warnings: tuple[Fault, ...] = ()
@@ -149,12 +150,13 @@ def _own_ids(kind: Kind, call: Call) -> tuple[people.Values, people.Values]:
 
 
 def _places(kind: Kind, call: Call, about: dict[str, Any]) -> people.Places:
-    """Where the person's addresses may stand. Not in a group's traits (the company's) nor in what page calls carry."""
+    """Where the person's own addresses may stand.
+
+    Not in a group's traits (the company's), nor in properties: a "Referral Sent" names a friend, who is somebody else.
+    """
     places: people.Places = (("context.traits", about),) if about else ()
     if kind == "identify" and call.traits:
         return (("traits", call.traits), *places)
-    if kind == "track" and call.properties:
-        return (("properties", call.properties), *places)
     return places
 
 

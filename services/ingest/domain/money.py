@@ -7,7 +7,9 @@ from typing import Any
 
 from .values import Refusal
 
-AMOUNTS = frozenset({"revenue", "total", "subtotal", "price", "value", "tax", "shipping", "discount", "amount", "check"})
+AMOUNTS = frozenset({"revenue", "total", "subtotal", "price", "tax", "shipping"})
+# These may mean anything (a score, a percentage, a checkbox): money only where the event itself says a currency.
+PERHAPS = frozenset({"value", "discount", "amount", "check"})
 LARGEST = 2**63 - 1  # what a bigint holds
 
 # fmt: off
@@ -55,26 +57,34 @@ def minor(amount: Any, places: int) -> int | None:
     return int(exact.scaleb(places).to_integral_value(ROUND_HALF_UP)) if exact.is_finite() else None
 
 
-def convert(values: dict[str, Any], default: str | None, path: str) -> dict[str, Any]:
+def convert(values: dict[str, Any], default: str | None, path: str, *, said: bool = False) -> dict[str, Any]:
     """The same fields with every amount as {"minor": 1999, "currency": "GBP"}, in `products[]` too.
 
-    An amount whose currency is not known, and what is already converted, stays as it is. Refuses (`money_too_large`)
-    what does not fit in 64 bits. `values` itself is not changed.
+    default: the currency where `values` name none; said: it comes from the event itself, not from its source. An amount
+    whose currency is not known, and what is already converted, stays as it is. Refuses (`money_too_large`) what does not
+    fit in 64 bits. `values` itself is not changed.
     """
     named = values.get("currency")
     currency = default if named is None else currency_of(named)
+    said = said or named is not None
     converted = values.copy()
     if currency is not None:
         for name, value in values.items():
-            if name in AMOUNTS:
+            if name in AMOUNTS or (said and name in PERHAPS):
                 converted[name] = _money(value, currency, path, name)
     products = values.get("products")
     if type(products) is list:
         converted["products"] = [
-            convert(line, currency, f"{path}.products[{number}]") if type(line) is dict else line
+            convert(line, currency, f"{path}.products[{number}]", said=said) if type(line) is dict else line
             for number, line in enumerate(products)
         ]
     return converted
+
+
+def exact(text: str, currency: str) -> dict[str, Any] | None:
+    """A decimal number in text as money, without its field's name deciding. None when it is no number or too large."""
+    units = minor(text, _DECIMALS.get(currency, 2))
+    return None if units is None or abs(units) > LARGEST else {"minor": units, "currency": currency}
 
 
 def _money(value: Any, currency: str, path: str, name: str) -> Any:

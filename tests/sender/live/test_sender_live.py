@@ -167,7 +167,7 @@ async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back
     await put(config, contact(1, at=now), [intent(1, at=now)])
     async with running(config, one):
         await until(lambda: len(smtp.record.accepted) == 1)
-        letter = smtp.accepted[0].data.decode("latin-1")
+        letter = smtp.record.accepted[0]["data"]
         headers = letter.partition("\r\n\r\n")[0]
         link = re.search(r"List-Unsubscribe: <[^>]*(/u/[^>]+)>", headers)[1]
         assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in headers

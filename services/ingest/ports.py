@@ -1,20 +1,14 @@
-"""What the HTTP edge needs from its surroundings. The service plugs in the Kafka log and the table of dead letters."""
+"""What the HTTP edge and imports need from its surroundings. The service plugs in the Kafka log and the table of dead letters."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
+from runtime.publisher import Outgoing as Record
 from services.ingest.domain import Fault, Source
 
-
-class Record(NamedTuple):
-    """One record for the log; the partition is already chosen (schemas.ids.partition_of)."""
-
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes
+__all__ = ["Buried", "Clock", "Log", "Overloaded", "Record", "Sources", "Unavailable", "Unread"]
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,4 +52,4 @@ class Buried(Protocol):
 
 
 Sources = Callable[[str], Source | None]  # by write key
-Clock = Callable[[], tuple[int, bool]]  # (UTC ms, driven: simulated time)
+Clock = Callable[[], Awaitable[tuple[int, bool]]]  # (UTC ms, driven: simulated time)

@@ -1,0 +1,204 @@
+"""The lake as any process reads it: a snapshot of the manifest, and DuckDB over exactly those files (docs/adr/0006).
+
+A snapshot is consistent: the files, how far the warehouse had come in each partition, and which properties have columns are read in
+one transaction. Its files stay readable for 15 minutes after they were replaced, so take a new snapshot for new work.
+
+A property stands in a column for each kind of value it ever had, `p_i_total__minor` for the integers of `properties.total.minor`:
+kinds are never mixed nor coerced. `Snapshot.columns` answers which there are. What has no column (lists, too deep, too many names)
+is in `rest`: `rest.properties.products`.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import duckdb
+
+from runtime.db import Database
+from runtime.kafka import Place
+
+Dataset = Literal["facts", "memberships", "decisions"]
+Scope = Literal["properties", "attributes", "context"]
+Kind = Literal["int", "float", "string", "bool", "big", "null", "object"]
+
+_PLACE = (("topic", "VARCHAR"), ("partition", "INTEGER"), ("offset", "BIGINT"))
+_TIMES = (("occurred_at", "TIMESTAMP_MS"), ("received_at", "TIMESTAMP_MS"))
+# What every file of a dataset holds. Times are UTC; a membership's occurred_at is its instant `at`, a decision's its received_at.
+TABLES: Mapping[Dataset, Sequence[tuple[str, str]]] = {
+    "facts": (
+        ("id", "UUID"), ("profile", "UUID"), ("type", "VARCHAR"), ("event", "VARCHAR"), ("brand", "VARCHAR"), ("source", "VARCHAR"),
+        ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"),
+    ),
+    "memberships": (
+        ("id", "VARCHAR"), ("profile", "UUID"), ("type", "VARCHAR"), ("segment", "VARCHAR"), ("version", "INTEGER"), ("why", "VARCHAR"),
+        *_TIMES, *_PLACE, ("cause", "VARCHAR"),
+    ),
+    "decisions": (
+        ("id", "VARCHAR"), ("profile", "UUID"), ("brand", "VARCHAR"), ("verdict", "VARCHAR"), ("by", "VARCHAR"), ("document", "VARCHAR"),
+        ("version", "INTEGER"), ("step", "VARCHAR"), ("occurrence", "VARCHAR"), ("intent", "VARCHAR"), ("attempt", "INTEGER"),
+        ("channel", "VARCHAR"), ("message_class", "VARCHAR"), ("rule", "VARCHAR"), ("until", "TIMESTAMP_MS"), *_TIMES, *_PLACE,
+        ("cause", "VARCHAR"), ("detail", "VARIANT"),
+    ),
+}  # fmt: skip
+# big: an integer beyond 64 bits, as its digits. null: the name was given with null. object: with an empty object.
+KINDS: Mapping[str, tuple[str, str]] = {
+    "int": ("i", "BIGINT"),
+    "float": ("f", "DOUBLE"),
+    "string": ("s", "VARCHAR"),
+    "bool": ("b", "BOOLEAN"),
+    "big": ("t", "VARCHAR"),
+    "null": ("n", "BOOLEAN"),
+    "object": ("o", "BOOLEAN"),
+}
+_PLAIN = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:\.[a-z0-9]+(?:_[a-z0-9]+)*)*")
+_PREFIX = "warehouse"  # the schema in PostgreSQL that holds the manifest
+EXISTS = f"SELECT to_regclass('{_PREFIX}.manifest') IS NOT NULL AND to_regclass('{_PREFIX}.property') IS NOT NULL"
+FILES = f"""
+SELECT file, dataset, event, day, rows, first_at, last_at FROM {_PREFIX}.manifest WHERE removed_at IS NULL ORDER BY file
+"""
+PASSED = f"SELECT topic, partition, next_offset FROM {_PREFIX}.watermark WHERE topic <> 'timers'"
+PROPERTIES = f"SELECT event, scope, path, kind FROM {_PREFIX}.property ORDER BY id"
+
+
+class StaleSnapshot(RuntimeError):  # noqa: N818
+    """A file of this snapshot is gone, as it was replaced more than 15 minutes ago: take a new snapshot."""
+
+
+class LakeFile(NamedTuple):
+    """event and day are None in a mixed file, which holds what is still too little for files of its own. Times in ms."""
+
+    file: str
+    dataset: str
+    event: str | None
+    day: date | None
+    rows: int
+    first_at: int
+    last_at: int
+
+
+def column(scope: str, path: str, kind: str) -> str:
+    """The column for values of `kind` at `path` (keys joined by dots, a dot within a key written as backslash and dot).
+
+    Two paths never share a column, though engines do not tell capitals apart: a path that is not plain carries its hash.
+    """
+    slug = path.replace(".", "__")
+    if len(path) > 60 or _PLAIN.fullmatch(path) is None:
+        digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        slug = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_")[:40] + "___" + digest
+    return f"{scope[0]}_{KINDS[kind][0]}_{slug}"
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def connect(threads: int, memory: str) -> Any:
+    """A DuckDB of our own: in memory, never asking the network for extensions, times in UTC."""
+    limits = {"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False, "parquet_metadata_cache": True}
+    connection = duckdb.connect(config=limits)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def scan(folder: Path, files: Sequence[str], dataset: Dataset) -> str:
+    """A table expression over these files of one dataset; without files, an empty table of its shape."""
+    if not files:
+        nothing = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in TABLES[dataset])
+        return f"(SELECT {nothing} WHERE false)"
+    listed = ", ".join(text(str(folder / file)) for file in files)
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+
+
+class Snapshot:
+    """What the lake held at one instant. Views `facts`, `memberships` and `decisions` are over all of it.
+
+    passed: (topic, partition) -> the first offset that is not in this snapshot.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        connection: Any,
+        files: Sequence[LakeFile],
+        passed: Mapping[Place, int],
+        properties: Mapping[tuple[str, str, str], Mapping[str, str]],
+    ) -> None:
+        self.files, self.passed = tuple(files), passed
+        self._folder, self._connection, self._properties = folder, connection, properties
+        self._lock = asyncio.Lock()
+        for dataset in TABLES:
+            connection.execute(f"CREATE TEMP VIEW {dataset} AS SELECT * FROM {self.table(dataset)}")
+
+    def table(self, dataset: Dataset, event: str | None = None, since: int | None = None, until: int | None = None) -> str:
+        """A table expression over the files that may hold rows of this event name or type, with occurred_at in [since, until] ms.
+
+        It leaves files out and filters no row: the query's own WHERE does. Fewer files are fewer footers to read.
+        """
+        wanted = [
+            f.file
+            for f in self.files
+            if f.dataset == dataset
+            and (event is None or f.event is None or f.event == event)
+            and (since is None or f.last_at >= since)
+            and (until is None or f.first_at <= until)
+        ]
+        return scan(self._folder, wanted, dataset)
+
+    def columns(self, event: str, scope: Scope, path: str) -> Mapping[str, str]:
+        """kind -> column of the values seen at this path of this event name (or type, for facts without a name).
+
+        The first is the registered one, seen first; the others are values of another type, kept aside and counted.
+        """
+        return self._properties.get((event, scope, path), {})
+
+    async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query. Raises StaleSnapshot when a file is gone."""
+        async with self._lock:
+            return await asyncio.to_thread(self._query, sql, parameters)
+
+    def _query(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            rows: list[tuple[Any, ...]] = self._connection.execute(sql, list(parameters)).fetchall()
+        except duckdb.IOException as error:
+            raise StaleSnapshot("a file of this snapshot is gone: take a new one") from error
+        return rows
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Lake:
+    """Reads the lake under `home` by the manifest in the database of `db`. threads, memory: what queries may take together."""
+
+    def __init__(self, home: Path, db: Database, threads: int = 2, memory: str = "512MB") -> None:
+        self.folder = home / "lake"
+        self._db, self._connection = db, connect(threads, memory)
+
+    async def snapshot(self) -> Snapshot:
+        """The lake as it stands now; empty before the warehouse first ran."""
+        async with self._db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            there = await connection.fetchval(EXISTS)
+            files = [LakeFile(*row) for row in await connection.fetch(FILES)] if there else []
+            passed = {(t, p): n for t, p, n in await connection.fetch(PASSED)} if there else {}
+            known = await connection.fetch(PROPERTIES) if there else []
+        properties: dict[tuple[str, str, str], dict[str, str]] = {}
+        for event, scope, path, kind in known:
+            properties.setdefault((event, scope, path), {})[kind] = column(scope, path, kind)
+        return await asyncio.to_thread(Snapshot, self.folder, self._connection.cursor(), files, passed, properties)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def day_of(at: int) -> date:
+    """The UTC day of an instant in ms."""
+    return datetime.fromtimestamp(at / 1000, UTC).date()

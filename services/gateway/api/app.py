@@ -1,0 +1,48 @@
+"""The app: all routes, problems in place of errors, and its description."""
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.security import HTTPBearer
+from pydantic.json_schema import models_json_schema
+
+from runtime import health
+from runtime.process import Context
+from services.gateway.api import documents, keys, operation, people, problems, time
+from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.api.proxy import Proxy
+from services.gateway.domain.kinds import KINDS
+
+_TEMPLATE = "#/components/schemas/{model}"
+
+
+def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
+    """The ASGI application of the gateway."""
+    desk = Desk(context)
+    app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url="/api/docs", redoc_url=None)
+    described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
+    for router in (
+        documents.routes(desk),
+        keys.routes(desk),
+        people.routes(desk, neighbours),
+        operation.routes(desk, neighbours),
+        time.routes(desk, neighbours),
+    ):
+        app.include_router(router, dependencies=described)
+    app.router.routes.extend([*health.probes([context]), *proxy.routes()])
+    problems.install(app)
+    app.openapi = lambda: _description(app)  # type: ignore[method-assign]
+    return app
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI with the models of the documents."""
+    if app.openapi_schema is None:
+        description = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        models = [(kind.model, "validation") for kind in KINDS.values()]
+        _, schema = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
+        description.setdefault("components", {}).setdefault("schemas", {}).update(schema["$defs"])
+        app.openapi_schema = description
+    return app.openapi_schema

@@ -1,0 +1,79 @@
+"""Where every management call comes in: who calls, may he, one transaction, and one answer however often he asks."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.clock import wall_ms
+from runtime.db import Connection
+from runtime.process import Context
+from schemas.write_keys import hash_of
+from services.gateway.api import wire
+from services.gateway.domain.access import Key
+from services.gateway.domain.problems import Problem
+from services.gateway.handler.call import Answer, Call
+from services.gateway.store import keys
+
+Work = Callable[[Call, Any], Awaitable[Answer]]
+
+
+class Desk:
+    """Checks keys and runs calls in transactions."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    async def admit(self, request: Request, scope: str) -> Key:
+        """Whose call it is, if he may. Raises Problem."""
+        async with self.context.db.transaction() as connection:
+            return await self._key(connection, request, scope)
+
+    @asynccontextmanager
+    async def calling(self, request: Request, scope: str) -> AsyncIterator[Call]:
+        """One transaction for a call: a key that is revoked meanwhile waits for its end."""
+        async with self.context.db.transaction() as connection:
+            key = await self._key(connection, request, scope)
+            yield Call(connection, key, wall_ms(), self.context.settings)
+
+    async def act(self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY) -> Response:
+        """Run `work` with the request's JSON (None without a body). A repeated Idempotency-Key gets the first answer again."""
+        await self.admit(request, scope)  # before a stranger's body is read
+        raw = await wire.body_of(request, limit)
+        body = wire.json_of(raw) if raw else None
+        async with self.calling(request, scope) as call:
+            given = request.headers.get("idempotency-key") if request.method == "POST" else None
+            if given is None:
+                return wire.answered(await work(call, body))
+            return await self._once(call, request, given, raw, lambda: work(call, body))
+
+    async def _once(self, call: Call, request: Request, given: str, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Response:
+        name = hash_of("\x1f".join((call.key.id, request.url.path, given)))
+        asked = hashlib.sha256(raw).hexdigest()
+        vault = self.context.vault
+        kept = await keys.kept(call.connection, name, call.now)
+        if kept is not None:
+            if kept["request"] != asked:
+                raise Problem("idempotency_mismatch")
+            body, headers = msgspec.json.decode(vault.open(kept["body"], name))
+            return wire.answered(Answer(body, kept["status"], {**headers, "Idempotency-Replayed": "true"}))
+        answer = await work()
+        sealed = vault.seal(msgspec.json.encode((answer.body, dict(answer.headers))), name)
+        await keys.keep(call.connection, name, asked, answer.status, sealed, call.now)
+        return wire.answered(answer)
+
+    async def _key(self, connection: Connection, request: Request, scope: str) -> Key:
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not shown.strip():
+            raise Problem("unauthorized")
+        hashed = hash_of(shown.strip())
+        found = await keys.find(connection, hashed, wall_ms())
+        if found is None or not hmac.compare_digest(found[1], hashed):
+            raise Problem("unauthorized")
+        found[0].needs(scope)
+        return found[0]

@@ -1,0 +1,46 @@
+"""The other services of the installation, asked over HTTP on their admin addresses (runtime/internal.py)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from services.gateway.domain.problems import Problem
+
+PUBLIC = ".public"
+
+
+class Neighbours:
+    """Knows where each service is. Raises Problem `service_unavailable` or `service_unknown`."""
+
+    def __init__(self, addresses: Mapping[str, Sequence[str]], token: str) -> None:
+        self._addresses = addresses
+        headers = {"Authorization": f"Bearer {token}"}
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=httpx.Timeout(10, connect=2))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(name for name in self._addresses if not name.endswith(PUBLIC))
+
+    async def ask(self, service: str, path: str, **params: Any) -> tuple[int, Any]:
+        """(status, JSON) of the first process of the service that answers."""
+        return await self._send("GET", service, path, params=params)
+
+    async def tell(self, service: str, path: str, body: Any) -> tuple[int, Any]:
+        return await self._send("POST", service, path, params={"service": service}, json=body)
+
+    async def _send(self, method: str, service: str, path: str, **more: Any) -> tuple[int, Any]:
+        if service not in self._addresses:
+            raise Problem("service_unknown", service=service)
+        for address in self._addresses[service]:
+            try:
+                answer = await self._client.request(method, f"{address}/internal{path}", **more)
+            except httpx.HTTPError:
+                continue
+            if answer.status_code >= 500 or answer.status_code == 401:
+                raise Problem("service_unavailable", service=service)
+            return answer.status_code, answer.json()
+        raise Problem("service_unavailable", service=service)

@@ -1,0 +1,111 @@
+"""/api/clock and /api/quiet: the driven clock of tests, demo and simulation (law 5)."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from runtime.drive import Backwards, Conductor, NotDriven, Stuck, set_clock
+from runtime.process import Context
+from schemas.attributes import date_ms
+from services.gateway.api import wire
+from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.domain.problems import Fault, Problem
+
+LATEST = 253_402_300_800_000  # the year 10000
+STILL_ROUNDS = 2
+
+
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
+    router = APIRouter(tags=["clock"])
+    context = desk.context
+    conducting = asyncio.Lock()
+
+    @router.get("/api/clock")
+    async def read(request: Request) -> Response:
+        await desk.admit(request, "read")
+        return JSONResponse(await _told(context))
+
+    @router.put("/api/clock")
+    async def drive(request: Request) -> Response:
+        """`{"now": ms or ISO time}` drives the clock to that instant, `{"now": null}` gives it back to real time."""
+        await desk.admit(request, "clock")
+        at = _instant(wire.json_of(await wire.body_of(request)))
+        async with desk.calling(request, "clock") as call:
+            await call.audit("clock", "real time" if at is None else str(at))
+        try:
+            async with conducting:
+                await set_clock(context.db, at)
+        except Backwards as error:
+            raise Problem("clock_backwards", why=str(error)) from error
+        return JSONResponse(await _told(context))
+
+    @router.get("/api/quiet")
+    async def quiet(request: Request) -> Response:
+        """Driven: gives turns until nothing moves any more. Live: whether nothing moves, looked at twice."""
+        await desk.admit(request, "clock")
+        if not (await context.clock.read()).driven:
+            return JSONResponse({**await _still(context, neighbours), "now": (await _told(context))["now"]})
+        try:
+            async with conducting:
+                rounds = await _settle(context)
+        except (Stuck, NotDriven) as error:
+            raise Problem("stuck", why=str(error)) from error
+        return JSONResponse({"quiet": True, "rounds": rounds, "now": (await _told(context))["now"]})
+
+    return router
+
+
+def _instant(body: Any) -> int | None:
+    if not isinstance(body, dict) or "now" not in body:
+        raise Problem("invalid", [Fault("now", "missing")])
+    if body["now"] is None:
+        return None
+    at = date_ms(body["now"])
+    if at is None or not 0 <= at < LATEST:
+        raise Problem("invalid", [Fault("now", "time")])
+    return at
+
+
+async def _told(context: Context) -> dict[str, Any]:
+    now, driven = await context.clock.now()
+    state = await context.clock.read()
+    return (
+        {"driven": state.driven, "now": state.at if state.driven else now}
+        if state.driven != driven
+        else {"driven": driven, "now": now}
+    )
+
+
+async def _settle(context: Context) -> int:
+    """First what we have published ourselves, then turns: the gateway has none."""
+    while not await context.relay.drained():
+        context.relay.wake.set()
+        await asyncio.sleep(0.005)
+    conductor = await Conductor(context.db).open()
+    try:
+        return await conductor.settle(STILL_ROUNDS)
+    finally:
+        await conductor.close()
+
+
+async def _still(context: Context, neighbours: Neighbours) -> dict[str, Any]:
+    """Quiet twice with the same log ends, in every service."""
+    busy: dict[str, list[str]] = {}
+    looks = []
+    for _ in range(STILL_ROUNDS):
+        ends: dict[str, Any] = {}
+        if not await context.relay.drained():
+            busy.setdefault("gateway", []).append("outbox")
+        for service in neighbours.names:
+            status, state = await neighbours.ask(service, "/quiet", service=service)
+            if status != 200 or not state["quiet"]:
+                busy.setdefault(service, []).extend(state.get("busy", ["unknown"]))
+            ends[service] = state.get("ends")
+        looks.append(ends)
+    moved = any(look != looks[0] for look in looks)
+    if not busy and not moved:
+        return {"quiet": True, "rounds": STILL_ROUNDS}
+    return {"quiet": False, "rounds": STILL_ROUNDS, "busy": {name: sorted(set(why)) for name, why in busy.items()}}

@@ -1,0 +1,163 @@
+"""The texts of all problems and faults, in English and Russian. Codes are stable: programs rely on them."""
+
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """One sentence in each language."""
+
+    en: str
+    ru: str
+
+
+class Entry(NamedTuple):
+    """A problem: its HTTP status, what happened in general, and what to do about it."""
+
+    status: int
+    title: Text
+    detail: Text
+
+
+_UNKNOWN = Text("There is no such thing", "Такого нет")
+_STATE = Text("It does not fit what is there now", "Не сходится с тем, что есть сейчас")
+_REQUEST = Text("The request cannot be read", "Запрос не читается")
+_RIGHTS = Text("The key may not do this", "У ключа нет такого права")
+_LATER = Text("Not possible at the moment", "Сейчас не получается")
+
+PROBLEMS: dict[str, Entry] = {
+    "unauthorized": Entry(
+        401,
+        Text("An API key is needed", "Нужен ключ API"),
+        Text(
+            "Send `Authorization: Bearer <API key>` with a key that is known, not revoked and not expired.",
+            "Пришлите `Authorization: Bearer <ключ API>`: ключ должен быть известен, не отозван и не просрочен.",
+        ),
+    ),
+    "scope_missing": Entry(
+        403, _RIGHTS, Text("This call needs a key with the scope `{scope}`.", "Для этого нужен ключ с правом `{scope}`.")
+    ),
+    "brand_forbidden": Entry(
+        403,
+        _RIGHTS,
+        Text("The key is for the brands {brands}; this is beyond them.", "Ключ выдан для брендов {brands}; это за их пределами."),
+    ),
+    "rights_exceeded": Entry(
+        403,
+        _RIGHTS,
+        Text("A key cannot give rights that it does not have: {what}.", "Ключ не может выдать права, которых нет у него: {what}."),
+    ),
+    "not_found": Entry(404, _UNKNOWN, Text("Nothing is at this address.", "По этому адресу ничего нет.")),
+    "document_not_found": Entry(404, _UNKNOWN, Text("There is no {kind} `{key}`.", "Нет документа {kind} `{key}`.")),
+    "profile_not_found": Entry(404, _UNKNOWN, Text("There is no such profile.", "Такого профиля нет.")),
+    "method_not_allowed": Entry(405, _UNKNOWN, Text("This address does not take {method}.", "Этот адрес не принимает {method}.")),
+    "clock_backwards": Entry(
+        409, _STATE, Text("A driven clock only goes forward: {why}.", "Управляемые часы идут только вперёд: {why}.")
+    ),
+    "referenced": Entry(
+        409,
+        _STATE,
+        Text("It is still used by: {by}. Change these first.", "На него ссылаются: {by}. Сначала измените их."),
+    ),
+    "revision_stale": Entry(
+        412,
+        _STATE,
+        Text(
+            "The document has revision {revision} now: read it again and repeat the change.",
+            "Сейчас у документа ревизия {revision}: прочитайте его снова и повторите изменение.",
+        ),
+    ),
+    "too_large": Entry(413, _REQUEST, Text("At most {limit} bytes are taken here.", "Здесь принимается не больше {limit} байт.")),
+    "malformed_json": Entry(400, _REQUEST, Text("The body is not JSON in UTF-8.", "Тело запроса: не JSON в UTF-8.")),
+    "idempotency_mismatch": Entry(
+        422,
+        _STATE,
+        Text(
+            "This Idempotency-Key came with another request within a day: take a new one.",
+            "Этот Idempotency-Key уже приходил с другим запросом в течение суток: возьмите новый.",
+        ),
+    ),
+    "invalid": Entry(
+        422,
+        Text("The request is not right", "В запросе ошибки"),
+        Text("`errors` lists everything to be mended.", "В `errors` перечислено всё, что нужно исправить."),
+    ),
+    "document_too_large": Entry(422, _STATE, Text("The document is larger than {limit} bytes.", "Документ больше {limit} байт.")),
+    "stuck": Entry(503, _LATER, Text("The driven run does not move: {why}.", "Управляемый прогон не движется: {why}.")),
+    "service_unavailable": Entry(
+        503, _LATER, Text("The service {service} does not answer. Try again.", "Служба {service} не отвечает. Повторите запрос.")
+    ),
+    "service_unknown": Entry(
+        503,
+        _LATER,
+        Text(
+            "This installation has no service {service} (OTKLIK_SERVICES).",
+            "В этой установке нет службы {service} (OTKLIK_SERVICES).",
+        ),
+    ),
+    "database_unavailable": Entry(
+        503, _LATER, Text("The database does not answer. Try again.", "База данных не отвечает. Повторите запрос.")
+    ),
+    "internal": Entry(
+        500,
+        Text("Our fault", "Наша ошибка"),
+        Text("The log of the gateway says why.", "Причина записана в журнале шлюза."),
+    ),
+}
+
+# The codes are those of the checks that find them; a text with braces takes their parameters.
+FAULTS: dict[str, Text] = {
+    "missing": Text("this field is needed", "это поле обязательно"),
+    "extra_forbidden": Text("there is no such field", "такого поля нет"),
+    "object": Text("an object of JSON is wanted", "нужен объект JSON"),
+    "model_type": Text("an object is wanted", "нужен объект"),
+    "dict_type": Text("an object is wanted", "нужен объект"),
+    "list_type": Text("a list is wanted", "нужен список"),
+    "tuple_type": Text("a list is wanted", "нужен список"),
+    "string_type": Text("a text is wanted", "нужен текст"),
+    "int_type": Text("a whole number is wanted", "нужно целое число"),
+    "int_parsing": Text("a whole number is wanted", "нужно целое число"),
+    "int_from_float": Text("a whole number is wanted", "нужно целое число"),
+    "bool_type": Text("true or false is wanted", "нужно true или false"),
+    "bool_parsing": Text("true or false is wanted", "нужно true или false"),
+    "string_too_short": Text("at least {min_length} characters", "не меньше {min_length} знаков"),
+    "string_too_long": Text("at most {max_length} characters", "не больше {max_length} знаков"),
+    "string_pattern_mismatch": Text("does not match the pattern {pattern}", "не подходит под образец {pattern}"),
+    "too_short": Text("at least {min_length} entries", "не меньше {min_length} элементов"),
+    "too_long": Text("at most {max_length} entries", "не больше {max_length} элементов"),
+    "literal_error": Text("must be {expected}", "должно быть: {expected}"),
+    "greater_than_equal": Text("at least {ge}", "не меньше {ge}"),
+    "less_than_equal": Text("at most {le}", "не больше {le}"),
+    "greater_than": Text("more than {gt}", "больше {gt}"),
+    "less_than": Text("less than {lt}", "меньше {lt}"),
+    "union_tag_invalid": Text("`kind` must be one of {expected_tags}", "`kind` должен быть одним из {expected_tags}"),
+    "union_tag_not_found": Text("`kind` is needed", "нужно поле `kind`"),
+    "variant": Text("one of these is needed: {expected}", "нужно одно из: {expected}"),
+    "key": Text(
+        "a key has 1 to 63 characters of a-z, 0-9, `.`, `_` and `-`, and begins with a letter or digit",
+        "ключ: от 1 до 63 знаков a-z, 0-9, `.`, `_`, `-`, первым буква или цифра",
+    ),
+    "key_mismatch": Text("must be `{key}`, as in the address", "должен быть `{key}`, как в адресе"),
+    "nul": Text("the character NUL is not allowed", "символ NUL недопустим"),
+    "time": Text("UTC milliseconds, an ISO time, or null", "миллисекунды UTC, время ISO или null"),
+    "identifier": Text(
+        "an identifier such as `email:ann@example.org`; kinds: {kinds}", "идентификатор вида `email:ann@example.org`; виды: {kinds}"
+    ),
+    "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
+    "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),
+    "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
+    "cycle": Text("asks about itself through {through}", "ссылается на себя через {through}"),
+    "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),
+    "document_twice": Text("the same document stands here twice", "один и тот же документ встречается дважды"),
+    "depth": Text("nested too deep: use segments of segments", "слишком глубокая вложенность: вынесите часть в сегменты"),
+    "leaves": Text("too many conditions: use segments of segments", "слишком много условий: вынесите часть в сегменты"),
+    "unexpected": Text("this operation takes no value", "эта операция не принимает значения"),
+    "shape": Text("`in` takes a list, the others one value", "`in` принимает список, остальные операции одно значение"),
+    "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
+    "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
+    "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "order": Text("the bounds are in the wrong order", "границы стоят в неверном порядке"),
+    "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
+    "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
+    "mjml_syntax": Text("this is not MJML", "это не MJML"),
+    "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
+}

@@ -1,0 +1,141 @@
+"""The kinds of documents, and reading one: every fault at once."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.audience_reading import AudienceError, parse
+from schemas.journeys import Brand, Journey, Rule, dump
+from schemas.segments import Segment
+from schemas.subscriptions import Topic
+from schemas.templates import Template
+from services.gateway.domain import markup
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.reading import faults_of
+
+MAX_BYTES = 800_000  # of a document: its record must fit in the log
+KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+META = "_meta"
+EVERYBODY = {"kind": "all", "of": []}
+Spot = tuple[tuple[str | int, ...], Any]  # where a condition stands, and what stands there
+
+
+def _no_spots(_body: Mapping[str, Any]) -> Iterator[Spot]:
+    yield from ()
+
+
+def _segment_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    if "condition" in body:
+        yield ("condition",), body["condition"]
+
+
+def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    if body.get("audience") is not None:
+        yield ("audience",), body["audience"]
+    steps = body.get("steps")
+    for place, step in enumerate(steps if isinstance(steps, list) else ()):
+        for name in ("if", "condition"):
+            if isinstance(step, dict) and name in step:
+                yield ("steps", place, name), step[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """plural: as in addresses; rank: references go to lower ranks (or within one)."""
+
+    name: str
+    plural: str
+    model: type[BaseModel]
+    rank: int
+    spots: Callable[[Mapping[str, Any]], Iterator[Spot]] = _no_spots
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("brand", "brands", Brand, 0),
+        Kind("topic", "topics", Topic, 1),
+        Kind("template", "templates", Template, 2),
+        Kind("segment", "segments", Segment, 3, _segment_spots),
+        Kind("journey", "journeys", Journey, 4, _journey_spots),
+        Kind("rule", "rules", Rule, 5),
+    )
+}
+
+
+def read(kind: Kind, key: str, body: Any) -> BaseModel:
+    """The document that a marketer wrote. Raises Problem `invalid` with every fault. `_meta` of an answer of ours is passed by."""
+    if not isinstance(body, dict):
+        raise Problem("invalid", [Fault("", "object")])
+    body = {"key": key, **{name: value for name, value in body.items() if name != META}}
+    faults = list(_key_faults(key, body["key"]))
+    if place := _nul(body):
+        raise Problem("invalid", [*faults, Fault(place, "nul")])
+    for path, condition in kind.spots(body):
+        try:
+            parse(condition)
+        except AudienceError as error:
+            where = ".".join(map(str, path))
+            faults += [Fault(f"{where}.{f.path}" if f.path else where, f.code, f.message) for f in error.faults]
+            body = _replaced(body, path, EVERYBODY)
+    try:
+        document = kind.model.model_validate(body)
+    except ValidationError as error:
+        raise Problem("invalid", [*faults, *faults_of(body, error)]) from error
+    if isinstance(document, Template):
+        faults += markup.faults_of(document)
+    if faults:
+        raise Problem("invalid", faults)
+    return document
+
+
+def key_of(document: BaseModel) -> str:
+    """Every kind has a key; what their models have in common does not say so."""
+    key: str = document.key  # type: ignore[attr-defined]
+    return key
+
+
+def brand_of(kind: str, document: BaseModel) -> str | None:
+    """The brand that a document belongs to; None: all of them."""
+    named: str | None = getattr(document, "key" if kind == "brand" else "brand", None)
+    return named
+
+
+def text_of(document: BaseModel) -> dict[str, Any]:
+    """The JSON form that is kept and published."""
+    return dump(document)
+
+
+def _key_faults(key: str, named: Any) -> Iterator[Fault]:
+    if not KEY.fullmatch(key):
+        yield Fault("key", "key")
+    elif named != key:
+        yield Fault("key", "key_mismatch", params={"key": key})
+
+
+def _replaced(node: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    """A copy with another value at `path`."""
+    if not path:
+        return value
+    copy = list(node) if isinstance(node, list) else dict(node)
+    copy[path[0]] = _replaced(node[path[0]], path[1:], value)
+    return copy
+
+
+def _nul(body: Any) -> str | None:
+    """Where a NUL stands, which no text of PostgreSQL can hold."""
+    stack: list[tuple[str, Any]] = [("", body)]
+    while stack:
+        path, node = stack.pop()
+        if isinstance(node, str) and "\x00" in node:
+            return path
+        if isinstance(node, dict):
+            if any("\x00" in name for name in node):
+                return path or "."
+            stack.extend((f"{path}.{name}" if path else name, value) for name, value in node.items())
+        elif isinstance(node, list):
+            stack.extend((f"{path}.{place}" if path else str(place), value) for place, value in enumerate(node))
+    return None

@@ -1,0 +1,66 @@
+"""The syntax of a template's parts, seen when it is written and not when the letter is due."""
+
+from collections.abc import Iterator
+
+import mrml
+from liquid import Environment
+from liquid.exceptions import LiquidError
+
+from schemas.templates import Template
+from services.gateway.domain.problems import Fault
+
+FILTERS = frozenset({"money", "date", "plural"})  # ours, beside Liquid's own (docs/templates.md)
+
+
+def faults_of(template: Template) -> list[Fault]:
+    """Every fault of every part: Liquid, filters that there are not, MJML, a subject of two lines."""
+    found = []
+    parts = {name: getattr(template, name) for name in ("subject", "html", "mjml", "text")}
+    parts |= {f"blocks.{name}": text for name, text in template.blocks.items()}
+    for path, source in parts.items():
+        if source:
+            found += list(_liquid(path, source))
+    if len(template.subject.strip().splitlines()) > 1:
+        found.append(Fault("subject", "subject_lines"))
+    if template.mjml is not None:
+        found += list(_mjml(template.mjml))
+    return found
+
+
+def _environment() -> Environment:
+    environment = Environment()
+    del environment.tags["include"]  # as at the sender: `render` has its own scope, and is enough
+    return environment
+
+
+def _liquid(path: str, source: str) -> Iterator[Fault]:
+    environment = _environment()
+    try:
+        used = environment.from_string(source).analyze(include_partials=False).filters
+    except LiquidError as error:
+        yield Fault(path, "liquid_syntax", _told(error), {"line": _line(error)})
+        return
+    except RecursionError:
+        yield Fault(path, "liquid_syntax", "nested too deep")
+        return
+    for name in sorted(set(used) - set(environment.filters) - FILTERS):
+        yield Fault(path, "liquid_filter", params={"name": name})
+
+
+def _mjml(source: str) -> Iterator[Fault]:
+    try:
+        mrml.to_html(source)
+    except OSError as error:  # what mrml raises for whatever it cannot parse
+        yield Fault("mjml", "mjml_syntax", f"this is not MJML: {error}")
+
+
+def _line(error: LiquidError) -> int:
+    try:
+        context = error.context()
+    except ValueError:
+        return 1
+    return int(context[0]) if context else 1
+
+
+def _told(error: LiquidError) -> str:
+    return f"line {_line(error)}: {error.message or 'this is not Liquid'}"

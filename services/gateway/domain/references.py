@@ -1,0 +1,118 @@
+"""What documents ask of each other, and whether all of it is there."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from schemas.audience import references as segments_of
+from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send
+from schemas.segments import Segment
+from services.gateway.domain.kinds import brand_of
+from services.gateway.domain.problems import Fault
+
+
+class Reference(NamedTuple):
+    """One mention of a document by another. channel: what a template is to be for."""
+
+    path: str
+    kind: str
+    key: str
+    channel: str = ""
+
+
+class Standing(NamedTuple):
+    """A document as it is in force. refs: "kind:key" of all that it mentions."""
+
+    version: int
+    brand: str | None
+    refs: frozenset[str]
+    channel: str = ""
+
+
+World = Mapping[tuple[str, str], Standing]
+
+
+def references(document: BaseModel) -> tuple[Reference, ...]:
+    """Every mention, with its place in the document."""
+    found: list[Reference] = []
+    brand: str | None = getattr(document, "brand", None)
+    if brand is not None:
+        found.append(Reference("brand", "brand", brand))
+    if isinstance(document, Segment):
+        found += [Reference("condition", "segment", key) for key in sorted(segments_of(document.condition))]
+    elif isinstance(document, Journey):
+        found += _of_journey(document)
+    elif isinstance(document, Rule):
+        caps = enumerate(document.caps)
+        found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
+    parent: str | None = getattr(document, "parent", None)
+    if parent is not None:
+        found.append(Reference("parent", "topic", parent))
+    return tuple(found)
+
+
+def _of_journey(journey: Journey) -> Iterator[Reference]:
+    if isinstance(journey.trigger, SegmentTrigger):
+        yield Reference("trigger.segment", "segment", journey.trigger.segment)
+    if journey.exit_segment is not None:
+        yield Reference("exit_segment", "segment", journey.exit_segment)
+    if journey.audience is not None:
+        yield from (Reference("audience", "segment", key) for key in sorted(segments_of(journey.audience)))
+    for place, step in enumerate(journey.steps):
+        if isinstance(step, Branch):
+            yield from (Reference(f"steps.{place}.if", "segment", key) for key in sorted(segments_of(step.condition)))
+        elif isinstance(step, Send):
+            yield Reference(f"steps.{place}.template", "template", step.template, step.channel)
+            if step.topic != "*":
+                yield Reference(f"steps.{place}.topic", "topic", step.topic)
+
+
+def refs_of(document: BaseModel) -> frozenset[str]:
+    return frozenset(f"{one.kind}:{one.key}" for one in references(document))
+
+
+def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]:
+    """What stands in the way of publishing: something mentioned is not published, of another brand or channel, or a circle."""
+    own = brand_of(kind, document)
+    faults = []
+    for one in references(document):
+        found = world.get((one.kind, one.key))
+        params = {"kind": one.kind, "key": one.key}
+        if (one.kind, one.key) == (kind, key):
+            continue  # said as a circle
+        if found is None:
+            faults.append(Fault(one.path, "unknown_reference", params=params))
+        elif one.kind != "brand" and own is not None and found.brand is not None and found.brand != own:
+            faults.append(Fault(one.path, "other_brand", params={**params, "brand": found.brand}))
+        elif one.channel and found.channel != one.channel:
+            faults.append(Fault(one.path, "other_channel", params={**params, "channel": found.channel}))
+    through = _circle(f"{kind}:{key}", refs_of(document), world)
+    if through:
+        faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": ", ".join(through)}))
+    return faults
+
+
+def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
+    """The first of the mentioned ones from which the way leads back to `start`."""
+    back = []
+    for first in sorted(refs):
+        seen: set[str] = set()
+        stack = [first]
+        while stack:
+            name = stack.pop()
+            if name == start:
+                back.append(first.partition(":")[2])
+                break
+            if name not in seen:
+                seen.add(name)
+                kind, _, key = name.partition(":")
+                standing = world.get((kind, key))
+                stack.extend(standing.refs if standing else ())
+    return back
+
+
+def users(kind: str, key: str, world: World) -> list[str]:
+    """ "kind key" of the documents in force that mention this one."""
+    name = f"{kind}:{key}"
+    return sorted(f"{one[0]} {one[1]}" for one, standing in world.items() if name in standing.refs and one != (kind, key))

@@ -1,0 +1,1 @@
+"""What an acting call does in its one transaction: load, decide, save, publish."""

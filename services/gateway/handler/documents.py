@@ -1,0 +1,192 @@
+"""Documents: write, delete, publish, import."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, text_of
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.reading import faults_of
+from services.gateway.domain.references import references
+from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.publishing import Publishing
+from services.gateway.store import documents
+from services.gateway.store.documents import Draft
+
+
+class Imported(BaseModel):
+    """What `POST /api/documents/import` takes for each document: body: as for PUT, with its key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    body: dict[str, Any]
+
+
+class Import(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    documents: tuple[Imported, ...] = Field(min_length=1, max_length=1000)
+
+
+def etag(revision: int) -> str:
+    return f'"{revision}"'
+
+
+def shown(body: dict[str, Any], draft: Draft) -> dict[str, Any]:
+    """The document as GET gives it and PUT takes it back."""
+    meta = {"revision": draft.revision, "updated_at": draft.updated_at, "published_version": draft.published_version}
+    return {**body, "_meta": meta}
+
+
+async def get(call: Call, kind: Kind, key: str) -> Answer:
+    draft = await documents.get(call.connection, kind.name, key)
+    if draft is None or not call.key.sees(draft.brand):
+        raise Problem("document_not_found", kind=kind.name, key=key)
+    return Answer(shown(draft.body, draft), headers={"ETag": etag(draft.revision)})
+
+
+async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *, only_new: bool = False) -> Answer:
+    """Save a draft. match: the If-Match header; only_new: `If-None-Match: *` came."""
+    document = read(kind, key, body)
+    call.key.needs_brand(brand_of(kind.name, document))
+    before = await documents.get(call.connection, kind.name, key, lock=True)
+    if before is not None:
+        call.key.needs_brand(before.brand)
+    _matches(before, match, kind, key)
+    _, fresh = await _save(call, kind, key, document)
+    draft = await documents.get(call.connection, kind.name, key)
+    assert draft is not None
+    if only_new and not fresh:
+        raise Problem("revision_stale", revision=before.revision if before else 1)
+    await call.audit("save", f"{kind.name} {key}", revision=draft.revision)
+    return Answer(shown(draft.body, draft), 201 if fresh else 200, {"ETag": etag(draft.revision)})
+
+
+async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
+    """Delete a draft, and take what is published of it out of force."""
+    publishing = await Publishing.begin(call)
+    draft = await _mine(call, kind, key)
+    _matches(draft, match, kind, key)
+    if draft.published_version is not None:
+        call.key.needs("publish")
+        await publishing.withdraw(kind.name, key, draft.published_version)
+    await documents.delete(call.connection, kind.name, key)
+    await call.audit("delete", f"{kind.name} {key}", revision=draft.revision)
+    await publishing.finish()
+    return Answer(status=204)
+
+
+async def publish(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
+    publishing = await Publishing.begin(call)
+    draft = await _mine(call, kind, key)
+    _matches(draft, match, kind, key)
+    version, changed = await publishing.publish(kind.name, key, read(kind, key, draft.body), draft)
+    await publishing.finish()
+    return Answer({"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision})
+
+
+async def import_all(call: Call, body: Any) -> Answer:
+    """Save and publish many documents, each after what it mentions: all of them or none."""
+    read_ = _read_import(body)
+    publishing = await Publishing.begin(call)
+    results = []
+    for place, kind, document in _in_order(read_):
+        key = key_of(document)
+        call.key.needs_brand(brand_of(kind.name, document))
+        before = await documents.get(call.connection, kind.name, key, lock=True)
+        if before is not None:
+            call.key.needs_brand(before.brand)
+        if before is None or before.body != text_of(document):
+            await _save(call, kind, key, document)
+        draft = await documents.get(call.connection, kind.name, key)
+        assert draft is not None
+        try:
+            version, changed = await publishing.publish(kind.name, key, document, draft)
+        except Problem as problem:
+            raise Problem("invalid", _at(place, problem.faults)) from problem
+        results.append({"kind": kind.name, "key": key, "version": version, "changed": changed})
+    await publishing.finish()
+    return Answer({"documents": results})
+
+
+Read = tuple[int, Kind, BaseModel]
+
+
+def _read_import(body: Any) -> list[Read]:
+    """Every fault of every document at once."""
+    try:
+        given = Import.model_validate(body)
+    except ValidationError as error:
+        raise Problem("invalid", faults_of(body, error)) from error
+    faults: list[Fault] = []
+    found: dict[tuple[str, str], Read] = {}
+    for place, one in enumerate(given.documents):
+        kind, key = KINDS.get(one.kind), one.body.get("key")
+        if kind is None:
+            faults.append(Fault(f"documents.{place}.kind", "document_kind", params={"kinds": ", ".join(KINDS)}))
+            continue
+        if not isinstance(key, str):
+            faults.append(Fault(f"documents.{place}.body.key", "string_type" if "key" in one.body else "missing"))
+            continue
+        if (kind.name, key) in found:
+            faults.append(Fault(f"documents.{place}.body.key", "document_twice"))
+            continue
+        try:
+            found[kind.name, key] = place, kind, read(kind, key, one.body)
+        except Problem as problem:
+            faults += _at(place, problem.faults)
+    if faults:
+        raise Problem("invalid", faults)
+    return list(found.values())
+
+
+def _at(place: int, faults: Sequence[Fault]) -> list[Fault]:
+    prefix = f"documents.{place}.body"
+    return [Fault(f"{prefix}.{f.path}" if f.path else prefix, f.code, f.message, f.params) for f in faults]
+
+
+def _in_order(given: Sequence[Read]) -> list[Read]:
+    """By rank of kind; within one, whatever mentions another of them after it. A circle keeps its order: publishing refuses it."""
+    ordered: list[Read] = []
+    waiting = sorted(given, key=lambda one: one[1].rank)
+    while waiting:
+        names = {(kind.name, key_of(document)) for _, kind, document in waiting}
+        ready = [one for one in waiting if not any((r.kind, r.key) in names - {_name(one)} for r in references(one[2]))]
+        ordered += ready or waiting
+        waiting = [one for one in waiting if one not in ready] if ready else []
+    return ordered
+
+
+def _name(one: Read) -> tuple[str, str]:
+    return one[1].name, key_of(one[2])
+
+
+async def _save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[int, bool]:
+    text = json.dumps(text_of(document), ensure_ascii=False)
+    if len(text.encode()) > MAX_BYTES:
+        raise Problem("document_too_large", limit=MAX_BYTES)
+    brand = brand_of(kind.name, document)
+    return await documents.save(call.connection, kind.name, key, brand, text, call.now)
+
+
+async def _mine(call: Call, kind: Kind, key: str) -> Draft:
+    """The draft, locked, if the key may change it."""
+    draft = await documents.get(call.connection, kind.name, key, lock=True)
+    if draft is None or not call.key.sees(draft.brand):
+        raise Problem("document_not_found", kind=kind.name, key=key)
+    call.key.needs_brand(draft.brand)
+    return draft
+
+
+def _matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:
+    """If-Match: the revision that the caller has seen; `*`: any that there is."""
+    if match is None:
+        return
+    if draft is None:
+        raise Problem("document_not_found", kind=kind.name, key=key)
+    tags = [tag.strip().removeprefix("W/") for tag in match.split(",")]
+    if "*" not in tags and etag(draft.revision) not in tags:
+        raise Problem("revision_stale", revision=draft.revision)

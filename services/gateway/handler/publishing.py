@@ -1,0 +1,104 @@
+"""From drafts to `definitions`: references, revision and rights are checked in the transaction that publishes (DESIGN 1)."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from runtime import own
+from runtime.batch import Emit
+from runtime.outbox import RecordTooLarge
+from schemas.definitions import Published
+from schemas.ids import partition_of
+from schemas.journeys import Journey, conditions
+from schemas.segments import Segment
+from schemas.topics import DEFINITIONS
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, text_of
+from services.gateway.domain.problems import Problem
+from services.gateway.domain.references import Standing, check, refs_of, users
+from services.gateway.handler.call import Call
+from services.gateway.store import documents
+
+SERVICE = "gateway"
+LANE = "api"
+
+
+class Publishing:
+    """Publishes within one transaction. One at a time in an installation: who has begun holds the row that counts the emits."""
+
+    def __init__(self, call: Call, now: int, world: dict[tuple[str, str], Standing]) -> None:
+        self._call, self._now, self._world = call, now, world
+        self._emits: list[Emit] = []
+
+    @classmethod
+    async def begin(cls, call: Call) -> "Publishing":
+        _, now, _ = await own.lock(call.connection, LANE)
+        return cls(call, now, await documents.world(call.connection))
+
+    async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
+        """Put a draft in force. Returns (version, whether anything changed): what is in force already stays as it is."""
+        faults = check(kind, key, document, self._world)
+        if faults:
+            raise Problem("invalid", faults)
+        body = text_of(document)
+        if draft.published_version is not None and await self._in_force(kind, key, draft.published_version) == body:
+            return draft.published_version, False
+        version = await documents.next_version(self._call.connection, kind, key)
+        channel = str(body.get("channel", "email"))
+        standing = Standing(version, brand_of(kind, document), refs_of(document), channel)
+        await documents.add_version(self._call.connection, kind, key, standing, json.dumps(body), self._now, self._call.key.id)
+        self._world[kind, key] = standing
+        if isinstance(document, Journey):
+            self._answer_conditions(document, version)
+        self.emit(kind, key, version, body)
+        await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision)
+        return version, True
+
+    async def withdraw(self, kind: str, key: str, version: int) -> None:
+        """Take a document out of force. Its versions stay: people may stand in them."""
+        by = users(kind, key, self._world)
+        if by:
+            raise Problem("referenced", by=", ".join(by))
+        self._world.pop((kind, key), None)
+        self.emit(kind, key, version, None)
+
+    def emit(self, kind: str, key: str, version: int, body: Mapping[str, Any] | None) -> None:
+        """One record: a version with the pointer to it, or (body None) the news that none is in force.
+
+        All records of one document lie in one partition: a pointer must not overtake the next one.
+        """
+        published = Published(
+            kind=kind,
+            key=key,
+            version=version,
+            body=msgspec.Raw(b"" if body is None else msgspec.json.encode(body)),
+            pointer=True,
+            deleted=body is None,
+            received_at=self._now,
+        )
+        name = f"{kind}:{key}"
+        at = own.unplaced("", "", b"").at
+        partition = partition_of(name, self._call.settings.partitions)
+        stands = "deleted" if body is None else version
+        self._emits.append(Emit(DEFINITIONS.name, f"{name}@{stands}", msgspec.json.encode(published), at, kind, partition))
+
+    async def finish(self) -> None:
+        """Write what was published to the outbox."""
+        if not self._emits:
+            return
+        try:
+            await own.publish_in(self._call.connection, self._call.settings, SERVICE, LANE, self._emits)
+        except RecordTooLarge as error:
+            raise Problem("document_too_large", limit=MAX_BYTES) from error
+
+    async def _in_force(self, kind: str, key: str, version: int) -> dict[str, Any] | None:
+        found = await documents.version(self._call.connection, kind, key, version)
+        return found["body"] if found else None
+
+    def _answer_conditions(self, journey: Journey, version: int) -> None:
+        """The segmenter alone evaluates "who": each condition of a journey is a segment of its own, before the journey needs it."""
+        for key, condition in conditions(journey, version).items():
+            segment = Segment(key=key, name=key, brand=journey.brand, condition=condition)
+            self.emit(KINDS["segment"].name, key, 1, text_of(segment))

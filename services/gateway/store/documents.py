@@ -1,0 +1,100 @@
+"""Documents: drafts, versions, and the world of those in force."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from runtime.db import Connection
+from services.gateway.domain.references import Standing
+
+GET = "SELECT brand, body, revision, updated_at, published_version FROM document WHERE kind = $1 AND key = $2"
+LIST = """
+SELECT key, brand, body->>'name' AS name, revision, updated_at, published_version FROM document
+WHERE kind = $1 AND key > $2 AND (cardinality($4::text[]) = 0 OR brand IS NULL OR brand = ANY($4)) ORDER BY key LIMIT $3
+"""
+INSERT = """
+INSERT INTO document (kind, key, brand, body, revision, updated_at) VALUES ($1, $2, $3, $4::jsonb, 1, $5)
+ON CONFLICT DO NOTHING RETURNING revision
+"""
+UPDATE = """
+UPDATE document SET brand = $3, body = $4::jsonb, revision = revision + 1, updated_at = $5
+WHERE kind = $1 AND key = $2 RETURNING revision
+"""
+DELETE = "DELETE FROM document WHERE kind = $1 AND key = $2"
+WORLD = """
+SELECT v.kind, v.key, v.version, v.brand, v.refs, coalesce(v.body->>'channel', 'email') AS channel
+FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
+"""
+NEXT = "SELECT coalesce(max(version), 0) + 1 FROM document_version WHERE kind = $1 AND key = $2"
+ADD = """
+INSERT INTO document_version (kind, key, version, brand, body, refs, published_at, published_by)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8)
+"""
+POINT = "UPDATE document SET published_version = $3 WHERE kind = $1 AND key = $2"
+VERSION = "SELECT brand, body, published_at, published_by FROM document_version WHERE kind = $1 AND key = $2 AND version = $3"
+VERSIONS = """
+SELECT version, brand, published_at, published_by FROM document_version
+WHERE kind = $1 AND key = $2 AND version < $3 ORDER BY version DESC LIMIT $4
+"""
+
+
+class Draft(NamedTuple):
+    """A document as it is being written."""
+
+    brand: str | None
+    body: dict[str, Any]
+    revision: int
+    updated_at: int
+    published_version: int | None
+
+
+async def get(connection: Connection, kind: str, key: str, *, lock: bool = False) -> Draft | None:
+    row = await connection.fetchrow(GET + (" FOR UPDATE" if lock else ""), kind, key)
+    if row is None:
+        return None
+    return Draft(row["brand"], json.loads(row["body"]), row["revision"], row["updated_at"], row["published_version"])
+
+
+async def listed(connection: Connection, kind: str, after: str, limit: int, brands: Sequence[str]) -> list[dict[str, Any]]:
+    """Without bodies, by key. brands: () for all."""
+    return [dict(row) for row in await connection.fetch(LIST, kind, after, limit, list(brands))]
+
+
+async def save(connection: Connection, kind: str, key: str, brand: str | None, body: str, now: int) -> tuple[int, bool]:
+    """Insert or update: (revision, whether it is new). The caller holds the row's lock if it was there."""
+    revision = await connection.fetchval(INSERT, kind, key, brand, body, now)
+    if revision is not None:
+        return revision, True
+    return await connection.fetchval(UPDATE, kind, key, brand, body, now), False
+
+
+async def delete(connection: Connection, kind: str, key: str) -> None:
+    await connection.execute(DELETE, kind, key)
+
+
+async def world(connection: Connection) -> dict[tuple[str, str], Standing]:
+    """Everything in force."""
+    rows = await connection.fetch(WORLD)
+    return {(r["kind"], r["key"]): Standing(r["version"], r["brand"], frozenset(r["refs"]), r["channel"]) for r in rows}
+
+
+async def add_version(connection: Connection, kind: str, key: str, standing: Standing, body: str, now: int, by: str) -> None:
+    """Keep a version and put it in force."""
+    await connection.execute(ADD, kind, key, standing.version, standing.brand, body, sorted(standing.refs), now, by)
+    await connection.execute(POINT, kind, key, standing.version)
+
+
+async def next_version(connection: Connection, kind: str, key: str) -> int:
+    """Versions go on counting after a document was deleted and made again."""
+    version: int = await connection.fetchval(NEXT, kind, key)
+    return version
+
+
+async def version(connection: Connection, kind: str, key: str, number: int) -> dict[str, Any] | None:
+    row = await connection.fetchrow(VERSION, kind, key, number)
+    return {**dict(row), "body": json.loads(row["body"])} if row else None
+
+
+async def versions(connection: Connection, kind: str, key: str, before: int, limit: int) -> list[dict[str, Any]]:
+    """Newest first, without bodies."""
+    return [dict(row) for row in await connection.fetch(VERSIONS, kind, key, before, limit)]

@@ -1,0 +1,239 @@
+"""Works through imported files, one at a time: read a piece, publish its facts, note how far it has come, again."""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from runtime.clock import Clock
+from runtime.db import TRANSIENT
+from runtime.failpoints import Failpoint
+from schemas.topics import FACTS_RAW_BULK
+from services.ingest.domain import (
+    Arrival,
+    Assembly,
+    Closed,
+    Malformed,
+    Mapping,
+    Plan,
+    Refused,
+    Source,
+    Table,
+    bind,
+    place,
+    read_mapping,
+)
+from services.ingest.ports import Log, Overloaded, Record, Unavailable
+from services.ingest.store import Imports, Job, Step, TakenOver
+
+log = logging.getLogger(__name__)
+
+POLL_S = 2.0
+TURN_ROWS = 100  # rows between two looks at what else the process has to do: a request waits for no more than these
+SETTLE_S = 20.0
+PUBLISHED, NOTED = "import_published", "import_noted"
+PASSING: tuple[type[BaseException], ...] = (TakenOver, *TRANSIENT)
+FAILPOINTS = (PUBLISHED, NOTED)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an import works with. rows: of a portion, after which it is noted how far it has come."""
+
+    imports: Imports
+    log: Log
+    clock: Clock
+    failpoint: Failpoint
+    rows: int
+    partitions: int
+
+
+class Importer:
+    """The one worker of a process. A kill repeats at most one portion, whose facts have the same ids."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def wake(self) -> None:
+        """There is a new import."""
+        self._idle.clear()
+        self._news.set()
+
+    async def settle(self) -> bool:
+        """In a driven turn: waits for what is under way. True if there was anything."""
+        if self._idle.is_set():
+            return False
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), SETTLE_S)
+        return True
+
+    async def run(self) -> None:
+        """Until it is cancelled; what was under way then is gone on with at the next start."""
+        imports, clock = self._means.imports, self._means.clock
+        while True:
+            self._news.clear()
+            try:
+                await imports.clean(clock.last_known_ms())
+                for job in await imports.waiting():
+                    self._idle.clear()
+                    await self._work(job)
+                if not self._news.is_set():
+                    self._idle.set()
+            except TRANSIENT as error:
+                log.warning("imports wait for the database", extra={"why": type(error).__name__})
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._news.wait(), POLL_S)
+
+    async def _work(self, name: str) -> None:
+        async with self._means.imports.claim(name) as job:
+            if job is None:
+                return
+            try:
+                error = await _worked(self._means, job)
+            except TakenOver:
+                return
+            now, _ = await self._means.clock.now()
+            await self._means.imports.end(job.id, now, error)
+        log.info("import has ended", extra={"import": name, "ok": not error})
+
+
+async def _worked(means: Means, job: Job) -> str:
+    """Goes through the file; answers why it could not, for the one who sent it."""
+    try:
+        await _Import(means, job).run()
+    except Malformed as malformed:
+        return f"{malformed.fault.message} Mend: {malformed.fault.mend}."
+    except UnicodeDecodeError:
+        return f"The file is not in {job.encoding}. Mend: leave `encoding` out, or name the right one."
+    except PASSING:
+        raise
+    except Exception as error:
+        # Our code's fault and not the machine's: the next file shall not wait behind it for ever.
+        log.exception("import failed", extra={"import": job.id})
+        return f"The import failed: {type(error).__name__}. The log of ingest says where."
+    return ""
+
+
+class _Portion:
+    """What is gathered between two notes."""
+
+    def __init__(self) -> None:
+        self.rows = self.accepted = self.facts = 0
+        self.refused: list[Refused] = []
+        self.left_out: list[str] = []
+        self.records: list[Record] = []
+
+    def add(self, closed: Closed, partitions: int) -> None:
+        self.rows += closed.rows
+        self.accepted += closed.rows - len(closed.refused)
+        self.refused += closed.refused
+        self.left_out += closed.left_out
+        if closed.fact is not None:
+            self.facts += 1
+            key, partition = place(closed.fact, partitions)
+            self.records.append(Record(FACTS_RAW_BULK.name, partition, key.encode(), closed.value))
+
+
+class _Import:
+    """One file from where it was to its end. What was done with before is folded again, for the state it left, and passed by."""
+
+    def __init__(self, means: Means, job: Job) -> None:
+        self._means, self._job = means, job
+        self._mapping = read_mapping(job.mapping)
+        self._source = source_of(self._mapping)
+        self._table = Table(job.encoding, self._mapping.delimiter)
+        self._assembly: Assembly | None = None
+        self._portion = _Portion()
+        self._done = self._bytes = 0
+        self._since = asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        imports, number = self._means.imports, 0
+        data = await imports.part(self._job.id, number)
+        while data is not None:
+            number += 1
+            following = await imports.part(self._job.id, number)
+            await self._piece(data, final=following is None)
+            self._bytes += len(data)
+            data = following
+        if self._assembly is not None:
+            await self._take(self._assembly.end(await self._arrival()))
+        if self._portion.rows:
+            await self._flush()
+
+    async def _piece(self, data: bytes, *, final: bool) -> None:
+        rows = self._table.feed(data, final=final)
+        while turn := list(islice(rows, TURN_ROWS)):
+            if self._assembly is None:
+                self._assembly = Assembly(plan_of(self._mapping, self._table.columns or []))
+            await self._take(self._assembly.push(turn, await self._arrival()))
+            await asyncio.sleep(0)
+
+    async def _arrival(self) -> Arrival:
+        now, driven = await self._means.clock.now()
+        context = {"import": self._job.id}
+        return Arrival(source=self._source, now=now, driven=driven, kind=self._mapping.call, lane="bulk", context=context)
+
+    async def _take(self, closed: Iterable[Closed]) -> None:
+        for one in closed:
+            self._done += one.rows
+            if self._done <= self._job.rows:
+                continue
+            self._portion.add(one, self._means.partitions)
+            if self._portion.rows >= self._means.rows:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        portion, self._portion = self._portion, _Portion()
+        if portion.records:
+            await _publish(self._means.log, portion.records)
+        self._means.failpoint(PUBLISHED)
+        job, spent = self._job, asyncio.get_running_loop().time() - self._since
+        job.reasons.update(Counter(one.reason for one in portion.refused))
+        job.left_out.update(portion.left_out)
+        step = Step(
+            rows=self._done,
+            accepted=portion.accepted,
+            facts=portion.facts,
+            refused=portion.refused,
+            seen_bytes=self._bytes,
+            busy_ms=round(spent * 1_000),
+        )
+        now, _ = await self._means.clock.now()
+        await self._means.imports.note(job, step, now)
+        self._since += spent
+        self._means.failpoint(NOTED)
+
+
+async def _publish(into: Log, records: list[Record]) -> None:
+    """Returns when the log has them: a file can wait."""
+    pause = 0.5
+    while True:
+        try:
+            await into.publish(records)
+            return
+        except Overloaded as error:
+            await asyncio.sleep(error.retry_after_s)
+        except Unavailable:
+            log.warning("an import waits for the log", extra={"seconds": pause})
+            await asyncio.sleep(pause)
+            pause = min(10.0, pause * 2)
+
+
+def source_of(mapping: Mapping) -> Source:
+    return Source(brand=mapping.brand, name=mapping.source, lane="bulk", currency=mapping.currency or None, region=mapping.region)
+
+
+def plan_of(mapping: Mapping, columns: list[str]) -> Plan:
+    """Raises Malformed with the first fault of a mapping that does not fit the file."""
+    plan = bind(mapping, columns)
+    if isinstance(plan, list):
+        fault = plan[0]
+        raise Malformed(fault.path, fault.code, f"{fault.path}: {fault.message}", fault.mend)
+    return plan

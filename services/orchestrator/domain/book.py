@@ -1,0 +1,148 @@
+"""The published documents, compiled for deciding: who is interested in which event, segment and answer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from schemas.definitions import Published
+from schemas.journeys import Brand, Branch, FactTrigger, Journey, Rule, Send, SegmentTrigger, Step, Wait, duration_ms, segment_of
+from services.orchestrator.domain.filters import Test, dig, matcher
+from services.orchestrator.domain.rules import Rules, joined
+from services.orchestrator.domain.state import Run
+
+MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand}
+KINDS = (*MODELS, "template")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
+
+    answers: step (or "audience") -> the segment whose membership answers its condition.
+    """
+
+    key: str
+    version: int
+    brand: str
+    trigger: FactTrigger | SegmentTrigger
+    first: str
+    steps: Mapping[str, Step]
+    following: Mapping[str, str | None]
+    durations: Mapping[str, int]
+    answers: Mapping[str, str]
+    matches: Test
+    is_goal: Test
+    goal: str | None
+    exit_segment: str | None
+    mode: str
+    after: int
+    per: str
+
+    def entry(self, run: Run) -> str:
+        """The key under which an entry is remembered: for `per`, one for each value of the property."""
+        return f"{self.key}|{dig(run.data.get('event', {}), self.per)!r}" if self.mode == "per" else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """triggers, entering: of the current versions; goals, exits: of every version, for people still inside."""
+
+    plans: Mapping[tuple[str, int], Plan]
+    current: Mapping[str, Plan]
+    triggers: Mapping[str, Sequence[Plan]]
+    goals: Mapping[str, Sequence[Plan]]
+    entering: Mapping[tuple[str, str], Sequence[Plan]]
+    exits: Mapping[str, Sequence[Plan]]
+    segments: frozenset[str]
+    events: frozenset[str]
+    waits: bool
+    rules: Rules
+    zones: Mapping[str, str]
+    templates: Mapping[str, int]
+
+
+def build(documents: Iterable[Published], _revision: int = 0) -> Book:
+    """Compile the stored documents: all versions of journeys, the current ones of everything else."""
+    documents = list(documents)
+    plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
+    pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
+    current = [plan for plan in plans if (plan.key, plan.version) in pointed]
+    rules = [_parsed("rule", bytes(d.body)) for d in documents if d.kind == "rule" and d.pointer]
+    brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
+    triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
+    goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
+    return Book(
+        plans={(plan.key, plan.version): plan for plan in plans},
+        current={plan.key: plan for plan in current},
+        triggers=triggers,
+        goals=goals,
+        entering=_grouped(
+            ((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)
+        ),
+        exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
+        segments=frozenset(segment for plan in plans for segment in _segments(plan)),
+        events=frozenset([*triggers, *goals]),
+        waits=any(plan.answers for plan in plans),
+        rules=joined(rule for rule in rules if isinstance(rule, Rule)),
+        zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
+        templates={d.key: d.version for d in documents if d.kind == "template" and d.pointer},
+    )
+
+
+def check(document: Published) -> None:
+    """Raise ValueError, which names the field, for a document that this service could not read later."""
+    if document.kind in MODELS and bytes(document.body):
+        _parsed(document.kind, bytes(document.body))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(kind: str, body: bytes) -> BaseModel:
+    return MODELS[kind].model_validate_json(body)
+
+
+@lru_cache(maxsize=4096)
+def _plan(body: bytes, version: int) -> Plan:
+    journey = Journey.model_validate_json(body)
+    steps, trigger, goal = journey.steps, journey.trigger, journey.goal
+    listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
+    answers = {s.id: segment_of(journey, version, s.id, s.condition) for s in steps if isinstance(s, Branch)}
+    if journey.audience is not None:
+        answers["audience"] = segment_of(journey, version, "audience", journey.audience)
+    return Plan(
+        key=journey.key,
+        version=version,
+        brand=journey.brand,
+        trigger=trigger,
+        first=steps[0].id,
+        steps={step.id: step for step in steps},
+        following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
+        durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
+        answers=answers,
+        matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
+        is_goal=matcher(goal) if goal is not None else bool,
+        goal=goal.event if goal is not None else None,
+        exit_segment=journey.exit_segment,
+        mode=journey.reentry.mode,
+        after=duration_ms(journey.reentry.after or "0s"),
+        per=(journey.reentry.per or "").removeprefix("properties."),
+    )
+
+
+def _segments(plan: Plan) -> Iterable[str]:
+    yield from plan.answers.values()
+    if isinstance(plan.trigger, SegmentTrigger):
+        yield plan.trigger.segment
+    if plan.exit_segment is not None:
+        yield plan.exit_segment
+
+
+def _grouped(pairs: Iterable[tuple[T, Plan]]) -> dict[T, list[Plan]]:
+    """In the order of journey and version, so that what one fact does comes in one order always."""
+    found: dict[T, list[Plan]] = {}
+    for key, plan in sorted(pairs, key=lambda pair: (pair[1].key, pair[1].version)):
+        found.setdefault(key, []).append(plan)
+    return found

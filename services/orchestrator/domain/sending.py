@@ -1,0 +1,216 @@
+"""One message to one person: the gates in their order, the slot, the reservation, the intent, and what comes back from the sender."""
+
+from typing import Any, Literal, NamedTuple
+
+from schemas.ids import bucket
+from schemas.journeys import Send
+from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
+from services.orchestrator.domain.slots import Message, end_of, search
+from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace
+from services.orchestrator.domain.turn import Moment, Turn
+from services.orchestrator.domain.zones import DAY
+
+ADDRESS = {"email": "email", "sms": "phone", "telegram": "telegram_id"}  # channel -> kind of identifier
+
+
+class Answer(NamedTuple):
+    """until: of a deferred one, the instant to decide again (ms)."""
+
+    verdict: Literal["sent", "skipped", "deferred", "would_have_sent"]
+    rule: str = ""
+    until: int | None = None
+    detail: str = ""
+
+
+def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
+    """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
+    if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
+        turn.tell(run, "skipped", moment, "already_sent", step=step.id)
+        return run, True
+    answer = _decide(turn, run, step, run.since, moment.now)
+    if answer.verdict == "sent":
+        run = replace(run, done=(*run.done, step.id))
+        key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
+        _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
+        return run, True
+    _tell(turn, run, step, answer, moment, 0)
+    if answer.verdict == "deferred":
+        turn.put(replace(run, due_at=answer.until))
+        return run, False
+    return run, True
+
+
+def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
+    """Decide an intent anew that came back late, under its own key."""
+    step = _step(turn, pending)
+    if step is None:
+        del turn.person.pending[key]
+        turn.tell(pending.run, "skipped", moment, "no_version", step=pending.step, intent=key, attempt=pending.attempt)
+        return
+    answer = _decide(turn, pending.run, step, pending.first_try, moment.now)
+    if answer.verdict == "sent":
+        _issue(turn, key, replace(pending, due_at=None), step, moment)
+        return
+    _tell(turn, pending.run, step, answer, moment, pending.attempt, key)
+    if answer.verdict == "deferred":
+        turn.person.pending[key] = replace(pending, due_at=answer.until)
+    else:
+        del turn.person.pending[key]
+
+
+def settle(turn: Turn, verdict: Decision) -> None:
+    """Take in what the sender says of an intent. A verdict about an earlier attempt changes nothing, save that a sent one is sent."""
+    if verdict.verdict in KEEPS:
+        _keep(turn, verdict)
+    elif verdict.verdict in FREES:
+        _free(turn, verdict)
+
+
+def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:
+    """The run is over: what it sent and came back late goes no more. What the sender has under way cannot be called back."""
+    for key, pending in list(turn.person.pending.items()):
+        if (pending.run.journey, pending.run.occurrence) == (run.journey, run.occurrence):
+            forget(turn, key, moment, rule)
+
+
+def forget(turn: Turn, key: str, moment: Moment, rule: str) -> None:
+    """Never decide this intent again; said aloud when it was waiting to be."""
+    pending = turn.person.pending.pop(key)
+    if pending.due_at is not None:
+        turn.tell(pending.run, "skipped", moment, rule, step=pending.step, intent=key, attempt=pending.attempt)
+
+
+def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
+    """Reachable, not in the control group, and a slot within `expires`: in this order."""
+    person, rules = turn.person, turn.book.rules
+    limit = first_try + _expires(turn, run, step)
+    marketing = step.message_class != "service"
+    if ADDRESS[step.channel] not in person.reach or (marketing and person.bucketing is None):
+        return Answer("skipped", "no_address")
+    if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
+        return Answer("would_have_sent", "global_control")
+    if now > limit:
+        return Answer("skipped", "expired")
+    if not marketing:
+        return Answer("sent")
+    message = Message(step.message_class, run.brand)
+    slot = search(rules, turn.zone(run.brand), person.reservations, message, now, limit)
+    if slot.at > limit:
+        return Answer("skipped", "expired", detail=slot.rule)
+    return Answer("deferred", slot.rule, slot.at, slot.detail) if slot.at > now else Answer("sent")
+
+
+def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:
+    run, now, person = pending.run, moment.now, turn.person
+    zone, rules = turn.zone(run.brand), turn.book.rules
+    service = step.message_class == "service"
+    not_after = now + DAY if service else end_of(rules, zone, now)
+    day = zone.day(now)
+    if not service:
+        kept = [r for r in person.reservations if r.intent != key and max(r.at, r.until) > now - rules.keep]
+        made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after, day)
+        person.reservations = [*kept, made]
+    person.pending[key] = pending
+    turn.emit(
+        Intent(
+            id=key,
+            brand=run.brand,
+            profile=turn.profile,
+            channel=step.channel,
+            message_class=step.message_class,
+            template=step.template,
+            template_version=turn.book.templates.get(step.template, 0),
+            document=f"journey:{run.journey}",
+            version=run.version,
+            step=step.id,
+            occurrence=run.occurrence,
+            not_after=not_after,
+            received_at=now,
+            topic=step.topic,
+            attempt=pending.attempt,
+            data={**run.data, "run": _about(turn, run, zone.name)},
+            cause=moment.cause,
+        )
+    )
+    _tell(turn, run, step, Answer("sent"), moment, pending.attempt, key, slot=[now, not_after], day=day)
+
+
+def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
+    """What a template may know of the run."""
+    language = {"language": turn.person.language[1]} if turn.person.language else {}
+    return {"started_at": run.started_at, "time_zone": zone, **language}
+
+
+def _tell(
+    turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any
+) -> None:
+    if answer.detail:
+        detail["of"] = answer.detail
+    turn.tell(
+        run,
+        answer.verdict,
+        moment,
+        answer.rule,
+        step=step.id,
+        intent=key,
+        attempt=attempt,
+        channel=step.channel,
+        message_class=step.message_class,
+        until=answer.until,
+        detail=detail,
+    )
+
+
+def _keep(turn: Turn, verdict: Decision) -> None:
+    person, key = turn.person, verdict.intent
+    held = person.pending.pop(key, None)
+    state = DOUBT if verdict.verdict == "in_doubt" else KEPT
+    found = _reserved(turn, key)
+    if found is None:
+        # It was given back as late or held and went all the same: it is counted, on the day on which it went.
+        step = _step(turn, held) if held else None
+        if held and step and step.message_class != "service":
+            at, brand = verdict.received_at, held.run.brand
+            day = turn.zone(brand).day(at)
+            person.reservations.append(Reservation(key, verdict.attempt, step.message_class, brand, at, at, day, state))
+        return
+    if found.state == OPEN:
+        went = max(found.at, min(verdict.received_at, found.until))
+        _swap(turn, found, replace(found, at=went, until=went, state=state))
+    else:
+        _swap(turn, found, replace(found, state=max(found.state, state)))
+
+
+def _free(turn: Turn, verdict: Decision) -> None:
+    person, key = turn.person, verdict.intent
+    found = _reserved(turn, key)
+    final = verdict.verdict in {"skipped", "failed"}
+    if found and found.attempt == verdict.attempt and (found.state == OPEN or (found.state == DOUBT and final)):
+        person.reservations.remove(found)
+    pending = person.pending.get(key)
+    if pending is None or pending.attempt != verdict.attempt or pending.due_at is not None:
+        return
+    if final:
+        del person.pending[key]
+    elif verdict.verdict == "late":
+        again(turn, key, replace(pending, attempt=pending.attempt + 1), Moment(verdict.received_at, verdict.id))
+
+
+def _reserved(turn: Turn, key: str) -> Reservation | None:
+    return next((r for r in turn.person.reservations if r.intent == key), None)
+
+
+def _swap(turn: Turn, old: Reservation, new: Reservation) -> None:
+    reservations = turn.person.reservations
+    reservations[reservations.index(old)] = new
+
+
+def _step(turn: Turn, pending: Pending) -> Send | None:
+    plan = turn.plan(pending.run)
+    step = plan.steps.get(pending.step) if plan else None
+    return step if isinstance(step, Send) else None
+
+
+def _expires(turn: Turn, run: Run, step: Send) -> int:
+    plan = turn.plan(run)
+    return plan.durations[step.id] if plan else 0

@@ -1,0 +1,114 @@
+"""What the orchestrator keeps of one person, in one row: his runs, his reservations, and what the rules must know of him."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+Place = tuple[str, int, int]  # topic, partition, offset of a fact
+
+OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: nothing yet, maybe sent, sent
+
+
+class Run(msgspec.Struct, array_like=True, frozen=True):
+    """One person's way through one journey version. All times in ms.
+
+    occurrence: id of the fact or membership that started it; trigger_at: when that occurred; started_at: when it came here.
+    step "": the entry itself, which waits for the answer about the audience. since: when the step was reached; due_at: its timer;
+    waits: the fact that the segmenter must have passed first. taken: steps so far; done: send steps whose intent went out.
+    """
+
+    journey: str
+    version: int
+    occurrence: str
+    brand: str
+    trigger_at: int
+    started_at: int
+    step: str = ""
+    since: int = 0
+    due_at: int | None = None
+    waits: Place | None = None
+    taken: int = 0
+    done: tuple[str, ...] = ()
+    data: dict[str, Any] = {}
+
+
+class Reservation(msgspec.Struct, array_like=True, frozen=True):
+    """A place in the caps, taken for one intent. day: his local day (days since 1970), for which the slot was made.
+
+    at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
+    """
+
+    intent: str
+    attempt: int
+    message_class: str
+    brand: str
+    at: int
+    until: int
+    day: int
+    state: int = OPEN
+
+
+class Pending(msgspec.Struct, array_like=True, frozen=True):
+    """An intent that may come back: what is needed to decide it again. due_at: it came back late and was deferred until then."""
+
+    run: Run
+    step: str
+    first_try: int
+    attempt: int = 0
+    due_at: int | None = None
+
+
+class Timer(NamedTuple):
+    """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run."""
+
+    due: int
+    journey: str
+    occurrence: str
+    intent: str
+
+
+class Person(msgspec.Struct, array_like=True):
+    """The whole state of a person. Changed on a copy only (`copy`).
+
+    zone, language: (occurred_at, value), last write wins; reach: kinds of identifiers; bucketing: (bucketed_at, id), the smallest.
+    segments: key -> since; negative: left by a merge whose other news has not come yet. entries: "journey" or "journey|value" ->
+    last entered at; goals: journey -> last occurred at.
+    """
+
+    zone: tuple[int, str] | None = None
+    language: tuple[int, str] | None = None
+    reach: list[str] = []
+    bucketing: tuple[int, str] | None = None
+    segments: dict[str, int] = {}
+    runs: list[Run] = []
+    entries: dict[str, int] = {}
+    goals: dict[str, int] = {}
+    reservations: list[Reservation] = []
+    pending: dict[str, Pending] = {}
+
+    def copy(self) -> "Person":
+        """One whose containers may be changed; what they hold is frozen."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return Person(**{n: v.copy() if isinstance(v, dict | list) else v for n, v in fields.items()})
+
+    def timers(self) -> Iterator[Timer]:
+        for run in self.runs:
+            if run.due_at is not None:
+                yield Timer(run.due_at, run.journey, run.occurrence, "")
+        for intent, pending in self.pending.items():
+            if pending.due_at is not None:
+                yield Timer(pending.due_at, pending.run.journey, pending.run.occurrence, intent)
+
+    def due_at(self) -> int | None:
+        """The earliest timer."""
+        return min((timer.due for timer in self.timers()), default=None)
+
+    def waits(self) -> Place | None:
+        """The first of the facts that runs wait for; its mark is what wakes him."""
+        return min((run.waits for run in self.runs if run.waits is not None), default=None)
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Person).decode
+replace = msgspec.structs.replace

@@ -1,0 +1,112 @@
+"""One decision in the making: a copy of the person, and what is told of him."""
+
+from typing import Any, NamedTuple
+
+
+from schemas.ids import derive
+from schemas.messages import Decision, Intent, Verdict
+from services.orchestrator.domain.book import Book, Plan
+from services.orchestrator.domain.state import Person, Place, Run
+from services.orchestrator.domain.zones import Zone, zone
+
+Emission = Intent | Decision
+
+
+class Moment(NamedTuple):
+    """now: ms, the only time a decision knows; cause: id of what it reacts to.
+
+    place: the fact that the segmenter may not have seen yet, so that answers about segments must wait; None when it has.
+    """
+
+    now: int
+    cause: str
+    place: Place | None = None
+
+
+class Outcome(NamedTuple):
+    """The person afterwards (the very same object when nothing changed) and what to emit, in order."""
+
+    person: Person
+    emits: tuple[Emission, ...] = ()
+
+    @property
+    def intents(self) -> list[Intent]:
+        return [e for e in self.emits if isinstance(e, Intent)]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return [e for e in self.emits if isinstance(e, Decision)]
+
+    @property
+    def due_at(self) -> int | None:
+        return self.person.due_at()
+
+
+class Turn:
+    """Working state of one decision: made, changed, turned into an Outcome, forgotten."""
+
+    def __init__(self, book: Book, profile: str, person: Person) -> None:
+        self.book, self.profile = book, profile
+        self.person = person.copy()
+        self._before = person
+        self._emits: list[Emission] = []
+
+    def outcome(self) -> Outcome:
+        person = self._before if self.person == self._before else self.person
+        return Outcome(person, tuple(self._emits))
+
+    def plan(self, run: Run) -> Plan | None:
+        return self.book.plans.get((run.journey, run.version))
+
+    def zone(self, brand: str) -> Zone:
+        """The person's, else the brand's."""
+        own = self.person.zone
+        return zone(own[1] if own else None, self.book.zones.get(brand))
+
+    def stands(self, segment: str) -> bool:
+        return self.person.segments.get(segment, -1) >= 0
+
+    def put(self, run: Run) -> None:
+        """Keep a run, in the place of what it was before."""
+        runs = self.person.runs
+        for place, other in enumerate(runs):
+            if same(other, run):
+                runs[place] = run
+                return
+        runs.append(run)
+
+    def drop(self, run: Run) -> None:
+        self.person.runs = [other for other in self.person.runs if not same(other, run)]
+
+    def emit(self, emission: Emission) -> None:
+        self._emits.append(emission)
+
+    def tell(self, run: Run, verdict: Verdict, moment: Moment, rule: str = "", *, step: str = "", **more: Any) -> None:
+        """A verdict about a run or one of its steps. Its id derives from what it is about and from the instant."""
+        document = f"journey:{run.journey}"
+        key = (document, run.version, step, run.occurrence, verdict, rule, more.get("attempt", 0), moment.cause, moment.now)
+        self.emit(
+            Decision(
+                id=derive("decision", *key),
+                brand=run.brand,
+                profile=self.profile,
+                verdict=verdict,
+                by="orchestrator",
+                received_at=moment.now,
+                document=document,
+                version=run.version,
+                step=step,
+                occurrence=run.occurrence,
+                rule=rule,
+                cause=moment.cause,
+                **more,
+            )
+        )
+
+
+def same(one: Run, other: Run) -> bool:
+    """A run is known by its journey and what started it."""
+    return one.journey == other.journey and one.occurrence == other.occurrence
+
+
+

@@ -1,0 +1,170 @@
+"""A batch becomes one file a dataset, listed in the transaction that advances the watermark; small files become larger ones.
+
+The file is on the disk before its row commits. A transaction that fails leaves a file that no manifest lists: `sweep` removes it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from runtime.batch import Emit, Item, Tx
+from runtime.failpoints import quiet
+from runtime.kafka import Record
+from runtime.lake import column
+from runtime.process import Context
+from schemas import facts as fact_schema
+from schemas.facts import Fact
+from schemas.memberships import Membership
+from schemas.memberships import decode as decode_membership
+from schemas.messages import Decision, decode_decision
+from schemas.topics import DECISIONS, MEMBERSHIPS
+from services.warehouse import domain, store
+from services.warehouse.domain import Sheet
+from services.warehouse.files import Files, Written
+
+log = logging.getLogger(__name__)
+
+FAN = 16  # so many files of a level are merged into one of the next: a row is written log16(files) times
+OWN = 5_000  # rows of an event and day that are worth a file of their own
+FULL = 1_000_000  # rows of a file that is merged no more
+PACE_S = 3.0  # small batches come no faster than this in live time, or each would be a tiny file
+SMALL = 5_000  # rows; a batch below it waits for company
+ORPHAN_S = 3600.0  # age of a file in no manifest that goes
+GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
+SWEEP_S = 600.0
+
+
+def decode_fact(record: Record) -> Fact:
+    return fact_schema.decode(record.value or b"")
+
+
+def decode_change(record: Record) -> Membership | None:
+    """Who entered and left; marks are passed by."""
+    change = decode_membership(record.value or b"")
+    return None if change.type == "mark" else change
+
+
+def decode_verdict(record: Record) -> Decision:
+    return decode_decision(record.value or b"")
+
+
+class Handler:
+    """Handles batches of all lanes of the warehouse. pace_s: 0 takes every batch as it comes."""
+
+    def __init__(self, pace_s: float = PACE_S) -> None:
+        self._pace = pace_s
+        self._context: Context | None = None
+        self._files: Files | None = None
+        self._failpoint = quiet
+        self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
+        self._next_sweep = 0.0
+
+    @asynccontextmanager
+    async def life(self, context: Context) -> AsyncIterator[None]:
+        self._context, self._failpoint = context, context.failpoint
+        self._files = Files(context.settings.home / "lake")
+        try:
+            yield
+        finally:
+            self._files.close()
+
+    @property
+    def files(self) -> Files:
+        assert self._files is not None
+        return self._files
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
+        sheets = await asyncio.to_thread(_sheets, items)
+        written = []
+        for sheet, number in zip(sheets, await store.numbers(tx.connection, len(sheets)), strict=True):
+            seen = {key: len(cells.rows) for key, cells in sheet.cells.items()}
+            sheet.spill(await store.learn(tx.connection, seen, tx.now) if seen else ())
+            written.append(await asyncio.to_thread(self.files.write, sheet, number))
+        self._failpoint("lake_written")
+        if sum(f.rows for f in written) != len(items):
+            raise RuntimeError(f"{len(items)} records came and the files hold {sum(f.rows for f in written)}")
+        await store.add(tx.connection, written, tx.now)
+        return []
+
+    async def committed(self) -> None:
+        """After each commit: merge what is ripe, remove what nobody reads, and let small batches gather."""
+        assert self._context is not None
+        await self.compact()
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_S
+            await self.sweep()
+        driven = self._context.clock.state.driven
+        if self._pace and not driven and max(self._sizes.values()) < SMALL:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._context.stopping.wait(), self._pace)
+
+    async def compact(self) -> int:
+        """Merge runs of small files until there is none. Returns how many runs were merged."""
+        assert self._context is not None
+        merged = 0
+        while True:
+            async with self._context.db.connection() as connection:
+                runs = await store.ripe(connection, FAN, FULL)
+            if not runs:
+                return merged
+            for run in runs:
+                await self._merge(run)
+                merged += 1
+
+    async def _merge(self, run: store.Run) -> None:
+        assert self._context is not None
+        new = await self._write_merged(run)
+        self._failpoint("lake_merged")
+        try:
+            async with self._context.db.transaction() as connection:
+                await store.replace(connection, run.files, new, self._context.clock.last_known_ms())
+                self.files.touch(run.files)
+        except store.Replaced:
+            await asyncio.to_thread(self.files.remove, [f.file for f in new])
+            log.info("files were merged by another process", extra={"count": len(run.files)})
+
+    async def _write_merged(self, run: store.Run) -> list[Written]:
+        """The files of a run as one; of a mixed run, what has grown large enough goes into files of its event and day."""
+        assert self._context is not None
+        files = self.files
+        groups = await asyncio.to_thread(files.groups, run.dataset, run.files, OWN if run.day is None else 1)
+        async with self._context.db.connection() as connection:
+            places = await store.numbers(connection, len(groups) + 1)
+            known = await store.known(connection, {g.event for g in groups if g.event is not None})
+        new = []
+        for group, number in zip(groups, places, strict=False):
+            keep = {column(key.scope, key.path, key.kind) for key in known if key.event == group.event}
+            place = (group, run.level + 1 if run.day else 1, number)
+            new.append(await asyncio.to_thread(files.merge, run.dataset, run.files, place, (), keep))
+        if run.day is None:
+            rest = (None, run.level + 1, places[-1])
+            new.append(await asyncio.to_thread(files.merge, run.dataset, run.files, rest, groups))
+        return new
+
+    async def sweep(self) -> int:
+        """Remove replaced files after 15 minutes, and after an hour those that no manifest lists. Returns how many."""
+        assert self._context is not None
+        aged = await asyncio.to_thread(self.files.aged)  # before the manifest: a file listed since then is in it
+        async with self._context.db.connection() as connection:
+            listed = await store.listed(connection)
+        old = [f for f, removed in listed.items() if removed and aged.get(f, GRACE_S) >= GRACE_S]
+        orphans = [f for f, age in aged.items() if f not in listed and age >= ORPHAN_S]
+        await asyncio.to_thread(self.files.remove, old + orphans)
+        if old:
+            async with self._context.db.transaction() as connection:
+                await store.forget(connection, old)
+        return len(old) + len(orphans)
+
+
+def _sheets(items: Sequence[Item]) -> list[Sheet]:
+    rows: dict[str, list[Any]] = {}
+    for item in items:
+        topic = item.place[0]
+        dataset = topic if topic in (MEMBERSHIPS.name, DECISIONS.name) else "facts"
+        rows.setdefault(dataset, []).append((topic, item.place[1], item.offset, item.value))
+    turn = {"facts": domain.facts, MEMBERSHIPS.name: domain.memberships, DECISIONS.name: domain.decisions}
+    return [turn[dataset](found) for dataset, found in sorted(rows.items())]

@@ -1,0 +1,81 @@
+"""Posts the stream through an entry: several clients at once, each with keys of its own, each call again until it gets its 2xx."""
+
+import asyncio
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.chaos.entry import Entry
+from tests.chaos.stream import Call, Stream
+
+CLIENTS = 4
+WAITING = 4  # batches ahead of a client
+
+
+class Load:
+    """Posts at least `facts` facts, spread over about `seconds`; `finish` ends the pacing. keys: message -> source key.
+
+    It goes on until `finish` and until there are enough, whichever is later.
+    """
+
+    def __init__(self, stream: Stream, entry: Entry, file: Path, facts: int, seconds: float) -> None:
+        self._stream, self._entry, self._facts = stream, entry, facts
+        self._file = file.open("w", encoding="utf-8")
+        self._rate = facts / seconds
+        self._hurry = asyncio.Event()
+        self._queues: list[asyncio.Queue[list[Call] | None]] = [asyncio.Queue(WAITING) for _ in range(CLIENTS)]
+        self.accepted = 0
+        self.again = 0
+        self.keys: dict[str, str] = {}
+
+    def finish(self) -> None:
+        """Trouble is over: post what is missing of the wanted number at once, and end."""
+        self._hurry.set()
+
+    async def run(self) -> None:
+        clients = [asyncio.create_task(self._client(queue)) for queue in self._queues]
+        try:
+            for batch in self._stream.batches():
+                for number, queue in enumerate(self._queues):
+                    mine = [call for call in batch if zlib.crc32(call.key.encode()) % CLIENTS == number]
+                    if mine:
+                        await queue.put(mine)
+                if self._hurry.is_set():
+                    if self._stream.made >= self._facts:
+                        break
+                else:
+                    await self._pause(len(batch) / self._rate)
+            for queue in self._queues:
+                await queue.put(None)
+            await asyncio.gather(*clients)
+        finally:
+            for client in clients:
+                client.cancel()
+            self._file.close()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _client(self, queue: "asyncio.Queue[list[Call] | None]") -> None:
+        """The order of a key holds because a client goes on only when all of its batch is acknowledged."""
+        while (calls := await queue.get()) is not None:
+            waiting: Sequence[Call] = calls
+            while waiting:
+                done = await self._entry.post(waiting)
+                self._note(done)
+                taken = set(map(id, done))
+                waiting = [call for call in waiting if id(call) not in taken]
+                if waiting:
+                    self.again += len(waiting)
+                    await asyncio.sleep(0.3)
+
+    def _note(self, done: Sequence[Call]) -> None:
+        for call in done:
+            self._file.write(json.dumps(call.line()) + "\n")
+            self.keys[call.message] = call.key
+        self.accepted = len(self.keys)
+        self._file.flush()

@@ -1,0 +1,64 @@
+"""A Kafka and a PostgreSQL of the run's own, with fsync on, that may be killed: their supervisor starts them again."""
+
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local import run, secrets
+from deploy.local.settings import LocalSettings
+from deploy.local.supervision import Supervisor
+from runtime.settings import Settings
+from tests.conftest import make_settings
+
+INFRASTRUCTURE = ("kafka", "postgres")
+
+
+class Servers:
+    """The infrastructure of one run in `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.local: LocalSettings = make_settings(home, postgres_fsync=True, kafka_heap_mb=512)
+        self.supervisor = Supervisor(self.local.home)
+
+    def up(self) -> None:
+        run.up(self.local, say=lambda _: None, only=INFRASTRUCTURE)
+
+    def down(self) -> None:
+        run.down(self.local, say=lambda _: None)
+
+    @property
+    def database_url(self) -> str:
+        return secrets.database_url(self.local)
+
+    def environment(self) -> dict[str, str]:
+        """What a service needs to find them; short timeouts, so that a frozen process is given up within the run."""
+        return {
+            "OTKLIK_KAFKA": self.local.kafka,
+            "DATABASE_URL": self.database_url,
+            "OTKLIK_HOME": str(self.local.home),
+            "OTKLIK_KEYS_FILE": str(self.local.keys_file),
+            "OTKLIK_SESSION_TIMEOUT_MS": "6000",
+            "OTKLIK_TRANSACTION_TIMEOUT_S": "12",
+        }
+
+    def settings(self) -> Settings:
+        """The same for the runner's own readers and producers."""
+        return Settings(kafka=self.local.kafka, DATABASE_URL=self.database_url, session_timeout_ms=6000)
+
+    def signal(self, name: str, number: signal.Signals) -> int:
+        """Send a signal to a server; its supervisor starts it again. Returns the pid it had."""
+        pid = int(self.supervisor.states()[name]["pid"])
+        os.kill(pid, number)
+        return pid
+
+    def is_back(self, name: str, old: int) -> bool:
+        """Whether another process than `old` serves under this name."""
+        state = self.supervisor.states().get(name, {})
+        if state.get("statename") != "RUNNING" or state.get("pid") == old:
+            return False
+        return next(p for p in run.declared(self.local, [name])).is_ready()
+
+    async def connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self.database_url)

@@ -1,0 +1,107 @@
+"""The seeded stream of a chaos run: who says what about whom, in what order. Pure; knows nothing of the services.
+
+The end state must not depend on the order in which facts arrive, so every device belongs to one account and is only ever seen alone
+or together with that account's own identifier. Strong identifiers may meet in any facts: they are one person from then on.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+BASE = 1_700_000_000_000  # occurred_at lies in the day before it: long past on any machine, so that no clamp plays a part
+SOURCES = ("site", "crm", "bot", "till")
+CITIES = ("Омск", "Kazan", "York", "Leeds", None)
+NEW_ACCOUNT_EVERY = 30  # facts
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one source. number: its place in the stream, equal for repeats; message: unique by fact, equal for repeats."""
+
+    number: int
+    message: str
+    source: str
+    lane: str
+    kind: str
+    identifiers: tuple[str, ...]
+    occurred_at: int
+    attributes: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Source and strongest identifier: the order of such a key is promised."""
+        return f"{self.source}|{self.identifiers[0]}"
+
+    def line(self) -> dict[str, Any]:
+        return {**asdict(self), "key": self.key}
+
+
+class Stream:
+    """Endless batches of calls; two with one seed are equal."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._recent: deque[Call] = deque(maxlen=3000)
+        self.made = 0
+
+    def batches(self) -> Iterator[list[Call]]:
+        while True:
+            yield self._batch(self._random.randint(10, 250))
+
+    def _batch(self, size: int) -> list[Call]:
+        calls: list[Call] = []
+        for _ in range(size):
+            roll = self._random.random()
+            if roll < 0.05 and self._recent:
+                calls.append(self._random.choice(self._recent))  # a client that sends again, much later
+                continue
+            call = self._call()
+            self._recent.append(call)
+            calls.extend([call, call] if roll > 0.96 else [call])
+        return calls
+
+    def _call(self) -> Call:
+        self.made += 1
+        account = self._random.randrange(max(1, self.made // NEW_ACCOUNT_EVERY))
+        attributes = self._attributes() if self._random.random() < 0.25 else {}
+        return Call(
+            number=self.made,
+            message=f"m{self.made}",
+            source=self._random.choice(SOURCES),
+            lane="bulk" if self._random.random() < 0.15 else "live",
+            kind="identify" if attributes else "track",
+            identifiers=self._identifiers(account),
+            occurred_at=BASE - self._random.randrange(2000) * 43_200,
+            attributes=attributes,
+        )
+
+    def _attributes(self) -> dict[str, Any]:
+        """Few names and few instants: values meet, tie and are taken back."""
+        made = {"city": self._random.choice(CITIES), "tier": self._random.randrange(5), "vip": self._random.random() < 0.5}
+        return {name: made[name] for name in self._random.sample(sorted(made), self._random.randint(1, 3))}
+
+    def _identifiers(self, account: int) -> tuple[str, ...]:
+        """Mostly one name alone, so that one person begins as several; now and then a fact that links two."""
+        user, email, phone, bot = strong = names(account)
+        roll = self._random.random()
+        if roll < 0.66:
+            return (self._random.choice(strong),)
+        if roll < 0.78:
+            return (f"anonymous_id:device-{account}",)
+        if roll < 0.86:
+            return (user, f"anonymous_id:device-{account}")
+        if roll < 0.90:
+            return (user, "email:unknown")  # junk never links
+        if roll < 0.97:
+            return self._random.choice(((user, email), (email, phone), (phone, bot), (user, phone, bot)))
+        if account % 4:  # two accounts are one customer: chains of up to four
+            return (email, names(account - 1)[self._random.choice((1, 2, 3))])
+        return (email,)
+
+
+def names(account: int) -> tuple[str, str, str, str]:
+    """The strong identifiers of an account, strongest first."""
+    mail = f"email:p{account}@example.org"
+    return (f"user_id:u{account}", mail, f"phone:+7916{account:07}", f"telegram_id:{1000 + account}")

@@ -1,0 +1,99 @@
+"""The rules that are broken on purpose, and the tests that must notice. One entry is one rule.
+
+`old` must stand in the file exactly once: code that moved fails the run until its mutant moves with it.
+"""
+
+from dataclasses import dataclass
+
+LOOP, RELAY, LOCKS = (f"tests/chaos/test_{name}.py::test_" for name in ("loop_laws", "relay_laws", "person_locks"))
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """name: the rule that is broken; tests: what must turn red, as pytest takes it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PUBLISH = """\
+                await watermark.finish(connection, marks, froms, now, revision, [])
+                producer = await self.relay._make().start()
+                for topic, partition, _count, packed in rows:
+                    await producer.send(topic, partition, outbox._unpack(packed))
+                await producer.stop()
+                self._failpoint("before_commit")
+"""
+COMMIT = """\
+                await watermark.finish(connection, marks, froms, now, revision, rows)
+                await self._tell_relay(connection, rows)
+                self._failpoint("before_commit")
+"""
+MERGED = """\
+    if any(row["merged_into"] is not None for row in rows):
+        raise Again("merged while we waited for the lock")
+"""
+
+MUTANTS = (
+    Mutant(
+        "watermark filter",
+        "runtime/watermark.py",
+        "if item.offset < mark.next_offset:",
+        "if item.offset < 0:",
+        (LOOP + "what_a_zombie_still_holds_is_not_handled_again",),
+    ),
+    Mutant(
+        "watermark row lock",
+        "runtime/watermark.py",
+        "ORDER BY w.topic, w.partition FOR UPDATE OF w",
+        "ORDER BY 1, 2",
+        (LOOP + "two_owners_at_the_same_moment_handle_a_batch_once",),
+    ),
+    Mutant(
+        "seq filter",
+        "runtime/watermark.py",
+        "if place <= mark.seqs.get(src, (-1, -1, -1)):",
+        "if place < (0, 0, 0):",
+        (LOOP + "records_that_a_relay_sent_twice_count_once_in_one_batch_and_in_the_next",),
+    ),
+    Mutant("publish before commit", "runtime/loop.py", COMMIT, PUBLISH, (RELAY + "nothing_is_in_the_log_that_was_not_committed",)),
+    Mutant(
+        "relay goes on after a refusal",
+        "runtime/outbox.py",
+        "if outcome is None for row in taken]",
+        "for row in taken]",
+        (RELAY + "what_was_not_acknowledged_is_sent_again_and_nothing_is_skipped",),
+    ),
+    Mutant(
+        "row lock, profile",
+        "services/profile/store.py",
+        "ORDER BY id FOR UPDATE",
+        "ORDER BY id",
+        (LOCKS + "two_batches_that_change_one_person_at_once_lose_neither_change",),
+    ),
+    Mutant(
+        "row lock, identifiers",
+        "services/profile/store.py",
+        "ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key RETURNING",
+        "ON CONFLICT (key) DO NOTHING RETURNING",
+        (LOCKS + "two_batches_that_bring_one_new_identifier_at_once_make_one_person",),
+    ),
+    Mutant(
+        "row lock, people",
+        "runtime/people.py",
+        "ORDER BY id FOR UPDATE",
+        "ORDER BY id",
+        (LOCKS + "two_transactions_at_one_row_add_up",),
+    ),
+    Mutant(
+        "alias re-read, profile",
+        "services/profile/store.py",
+        MERGED,
+        "",
+        (LOCKS + "news_of_somebody_who_is_merged_away_at_that_moment_goes_to_the_survivor",),
+    ),
+    Mutant("alias re-read, people", "runtime/people.py", MERGED, "", (LOCKS + "a_merge_that_commits_while_we_wait_is_seen",)),
+)

@@ -16,6 +16,7 @@ def addresses(settings: LocalSettings) -> str:
         ("console", f"{base}/app/"),
         ("API", f"{base}/api/  (documentation: {base}/api/docs)"),
         ("tracking", f"{base}/v1/"),
+        ("ingest", f"http://127.0.0.1:{settings.ingest_port}/v1/  (tracking without the gateway between)"),
         ("mails", f"http://127.0.0.1:{settings.mail_port}/  (SMTP on 127.0.0.1:{settings.smtp_port})"),
         ("Kafka", settings.kafka),
         ("PostgreSQL", database),

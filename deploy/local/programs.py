@@ -88,18 +88,35 @@ def services(settings: LocalSettings, there: Callable[[str], bool] = exists) -> 
     instances = [
         (name, number) for name, count in counts.items() if there(f"services.{name}.__main__") for number in range(1, count + 1)
     ]
-    return [_service(settings, name, n, settings.admin_port + index) for index, (name, n) in enumerate(instances)]
+    addresses = [f"{name}=http://127.0.0.1:{settings.admin_port + index}" for index, (name, _) in enumerate(instances)]
+    addresses += [f"{name}.public=http://127.0.0.1:{port}" for name, (port, _) in _public(settings).items()]
+    known = ",".join(addresses)
+    return [_service(settings, name, n, settings.admin_port + index, known) for index, (name, n) in enumerate(instances)]
 
 
-def _service(settings: LocalSettings, name: str, number: int, admin_port: int) -> Program:
+def _public(settings: LocalSettings) -> dict[str, tuple[int, str]]:
+    """Services that listen on a port of their own beside the admin one."""
+    return {"ingest": (settings.ingest_port, "OTKLIK_INGEST_PORT"), "sender": (settings.public_port, "OTKLIK_PUBLIC_PORT")}
+
+
+def _service(settings: LocalSettings, name: str, number: int, admin_port: int, addresses: str) -> Program:
     instance = f"{name}-{number}"
-    own = ((settings.port, "OTKLIK_PORT"),) if name == "gateway" and number == 1 else ()
+    ports = {**_public(settings), "gateway": (settings.port, "OTKLIK_PORT")}
+    own = (ports[name],) if name in ports and number == 1 else ()
+    # A second process of a service with a public port takes any free one: the first answers for the address.
+    public = {ports[name][1]: str(ports[name][0] if number == 1 else 0)} if name in ports else {}
     return Program(
         name=instance,
         command=(sys.executable, "-m", "deploy.cli", "run", name),
         ports=((admin_port, "OTKLIK_ADMIN_PORT"), *own),
         is_ready=lambda: ready.http(admin_port),
-        environment={"OTKLIK_INSTANCE": instance, "OTKLIK_ADMIN_PORT_OWN": str(admin_port)},
+        environment={
+            "OTKLIK_INSTANCE": instance,
+            "OTKLIK_ADMIN_PORT_OWN": str(admin_port),
+            "OTKLIK_SERVICES": addresses,
+            "OTKLIK_PUBLIC_URL": f"http://127.0.0.1:{settings.port}",
+            **public,
+        },
     )
 
 

@@ -31,6 +31,8 @@ class LocalSettings(BaseSettings):
     smtp_port: Port = 11025
     mail_port: Port = 18025
     fakes_port: Port = 18090
+    ingest_port: Port = 18081
+    public_port: Port = 18082
     admin_port: Port = 18100
     workers: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)

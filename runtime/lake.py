@@ -21,14 +21,13 @@ import duckdb
 from runtime.db import Database
 from runtime.kafka import Place
 
-Dataset = Literal["facts", "memberships", "decisions"]
 Scope = Literal["properties", "attributes", "context"]
 Kind = Literal["int", "float", "string", "bool", "big", "null", "object"]
 
-_PLACE = (("topic", "VARCHAR"), ("partition", "INTEGER"), ("offset", "BIGINT"))
+_PLACE = (("topic", "VARCHAR"), ("kafka_partition", "INTEGER"), ("kafka_offset", "BIGINT"))
 _TIMES = (("occurred_at", "TIMESTAMP_MS"), ("received_at", "TIMESTAMP_MS"))
 # What every file of a dataset holds. Times are UTC; a membership's occurred_at is its instant `at`, a decision's its received_at.
-TABLES: Mapping[Dataset, Sequence[tuple[str, str]]] = {
+TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "facts": (
         ("id", "UUID"), ("profile", "UUID"), ("type", "VARCHAR"), ("event", "VARCHAR"), ("brand", "VARCHAR"), ("source", "VARCHAR"),
         ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"),
@@ -38,9 +37,9 @@ TABLES: Mapping[Dataset, Sequence[tuple[str, str]]] = {
         *_TIMES, *_PLACE, ("cause", "VARCHAR"),
     ),
     "decisions": (
-        ("id", "VARCHAR"), ("profile", "UUID"), ("brand", "VARCHAR"), ("verdict", "VARCHAR"), ("by", "VARCHAR"), ("document", "VARCHAR"),
+        ("id", "VARCHAR"), ("profile", "UUID"), ("brand", "VARCHAR"), ("verdict", "VARCHAR"), ("decided_by", "VARCHAR"), ("document", "VARCHAR"),
         ("version", "INTEGER"), ("step", "VARCHAR"), ("occurrence", "VARCHAR"), ("intent", "VARCHAR"), ("attempt", "INTEGER"),
-        ("channel", "VARCHAR"), ("message_class", "VARCHAR"), ("rule", "VARCHAR"), ("until", "TIMESTAMP_MS"), *_TIMES, *_PLACE,
+        ("channel", "VARCHAR"), ("message_class", "VARCHAR"), ("rule", "VARCHAR"), ("until_at", "TIMESTAMP_MS"), *_TIMES, *_PLACE,
         ("cause", "VARCHAR"), ("detail", "VARIANT"),
     ),
 }  # fmt: skip
@@ -55,13 +54,12 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "object": ("o", "BOOLEAN"),
 }
 _PLAIN = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:\.[a-z0-9]+(?:_[a-z0-9]+)*)*")
-_PREFIX = "warehouse"  # the schema in PostgreSQL that holds the manifest
-EXISTS = f"SELECT to_regclass('{_PREFIX}.manifest') IS NOT NULL AND to_regclass('{_PREFIX}.property') IS NOT NULL"
-FILES = f"""
-SELECT file, dataset, event, day, rows, first_at, last_at FROM {_PREFIX}.manifest WHERE removed_at IS NULL ORDER BY file
+EXISTS = "SELECT to_regclass('warehouse.manifest') IS NOT NULL AND to_regclass('warehouse.property') IS NOT NULL"
+FILES = """
+SELECT file, dataset, event, day, rows, first_at, last_at FROM warehouse.manifest WHERE removed_at IS NULL ORDER BY file
 """
-PASSED = f"SELECT topic, partition, next_offset FROM {_PREFIX}.watermark WHERE topic <> 'timers'"
-PROPERTIES = f"SELECT event, scope, path, kind FROM {_PREFIX}.property ORDER BY id"
+PASSED = "SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic <> 'timers'"
+PROPERTIES = "SELECT event, scope, path, kind FROM warehouse.property ORDER BY id"
 
 
 class StaleSnapshot(RuntimeError):  # noqa: N818
@@ -103,13 +101,18 @@ def text(value: str) -> str:
 
 def connect(threads: int, memory: str) -> Any:
     """A DuckDB of our own: in memory, never asking the network for extensions, times in UTC."""
-    limits = {"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False, "parquet_metadata_cache": True}
+    limits: dict[str, str | bool | int | float | list[str]] = {
+        "threads": threads,
+        "memory_limit": memory,
+        "autoinstall_known_extensions": False,
+        "parquet_metadata_cache": True,
+    }
     connection = duckdb.connect(config=limits)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
-def scan(folder: Path, files: Sequence[str], dataset: Dataset) -> str:
+def scan(folder: Path, files: Sequence[str], dataset: str) -> str:
     """A table expression over these files of one dataset; without files, an empty table of its shape."""
     if not files:
         nothing = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in TABLES[dataset])
@@ -136,9 +139,9 @@ class Snapshot:
         self._folder, self._connection, self._properties = folder, connection, properties
         self._lock = asyncio.Lock()
         for dataset in TABLES:
-            connection.execute(f"CREATE TEMP VIEW {dataset} AS SELECT * FROM {self.table(dataset)}")
+            connection.execute(f"CREATE TEMP VIEW {dataset} AS SELECT * FROM {self.table(dataset)}")  # noqa: S608 - paths of ours
 
-    def table(self, dataset: Dataset, event: str | None = None, since: int | None = None, until: int | None = None) -> str:
+    def table(self, dataset: str, event: str | None = None, since: int | None = None, until: int | None = None) -> str:
         """A table expression over the files that may hold rows of this event name or type, with occurred_at in [since, until] ms.
 
         It leaves files out and filters no row: the query's own WHERE does. Fewer files are fewer footers to read.
@@ -154,7 +157,7 @@ class Snapshot:
         return scan(self._folder, wanted, dataset)
 
     def columns(self, event: str, scope: Scope, path: str) -> Mapping[str, str]:
-        """kind -> column of the values seen at this path of this event name (or type, for facts without a name).
+        """Columns (kind -> name) of the values seen at this path of this event name (or type, for facts without a name).
 
         The first is the registered one, seen first; the others are values of another type, kept aside and counted.
         """

@@ -32,6 +32,8 @@ from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
 
 logger = logging.getLogger(__name__)
 
+OBSERVE_S = 2.0
+
 PROGRESS = """
 INSERT INTO runtime.progress (service, instance, caught_up_at, reported_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (service, instance) DO UPDATE SET caught_up_at = EXCLUDED.caught_up_at, reported_at = EXCLUDED.reported_at
@@ -97,29 +99,33 @@ async def run_service(context: Context) -> None:
         await stack.enter_async_context(service.life(context))
         relay = asyncio.create_task(context.relay.run(), name=f"{service.name}-relay")
         work = asyncio.create_task(driver.run(), name=f"{service.name}-loop")
-        observer = asyncio.create_task(_observe(context), name=f"{service.name}-observer")
+        ending = asyncio.Event()
+        observer = asyncio.create_task(_observe(context, ending), name=f"{service.name}-observer")
         stop = asyncio.create_task(context.stopping.wait())
         context.ready.set()
         everything: list[asyncio.Task[Any]] = [relay, work, observer, stop]
         done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        ending.set()
         driver.stop()
+        await asyncio.wait({observer}, timeout=5)  # it asks the client of the loop: not cancelled in mid-air, not left behind
         await asyncio.wait({work})
         context.relay.stop()
         await asyncio.wait({relay}, timeout=10)
         for task in (relay, observer, stop):
             task.cancel()
-        for task in done | {work}:
-            if task is not stop and not task.cancelled() and task.exception():
+        for task in [*done, work, relay]:
+            if task is not stop and task.done() and not task.cancelled() and task.exception():
                 raise task.exception()  # type: ignore[misc]
 
 
-async def _observe(context: Context) -> None:
+async def _observe(context: Context, ending: asyncio.Event) -> None:
     """Every few seconds: lag, outbox and progress; and the watchdog: assigned, behind and silent for a minute means stuck."""
     loop_time = asyncio.get_running_loop().time
     assert context.loop is not None
     loop, pulse, since = context.loop, -1, loop_time()
-    while True:
-        await asyncio.sleep(2.0)
+    while not ending.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ending.wait(), OBSERVE_S)
         try:
             behind = await _lag(context)
         except TRANSIENT as error:

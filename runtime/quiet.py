@@ -7,7 +7,7 @@ from runtime import watermark
 from runtime.db import TRANSIENT
 
 if TYPE_CHECKING:
-    from runtime.loop import Lane
+    from runtime.lane import Lane
     from runtime.process import Context
 
 
@@ -33,7 +33,7 @@ async def state(context: "Context") -> dict[str, Any]:
                     busy.append("timers")
         if await context.service.busy():
             busy.append("under way")
-    except (*TRANSIENT, asyncio.TimeoutError) as error:
+    except TRANSIENT as error:
         busy.append(type(error).__name__)
     return {"quiet": not busy, "busy": busy, "ends": ends}
 
@@ -49,6 +49,6 @@ async def _lane(context: "Context", lane: "Lane", busy: list[str], ends: dict[st
     for place in places:
         ends[f"{place[0]}-{place[1]}"] = highs[place]
         # Control records and compacted offsets at the end hold no record: a position past them counts too.
-        reached = max(marks[place][0] if place in marks else -1, lane.positions.get(place, -1), lows[place])
+        reached = max(marks[place][0] if place in marks else -1, lane.reached(place), lows[place])
         if reached < highs[place]:
             busy.append(f"{place[0]}-{place[1]}: {highs[place] - reached}")

@@ -76,7 +76,8 @@ class Service:
 
     life: a context manager around the whole run for what else the service keeps (HTTP server, connections, tasks).
     committed: called after each commit. settle: finishes what is under way (open attempts) in a driven turn, True if it did
-    anything. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. failpoints: names
+    anything; busy: whether anything is under way, for the quiet question. api: routes for other services, under /internal beside
+    /livez (runtime/internal.py), with paths that are unique in an installation. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. failpoints: names
     beside those of the machine. settings: the bounds of a batch that suit this service, made of those the process has.
     """
 

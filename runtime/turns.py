@@ -67,7 +67,7 @@ class Driver:
         if loop.lanes:
             first = loop.lanes[0]
             did = await self._take(first)
-            if did < loop.rows:
+            if did < loop.rows and not first.reader.buffer and not first.reader.joining and loop.service.may_read(first.name):
                 loop.fresh_at = wall_ms()  # all that was fetched is handled
             if len(loop.lanes) > 1:
                 self._bulk_credit = min(0, self._bulk_credit + did)
@@ -86,6 +86,7 @@ class Driver:
 
     async def _take(self, lane: Lane) -> int:
         if not self._loop.service.may_read(lane.name):
+            self._loop.pulse += 1  # waiting is meant: no case for the watchdog
             return 0
         if not lane.reader.buffer and lane.fetching is None:
             await lane.reader.fetch(0, self._loop.settings.batch_rows)
@@ -97,11 +98,12 @@ class Driver:
     async def _idle(self) -> None:
         """Wait for records of any lane, the next look at the timers, or a wake-up."""
         loop = self._loop
-        for lane in loop.lanes:
+        open_lanes = [lane for lane in loop.lanes if loop.service.may_read(lane.name)]  # a closed one must not make us spin
+        for lane in open_lanes:
             if lane.fetching is None:
                 lane.fetching = asyncio.create_task(lane.reader.fetch(1000, loop.settings.batch_rows))
         woken = asyncio.create_task(self.wake.wait())
-        waiting = {woken, *(lane.fetching for lane in loop.lanes if lane.fetching)}
+        waiting = {woken, *(lane.fetching for lane in open_lanes if lane.fetching)}
         timeout = loop.settings.timer_poll_ms / 1000 if loop.service.timers else 1.0
         await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         woken.cancel()

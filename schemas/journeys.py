@@ -167,12 +167,20 @@ class Cap(Document):
     within: str | None = None
     brand: str | None = None
 
+    @model_validator(mode="after")
+    def _one_window(self) -> "Cap":
+        if (self.per is None) == (self.within is None):
+            raise ValueError("per, within: give one of them, e.g. per: week or within: 7d")
+        if not duration_ms(self.within or "1s"):
+            raise ValueError("within: longer than nothing, e.g. 7d")
+        return self
+
 
 class QuietHours(Document):
     """Local times "21:00" and "09:00" between which nothing but service messages is sent."""
 
-    start: str = Field(alias="from", pattern=r"^[0-2]\d:[0-5]\d$")
-    end: str = Field(alias="to", pattern=r"^[0-2]\d:[0-5]\d$")
+    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
 class GlobalControl(Document):

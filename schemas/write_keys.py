@@ -1,5 +1,7 @@
-"""Write keys: what a source shows to ingest. Published on `definitions` (kind `write_key`, key = the hash); the key itself is kept
-by its owner alone."""
+"""Write keys: what a source shows to ingest.
+
+Published on `definitions` (kind `write_key`, key = the hash); the key itself is kept by its owner alone.
+"""
 
 import hashlib
 from typing import Literal

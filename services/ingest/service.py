@@ -3,23 +3,24 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.routing import BaseRoute
 
 from runtime.db import TRANSIENT
 from runtime.process import Context
 from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
+from runtime.serving import serving
 from schemas.topics import DEFINITIONS, FACTS_RAW, FACTS_RAW_BULK
 from services.ingest.api import app
-from services.ingest.api.imports import imports_app
-from services.ingest.api.inside import Doors
-from services.ingest.api.server import Listening, serving
+from services.ingest.api.imports import routes
 from services.ingest.domain import Source
 from services.ingest.handler.buried import DeadLetters
 from services.ingest.handler.importer import FAILPOINTS, Importer, Means
-from services.ingest.handler.log import KafkaLog, Pressure, Starting
+from services.ingest.handler.log import KafkaLog, Pressure
 from services.ingest.handler.sources import Sources, decode_definition, first_of
 from services.ingest.settings import IngestSettings
 from services.ingest.store import Imports
@@ -30,47 +31,64 @@ LOOK_S = 1.0
 ROOM = 0.45  # of the retention: events are refused before the slowest consumer's lag reaches half of it
 
 
-@dataclass
 class Ingest:
-    """The running service. port: where it listens, once it does."""
+    """The service while it runs; `context.apps["ingest"]` is its port once it serves."""
 
-    settings: IngestSettings
-    sources: Sources = field(default_factory=Sources)
-    context: Context | None = None
-    importer: Importer | None = None
-    listening: Listening | None = None
-
-    @property
-    def port(self) -> int:
-        return self.listening.port if self.listening else 0
+    def __init__(self, settings: IngestSettings) -> None:
+        self.settings = settings
+        self._sources = Sources()
+        self._context: Context | None = None
+        self._importer: Importer | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
-        """Ends in the order: requests under way, imports, the publisher."""
-        self.context = context
-        context.apps["ingest"] = self
-        now = context.clock.last_known_ms()
+        """Ends in this order: requests under way, imports, the publisher."""
+        self._context = context
         retention = context.settings.retention_ms or FACTS_RAW.retention_ms
-        pressure = Pressure(int(retention * ROOM), now)
-        first = self._first()
-        self.sources.first = first_of(context.settings.keys_file, first)
-        await self._look(pressure)
-        publisher = Publisher(lambda: Starting(context.settings, "ingest"))
+        pressure = Pressure(int(retention * ROOM), context.clock.last_known_ms())
+        self._sources.first = first_of(context.settings.keys_file, self._first())
+        await self._look(context, pressure)
+        publisher = Publisher(context.producer)
         kafka = KafkaLog(publisher, lambda: context.clock.state.driven or not pressure.too_high(context.clock.last_known_ms()))
-        imports = Imports(context.db, context.vault)
-        means = Means(
-            imports, kafka, context.clock, context.failpoint, rows=self.settings.import_rows, partitions=context.settings.partitions
-        )
-        importer = self.importer = Importer(means)
-        edge = app(kafka, DeadLetters(context.db, context.vault), self.sources, context.clock.now, context.settings.partitions)
-        inside = imports_app(imports, self.settings, context.clock.last_known_ms, importer.wake)
+        importer = self._importer = Importer(self._means(context, kafka))
+        letters = DeadLetters(context.db, context.vault)
+        edge = app(kafka, letters, self._sources, context.clock.now, context.settings.partitions)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(publisher.close)
-            await stack.enter_async_context(_beside(self._look_on(pressure), context))
+            await stack.enter_async_context(_beside(self._look_on(context, pressure), context))
             await stack.enter_async_context(_beside(importer.run(), context))
-            server = serving(Doors(edge, inside), context.settings.host, self.settings.ingest_port, self.settings.max_connections)
-            self.listening = await stack.enter_async_context(server)
+            context.apps["ingest"] = await stack.enter_async_context(
+                serving(
+                    edge,
+                    context.settings.host,
+                    self.settings.ingest_port,
+                    context.stopping,
+                    http="httptools",
+                    ws="none",
+                    server_header=False,
+                    limit_concurrency=self.settings.max_connections,
+                    # Longer than what stands before us keeps a connection, so that it never meets a closed one.
+                    timeout_keep_alive=75,
+                    timeout_graceful_shutdown=8,
+                )
+            )
             yield
+
+    def api(self, context: Context) -> Sequence[BaseRoute]:
+        imports = Imports(context.db, context.vault)
+        return routes(imports, self.settings, context.clock.last_known_ms, self._wake)
+
+    async def committed(self) -> None:
+        """Documents came: keys are in force at once."""
+        if self._context is not None:
+            with contextlib.suppress(*TRANSIENT):  # the next look takes them in
+                await self._sources.refresh(self._context.db)
+
+    async def settle(self) -> bool:
+        return await self._importer.settle() if self._importer else False
+
+    async def busy(self) -> bool:
+        return self._importer is not None and self._importer.busy()
 
     def _first(self) -> Source:
         said = self.settings
@@ -78,37 +96,38 @@ class Ingest:
             brand=said.first_brand, name=said.first_source, currency=said.first_currency or None, region=said.first_region
         )
 
-    async def _look(self, pressure: Pressure) -> None:
-        assert self.context is not None
-        await self.sources.refresh(self.context.db)
-        await pressure.read(self.context.db, self.context.clock.last_known_ms())
+    def _means(self, context: Context, kafka: KafkaLog) -> Means:
+        return Means(
+            Imports(context.db, context.vault),
+            kafka,
+            context.clock,
+            context.failpoint,
+            rows=self.settings.import_rows,
+            partitions=context.settings.partitions,
+        )
 
-    async def _look_on(self, pressure: Pressure) -> None:
-        """Keys that another process took in, and how far the consumers are. Without the database the last answer holds."""
+    def _wake(self) -> None:
+        if self._importer is not None:
+            self._importer.wake()
+
+    async def _look(self, context: Context, pressure: Pressure) -> None:
+        """Keys that another process took in, and how far the consumers are."""
+        await self._sources.refresh(context.db)
+        await pressure.read(context.db, context.clock.last_known_ms())
+
+    async def _look_on(self, context: Context, pressure: Pressure) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                await self._look(pressure)
-            except TRANSIENT as error:
+                await self._look(context, pressure)
+            except TRANSIENT as error:  # until then the last answer holds
                 log.warning("could not look at keys and lag", extra={"why": type(error).__name__})
-
-    async def committed(self) -> None:
-        """Documents came: keys are in force at once."""
-        if self.context is not None:
-            with contextlib.suppress(*TRANSIENT):  # the next look takes them in
-                await self.sources.refresh(self.context.db)
-
-    async def settle(self) -> bool:
-        return await self.importer.settle() if self.importer else False
-
-    async def listens(self) -> bool:
-        return self.listening is not None and not self.listening.ended.is_set()
 
 
 @asynccontextmanager
-async def _beside(work: object, context: Context) -> AsyncIterator[None]:
+async def _beside(work: Coroutine[Any, Any, None], context: Context) -> AsyncIterator[None]:
     """A task beside the block. When it fails the service stops, and says so."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    task = asyncio.create_task(work)
     task.add_done_callback(lambda _: context.stopping.set())
     try:
         yield
@@ -119,6 +138,7 @@ async def _beside(work: object, context: Context) -> AsyncIterator[None]:
 
 
 def build(settings: IngestSettings) -> Service:
+    """The service; `context.apps["ingest"]` is its port once it serves."""
     ingest = Ingest(settings)
     return Service(
         name="ingest",
@@ -128,6 +148,7 @@ def build(settings: IngestSettings) -> Service:
         life=ingest.life,
         committed=ingest.committed,
         settle=ingest.settle,
+        busy=ingest.busy,
+        api=ingest.api,
         failpoints=FAILPOINTS,
-        checks={"listening": ingest.listens},
     )

@@ -1,11 +1,15 @@
-"""Parquet files of the lake on disk: written whole, on the disk before anybody hears of them, never changed."""
+"""Parquet files of the lake on disk: written whole, on the disk before anybody hears of them, never changed.
+
+DuckDB writes them, as pyarrow knows no VARIANT (docs/adr/0006); Arrow only carries the columns there.
+"""
+# ruff: noqa: S608 - what is put into SQL is quoted by runtime.lake.text and quote, and comes from our own files
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import msgspec
@@ -14,8 +18,10 @@ import pyarrow.compute as pc
 
 from runtime.kafka import Place
 from runtime.lake import TABLES, column, connect, quote, scan, text
-from services.warehouse import domain
-from services.warehouse.domain import Cells, Sheet
+from services.warehouse.domain.names import LONG
+from services.warehouse.domain.names import folder as folder_name
+from services.warehouse.domain.sheets import Sheet
+from services.warehouse.domain.walk import Cells
 
 _ARROW = {
     "UUID": pa.string(), "VARCHAR": pa.string(), "VARIANT": pa.string(), "INTEGER": pa.int32(), "BIGINT": pa.int64(),
@@ -25,10 +31,11 @@ _CELL = {"int": pa.int64(), "float": pa.float64(), "string": pa.string(), "bool"
          "object": pa.bool_()}  # fmt: skip
 _CAST = {"UUID": "{0}::UUID", "VARIANT": "{0}::JSON::VARIANT"}
 _ORDER = {"facts": "event, type, occurred_at", "memberships": "occurred_at", "decisions": "occurred_at"}
-_TAIL = 'topic, partition, "offset"'
+_TAIL = "topic, kafka_partition, kafka_offset"
 # Row groups of mixed files are small, so that a query for one event skips most of them.
 _FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, USE_TMP_FILE false"
 MIXED_GROUP, OWN_GROUP = 16_384, 122_880
+SPILL = "spill"
 NAME = "coalesce(nullif(event, ''), type)"  # of the event, as in the manifest
 
 _json = msgspec.json.Encoder().encode
@@ -56,12 +63,21 @@ class Group(NamedTuple):
     day: date
 
 
-class LakeTrouble(OSError):
+class Target(NamedTuple):
+    """Where merged rows go. group None: into a mixed file. keep: the columns of properties that can hold anything there, None: all."""
+
+    group: Group | None
+    level: int
+    number: int
+    keep: frozenset[str] | None = None
+
+
+class LakeTrouble(OSError):  # noqa: N818
     """The disk or the memory, not the data: the batch runs again."""
 
 
 @contextmanager
-def _trouble() -> Any:
+def _trouble() -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -74,7 +90,7 @@ class Files:
     def __init__(self, folder: Path, threads: int = 2, memory: str = "512MB") -> None:
         self.folder = folder
         self._duck = connect(threads, memory)
-        self._duck.execute(f"SET temp_directory = {text(str(folder / 'spill'))}")
+        self._duck.execute(f"SET temp_directory = {text(str(folder / SPILL / str(os.getpid())))}")
 
     def close(self) -> None:
         self._duck.close()
@@ -83,71 +99,62 @@ class Files:
         """A batch as one mixed file of level 0."""
         table = arrow(sheet)
         selected = []
-        base = dict(TABLES[sheet.dataset])  # type: ignore[index]
+        base = dict(TABLES[sheet.dataset])
         for name in table.column_names:
             cast = _CAST.get(base.get(name, ""), "{0}")
             selected.append(f"{cast.format(quote(name))} AS {quote(name)}")
         self._duck.register("batch", table)
         try:
             query = f"SELECT {', '.join(selected)} FROM batch ORDER BY {_ORDER[sheet.dataset]}, {_TAIL}"
-            return self._copy(query, sheet.dataset, None, None, 0, number)
+            return self._copy(query, sheet.dataset, Target(None, 0, number))
         finally:
             self._duck.unregister("batch")
 
     def groups(self, dataset: str, sources: Sequence[str], least: int) -> list[Group]:
         """The (event, day) groups with at least `least` rows among these files."""
         name = f"{NAME} AS name" if dataset == "facts" else "NULL AS name"
-        told = f"length({NAME}) <= {domain.LONG} AND instr({NAME}, chr(0)) = 0" if dataset == "facts" else "true"
+        told = f"length({NAME}) <= {LONG} AND instr({NAME}, chr(0)) = 0" if dataset == "facts" else "true"
         query = (
-            f"SELECT {name}, occurred_at::DATE AS day FROM {self._scan(dataset, sources)} WHERE {told} "
+            f"SELECT {name}, occurred_at::DATE AS day FROM {scan(self.folder, sources, dataset)} WHERE {told} "
             f"GROUP BY ALL HAVING count(*) >= {least} ORDER BY ALL"
         )
         with _trouble():
             return [Group(*row) for row in self._duck.execute(query).fetchall()]
 
-    def merge(
-        self, dataset: str, sources: Sequence[str], place: tuple[Group | None, int, int], besides: Sequence[Group] = (),
-        keep: set[str] | None = None,
-    ) -> Written | None:  # fmt: skip
-        """The rows of `sources` that belong to a group, or (None) to none of `besides`, as one file; None without rows.
-
-        place: (group, level, number). keep: columns of properties that can hold anything there; None: all.
-        """
-        group, level, number = place
-        table = self._scan(dataset, sources)
+    def merge(self, dataset: str, sources: Sequence[str], target: Target, besides: Sequence[Group] = ()) -> Written:
+        """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file."""
+        group, keep = target.group, target.keep
+        table = scan(self.folder, sources, dataset)
         with _trouble():
             there = [row[0] for row in self._duck.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
-        base = {name for name, _ in TABLES[dataset]}  # type: ignore[index]
+        base = {name for name, _ in TABLES[dataset]}
         names = ", ".join(quote(name) for name in there if keep is None or name in base or name in keep)
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
-        return self._copy(query, dataset, group.event if group else None, group.day if group else None, level, number)
+        return self._copy(query, dataset, target)
 
-    def _scan(self, dataset: str, sources: Sequence[str]) -> str:
-        return scan(self.folder, sources, dataset)  # type: ignore[arg-type]
-
-    def _copy(self, query: str, dataset: str, event: str | None, day: date | None, level: int, number: int) -> Written:
+    def _copy(self, query: str, dataset: str, target: Target) -> Written:
+        event, day = target.group or (None, None)
         folder = self.folder / dataset
-        if day is None:
-            folder /= "mixed"
-        else:
-            folder = (folder if event is None else folder / f"event={domain.safe(event)}") / f"day={day.isoformat()}"
+        if event is not None:
+            folder /= f"event={folder_name(event)}"
+        folder /= "mixed" if day is None else f"day={day.isoformat()}"
         self._make(folder)
-        path = folder / f"{number:012d}.parquet"
+        path = folder / f"{target.number:012d}.parquet"
         draft = path.with_suffix(".writing")
         size = MIXED_GROUP if day is None else OWN_GROUP
         with _trouble():
             self._duck.execute(f"COPY ({query}) TO {text(str(draft))} ({_FORMAT}, ROW_GROUP_SIZE {size})")
             # Read back what was written: the manifest says what is in the file, not what we meant to put there.
             told = self._duck.execute(
-                f'SELECT topic, partition, min("offset"), max("offset"), count(*), epoch_ms(min(occurred_at)), '
-                f"epoch_ms(max(occurred_at)) FROM {scan(folder, [draft.name], dataset)} GROUP BY ALL ORDER BY ALL"  # type: ignore[arg-type]
+                f"SELECT topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(*), epoch_ms(min(occurred_at)), "
+                f"epoch_ms(max(occurred_at)) FROM {scan(folder, [draft.name], dataset)} GROUP BY ALL ORDER BY ALL"
             ).fetchall()
         _to_disk(draft)
         draft.rename(path)
         _to_disk(folder)
         return Written(
-            str(path.relative_to(self.folder)), dataset, event, day, level, sum(r[4] for r in told), path.stat().st_size,
+            str(path.relative_to(self.folder)), dataset, event, day, target.level, sum(r[4] for r in told), path.stat().st_size,
             min((r[5] for r in told), default=0), max((r[6] for r in told), default=0), {(r[0], r[1]): (r[2], r[3]) for r in told},
         )  # fmt: skip
 
@@ -176,8 +183,8 @@ class Files:
         probe.touch()
         now = probe.stat().st_mtime
         found = {}
-        for dataset in TABLES:
-            for path in (self.folder / dataset).rglob("*"):
+        for part in (*TABLES, SPILL):
+            for path in (self.folder / part).rglob("*"):
                 with suppress(FileNotFoundError):
                     if path.is_file():
                         found[str(path.relative_to(self.folder))] = now - path.stat().st_mtime
@@ -200,7 +207,7 @@ def _to_disk(path: Path) -> None:
 def arrow(sheet: Sheet) -> pa.Table:
     """The sheet as an Arrow table: VARIANT columns as JSON text, which the copy turns over."""
     arrays: dict[str, pa.Array] = {}
-    for name, kind in TABLES[sheet.dataset]:  # type: ignore[index]
+    for name, kind in TABLES[sheet.dataset]:
         if kind == "VARIANT":
             texts = [_json(sheet.rest[row]).decode() if row in sheet.rest else None for row in range(sheet.count)]
             arrays[name] = pa.array(texts, pa.string())

@@ -7,22 +7,23 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+
+import msgspec
 
 from runtime.batch import Emit, Item, Tx
-from runtime.failpoints import quiet
+from runtime.failpoints import Failpoint, quiet
 from runtime.kafka import Record
 from runtime.lake import column
 from runtime.process import Context
-from schemas import facts as fact_schema
-from schemas.facts import Fact
 from schemas.memberships import Membership
 from schemas.memberships import decode as decode_membership
 from schemas.messages import Decision, decode_decision
 from schemas.topics import DECISIONS, MEMBERSHIPS
-from services.warehouse import domain, store
-from services.warehouse.domain import Sheet
-from services.warehouse.files import Files, Written
+from services.warehouse import store
+from services.warehouse.domain import sheets
+from services.warehouse.domain.sheets import Sheet
+from services.warehouse.domain.walk import Stored
+from services.warehouse.files import Files, Target, Written
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,11 @@ GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
 SWEEP_S = 600.0
 
 
-def decode_fact(record: Record) -> Fact:
-    return fact_schema.decode(record.value or b"")
+_decode_fact = msgspec.json.Decoder(Stored).decode
+
+
+def decode_fact(record: Record) -> Stored:
+    return _decode_fact(record.value or b"")
 
 
 def decode_change(record: Record) -> Membership | None:
@@ -57,7 +61,7 @@ class Handler:
         self._pace = pace_s
         self._context: Context | None = None
         self._files: Files | None = None
-        self._failpoint = quiet
+        self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._next_sweep = 0.0
 
@@ -77,9 +81,9 @@ class Handler:
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
-        sheets = await asyncio.to_thread(_sheets, items)
+        found = await asyncio.to_thread(_sheets, items)
         written = []
-        for sheet, number in zip(sheets, await store.numbers(tx.connection, len(sheets)), strict=True):
+        for sheet, number in zip(found, await store.numbers(tx.connection, len(found)), strict=True):
             seen = {key: len(cells.rows) for key, cells in sheet.cells.items()}
             sheet.spill(await store.learn(tx.connection, seen, tx.now) if seen else ())
             written.append(await asyncio.to_thread(self.files.write, sheet, number))
@@ -135,15 +139,16 @@ class Handler:
         async with self._context.db.connection() as connection:
             places = await store.numbers(connection, len(groups) + 1)
             known = await store.known(connection, {g.event for g in groups if g.event is not None})
-        new = []
+        targets = []
         for group, number in zip(groups, places, strict=False):
-            keep = {column(key.scope, key.path, key.kind) for key in known if key.event == group.event}
-            place = (group, run.level + 1 if run.day else 1, number)
-            new.append(await asyncio.to_thread(files.merge, run.dataset, run.files, place, (), keep))
+            keep = frozenset(column(key.scope, key.path, key.kind) for key in known if key.event == group.event)
+            targets.append(Target(group, run.level + 1 if run.day else 1, number, keep))
+        new = [await asyncio.to_thread(files.merge, run.dataset, run.files, target) for target in targets]
         if run.day is None:
-            rest = (None, run.level + 1, places[-1])
+            rest = Target(None, run.level + 1, places[-1])
             new.append(await asyncio.to_thread(files.merge, run.dataset, run.files, rest, groups))
-        return new
+        await asyncio.to_thread(files.remove, [f.file for f in new if not f.rows])
+        return [f for f in new if f.rows]
 
     async def sweep(self) -> int:
         """Remove replaced files after 15 minutes, and after an hour those that no manifest lists. Returns how many."""
@@ -161,10 +166,10 @@ class Handler:
 
 
 def _sheets(items: Sequence[Item]) -> list[Sheet]:
-    rows: dict[str, list[Any]] = {}
+    rows: dict[str, list[sheets.Row]] = {}
     for item in items:
         topic = item.place[0]
         dataset = topic if topic in (MEMBERSHIPS.name, DECISIONS.name) else "facts"
         rows.setdefault(dataset, []).append((topic, item.place[1], item.offset, item.value))
-    turn = {"facts": domain.facts, MEMBERSHIPS.name: domain.memberships, DECISIONS.name: domain.decisions}
+    turn = {"facts": sheets.facts, MEMBERSHIPS.name: sheets.memberships, DECISIONS.name: sheets.decisions}
     return [turn[dataset](found) for dataset, found in sorted(rows.items())]

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from runtime.db import Connection
-from services.warehouse.domain import MAX_PROPERTIES, Key, conflicts, may_have_column
+from services.warehouse.domain.names import MAX_COLUMNS, Key, conflicts, may_have_column
 from services.warehouse.files import Written
 
 NUMBERS = "SELECT nextval('file_number') FROM generate_series(1, $1)"
@@ -32,7 +32,7 @@ SELECT dataset, event, day, level, array_agg(file ORDER BY file) AS files FROM m
 WHERE removed_at IS NULL AND rows < $2 GROUP BY dataset, event, day, level HAVING count(*) >= $1
 ORDER BY level, dataset, event, day
 """
-REPLACE = "UPDATE manifest SET removed_at = $2, replaced_by = $3 WHERE file = ANY($1) AND removed_at IS NULL RETURNING file"
+REPLACE = "UPDATE manifest SET removed_at = $2, replaced_by = $3 WHERE file = ANY($1) AND removed_at IS NULL RETURNING rows"
 LISTED = "SELECT file, removed_at IS NOT NULL AS removed FROM manifest"
 FORGET = "DELETE FROM manifest WHERE file = ANY($1) AND removed_at IS NOT NULL"
 
@@ -81,7 +81,7 @@ async def learn(connection: Connection, seen: Mapping[Key, int], now: int) -> se
         counts[key.event] += 1
     fresh = []
     for key in seen:
-        if key not in allowed and may_have_column(key) and counts[key.event] < MAX_PROPERTIES:
+        if key not in allowed and may_have_column(key) and counts[key.event] < MAX_COLUMNS:
             counts[key.event] += 1
             fresh.append(key)
     if fresh:
@@ -110,6 +110,9 @@ async def replace(connection: Connection, old: Sequence[str], new: Sequence[Writ
     gone = await connection.fetch(REPLACE, list(old), now, [f.file for f in new])
     if len(gone) != len(old):
         raise Replaced("another process merged some of these files")
+    before, after = sum(row["rows"] for row in gone), sum(f.rows for f in new)
+    if before != after:
+        raise RuntimeError(f"{before} rows went into a merge of {list(old)} and {after} came out")
     await add(connection, new, now)
 
 

@@ -1,26 +1,37 @@
 """How facts enter: over HTTP as every client does, or straight into the topic as a backend may. Answers which got a 2xx."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import msgspec
+from aiokafka.errors import KafkaError
 
 from runtime.clock import wall_ms
-from runtime.kafka import Producer, SendFailed
+from runtime.kafka import Out, Producer, SendFailed
 from runtime.publisher import Outgoing, Publisher
 from runtime.settings import Settings
+from schemas.definitions import Published
 from schemas.facts import Fact, encode
 from schemas.ids import derive, partition_of
-from tests.chaos.stream import Call
+from schemas.write_keys import hash_of
+from tests.chaos.stream import SOURCES, Call
+from tests.support.live import until
+
+OWN = {"user_id": "userId", "anonymous_id": "anonymousId"}  # identifiers with a field of their own in a call
 
 
 class Entry(Protocol):
     """A door. `post` answers the calls that were acknowledged; the others may or may not have been kept: send them again."""
 
     async def post(self, calls: Sequence[Call]) -> Sequence[Call]: ...
+
+    async def post_file(self, calls: Sequence[Call]) -> Sequence[Call]: ...
+
+    async def publish_keys(self) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -39,6 +50,12 @@ class TopicEntry:
         except SendFailed:
             return ()
         return calls
+
+    async def post_file(self, calls: Sequence[Call]) -> Sequence[Call]:
+        return await self.post(calls)
+
+    async def publish_keys(self) -> None:
+        """A backend has none."""
 
     def _record(self, call: Call, now: int) -> Outgoing:
         fact = Fact(
@@ -62,44 +79,109 @@ class TopicEntry:
 
 
 class HttpEntry:
-    """`/v1/batch` for the first lane, `/v1/import` for the second; the write key is the user of Basic authorization."""
+    """The ingest service, as SDKs and the gateway call it: a write key per source, `/v1/batch`, `/v1/import`, and files.
 
-    def __init__(self, url: str, keys_file: Path) -> None:
-        keys = json.loads(keys_file.read_text(encoding="utf-8"))
-        self._client = httpx.AsyncClient(base_url=url, auth=(keys["write_key"], ""), timeout=30, trust_env=False)
+    service, internal: its base addresses; secret: the token of the internal one. The keys are documents, published as the gateway does.
+    """
+
+    def __init__(self, settings: Settings, service: str, internal: str, token: str) -> None:
+        self._settings = settings
+        self._client = httpx.AsyncClient(base_url=service, timeout=20, trust_env=False)
+        self._internal = httpx.AsyncClient(
+            base_url=internal, timeout=20, trust_env=False, headers={"authorization": f"Bearer {token}"}
+        )
+        self._version = 0
+
+    async def open(self) -> "HttpEntry":
+        """Publish the keys; returns when they are in force."""
+        await self.publish_keys()
+        await until(self._known, 60)
+        return self
+
+    async def publish_keys(self) -> None:
+        """A new version of every key: the same again, so that ingest has documents to read."""
+        self._version += 1
+        places: dict[int, list[Out]] = {}
+        for source in SOURCES:
+            hashed = hash_of(f"key of {source}")
+            body = encode({"hash": hashed, "brand": "shop", "source": source})
+            document = Published(kind="write_key", key=hashed, version=self._version, pointer=True, body=msgspec.Raw(body))
+            name = f"write_key:{hashed}@{self._version}"
+            places.setdefault(partition_of(name, self._settings.partitions), []).append((name.encode(), encode(document), []))
+        producer = Producer(self._settings, "gateway")
+        try:
+            await producer.start()
+            for partition, records in places.items():
+                await producer.send("definitions", partition, records)
+        except (SendFailed, KafkaError):
+            return  # the broker is away; the keys in force stay
+        finally:
+            await producer.stop()
+
+    async def _known(self) -> bool:
+        try:
+            answers = [await self._client.post("/v1/batch", json={"batch": []}, auth=(f"key of {s}", "")) for s in SOURCES]
+        except httpx.HTTPError:
+            return False
+        return all(answer.status_code != 401 for answer in answers)
 
     async def post(self, calls: Sequence[Call]) -> Sequence[Call]:
-        live = [call for call in calls if call.lane == "live"]
-        bulk = [call for call in calls if call.lane == "bulk"]
-        return [*await self._send("/v1/batch", live), *await self._send("/v1/import", bulk)]
+        """Sources and lanes side by side: they share no key."""
+        doors = [(path, lane, source) for path, lane in (("/v1/batch", "live"), ("/v1/import", "bulk")) for source in SOURCES]
+        answers = await asyncio.gather(
+            *(self._send(path, source, [c for c in calls if (c.lane, c.source) == (lane, source)]) for path, lane, source in doors)
+        )
+        return [call for answer in answers for call in answer]
 
-    async def _send(self, path: str, calls: Sequence[Call]) -> Sequence[Call]:
+    async def _send(self, path: str, source: str, calls: Sequence[Call]) -> Sequence[Call]:
         if not calls:
             return ()
+        body = {"batch": [_segment(call) for call in calls]}
         try:
-            answer = await self._client.post(path, json={"batch": [_segment(call) for call in calls]})
+            answer = await self._client.post(path, json=body, auth=(f"key of {source}", ""))
         except httpx.HTTPError:
             return ()
-        if answer.status_code in (400, 401, 404, 413):
-            raise RuntimeError(f"{path} refused the stream for good: {answer.status_code} {answer.text[:300]}")
-        return calls if answer.is_success else ()
+        return calls if _is_kept(answer, path) else ()
+
+    async def post_file(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """An import. Without an idempotency key: a repeat is another import, whose facts have the same ids."""
+        rows = "".join(f"{c.message},{c.identifiers[0].removeprefix('user_id:')},{c.occurred_at}\n" for c in calls)
+        mapping = {
+            "call": "track", "event": "Seen", "identifiers": {"user_id": "user"}, "message_id": "{message}", "timestamp": "at",
+            "properties": {"message": "message"}, "source": calls[0].source, "brand": "shop",
+        }  # fmt: skip
+        try:
+            answer = await self._internal.post(
+                "/internal/imports", params={"mapping": json.dumps(mapping)}, content=f"message,user,at\n{rows}".encode()
+            )
+        except httpx.HTTPError:
+            return ()
+        return calls if _is_kept(answer, "/internal/imports") else ()
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._internal.aclose()
+
+
+def _is_kept(answer: httpx.Response, path: str) -> bool:
+    if answer.is_client_error and answer.status_code != 429:
+        raise RuntimeError(f"{path} refused for good: {answer.status_code} {answer.text[:500]}")
+    return answer.is_success
 
 
 def _segment(call: Call) -> dict[str, Any]:
     """The call as an official SDK sends it; addresses go along as externalIds, so that they name without being attributes."""
-    named = dict(i.split(":", 1) for i in call.identifiers)
+    named = [i.split(":", 1) for i in call.identifiers]
+    own = {kind: value for kind, value in named if kind in OWN}
     body: dict[str, Any] = {
         "type": call.kind,
         "messageId": call.message,
         "timestamp": datetime.fromtimestamp(call.occurred_at / 1000, UTC).isoformat(),
-        "context": {"externalIds": [{"id": v, "type": k} for k, v in named.items() if k not in ("user_id", "anonymous_id")]},
+        "context": {"externalIds": [{"id": value, "type": kind} for kind, value in named if kind not in OWN]},
         "properties": {"message": call.message},
     }
     if call.kind == "track":
         body["event"] = "Seen"
     else:
         body["traits"] = call.attributes
-    return body | {field: named[kind] for kind, field in (("user_id", "userId"), ("anonymous_id", "anonymousId")) if kind in named}
+    return body | {OWN[kind]: value for kind, value in own.items()}

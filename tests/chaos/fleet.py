@@ -10,26 +10,42 @@ from pathlib import Path
 
 from deploy.local.processes import MARK
 from runtime.failpoints import LOOP, RELAY
+from tests.conftest import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One service: how many processes of it run, what it reads to its end before all is quiet, and where it may be killed."""
+    """One service: how many processes of it run, what it reads to its end before all is quiet, and where it may be killed.
+
+    ports: variables that get a free port each; with them there is one process. waits: SQL that counts what it has still to do.
+    """
 
     name: str
     workers: int
     reads: tuple[str, ...]
     failpoints: tuple[str, ...]
+    ports: tuple[str, ...] = ()
+    waits: str = ""
 
     @property
     def points(self) -> list[str]:
         return [f"{self.name}.{point}" for point in self.failpoints]
 
 
-# A service that comes is one line here. Its own points stand beside those of the machine.
-SERVICES = (Kind("profile", 2, ("facts.raw", "facts.raw.bulk"), (*LOOP, *RELAY)),)
+# A service that comes is one line here. Its own points stand beside those of the machine that it passes.
+SERVICES = (
+    Kind(
+        "ingest",
+        1,
+        ("definitions",),
+        (*LOOP, "import_published", "import_noted"),
+        ("OTKLIK_INGEST_PORT", "OTKLIK_ADMIN_PORT_OWN"),
+        "SELECT count(*) FROM ingest.import WHERE state = 'running'",
+    ),
+    Kind("profile", 2, ("facts.raw", "facts.raw.bulk"), (*LOOP, *RELAY)),
+)
 
 
 @dataclass
@@ -49,6 +65,7 @@ class Fleet:
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self._home = home
         self._environment = {**os.environ, **environment, MARK: str(home), "OTKLIK_FAILPOINTS": str(home / "failpoints")}
+        self.ports = {kind.name: dict(zip(kind.ports, free_ports(len(kind.ports)), strict=True)) for kind in SERVICES}
         self.workers: dict[str, Worker] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -106,11 +123,12 @@ class Fleet:
             await asyncio.sleep(0.1)
 
     def _run(self, kind: Kind, name: str) -> subprocess.Popen[bytes]:
+        ports = {variable: str(port) for variable, port in self.ports[kind.name].items()}
         with (self._home / "logs" / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"services.{kind.name}"],
                 cwd=ROOT,
-                env={**self._environment, "OTKLIK_INSTANCE": name},
+                env={**self._environment, **ports, "OTKLIK_INSTANCE": name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.chaos.entry import Entry
@@ -11,6 +11,7 @@ from tests.chaos.stream import Call, Stream
 
 CLIENTS = 4
 WAITING = 4  # batches ahead of a client
+FILE_ROWS, FILE_EVERY_S = 60, 0.7
 
 
 class Load:
@@ -26,7 +27,6 @@ class Load:
         self._hurry = asyncio.Event()
         self._queues: list[asyncio.Queue[list[Call] | None]] = [asyncio.Queue(WAITING) for _ in range(CLIENTS)]
         self.accepted = 0
-        self.again = 0
         self.keys: dict[str, str] = {}
 
     def finish(self) -> None:
@@ -35,6 +35,7 @@ class Load:
 
     async def run(self) -> None:
         clients = [asyncio.create_task(self._client(queue)) for queue in self._queues]
+        files = asyncio.create_task(self._files())
         try:
             for batch in self._stream.batches():
                 for number, queue in enumerate(self._queues):
@@ -48,9 +49,9 @@ class Load:
                     await self._pause(len(batch) / self._rate)
             for queue in self._queues:
                 await queue.put(None)
-            await asyncio.gather(*clients)
+            await asyncio.gather(*clients, files)
         finally:
-            for client in clients:
+            for client in (*clients, files):
                 client.cancel()
             self._file.close()
 
@@ -60,18 +61,27 @@ class Load:
         except TimeoutError:
             return
 
+    async def _files(self) -> None:
+        """Files to import and new versions of documents, one after the other, until the end."""
+        while not self._hurry.is_set():
+            rows = self._stream.file(FILE_ROWS)
+            await self._until_kept(self._entry.post_file, rows)
+            await self._entry.publish_keys()
+            await self._pause(FILE_EVERY_S)
+
     async def _client(self, queue: "asyncio.Queue[list[Call] | None]") -> None:
         """The order of a key holds because a client goes on only when all of its batch is acknowledged."""
         while (calls := await queue.get()) is not None:
-            waiting: Sequence[Call] = calls
-            while waiting:
-                done = await self._entry.post(waiting)
-                self._note(done)
-                taken = set(map(id, done))
-                waiting = [call for call in waiting if id(call) not in taken]
-                if waiting:
-                    self.again += len(waiting)
-                    await asyncio.sleep(0.3)
+            await self._until_kept(self._entry.post, calls)
+
+    async def _until_kept(self, post: Callable[[Sequence[Call]], Awaitable[Sequence[Call]]], calls: Sequence[Call]) -> None:
+        while calls:
+            done = await post(calls)
+            self._note(done)
+            taken = set(map(id, done))
+            calls = [call for call in calls if id(call) not in taken]
+            if calls:
+                await asyncio.sleep(0.3)
 
     def _note(self, done: Sequence[Call]) -> None:
         for call in done:

@@ -20,10 +20,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)  # not this folder: its modules are tests.chaos.*
 
+from runtime.internal import token  # noqa: E402
+from runtime.process import secret  # noqa: E402
 from tests.chaos import verify  # noqa: E402
 from tests.chaos.disturb import FAST, FULL, Chaos  # noqa: E402
-from tests.chaos.entry import Entry, TopicEntry  # noqa: E402
-from tests.chaos.fleet import Fleet  # noqa: E402
+from tests.chaos.entry import Entry, HttpEntry, TopicEntry  # noqa: E402
+from tests.chaos.fleet import SERVICES, Fleet  # noqa: E402
 from tests.chaos.load import Load  # noqa: E402
 from tests.chaos.servers import Servers  # noqa: E402
 from tests.chaos.stream import Stream  # noqa: E402
@@ -41,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--facts", type=int, default=None, help="at least so many (20000; with --fast 5000)")
     parser.add_argument("--minutes", type=float, default=None, help="no new trouble after that")
     parser.add_argument("--fast", action="store_true", help="a short run: each point once, two freezes, every server restarted")
+    parser.add_argument("--entry", choices=("http", "topic"), default="http", help="through ingest, or as a backend into the topic")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run")
     given = parser.parse_args()
     given.seed = int.from_bytes(os.urandom(4)) if given.seed is None else given.seed
@@ -67,10 +70,11 @@ class Run:
         """Start, disturb, come to rest, compare. Returns the figures."""
         await asyncio.to_thread(self._servers.up)
         fleet = Fleet(self._home, self._servers.environment())
-        entry: Entry = TopicEntry(self._servers.settings())
         fleet.start()
+        entry: Entry | None = None
         try:
             await self._ready()
+            entry = await self._door(fleet)
             chaos = Chaos(fleet, self._servers, self._home / "failpoints", self._given.seed, self._plan, self.say)
             self.load = Load(Stream(self._given.seed), entry, self._home / "accepted.jsonl", self._given.facts, self._plan.posting)
             await self._disturbed(chaos, self.load)
@@ -78,7 +82,8 @@ class Run:
             found = await self._compared(fleet)
         finally:
             await fleet.stop()
-            await entry.close()
+            if entry:
+                await entry.close()
         return self._figures(chaos, found, fleet)
 
     async def _ready(self) -> None:
@@ -86,10 +91,18 @@ class Run:
         connection = await self._servers.connect()
         try:
             await until(lambda: connection.fetchval("SELECT to_regclass('runtime.move')"), 60)
-            await until(lambda: connection.fetchval("SELECT count(*) FROM runtime.move"), 60)
+            everybody = f"SELECT count(*) = {len(SERVICES)} FROM runtime.move"
+            await until(lambda: connection.fetchval(everybody), 60)
         finally:
             await connection.close()
         self.say("services are up")
+
+    async def _door(self, fleet: Fleet) -> Entry:
+        settings = self._servers.settings()
+        if self._given.entry == "topic":
+            return TopicEntry(settings)
+        service, internal = (f"http://127.0.0.1:{port}" for port in fleet.ports["ingest"].values())
+        return await HttpEntry(settings, service, internal, token(secret(settings))).open()
 
     async def _disturbed(self, chaos: Chaos, load: Load) -> None:
         posting = asyncio.create_task(load.run())

@@ -41,11 +41,12 @@ class Servers:
             "OTKLIK_KEYS_FILE": str(self.local.keys_file),
             "OTKLIK_SESSION_TIMEOUT_MS": "6000",
             "OTKLIK_TRANSACTION_TIMEOUT_S": "12",
+            "OTKLIK_IMPORT_ROWS": "20",
         }
 
     def settings(self) -> Settings:
         """The same for the runner's own readers and producers."""
-        return Settings(kafka=self.local.kafka, DATABASE_URL=self.database_url, session_timeout_ms=6000)
+        return Settings(kafka=self.local.kafka, DATABASE_URL=self.database_url, keys_file=self.local.keys_file)
 
     def signal(self, name: str, number: signal.Signals) -> int:
         """Send a signal to a server; its supervisor starts it again. Returns the pid it had."""

@@ -45,10 +45,21 @@ class Stream:
         self._random = random.Random(seed)
         self._recent: deque[Call] = deque(maxlen=3000)
         self.made = 0
+        self._files = 0
 
     def batches(self) -> Iterator[list[Call]]:
         while True:
             yield self._batch(self._random.randint(10, 250))
+
+    def file(self, size: int) -> list[Call]:
+        """Rows of a file: facts of its own source, of the accounts that are known by now."""
+        self._files += 1
+        made = []
+        for row in range(1, size + 1):
+            user = names(self._random.randrange(max(1, self.made // NEW_ACCOUNT_EVERY)))[0]
+            at, name = BASE - self._random.randrange(2000) * 43_200, f"f{self._files}"
+            made.append(Call(row, f"{name}-{row}", name, "bulk", "track", (user,), at, {}))
+        return made
 
     def _batch(self, size: int) -> list[Call]:
         calls: list[Call] = []

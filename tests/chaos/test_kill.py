@@ -10,6 +10,7 @@ from tests.chaos.verify import consumed
 from tests.support.live import fact, publish, read, settings, until
 
 FACTS = 120
+PROFILE = next(kind for kind in SERVICES if kind.name == "profile")
 
 
 def arm(home: Path, point: str) -> None:
@@ -20,7 +21,7 @@ def arm(home: Path, point: str) -> None:
 
 async def killed(fleet: Fleet) -> None:
     """Start a process; it must fall at the point that is armed."""
-    fleet.add(SERVICES[0], 1)
+    fleet.add(PROFILE, 1)
     worker = fleet.workers["profile-1"]
     await until(lambda: worker.process.poll() is not None, 30)
     assert worker.process.returncode == -9
@@ -42,7 +43,7 @@ async def test_killed_before_the_commit_and_after_the_send(kafka, database, topi
     await killed(fleet)
     assert await read(config, "facts") != []  # sent, and not yet deleted from the outbox
 
-    fleet.add(SERVICES[0], 1)
+    fleet.add(PROFILE, 1)
     connection = await asyncpg.connect(database)
     try:
         await until(lambda: everything_told(connection), 30)

@@ -67,6 +67,8 @@ async def _behind(connection: asyncpg.Connection, ends: dict[Place, int]) -> str
                 return f"{kind.name} stands at {marks.get(place)} of {end} in {place[0]}-{place[1]}"
         if count := await connection.fetchval(f"SELECT count(*) FROM {kind.name}.outbox"):
             return f"{count} rows wait in the outbox of {kind.name}"
+        if kind.waits and (count := await connection.fetchval(kind.waits)):
+            return f"{kind.name} has still to do {count}"
     return ""
 
 

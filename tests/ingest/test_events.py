@@ -79,6 +79,14 @@ def test_page_and_screen(kind, event):
     assert fact_of({"type": kind, "name": "Home", "properties": {"name": "Own"}}).properties == {"name": "Own"}
 
 
+def test_addresses_in_properties_are_somebody_elses():
+    sent = {"email": "friend@example.org", "phone": "+442079460958", "telegram_id": 5}
+    fact = fact_of({"type": "track", "event": "Referral Sent", "properties": sent})
+    assert fact.identifiers == ("user_id:u1",)
+    assert fact.properties == sent
+    assert fault_of({"type": "track", "event": "Form Sent", "userId": None, "properties": sent}).code == "identifiers_missing"
+
+
 def test_group_names_a_company_not_the_person():
     fact = fact_of({"type": "group", "groupId": 7, "traits": {"email": "office@example.org", "group_id": "x"}})
     assert fact.properties == {"group_id": "7", "email": "office@example.org"}

@@ -73,6 +73,22 @@ def test_the_sources_currency_and_none():
     assert convert({"products": "none", "price": 1}, None, "p") == {"products": "none", "price": 1}
 
 
+@pytest.mark.parametrize("name", ["value", "discount", "amount", "check"])
+def test_names_that_may_mean_anything_are_money_only_beside_a_currency(name):
+    assert convert({name: 5, "products": [{name: 7}]}, "GBP", "p") == {name: 5, "products": [{name: 7}]}
+    converted = convert({name: 5, "currency": "EUR", "products": [{name: 7}]}, "GBP", "p")
+    assert (converted[name]["minor"], converted["products"][0][name]["currency"]) == (500, "EUR")
+    assert convert({"products": [{name: 5, "currency": "GBP"}, {name: 5}]}, None, "p") == {
+        "products": [{name: gbp(500), "currency": "GBP"}, {name: 5}]
+    }
+    assert convert({name: 5, "currency": "$"}, "GBP", "p")[name] == 5
+
+
+@pytest.mark.parametrize("name", ["revenue", "total", "subtotal", "price", "tax", "shipping"])
+def test_names_that_are_always_money_take_the_sources_currency(name):
+    assert convert({name: 5, "products": [{name: 7}]}, "GBP", "p") == {name: gbp(500), "products": [{name: gbp(700)}]}
+
+
 def test_an_amount_beyond_64_bits_is_refused():
     with pytest.raises(Refusal) as caught:
         convert({"products": [{}, {"price": 1e300}]}, "GBP", "properties")

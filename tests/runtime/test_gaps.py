@@ -54,10 +54,11 @@ async def test_a_batch_above_the_watermark_is_read_again_and_its_neighbours_are_
         await until(all_passed(context, 400))
         lane = context.loop.lanes[0]
         before = dict(await rows(context, "SELECT partition, next_offset FROM watermark WHERE topic = 'facts.raw'"))
-        async with lane.reader.in_flight:  # between two batches
-            async with context.db.transaction() as connection:
-                await connection.execute("UPDATE watermark SET next_offset = next_offset / 2, fingerprint = 0 WHERE topic = 'facts.raw'")
-                await connection.execute("UPDATE applied SET times = 0")
+        async with lane.reader.in_flight, context.db.transaction() as connection:  # between two batches
+            await connection.execute(
+                "UPDATE watermark SET next_offset = next_offset / 2, fingerprint = 0 WHERE topic = 'facts.raw'"
+            )
+            await connection.execute("UPDATE applied SET times = 0")
         for partition in range(4):  # news of one partition at a time: each gap is found on its own
             key = next(k for k in map(str, range(100)) if partition_of(k, 4) == partition)
             await publish(config, [fact(f"new{partition}", "user_id:1")], key=key)
@@ -242,7 +243,9 @@ async def test_control_records_of_a_transactional_producer_are_gaps_to_go_over(c
                 await producer.begin_transaction()
                 for one in sent[start : start + 10]:
                     value = one if outcome == "commit" else fact(f"never {one.id}", "user_id:1")
-                    await producer.send_and_wait(config.topic("facts.raw"), encode(value), key=one.identifiers[0].encode(), partition=start // 10)
+                    await producer.send_and_wait(
+                        config.topic("facts.raw"), encode(value), key=one.identifiers[0].encode(), partition=start // 10
+                    )
                 await (producer.commit_transaction() if outcome == "commit" else producer.abort_transaction())
             await until(all_applied(context, start + 10))  # the marker of the commit is the log's end each time
         await producer.stop()

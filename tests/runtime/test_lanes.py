@@ -1,5 +1,6 @@
 """The second lane waits while the first is busy, and still gets its tenth. Counted, not timed."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -15,16 +16,16 @@ ROWS = 100
 class Lane:
     """A lane with `waiting` records; one batch takes at most `bound` of them."""
 
-    def __init__(self, waiting: int, bound: int = ROWS) -> None:
-        self.waiting, self.bound, self.fetching = waiting, bound, None
-        self.reader = self
+    def __init__(self, waiting: int, bound: int = ROWS, name: str = "live") -> None:
+        self.waiting, self.bound, self.fetching, self.name = waiting, bound, None, name
+        self.reader, self.joining, self.fetches = self, False, 0
 
     @property
     def buffer(self) -> dict:
         return {("t", 0): [1]} if self.waiting else {}
 
     async def fetch(self, _timeout, _rows) -> None:
-        return None
+        self.fetches += 1
 
 
 class Loop:
@@ -32,7 +33,9 @@ class Loop:
 
     def __init__(self, *lanes: Lane, rows: int = ROWS) -> None:
         self.lanes, self.rows, self.settings = lanes, rows, Settings(batch_rows=2000)
-        self.service, self.clock = SimpleNamespace(timers=None), SimpleNamespace(last_known_ms=lambda: 0)
+        self.closed: set[str] = set()
+        self.service = SimpleNamespace(timers=None, may_read=lambda name: name not in self.closed)
+        self.clock, self.pulse, self.fresh_at = SimpleNamespace(last_known_ms=lambda: 0), 0, 0
         self.taken: list[tuple[int, int]] = []
 
     async def take(self, lane: Lane) -> int:
@@ -73,6 +76,22 @@ async def test_the_first_lane_goes_first():
     order = [which for which, _ in loop.taken]
     assert order[0] == 0 and order[:18].count(1) <= 2
     assert loop.lanes[0].waiting == 0
+
+
+async def test_a_lane_that_may_not_be_read_is_left_alone_and_the_loop_rests():
+    loop = Loop(Lane(500), Lane(500, name="bulk"))
+    loop.closed = {"live", "bulk"}
+    driver = Driver(loop)
+    resting = asyncio.create_task(driver._live())
+    await until(lambda: loop.pulse)
+    await asyncio.wait({resting}, timeout=0.1)
+    assert not resting.done() and loop.taken == [] and loop.lanes[0].fetches == loop.lanes[1].fetches == 0
+    assert loop.fresh_at == 0  # what it knows grows old meanwhile
+    loop.closed = {"bulk"}
+    driver.wake.set()
+    await resting
+    await driver._live()
+    assert loop.taken == [(0, 100)]
 
 
 async def test_a_burst_of_the_second_lane_holds_no_fact_of_the_first_up(config):

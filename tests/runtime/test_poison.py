@@ -1,13 +1,12 @@
 """One bad record is buried and its neighbours go on; a service that can handle nothing stops; trouble of the machine buries nobody."""
 
-
 import pytest
 
 from runtime.batch import Emit
 from runtime.poison import TooMuchPoison, Vault, name_of
 from runtime.process import secret
 from runtime.service import Consumes
-from schemas.facts import decode, encode
+from schemas.facts import decode
 from schemas.topics import DECISIONS, FACTS
 from tests.runtime.toys import all_passed, applied, counter, decode_fact, opened
 from tests.support.live import fact, publish, rows, running, until
@@ -105,7 +104,8 @@ async def test_an_emit_too_large_for_a_record_buries_its_cause(config):
     async def handle(tx, items):
         big = b"x" * 900_000
         return [
-            Emit(FACTS.name, "k", b'{"x":"' + (big if item.value.id == everything[30].id else b"") + b'"}', tx.at(item)) for item in items
+            Emit(FACTS.name, "k", b'{"x":"' + (big if item.value.id == everything[30].id else b"") + b'"}', tx.at(item))
+            for item in items
         ]
 
     await publish(config, everything)
@@ -140,7 +140,13 @@ async def test_connections_that_die_in_the_batch_bury_nobody_and_apply_once(conf
 
 
 async def test_a_slow_statement_and_a_deadlock_bury_nobody(config):
-    kinds = iter(["SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)", "deadlock", "SET LOCAL transaction_read_only = on; UPDATE total SET n = n"])
+    kinds = iter(
+        [
+            "SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)",
+            "deadlock",
+            "SET LOCAL transaction_read_only = on; UPDATE total SET n = n",
+        ]
+    )
 
     async def troubled(tx, _items) -> None:
         kind = next(kinds, None)
@@ -182,7 +188,32 @@ async def test_dead_letters_hold_odd_texts(config):
         assert set(await applied(context)) == {fact("good", "user_id:1").id}
 
 
-def test_encode_is_the_contract():
-    assert decode(encode(facts(1)[0])) == facts(1)[0]
+@pytest.mark.parametrize(
+    ("statement", "value"), [("SELECT $1::bigint", 2**70), ("SELECT $1::text", "a\x00b"), ("SELECT $1::int", "x")]
+)
+async def test_what_the_database_cannot_take_is_the_records_fault(config, statement, value):
+    async def before(tx, items) -> None:
+        if any(item.value.event == "odd" for item in items):
+            await tx.connection.execute(statement, value)
+
+    await publish(config, [fact("1", "user_id:1", event="odd"), fact("2", "user_id:1")])
+    async with running(config, counter(before)) as (context,):
+        await until(all_passed(context, 2))
+        assert len(await buried(context)) == 1 and len(await applied(context)) == 1
 
 
+async def test_whatever_the_client_says_of_a_lost_connection_is_passing_trouble(config):
+    import asyncpg
+
+    said = iter(
+        [asyncpg.InternalClientError("cannot switch to state 12"), asyncpg.PostgresIOError("x"), asyncpg.InternalServerError("x")]
+    )
+
+    async def before(_tx, _items) -> None:
+        if (error := next(said, None)) is not None:
+            raise error
+
+    await publish(config, facts(5))
+    async with running(config, counter(before)) as (context,):
+        await until(all_passed(context, 5))
+        assert await buried(context) == [] and len(await applied(context)) == 5

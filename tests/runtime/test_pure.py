@@ -36,7 +36,9 @@ def decode_stub(record):
 
 
 values = st.sampled_from([b"{}", b"{}", b"{}", b"bad", b"skip"])
-partitions = st.lists(st.lists(st.tuples(values, st.integers(0, 50), st.integers(1, 3)), min_size=1, max_size=12), min_size=1, max_size=4)
+partitions = st.lists(
+    st.lists(st.tuples(values, st.integers(0, 50), st.integers(1, 3)), min_size=1, max_size=12), min_size=1, max_size=4
+)
 
 
 def batches(shape) -> dict[Place, list]:
@@ -80,8 +82,8 @@ def test_halves_cover_the_same_offsets_exactly(shape, data):
     index = data.draw(st.integers(0, len(items)))
     left, right = whole.halves(index)
     assert [*left.items, *right.items] == items
-    for place in firsts:
-        assert left.firsts[place] == firsts[place] and right.ends[place] == ends[place]
+    for place, first in firsts.items():
+        assert left.firsts[place] == first and right.ends[place] == ends[place]
         assert left.ends[place] == right.firsts[place]
         assert left.firsts[place] <= left.ends[place] <= right.ends[place]
     for half in (left, right):
@@ -120,7 +122,9 @@ def test_gap_names_partitions_that_start_above_their_watermark():
 
 # ---- pack
 
-emits = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["facts", "decisions"]), st.text(max_size=3), st.integers(0, 300)), max_size=40)
+emits = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["facts", "decisions"]), st.text(max_size=3), st.integers(0, 300)), max_size=40
+)
 
 
 @given(emits)
@@ -165,11 +169,17 @@ def test_pack_refuses_emits_that_a_consumer_would_drop():
 # ---- extend
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8), lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=5), c, max_size=3), max_leaves=8
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=5), c, max_size=3),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(max_size=6), json_values, max_size=5), st.sampled_from([None, 1]), st.sampled_from(["", " ", "\n", "\t\r\n"]))
+@given(
+    st.dictionaries(st.text(max_size=6), json_values, max_size=5),
+    st.sampled_from([None, 1]),
+    st.sampled_from(["", " ", "\n", "\t\r\n"]),
+)
 def test_extend_keeps_any_object_and_the_last_name_wins(data, indent, end):
     encoded = (json.dumps(data, indent=indent) + end).encode()
     for more in ({"src": "x"}, {"profile": {"a": [1]}, "seq": [1, 2, 3]}):
@@ -180,7 +190,7 @@ def test_extend_keeps_any_object_and_the_last_name_wins(data, indent, end):
 
 @pytest.mark.parametrize("record", [b"", b"[]", b"1", b'"}"', b"null", b"{} x"])
 def test_extend_refuses_what_is_no_object(record):
-    with pytest.raises(ValueError, match="object"):
+    with pytest.raises(ValueError, match="not a JSON object"):
         extend(record, b'"a":1')
 
 
@@ -210,10 +220,12 @@ def test_limit_of_the_window_lets_rare_ones_pass_for_ever(goods):
 
 def test_limit_of_the_window_stops_a_share():
     limit = poison.Limit(20, 1000, 0.01)
-    with pytest.raises(poison.TooMuchPoison, match="11 of the last"):
-        for _ in range(11):
-            limit.good(20)
-            limit.bad()
+    for _ in range(10):
+        limit.good(20)
+        limit.bad()
+    limit.good(20)
+    with pytest.raises(poison.TooMuchPoison, match="11 of the last 231"):
+        limit.bad()
 
 
 @given(st.binary(max_size=300), st.text(max_size=20))
@@ -223,7 +235,7 @@ def test_vault_opens_what_it_sealed_and_nothing_else(data, name):
     assert vault.open(sealed, name) == data and vault.seal(data, name) == sealed
     assert not data or len(data) < 4 or data not in sealed
     for other, its_name in ((vault, name + "x"), (poison.Vault("another"), name)):
-        with pytest.raises(Exception, match="^$"):  # InvalidTag says no more
+        with pytest.raises(Exception, match=r"^$"):  # InvalidTag says no more
             other.open(sealed, its_name)
 
 

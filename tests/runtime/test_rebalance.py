@@ -125,6 +125,7 @@ async def test_a_zombie_that_wakes_with_an_old_batch_changes_nothing(config):
 
 async def test_what_a_relay_repeats_is_dropped_by_its_seq(config):
     """`facts` is ours: what stands there twice, with the same src and seq, is handled once."""
+
     def stamped(n: int, seq: int):
         return fact(f"r{n}", "user_id:1", src="profile:facts.raw-0", seq=Seq(0, seq, 0))
 

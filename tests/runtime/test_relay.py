@@ -277,7 +277,7 @@ async def test_without_an_ack_sending_fails_in_time_and_the_client_stops_trying(
     await producer.stop()
     with pytest.raises(SendFailed):
         await late
-    await until(lambda: client._sender.sender_task.done())
+    await until(client._sender.sender_task.done)
     monkeypatch.setattr(client.client, "send", send)
     assert [r["n"] for r in await read(config, "facts")] == [1]  # nobody sends it behind our back
 

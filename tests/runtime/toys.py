@@ -17,7 +17,7 @@ from runtime.service import Consumes, Fired, Service
 from runtime.settings import Settings
 from schemas.facts import PROFILE_MERGED, Fact, decode, encode
 from schemas.ids import derive, partition_of
-from schemas.topics import FACTS, FACTS_RAW, FACTS_RAW_BULK
+from schemas.topics import DECISIONS, FACTS, FACTS_RAW, FACTS_RAW_BULK
 from tests.support.live import rows
 
 APPLY = """
@@ -116,7 +116,7 @@ def census(timers: Any = None, name: str = "census", before: Before = _nothing) 
         handle=handle,
         timers=timers or Alarms(),
         migrations=("tests.runtime.peoplesql",),
-        topics_written=(FACTS,),
+        topics_written=(DECISIONS,),
     )
 
 
@@ -173,7 +173,15 @@ class Alarms:
             instant = one.dues.pop(0)
             await tx.connection.execute("INSERT INTO fired VALUES ($1, $2, $3)", person, instant, tx.now)
             saved.append(_row(person, one))
-            told = Fact(id=derive(person, instant), type="timer.fired", brand="b", source="t", occurred_at=instant, received_at=instant, profile=person)
+            told = Fact(
+                id=derive(person, instant),
+                type="timer.fired",
+                brand="b",
+                source="t",
+                occurred_at=instant,
+                received_at=instant,
+                profile=person,
+            )
             emits.append(Emit("decisions", person, encode(told), ats[partition]))
             count += 1
         await folk.save(tx.connection, saved)
@@ -222,4 +230,3 @@ class Gate:
     async def __call__(self, _tx: Tx, _items: Sequence[Item]) -> None:
         self.reached.set()
         await self.open.wait()
-

@@ -53,7 +53,7 @@ class Desk:
             return await self._once(call, request, given, raw, lambda: work(call, body))
 
     async def _once(self, call: Call, request: Request, given: str, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Response:
-        name = hash_of("\x1f".join((call.key.id, request.url.path, given)))
+        name = hash_of(f"{call.key.id}\x1f{request.url.path}\x1f{given}")
         asked = hashlib.sha256(raw).hexdigest()
         vault = self.context.vault
         kept = await keys.kept(call.connection, name, call.now)

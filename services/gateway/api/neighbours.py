@@ -27,7 +27,7 @@ class Neighbours:
 
     async def ask(self, service: str, path: str, **params: Any) -> tuple[int, Any]:
         """(status, JSON) of the first process of the service that answers."""
-        return await self._send("GET", service, path, params=params)
+        return await self._send("GET", service, path, params={"service": service, **params})
 
     async def tell(self, service: str, path: str, body: Any) -> tuple[int, Any]:
         return await self._send("POST", service, path, params={"service": service}, json=body)

@@ -66,9 +66,7 @@ async def _gathered(neighbours: Neighbours, limit: int, start: str, only: str) -
         if service < seen:
             continue
         after = int(number) if service == seen and number.isdecimal() else 0
-        status, found = await neighbours.ask(
-            service, "/dead-letters", service=service, after=after, limit=min(1000, limit - len(items) + 1)
-        )
+        status, found = await neighbours.ask(service, "/dead-letters", after=after, limit=min(1000, limit - len(items) + 1))
         if status != 200:
             continue  # a service without records of its own
         items += [{**item, "id": f"{service}:{item['id']}", "service": service} for item in found["items"]]

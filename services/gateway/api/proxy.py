@@ -17,8 +17,8 @@ WAYS = {"v1": "ingest", "hooks": "ingest", "c": "sender", "o": "sender", "u": "s
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Of one connection, not of the message; the forwarding ones are written anew.
 _OURS = frozenset(
-    (b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding")
-    + (b"upgrade", b"host", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade expect"
+    b" host x-forwarded-for x-forwarded-proto x-forwarded-host".split()
 )
 
 

@@ -26,7 +26,7 @@ class Key:
             raise Problem("scope_missing", scope=scope)
 
     def needs_brand(self, brand: str | None) -> None:
-        """brand None: what belongs to all brands, which only a key of all brands may change."""
+        """What belongs to all brands (None) may only be changed with a key of all brands."""
         if self.brands and brand not in self.brands:
             raise Problem("brand_forbidden", brands=", ".join(self.brands))
 

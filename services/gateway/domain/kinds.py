@@ -14,7 +14,7 @@ from schemas.subscriptions import Topic
 from schemas.templates import Template
 from services.gateway.domain import markup
 from services.gateway.domain.problems import Fault, Problem
-from services.gateway.domain.reading import faults_of
+from services.gateway.domain.reading import faults_of, without_echoes
 
 MAX_BYTES = 800_000  # of a document: its record must fit in the log
 KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -79,7 +79,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
             parse(condition)
         except AudienceError as error:
             where = ".".join(map(str, path))
-            faults += [Fault(f"{where}.{f.path}" if f.path else where, f.code, f.message) for f in error.faults]
+            inner = [Fault(f"{where}.{f.path}" if f.path else where, f.code, f.message) for f in error.faults]
+            faults += without_echoes(inner)
             body = _replaced(body, path, EVERYBODY)
     try:
         document = kind.model.model_validate(body)
@@ -120,7 +121,7 @@ def _replaced(node: Any, path: tuple[str | int, ...], value: Any) -> Any:
     """A copy with another value at `path`."""
     if not path:
         return value
-    copy = list(node) if isinstance(node, list) else dict(node)
+    copy: Any = list(node) if isinstance(node, list) else dict(node)
     copy[path[0]] = _replaced(node[path[0]], path[1:], value)
     return copy
 

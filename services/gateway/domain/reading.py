@@ -1,7 +1,7 @@
 """pydantic's errors as faults: paths of the document, and of a union only the variant that the author meant."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from services.gateway.domain.problems import Fault
 STEPS = {"Wait": "wait", "Branch": "if", "Send": "template", "End": "end"}
 TRIGGERS = {"FactTrigger": "event", "SegmentTrigger": "segment"}
 _MEMBERS = {name: variants for variants in (STEPS, TRIGGERS) for name in variants}
-_NAMED = re.compile(r"([A-Za-z_][\w.-]*): (.+)", re.DOTALL)
+_NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."
 
 
 def faults_of(document: Any, error: ValidationError, prefix: str = "") -> list[Fault]:
@@ -22,7 +22,16 @@ def faults_of(document: Any, error: ValidationError, prefix: str = "") -> list[F
         for fault in _faults(document, dict(detail)):
             path = ".".join(part for part in (prefix, fault.path) if part)
             found.setdefault((path, fault.code), Fault(path, fault.code, fault.message, fault.params))
-    return list(found.values())
+    return without_echoes(list(found.values()))
+
+
+def without_echoes(faults: Sequence[Fault]) -> list[Fault]:
+    """Without "too short" of a list whose entries are faulty themselves: pydantic counts only the good ones."""
+    return [
+        fault
+        for fault in faults
+        if fault.code != "too_short" or not any(other.path.startswith(f"{fault.path}.") for other in faults)
+    ]
 
 
 def _faults(document: Any, detail: Mapping[str, Any]) -> list[Fault]:
@@ -40,9 +49,11 @@ def _faults(document: Any, detail: Mapping[str, Any]) -> list[Fault]:
 
 
 def _path(document: Any, location: tuple[int | str, ...]) -> tuple[str, tuple[str, ...] | None]:
-    """The dotted place. Beside it None, or, when the error is of a union's member: what was expected there if the author meant no
-    member, () if he meant another one."""
-    node, steps = document, []
+    """The dotted place. Beside it None, or, when the error is of a union's member: what was expected there if the author meant none,
+    () if he meant another one.
+    """
+    node: Any = document
+    steps: list[str] = []
     for step in location:
         variants = _MEMBERS.get(step) if isinstance(step, str) else None
         if variants and not (isinstance(node, dict) and step in node):

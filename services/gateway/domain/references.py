@@ -113,6 +113,6 @@ def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
 
 
 def users(kind: str, key: str, world: World) -> list[str]:
-    """ "kind key" of the documents in force that mention this one."""
+    """The documents in force that mention this one, as `journey welcome`."""
     name = f"{kind}:{key}"
     return sorted(f"{one[0]} {one[1]}" for one, standing in world.items() if name in standing.refs and one != (kind, key))

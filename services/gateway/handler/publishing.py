@@ -69,15 +69,9 @@ class Publishing:
 
         All records of one document lie in one partition: a pointer must not overtake the next one.
         """
-        published = Published(
-            kind=kind,
-            key=key,
-            version=version,
-            body=msgspec.Raw(b"" if body is None else msgspec.json.encode(body)),
-            pointer=True,
-            deleted=body is None,
-            received_at=self._now,
-        )
+        published = Published(kind=kind, key=key, version=version, pointer=True, deleted=body is None, received_at=self._now)
+        if body is not None:  # an empty Raw would be encoded as nothing at all
+            published = msgspec.structs.replace(published, body=msgspec.Raw(msgspec.json.encode(body)))
         name = f"{kind}:{key}"
         at = own.unplaced("", "", b"").at
         partition = partition_of(name, self._call.settings.partitions)

@@ -1,4 +1,4 @@
-"""Imports over HTTP, for the gateway: it has checked who asks. Never open to the outside."""
+"""Imports over HTTP, for the gateway: it has checked who asks and for which brand. On the admin port, never open to the outside."""
 
 import csv
 import io
@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from services.ingest.domain import DELIMITERS, ENCODINGS, Fault, Malformed, bind, read_mapping
 from services.ingest.domain import Mapping as Document
@@ -44,7 +43,7 @@ class ImportsApi:
         try:
             faults = await self._taken(request, job)
             started = not faults
-            return _refusal(faults) if faults else _answer({"id": job}, 202, location=f"/internal/imports/{job}")
+            return _refusal(faults) if faults else _answer({"id": job}, 202)
         except Malformed as refused:
             return _plain(malformed(refused.fault))
         except ClientDisconnect:
@@ -129,18 +128,15 @@ class ImportsApi:
         return await self._imports.one(str(job))
 
 
-def imports_app(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> Starlette:
-    """now: UTC ms. wake: called when an import may start."""
+def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> list[BaseRoute]:
+    """Under /internal of the admin port. now: UTC ms. wake: called when an import may start."""
     api = ImportsApi(imports, settings, now, wake)
-    path = "/internal/imports"
-    return Starlette(
-        routes=[
-            Route(path, api.create, methods=["POST"]),
-            Route(path, api.page, methods=["GET"]),
-            Route(path + "/{id:uuid}", api.one, methods=["GET"]),
-            Route(path + "/{id:uuid}/refused", api.refused, methods=["GET"]),
-        ]
-    )
+    return [
+        Route("/imports", api.create, methods=["POST"]),
+        Route("/imports", api.page, methods=["GET"]),
+        Route("/imports/{id:uuid}", api.one, methods=["GET"]),
+        Route("/imports/{id:uuid}/refused", api.refused, methods=["GET"]),
+    ]
 
 
 async def _pieces(request: Request) -> AsyncIterator[Part]:
@@ -157,8 +153,8 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _answer(document: Mapping[str, Any], status: int = 200, **headers: str) -> Response:
-    return Response(msgspec.json.encode(document), status, headers, media_type=_JSON)
+def _answer(document: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(document), status, media_type=_JSON)
 
 
 def _refusal(faults: list[Fault]) -> Response:

@@ -11,7 +11,7 @@ from .values import Malformed
 DELIMITERS = (",", ";", "\t")
 ENCODINGS = ("utf-8-sig", "utf-8", "cp1251")
 MAX_ROW = 32 * 1_024  # characters; a longer one is refused, its text cut
-_MAX_HEADER = 65_536
+_HEAD = 1_000  # bytes that show whether it is text
 _MEND_TEXT = "save the file as CSV in UTF-8"
 
 
@@ -32,12 +32,12 @@ class Sniffer:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._utf8 = True
-        self._mark: bytes | None = None
+        self._head = b""
 
     def feed(self, data: bytes) -> None:
-        if self._mark is None and data:
-            self._mark = data[:3]
-            if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[:1_000]:
+        if len(self._head) < _HEAD:
+            self._head += data[: _HEAD - len(self._head)]
+            if self._head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in self._head:
                 raise Malformed("file", "encoding_unsupported", "The file is UTF-16, or no text.", _MEND_TEXT)
         if self._utf8:
             try:
@@ -52,7 +52,7 @@ class Sniffer:
                 self._decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 return "cp1251"
-            return "utf-8-sig" if self._mark == codecs.BOM_UTF8 else "utf-8"
+            return "utf-8-sig" if self._head.startswith(codecs.BOM_UTF8) else "utf-8"
         return "cp1251"
 
 

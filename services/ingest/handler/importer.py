@@ -65,6 +65,9 @@ class Importer:
         self._idle.clear()
         self._news.set()
 
+    def busy(self) -> bool:
+        return not self._idle.is_set()
+
     async def settle(self) -> bool:
         """In a driven turn: waits for what is under way. True if there was anything."""
         if self._idle.is_set():

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from runtime.db import Database
-from runtime.kafka import Producer, SendFailed
+from runtime.kafka import SendFailed
 from runtime.publisher import Full, Publisher
 from services.ingest.ports import Overloaded, Record, Unavailable
 
@@ -14,16 +14,6 @@ PROGRESS = """
 SELECT service, max(caught_up_at) AS newest, min(caught_up_at) FILTER (WHERE reported_at > $1) AS slowest
 FROM runtime.progress GROUP BY service
 """
-
-
-class Starting(Producer):
-    """A producer whose failed start is a failed send: the publisher's callers must hear of it."""
-
-    async def start(self) -> Producer:
-        try:
-            return await super().start()
-        except Exception as error:
-            raise SendFailed(type(error).__name__) from error
 
 
 class Pressure:

@@ -1,50 +1,30 @@
 """Write keys: which source an event comes from. Published by the gateway as documents of kind "write_key"."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
+from pydantic import ValidationError
 
 from runtime.db import Database
-from runtime.definitions import Definitions
+from runtime.definitions import Definitions, decode_published
 from runtime.kafka import Record
 from schemas.definitions import Published
-from schemas.facts import Lane
+from schemas.write_keys import WriteKey, hash_of
 from services.ingest.domain import Source
 
 log = logging.getLogger(__name__)
 
 KIND = "write_key"
 _REMEMBERED = 10_000
-_published = msgspec.json.Decoder(Published)
-
-
-class WriteKey(msgspec.Struct, frozen=True):
-    """The body of a "write_key" document. hash: sha256 of the key, in hex; the key itself is kept nowhere."""
-
-    hash: str
-    brand: str
-    source: str
-    lane: Lane = "live"
-    currency: str | None = None
-    region: str | None = None
-
-
-_write_key = msgspec.json.Decoder(WriteKey)
-
-
-def hash_of(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def decode_definition(record: Record) -> Published | None:
     """A record of `definitions`; None for one that compaction has emptied, and for kinds that are not ours."""
     if not record.value:
         return None
-    document = _published.decode(record.value)
+    document = decode_published(record)
     return document if document.kind == KIND else None
 
 
@@ -56,21 +36,20 @@ def first_of(keys_file: Path | None, source: Source) -> dict[str, Source]:
     return {hash_of(key): source} if key else {}
 
 
-def read_keys(documents: Sequence[Published], _revision: int) -> dict[str, Source]:
-    """Hash -> source, of the versions in force."""
-    found = {}
+def read_keys(documents: Sequence[Published], _revision: int) -> dict[str, Source | None]:
+    """Hash -> source, None for a key that was withdrawn."""
+    found: dict[str, Source | None] = {}
     for document in documents:
         if not document.pointer:
+            found.setdefault(document.key, None)
             continue
         try:
-            body = _write_key.decode(document.body)
-        except msgspec.MsgspecError as error:
+            body = WriteKey.model_validate_json(bytes(document.body))
+        except ValidationError as error:
             # One broken document may not close the door to all the others.
-            log.error("a write key cannot be read: publish it anew", extra={"key": document.key, "why": str(error)})  # noqa: TRY400
+            log.error("a write key cannot be read: publish it anew", extra={"key": document.key, "why": error.title})  # noqa: TRY400
             continue
-        found[body.hash.lower()] = Source(
-            brand=body.brand, name=body.source, lane=body.lane, currency=body.currency or None, region=body.region or ""
-        )
+        found[body.hash] = Source(brand=body.brand, name=body.source, lane=body.lane, currency=body.currency, region=body.region)
     return found
 
 
@@ -79,7 +58,7 @@ class Sources:
 
     def __init__(self) -> None:
         self.first: dict[str, Source] = {}
-        self._published: dict[str, Source] = {}
+        self._published: dict[str, Source | None] = {}
         self._known: dict[str, Source] = {}  # by the key itself, so that a hash per request is saved
         self._definitions = Definitions((KIND,), read_keys)
 
@@ -87,7 +66,7 @@ class Sources:
         source = self._known.get(key)
         if source is None:
             hashed = hash_of(key)
-            source = self._published.get(hashed) or self.first.get(hashed)
+            source = self._published[hashed] if hashed in self._published else self.first.get(hashed)
             if source is not None and len(self._known) < _REMEMBERED:
                 self._known[key] = source
         return source

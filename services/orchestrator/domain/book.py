@@ -8,13 +8,14 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from schemas.definitions import Published
-from schemas.journeys import Brand, Branch, FactTrigger, Journey, Rule, Send, SegmentTrigger, Step, Wait, duration_ms, segment_of
+from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, duration_ms, segment_of
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.state import Run
 
 MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand}
 KINDS = (*MODELS, "template")
+UNNAMED = "~"
 T = TypeVar("T")
 
 
@@ -49,7 +50,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """triggers, entering: of the current versions; goals, exits: of every version, for people still inside."""
+    """triggers, entering: of the current versions; goals, exits: of every version, for people still inside.
+
+    waits: some answer is a segment made for it. The segmenter writes marks only while there is such a one, so without any a run
+    that waited would wait for ever.
+    """
 
     plans: Mapping[tuple[str, int], Plan]
     current: Mapping[str, Plan]
@@ -80,13 +85,11 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         current={plan.key: plan for plan in current},
         triggers=triggers,
         goals=goals,
-        entering=_grouped(
-            ((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)
-        ),
+        entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
         events=frozenset([*triggers, *goals]),
-        waits=any(plan.answers for plan in plans),
+        waits=any(answer.startswith(UNNAMED) for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates={d.key: d.version for d in documents if d.kind == "template" and d.pointer},

@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple
 
 from schemas.ids import bucket
-from schemas.journeys import Send
+from schemas.journeys import Send, duration_ms
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace
@@ -83,7 +83,7 @@ def forget(turn: Turn, key: str, moment: Moment, rule: str) -> None:
 def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
     """Reachable, not in the control group, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules
-    limit = first_try + _expires(turn, run, step)
+    limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
     if ADDRESS[step.channel] not in person.reach or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
@@ -141,9 +141,7 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
     return {"started_at": run.started_at, "time_zone": zone, **language}
 
 
-def _tell(
-    turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any
-) -> None:
+def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
     turn.tell(
@@ -209,8 +207,3 @@ def _step(turn: Turn, pending: Pending) -> Send | None:
     plan = turn.plan(pending.run)
     step = plan.steps.get(pending.step) if plan else None
     return step if isinstance(step, Send) else None
-
-
-def _expires(turn: Turn, run: Run, step: Send) -> int:
-    plan = turn.plan(run)
-    return plan.durations[step.id] if plan else 0

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+replace = msgspec.structs.replace
+
 Place = tuple[str, int, int]  # topic, partition, offset of a fact
 
 OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: nothing yet, maybe sent, sent
@@ -72,7 +74,7 @@ class Person(msgspec.Struct, array_like=True):
     """The whole state of a person. Changed on a copy only (`copy`).
 
     zone, language: (occurred_at, value), last write wins; reach: kinds of identifiers; bucketing: (bucketed_at, id), the smallest.
-    segments: key -> since; negative: left by a merge whose other news has not come yet. entries: "journey" or "journey|value" ->
+    segments: those he stands in, key -> since. entries: "journey" or "journey|value" ->
     last entered at; goals: journey -> last occurred at.
     """
 
@@ -89,8 +91,15 @@ class Person(msgspec.Struct, array_like=True):
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""
-        fields = {name: getattr(self, name) for name in self.__struct_fields__}
-        return Person(**{n: v.copy() if isinstance(v, dict | list) else v for n, v in fields.items()})
+        return replace(
+            self,
+            segments=dict(self.segments),
+            runs=list(self.runs),
+            entries=dict(self.entries),
+            goals=dict(self.goals),
+            reservations=list(self.reservations),
+            pending=dict(self.pending),
+        )
 
     def timers(self) -> Iterator[Timer]:
         for run in self.runs:
@@ -111,4 +120,3 @@ class Person(msgspec.Struct, array_like=True):
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Person).decode
-replace = msgspec.structs.replace

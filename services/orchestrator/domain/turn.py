@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-
 from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict
 from services.orchestrator.domain.book import Book, Plan
@@ -64,7 +63,7 @@ class Turn:
         return zone(own[1] if own else None, self.book.zones.get(brand))
 
     def stands(self, segment: str) -> bool:
-        return self.person.segments.get(segment, -1) >= 0
+        return segment in self.person.segments
 
     def put(self, run: Run) -> None:
         """Keep a run, in the place of what it was before."""
@@ -107,6 +106,3 @@ class Turn:
 def same(one: Run, other: Run) -> bool:
     """A run is known by its journey and what started it."""
     return one.journey == other.journey and one.occurrence == other.occurrence
-
-
-

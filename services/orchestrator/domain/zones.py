@@ -73,11 +73,11 @@ class Zone:
         """The first instant after `at`, which is loud, that lies in a quiet window; `limit` if none comes before it."""
         for start, end, offset in self._pieces(at):
             if start >= limit:
-                break
+                return limit
             instant = min(start + _until(start + offset, window) for window in windows) if windows else limit
             if instant < min(end, limit):
                 return instant
-        return limit
+        raise AssertionError("time does not end")  # pragma: no cover
 
     def _pieces(self, at: int) -> Iterator[tuple[int, int, int]]:
         """(from, to, offset) one after the other, the first from `at` on."""

@@ -194,6 +194,10 @@ def test_many_parts_of_a_sum_are_gathered_and_stay_true_to_the_minute() -> None:
     assert series.times == sorted(series.times)
     newest = [NOW + number * step for number in range(1200 - EXACT_PARTS // 2, 1200)]
     assert series.times[-len(newest) :] == newest, "the newest are exact"
+    for now in range(at, at + within, 7 * MINUTE + 11):
+        exact = sum(now - within < NOW + number * step for number in range(1200))
+        held = sum(amount for t, amount in zip(series.times, series.amounts, strict=True) if t > now - within)
+        assert 0 <= exact - held <= 2
     assert decode(encode(state)) == state
 
 

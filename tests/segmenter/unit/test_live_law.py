@@ -19,8 +19,9 @@ from services.segmenter.domain.state import State, decode, encode, glance
 
 MUTATED = os.environ.get("OTKLIK_MUTATED") == "1"  # only whether it fails matters then: see mutants.py
 LONG = os.environ.get("OTKLIK_LONG") == "1"
-EXAMPLES = 10_000 if LONG else 250
+EXAMPLES = 5_000 if LONG else 250
 LOOK_AHEAD = 13
+pytestmark = pytest.mark.timeout(3600 if LONG else 180)
 KEYS = ("m", "b", "z", "a", "k")
 
 spans = st.sampled_from([1, 2, 3, 5, 8])
@@ -55,6 +56,11 @@ def happenings_of(event: Any) -> Any:
 
 
 happenings = happenings_of(names)
+ages = st.builds(a.Age, event=did, which=st.sampled_from(["first", "last"]), op=st.sampled_from(["older", "newer"]), age=spans)
+windowed = st.one_of(
+    st.builds(a.Did, event=did, op=comparisons, value=st.integers(1, 3), within=spans),
+    st.builds(a.Total, event=did, sum=st.just("n"), op=comparisons, value=st.integers(-1, 5), within=spans),
+)
 traits = st.one_of(
     st.builds(
         a.Attribute,
@@ -68,6 +74,8 @@ traits = st.one_of(
     st.builds(a.Attribute, name=st.just("age"), op=comparisons, value=st.integers(0, 3)),
     st.builds(a.Attribute, name=st.just("age"), op=comparisons, type=st.just("date"), value=st.sampled_from([3, DAY_ONE])),
     st.builds(a.Attribute, name=st.sampled_from(["plan", "age"]), op=st.sampled_from(["exists", "missing"])),
+)
+dates = st.one_of(
     st.builds(a.DateAttribute, name=st.just("age"), after=st.none() | st.integers(-6, 0), until=st.integers(1, 6)),
     st.builds(a.DateAttribute, name=st.just("age"), after=st.integers(-6, 6)),
 )
@@ -89,7 +97,7 @@ def conditions(draw: Any, known: tuple[str, ...], budget: int = 6) -> Any:
     if shape == "leaf":
         if known and draw(st.integers(0, 3)) == 0:
             return a.InSegment(key=draw(st.sampled_from(known)))
-        return draw(st.one_of(happenings, happenings, traits, marks))
+        return draw(st.one_of(happenings, happenings, traits, dates, marks))
     if shape == "not":
         return a.Not(of=draw(conditions(known, budget - 1)))
     parts = draw(st.integers(2, 3))
@@ -138,7 +146,7 @@ dense_facts = st.fixed_dictionaries(
         "event": did,
         "advance": steps,
         "late": lateness,
-        "properties": st.fixed_dictionaries({"n": st.integers(-1, 3)}),
+        "properties": st.fixed_dictionaries({"n": st.sampled_from([-1, 1, 2, 3, True])}),
         "attributes": st.just({}),
         **REST,
     }
@@ -154,6 +162,17 @@ dense_words = st.fixed_dictionaries(
         "attributes": attributes,
         "identifiers": st.sampled_from([(), (), ("anonymous_id:1",), ("email:e", "user_id:u"), ("phone:1",)]),
         "bucket": st.sampled_from([None, (1, "b1"), (2, "a2")]),
+    }
+)
+dense_dates = st.fixed_dictionaries(
+    {
+        "who": people,
+        "event": did,
+        "advance": st.sampled_from([0, 1]),
+        "late": st.sampled_from([0, 1]),
+        "properties": st.just({}),
+        "attributes": st.fixed_dictionaries({"age": st.sampled_from([9, 10, 12, 14, 15, None, "soon"])}),
+        **REST,
     }
 )
 dense_marks = st.fixed_dictionaries(
@@ -312,7 +331,7 @@ def test_one_leaf_about_many_events(leaf: Any, history: Any, oracle: Any, person
 
 @law
 @given(
-    leaf=happenings_of(did),
+    leaf=windowed | ages,
     before=st.lists(dense_facts, min_size=4, max_size=10),
     after=st.lists(dense_facts | ticks, max_size=3),
 )
@@ -331,6 +350,12 @@ def test_one_leaf_about_what_was_said(leaf: Any, before: Any, after: Any, oracle
 
 
 @law
+@given(leaf=dates, history=st.lists(dense_dates | ticks, min_size=1, max_size=5))
+def test_one_leaf_about_a_date(leaf: Any, history: Any, oracle: Any, person: Any) -> None:
+    agree(pair(leaf), history, oracle, person)
+
+
+@law
 @given(leaf=marks, before=st.lists(dense_marks, min_size=3, max_size=6), after=st.lists(dense_marks, max_size=2))
 def test_one_leaf_about_who_he_is(leaf: Any, before: Any, after: Any, oracle: Any, person: Any) -> None:
     agree(pair(leaf), [*before, "merge", *after], oracle, person)
@@ -342,7 +367,7 @@ def ranks_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @law
-@given(leaf=happenings_of(did), history=histories_of(dense_facts, 6))
+@given(leaf=windowed, history=histories_of(dense_facts, 6))
 def test_counts_gathered_as_sums(leaf: Any, history: Any, oracle: Any, person: Any, ranks_of_one: None) -> None:
     agree(pair(leaf), history, oracle, person)
 

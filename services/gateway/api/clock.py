@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from runtime.clock import wall_ms
 from runtime.drive import Backwards, Conductor, NotDriven, Stuck, set_clock
 from runtime.process import Context
 from schemas.attributes import date_ms
@@ -16,6 +17,7 @@ from services.gateway.domain.problems import Fault, Problem
 
 LATEST = 253_402_300_800_000  # the year 10000
 STILL_ROUNDS = 2
+PATIENCE_S = 60.0  # for one turn of one service
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -70,13 +72,8 @@ def _instant(body: Any) -> int | None:
 
 
 async def _told(context: Context) -> dict[str, Any]:
-    now, driven = await context.clock.now()
     state = await context.clock.read()
-    return (
-        {"driven": state.driven, "now": state.at if state.driven else now}
-        if state.driven != driven
-        else {"driven": driven, "now": now}
-    )
+    return {"driven": state.driven, "now": state.at if state.driven else wall_ms()}
 
 
 async def _settle(context: Context) -> int:
@@ -84,7 +81,7 @@ async def _settle(context: Context) -> int:
     while not await context.relay.drained():
         context.relay.wake.set()
         await asyncio.sleep(0.005)
-    conductor = await Conductor(context.db).open()
+    conductor = await Conductor(context.db, PATIENCE_S).open()
     try:
         return await conductor.settle(STILL_ROUNDS)
     finally:
@@ -100,7 +97,7 @@ async def _still(context: Context, neighbours: Neighbours) -> dict[str, Any]:
         if not await context.relay.drained():
             busy.setdefault("gateway", []).append("outbox")
         for service in neighbours.names:
-            status, state = await neighbours.ask(service, "/quiet", service=service)
+            status, state = await neighbours.ask(service, "/quiet")
             if status != 200 or not state["quiet"]:
                 busy.setdefault(service, []).extend(state.get("busy", ["unknown"]))
             ends[service] = state.get("ends")

@@ -1,0 +1,32 @@
+"""The orchestrator service: `facts`, `memberships` and the sender's `decisions` -> `messages.*` and `decisions`."""
+
+from runtime.process import main as run_main
+from runtime.service import Consumes, Service
+from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, MEMBERSHIPS, MESSAGES
+from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
+
+
+def service() -> Service:
+    handler = Handler()
+    return Service(
+        name="orchestrator",
+        consumes=(
+            Consumes(FACTS, decode_fact),
+            Consumes(MEMBERSHIPS, decode_membership),
+            Consumes(DECISIONS, decode_verdict),
+            Consumes(DEFINITIONS, decode_document),
+            Consumes(FACTS_BULK, decode_fact, lane="bulk"),
+        ),
+        handle=handler,
+        timers=handler,
+        migrations=("services.orchestrator.migrations",),
+        topics_written=(DECISIONS, *MESSAGES),
+    )
+
+
+def main() -> None:
+    run_main([service()])
+
+
+if __name__ == "__main__":
+    main()

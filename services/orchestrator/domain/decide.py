@@ -1,0 +1,132 @@
+"""What each kind of news does to a person: pure functions of his state, the news and the published documents.
+
+Before anything received at r is decided, his timers due <= r fire. Times are ms; every function gives an Outcome.
+"""
+
+from schemas.facts import PROFILE_CHANGED, Fact
+from schemas.memberships import QUIET, Membership
+from schemas.messages import Decision
+from services.orchestrator.domain import merging, runs, sending
+from services.orchestrator.domain.book import Book, Plan
+from services.orchestrator.domain.state import Person, Place, Run
+from services.orchestrator.domain.turn import Moment, Outcome, Turn
+
+ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
+LANGUAGE = ("language", "locale")
+
+
+def concerns(fact: Fact) -> bool:
+    """Does a `profile.changed` say anything that is kept here?"""
+    return bool(fact.identifiers) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE))
+
+
+def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place | None) -> Outcome:
+    """place: where the fact lies while the segmenter has not passed it; None when it has, so that its answers are current."""
+    turn, now = Turn(book, profile, person), fact.received_at
+    runs.fire(turn, now)
+    if fact.type == PROFILE_CHANGED:
+        _learn(turn.person, fact)
+        return turn.outcome()
+    event, moment = fact.event or fact.type, Moment(now, fact.id, place)
+    for plan in book.goals.get(event, ()):
+        if plan.brand == fact.brand and plan.is_goal(fact.properties):
+            _reach_goal(turn, plan, fact, moment)
+    for plan in book.triggers.get(event, ()):
+        if plan.brand == fact.brand and plan.matches(fact.properties):
+            data = {"event": fact.properties}
+            runs.start(turn, plan, Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, data=data), moment)
+    return turn.outcome()
+
+
+def on_membership(book: Book, profile: str, person: Person, news: Membership) -> Outcome:
+    """Where he stands now, which ends runs and starts others. Entering on a membership waits for nothing.
+
+    What was told of a profile that has been merged into him meanwhile says nothing of where he stands: the segmenter speaks of him.
+    """
+    turn, now, moment = Turn(book, profile, person), news.received_at, Moment(news.received_at, news.id)
+    runs.fire(turn, now)
+    if news.profile == profile and news.type == "entered":
+        turn.person.segments[news.segment] = news.at
+    elif news.profile == profile:
+        turn.person.segments.pop(news.segment, None)
+    if news.type == "left" and not turn.stands(news.segment):
+        for plan in book.exits.get(news.segment, ()):
+            for run in _inside(turn, plan):
+                runs.end(turn, run, moment, "left", "exit_segment")
+    if news.why not in QUIET or (news.why == "merge" and news.type == "entered" and not news.carried):
+        for plan in book.entering.get((news.segment, news.type), ()):
+            runs.start(turn, plan, Run(plan.key, plan.version, news.id, plan.brand, news.at, now), moment)
+    return turn.outcome()
+
+
+def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:
+    """What became of an intent. Verdicts that come twice, late or for an attempt long decided again change nothing."""
+    turn = Turn(book, profile, person)
+    runs.fire(turn, verdict.received_at)
+    sending.settle(turn, verdict)
+    return turn.outcome()
+
+
+def on_mark(book: Book, profile: str, person: Person, passed: dict[tuple[str, int], int], mark: Membership) -> Outcome:
+    """The segmenter has come this far. passed: (topic, partition) -> next offset, this mark included."""
+    turn = Turn(book, profile, person)
+    runs.fire(turn, mark.received_at)
+    runs.resume(turn, passed, Moment(mark.received_at, mark.id))
+    return turn.outcome()
+
+
+def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
+    """Everything due <= now fires, each with its own instant."""
+    turn = Turn(book, profile, person)
+    runs.fire(turn, now)
+    return turn.outcome()
+
+
+def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact) -> Outcome:
+    """The winner's state with the loser's in it. What was due before happened to two people, each with his own rules."""
+    before = on_timer(book, *loser, fact.received_at)
+    turn = Turn(book, *winner)
+    runs.fire(turn, fact.received_at)
+    for emission in before.emits:
+        turn.emit(emission)
+    merging.fold(turn, before.person, Moment(fact.received_at, fact.id))
+    _learn(turn.person, fact)
+    return turn.outcome()
+
+
+def _learn(person: Person, fact: Fact) -> None:
+    """Attributes of profile's own facts are name -> [occurred_at, value]."""
+    person.zone = max(filter(None, (person.zone, *(_text(fact, name) for name in ZONE))), default=None)
+    person.language = max(filter(None, (person.language, *(_text(fact, name) for name in LANGUAGE))), default=None)
+    kinds = {identifier.partition(":")[0] for identifier in fact.identifiers}
+    person.reach = sorted({*person.reach, *kinds})
+    if fact.bucketing_id is not None and fact.bucketed_at is not None:
+        pair = (fact.bucketed_at, fact.bucketing_id)
+        person.bucketing = min(pair, person.bucketing or pair)
+
+
+def _text(fact: Fact, name: str) -> tuple[int, str] | None:
+    """None as a value means that it was taken back: an empty text, newer than what was."""
+    found = fact.attributes.get(name)
+    if not isinstance(found, list | tuple) or len(found) != 2:
+        return None
+    at, value = found
+    return (at, value if isinstance(value, str) else "")
+
+
+def _inside(turn: Turn, plan: Plan) -> list[Run]:
+    return [run for run in turn.person.runs if (run.journey, run.version) == (plan.key, plan.version)]
+
+
+def _reach_goal(turn: Turn, plan: Plan, fact: Fact, moment: Moment) -> None:
+    """A goal counts for every run whose trigger it follows, whatever came here first."""
+    goals, at = turn.person.goals, fact.occurred_at
+    if turn.book.current.get(plan.key) is plan:
+        goals[plan.key] = max(at, goals.get(plan.key, 0))
+    for run in _inside(turn, plan):
+        if at >= run.trigger_at:
+            runs.end(turn, run, moment, "goal", "goal")
+    for key, pending in list(turn.person.pending.items()):
+        run = pending.run
+        if (run.journey, run.version) == (plan.key, plan.version) and at >= run.trigger_at:
+            sending.forget(turn, key, moment, "goal")

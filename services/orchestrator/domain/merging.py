@@ -1,0 +1,82 @@
+"""Two people are one: their states folded so that nothing is lost, counted twice, entered again or sent twice."""
+
+from collections.abc import Iterable
+
+from services.orchestrator.domain import runs, sending
+from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.state import Person, Run, replace
+from services.orchestrator.domain.turn import Moment, Turn, same
+
+
+def fold(turn: Turn, loser: Person, moment: Moment) -> None:
+    """Take the loser's state into that of the turn's person, the winner.
+
+    Runs: what one person could not have had at once is not kept twice. Of two such runs, one from each side, the one that is further
+    along goes on (more steps taken; then the earlier started, then the smaller occurrence), so that he is not led through steps
+    again which he has behind him; it also learns what the other has sent. The other one ends: "left", rule "merged".
+    Segments stay the winner's: the segmenter tells what the merge changes, relative to him. A union would be wrong wherever only
+    the loser stood and the two together do not (nobody would say so).
+    """
+    person = turn.person
+    person.zone = max(filter(None, (person.zone, loser.zone)), default=None)
+    person.language = max(filter(None, (person.language, loser.language)), default=None)
+    person.bucketing = min(filter(None, (person.bucketing, loser.bucketing)), default=None)
+    person.reach = sorted({*person.reach, *loser.reach})
+    person.entries = _latest(person.entries, loser.entries)
+    person.goals = _latest(person.goals, loser.goals)
+    mine = {r.intent for r in person.reservations}
+    person.reservations += [r for r in loser.reservations if r.intent not in mine]
+    person.reservations.sort(key=lambda r: (r.at, r.intent))
+    person.pending = {**loser.pending, **person.pending}
+    _runs(turn, person.runs, loser.runs, moment)
+
+
+def _latest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {key: max(one.get(key, 0), other.get(key, 0)) for key in {**one, **other}}
+
+
+def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Moment) -> None:
+    sides = [(run, 0) for run in winner] + [(run, 1) for run in loser]
+    kept: list[tuple[Run, int]] = []
+    ended: list[tuple[Run, Run]] = []
+    for run, side in sorted(sides, key=lambda pair: (-pair[0].taken, pair[0].started_at, pair[0].occurrence, pair[0].journey)):
+        rival = next((k for k, other in enumerate(kept) if other[1] != side and _clash(turn.plan(run), other[0], run)), None)
+        if rival is None:
+            kept.append((run, side))
+            continue
+        stays = kept[rival][0]
+        ended.append((stays, run))
+        learnt = tuple(step for step in run.done if step not in stays.done)
+        kept[rival] = (replace(stays, done=stays.done + learnt), kept[rival][1])
+    turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
+    for stays, goes in ended:
+        _part(turn, stays, goes, moment)
+    for run in list(turn.person.runs):  # one side's goal is the other's too
+        if turn.person.goals.get(run.journey, -1) >= run.trigger_at:
+            runs.end(turn, run, moment, "goal", "goal")
+
+
+def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
+    """End the one, and see to it that what both have sent is not sent again should an intent come back late."""
+    twice = set(stays.done) & set(goes.done)
+    settled = twice - {p.step for p in turn.person.pending.values() if same(p.run, goes)}
+    for key, pending in list(turn.person.pending.items()):
+        if (same(pending.run, goes) and pending.step in twice) or (same(pending.run, stays) and pending.step in settled):
+            sending.forget(turn, key, moment, "merged")
+    turn.tell(goes, "left" if goes.step else "skipped", moment, "merged", step=goes.step)
+
+
+def _clash(plan: Plan | None, one: Run, other: Run) -> bool:
+    """Could one person not have been in both at once?"""
+    if one.journey != other.journey:
+        return False
+    if one.occurrence == other.occurrence or plan is None:
+        return True
+    match plan.mode:
+        case "always":
+            return False
+        case "per":
+            return plan.entry(one) == plan.entry(other)
+        case "after":
+            return abs(one.started_at - other.started_at) < plan.after
+    return True

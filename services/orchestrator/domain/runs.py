@@ -1,0 +1,132 @@
+"""A run's way: entry, steps, timers, end."""
+
+from typing import NamedTuple
+
+from schemas.journeys import Branch, Send, Wait
+from schemas.messages import Verdict
+from services.orchestrator.domain import sending
+from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.state import Place, Run, replace
+from services.orchestrator.domain.turn import Moment, Turn
+
+
+class Go(NamedTuple):
+    """The run moves on: to a step, or (None) to its end."""
+
+    run: Run
+    to: str | None
+
+
+def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
+    """A trigger matched. Who must be asked about waits for the answer, everybody else enters or is refused at once."""
+    if "audience" in plan.answers and moment.place is not None and not _refusal(turn, plan, run):
+        turn.put(replace(run, waits=moment.place))
+        return
+    _admit(turn, plan, run, moment)
+
+
+def go_on(turn: Turn, run: Run, moment: Moment) -> None:
+    """The run's timer is due, or the answer that it waited for is there."""
+    plan = turn.plan(run)
+    if plan is None or (run.step and run.step not in plan.steps):
+        end(turn, run, moment, "left", "no_version")
+    elif run.step:
+        _walk(turn, plan, replace(run, waits=None), moment)
+    else:
+        turn.drop(run)
+        _admit(turn, plan, replace(run, waits=None), moment)
+
+
+def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> None:
+    """Over before its last step: what it has not sent goes no more."""
+    turn.drop(run)
+    sending.cancel(turn, run, moment, rule)
+    if run.step:
+        turn.tell(run, verdict, moment, rule, step=run.step)
+    else:
+        turn.tell(run, "skipped", moment, rule)  # it had not entered yet
+
+
+def fire(turn: Turn, upto: int) -> None:
+    """Every timer due <= `upto`, each with its own instant as `now`, in the order of instant, journey, occurrence."""
+    while (timer := min(turn.person.timers(), default=None)) is not None and timer.due <= upto:
+        moment = Moment(timer.due, timer.occurrence)
+        if timer.intent:
+            sending.again(turn, timer.intent, replace(turn.person.pending[timer.intent], due_at=None), moment)
+        else:
+            key = (timer.journey, timer.occurrence)
+            go_on(turn, next(r for r in turn.person.runs if (r.journey, r.occurrence) == key), moment)
+
+
+def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:
+    """Runs whose fact the segmenter has passed go on, in the order of their facts. passed: (topic, partition) -> next offset."""
+    ready = [run for run in turn.person.runs if run.waits is not None and below(passed, run.waits)]
+    for run in sorted(ready, key=lambda r: (r.waits, r.journey, r.occurrence)):
+        go_on(turn, run, moment._replace(now=max(moment.now, run.since, run.started_at)))
+
+
+def below(passed: dict[tuple[str, int], int], place: Place) -> bool:
+    return passed.get(place[:2], 0) > place[2]
+
+
+def _refusal(turn: Turn, plan: Plan, run: Run) -> str:
+    """Why he may not enter: his goal is reached already (in whatever order we heard of it), or he has been here."""
+    person = turn.person
+    if person.goals.get(plan.key, -1) >= run.trigger_at:
+        return "goal"
+    last = person.entries.get(plan.entry(run))
+    if last is None or plan.mode == "always" or (plan.mode == "after" and run.started_at - last >= plan.after):
+        return ""
+    return "reentry"
+
+
+def _admit(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
+    refusal = _refusal(turn, plan, run)
+    if not refusal and "audience" in plan.answers and not turn.stands(plan.answers["audience"]):
+        refusal = "audience"
+    if refusal:
+        turn.tell(run, "skipped", moment, refusal)
+        return
+    entry = plan.entry(run)
+    turn.person.entries[entry] = max(run.started_at, turn.person.entries.get(entry, 0))
+    turn.tell(run, "entered", moment)
+    _walk(turn, plan, replace(run, step=plan.first, since=moment.now, taken=1), moment)
+
+
+def _walk(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
+    """Take steps until one stays, or the run is over. Coming to a step twice at one instant means that it would never end."""
+    seen = set()
+    while True:
+        seen.add(run.step)
+        moved = _act(turn, plan, run, moment)
+        if moved is None:
+            return
+        run = moved.run
+        if moved.to is None or moved.to in seen:
+            turn.drop(run)
+            turn.tell(run, "left", moment, "end" if moved.to is None else "loop", step=run.step)
+            return
+        since = max(moment.now, run.since)
+        run = replace(run, step=moved.to, since=since, due_at=None, taken=run.taken + 1)
+
+
+def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
+    """Do the step on which the run stands. None: it stays there."""
+    step = plan.steps[run.step]
+    following = plan.following[step.id]
+    match step:
+        case Wait():
+            due = run.since + plan.durations[step.id] if run.due_at is None else run.due_at
+            if due > moment.now:
+                turn.put(replace(run, due_at=due))
+                return None
+            return Go(run, following)
+        case Branch():
+            if moment.place is not None:
+                turn.put(replace(run, waits=moment.place))
+                return None
+            return Go(run, step.then if turn.stands(plan.answers[step.id]) else step.otherwise)
+        case Send():
+            run, over = sending.first(turn, run, step, moment)
+            return Go(run, following) if over else None
+    return Go(run, None)

@@ -1,0 +1,242 @@
+"""A batch of news about people: pass by what concerns no journey, load the others locked, decide in order, save once."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime import people
+from runtime.batch import At, Emit, Item, Tx
+from runtime.definitions import Definitions, decode_published
+from runtime.kafka import Record
+from runtime.people import People, Saved
+from runtime.service import Fired
+from schemas import memberships
+from schemas.definitions import Published
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, Merged, Seq, decode, encode
+from schemas.memberships import Membership
+from schemas.messages import Decision, Intent, decode_decision
+from schemas.topics import DECISIONS, messages
+from services.orchestrator import store
+from services.orchestrator.domain import book as books
+from services.orchestrator.domain import decide, runs, state
+from services.orchestrator.domain.book import Book
+from services.orchestrator.domain.state import Person, Place
+from services.orchestrator.domain.turn import Outcome
+
+BY = "orchestrator"
+_FROM_SENDER = ("t", b"sender")
+
+
+class Glance(msgspec.Struct, frozen=True):
+    """As much of a fact as tells whether anybody wants to read the rest."""
+
+    type: str
+    received_at: int
+    profile: str
+    event: str = ""
+    src: str | None = None
+    seq: Seq | None = None
+
+
+_glance = msgspec.json.Decoder(Glance).decode
+
+
+def decode_fact(record: Record) -> Glance:
+    return _glance(record.value or b"")
+
+
+def decode_membership(record: Record) -> Membership:
+    return memberships.decode(record.value or b"")
+
+
+def decode_verdict(record: Record) -> Decision | None:
+    """The sender's verdicts; our own pass undecoded."""
+    return decode_decision(record.value or b"") if _FROM_SENDER in record.headers else None
+
+
+def decode_document(record: Record) -> Published | None:
+    """A document of a kind that is used here. Raises ValueError for one that could not be read later."""
+    document = decode_published(record)
+    if document.kind not in books.KINDS:
+        return None
+    books.check(document)
+    return document
+
+
+News = Fact | Membership | Decision
+
+
+def relevant(book: Book, item: Item) -> News | None:
+    """What an item says, decoded, if it concerns anybody here; most facts (page views) do not, at the price of a look-up."""
+    value = item.value
+    if isinstance(value, Glance):
+        if value.type == PROFILE_CHANGED:
+            fact = decode(item.raw)
+            return fact if decide.concerns(fact) else None
+        wanted = value.type == PROFILE_MERGED or (value.event or value.type) in book.events
+        return decode(item.raw) if wanted else None
+    if isinstance(value, Membership):
+        return value if value.type == "mark" or value.segment in book.segments else None
+    return value if isinstance(value, Decision) and value.by == "sender" and value.intent else None
+
+
+def _profiles(news: News) -> Iterable[str]:
+    """The ids whose rows a piece of news needs."""
+    if isinstance(news, Fact) and news.type == PROFILE_MERGED:
+        merged = msgspec.convert(news.properties, Merged)
+        return (merged.winner, merged.loser)
+    return (news.profile,) if news.profile else ()
+
+
+class Desk:
+    """The people of one transaction, locked, with their states as they are decided."""
+
+    def __init__(self, book: Book, rows: People, marks: store.Marks) -> None:
+        self._book, self._rows, self._marks = book, rows, marks
+        self._people: dict[str, Person] = {}
+        self._partitions: dict[str, int] = {}
+        self._waits: dict[str, Place | None] = {}  # as the base has them
+        self._moved: set[tuple[str, int]] = set()
+        self._waiting: set[str] = set()
+        self.emits: list[Emit] = []
+
+    @classmethod
+    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]]) -> "Desk":
+        """Lock the marks first, then the people: the one order that everybody follows."""
+        ids = {profile for _, news in work for profile in _profiles(news)}
+        moves = [n for _, n in work if isinstance(n, Membership) and n.type == "mark"]
+        news: dict[tuple[str, int], int] = {}
+        for mark in moves:
+            place = (mark.topic, mark.partition)
+            news[place] = max(mark.offset, news.get(place, 0))
+        places = {
+            *news,
+            *(item.place for item, n in work if book.waits and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
+        }
+        marks = await store.lock_marks(tx.connection, places) if places else {}
+        if news:
+            ids |= await store.waiting(tx.connection, news)
+        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks)
+        for profile in sorted(ids):
+            desk.person(desk._rows.canonical(profile))
+        return desk
+
+    def person(self, profile: str) -> Person:
+        """The state of a canonical id; an empty one for somebody new."""
+        if profile not in self._people:
+            kept = self._rows.state(profile)
+            self._hold(profile, state.decode(kept) if kept else Person())
+            self._waits[profile] = self._people[profile].waits()
+        return self._people[profile]
+
+    def handle(self, tx: Tx, item: Item, news: News) -> None:
+        at, partition = tx.at(item), item.place[1]
+        if isinstance(news, Membership) and news.type == "mark":
+            self._pass(news, at, partition)
+            return
+        if isinstance(news, Fact) and news.type == PROFILE_MERGED:
+            self._merge(news, at, partition)
+            return
+        profile = self._rows.canonical(news.profile or "")
+        person = self.person(profile)
+        if isinstance(news, Fact):
+            place = (*item.place, item.offset)
+            passed = not self._book.waits or runs.below(self._marks, place)
+            self._keep(profile, decide.on_fact(self._book, profile, person, news, None if passed else place), at, partition)
+        elif isinstance(news, Membership):
+            self._keep(profile, decide.on_membership(self._book, profile, person, news), at, partition)
+        else:
+            self._keep(profile, decide.on_verdict(self._book, profile, person, news), at, partition)
+
+    def fire(self, profile: str, now: int, at: At, partition: int) -> None:
+        profile = self._rows.canonical(profile)
+        self._keep(profile, decide.on_timer(self._book, profile, self.person(profile), now), at, partition)
+
+    def _pass(self, mark: Membership, at: At, partition: int) -> None:
+        place = (mark.topic, mark.partition)
+        self._marks[place] = max(mark.offset, self._marks.get(place, 0))
+        self._moved.add(place)
+        ready = []
+        for profile in self._waiting:
+            waits = [run.waits for run in self._people[profile].runs if run.waits and runs.below(self._marks, run.waits)]
+            if waits:
+                ready.append((min(waits), profile))
+        for _, profile in sorted(ready):
+            outcome = decide.on_mark(self._book, profile, self._people[profile], self._marks, mark)
+            self._keep(profile, outcome, at, partition)
+
+    def _merge(self, fact: Fact, at: At, partition: int) -> None:
+        winner, loser = _profiles(fact)
+        pair = self._rows.merge(winner, loser)
+        if pair is None:
+            return
+        winner, loser = pair
+        outcome = decide.on_merged(self._book, (winner, self.person(winner)), (loser, self.person(loser)), fact)
+        self._keep(winner, outcome, at, partition)
+        self._partitions.setdefault(winner, partition)  # he needs a row: the loser's tombstone points at it
+        self._partitions.pop(loser, None)
+        self._hold(loser, Person())
+
+    def _hold(self, profile: str, person: Person) -> None:
+        self._people[profile] = person
+        (self._waiting.discard if person.waits() is None else self._waiting.add)(profile)
+
+    def _keep(self, profile: str, outcome: Outcome, at: At, partition: int) -> None:
+        if outcome.person is not self._people[profile]:
+            self._hold(profile, outcome.person)
+            self._partitions.setdefault(profile, partition)
+        for emission in outcome.emits:
+            self.emits.append(_emit(emission, at))
+
+    async def save(self, tx: Tx) -> None:
+        changed = [(profile, self._people[profile], partition) for profile, partition in self._partitions.items()]
+        rows = [Saved(profile, partition, state.encode(person), person.due_at()) for profile, person, partition in changed]
+        await self._rows.save(tx.connection, rows)
+        waits = {profile: person.waits() for profile, person in self._people.items()}
+        news = {profile: place for profile, place in waits.items() if place != self._waits[profile]}
+        if news:
+            await store.wait(tx.connection, news)
+        if self._moved:
+            await store.move_marks(tx.connection, {place: self._marks[place] for place in self._moved})
+
+
+def _emit(emission: Intent | Decision, at: At) -> Emit:
+    if isinstance(emission, Intent):
+        topic = messages(emission.channel, emission.message_class).name
+        return Emit(topic, emission.profile, encode(emission), at)
+    return Emit(DECISIONS.name, emission.profile, encode(emission), at, BY)
+
+
+class Handler:
+    """Handles batches of all inputs, and (as `Timers`) what is due."""
+
+    def __init__(self) -> None:
+        build: Callable[[Sequence[Published], int], Book] = books.build
+        self._definitions = Definitions(books.KINDS, build)
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        book = await self._definitions.at(tx.connection, tx.revision)
+        work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
+        if not work:
+            return []
+        desk = await Desk.open(tx, book, work)
+        for item, news in work:
+            desk.handle(tx, item, news)
+        await desk.save(tx)
+        return desk.emits
+
+    async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
+        return await people.is_due(connection, partitions, now)
+
+    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
+        """Fire what is due for the people who wait longest, up to `limit` of them."""
+        book = await self._definitions.at(tx.connection, tx.revision)
+        due = await people.due(tx.connection, sorted(ats), tx.now, limit)
+        if not due:
+            return Fired()
+        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), {})
+        for profile, partition, _ in due:
+            desk.fire(profile, tx.now, ats[partition], partition)
+        await desk.save(tx)
+        return Fired(desk.emits, len(due), due[0][2])

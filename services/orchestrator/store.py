@@ -1,0 +1,64 @@
+"""The tables of the orchestrator beside the people's state: the segmenter's marks, and who waits for one."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from runtime.db import Connection
+from services.orchestrator.domain.state import Place
+
+ENSURE_MARKS = """
+INSERT INTO mark (topic, partition, next_offset) SELECT u.topic, u.partition, 0
+FROM unnest($1::text[], $2::int[]) AS u (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
+"""
+LOCK_MARKS = """
+SELECT m.topic, m.partition, m.next_offset FROM mark m JOIN unnest($1::text[], $2::int[]) AS u (topic, partition) USING (topic, partition)
+ORDER BY m.topic, m.partition FOR UPDATE OF m
+"""
+MARKS = "SELECT topic, partition, next_offset FROM mark"
+MOVE_MARKS = """
+UPDATE mark m SET next_offset = u.next FROM unnest($1::text[], $2::int[], $3::bigint[]) AS u (topic, partition, next)
+WHERE m.topic = u.topic AND m.partition = u.partition
+"""
+WAITING = """
+SELECT p.id::text AS id FROM person p JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS u (topic, partition, next)
+ON p.wait_topic = u.topic AND p.wait_partition = u.partition AND p.wait_offset < u.next
+"""
+WAIT = """
+UPDATE person p SET wait_topic = u.topic, wait_partition = u.partition, wait_offset = u.at
+FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[]) AS u (id, topic, partition, at) WHERE p.id = u.id
+"""
+
+Marks = dict[tuple[str, int], int]
+
+
+async def lock_marks(connection: Connection, places: Iterable[tuple[str, int]]) -> Marks:
+    """(topic, partition) -> next offset of the segmenter; those of `places` are locked until the commit.
+
+    The lock is what makes waiting safe whoever owns which partition: a run that begins to wait holds the mark, so the transaction
+    that moves it comes later and sees the run; or it came before, and the run sees the mark.
+    """
+    ordered = sorted(set(places))
+    topics, partitions = [t for t, _ in ordered], [p for _, p in ordered]
+    rows = await connection.fetch(LOCK_MARKS, topics, partitions)
+    if len(rows) < len(ordered):
+        await connection.execute(ENSURE_MARKS, topics, partitions)
+        await connection.fetch(LOCK_MARKS, topics, partitions)
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in await connection.fetch(MARKS)}
+
+
+async def move_marks(connection: Connection, marks: Mapping[tuple[str, int], int]) -> None:
+    """Write marks that moved; their rows are locked."""
+    places = sorted(marks)
+    await connection.execute(MOVE_MARKS, [t for t, _ in places], [p for _, p in places], [marks[place] for place in places])
+
+
+async def waiting(connection: Connection, marks: Mapping[tuple[str, int], int]) -> set[str]:
+    """The people who wait for a fact that these marks have passed."""
+    rows = await connection.fetch(WAITING, [t for t, _ in marks], [p for _, p in marks], list(marks.values()))
+    return {row["id"] for row in rows}
+
+
+async def wait(connection: Connection, people: Mapping[str, Place | None]) -> None:
+    """Note for which fact each of these people waits now; None: for none. Their rows are locked."""
+    ids: Collection[str] = sorted(people)
+    places: Sequence[Place | tuple[None, None, None]] = [people[person] or (None, None, None) for person in ids]
+    await connection.execute(WAIT, ids, [p[0] for p in places], [p[1] for p in places], [p[2] for p in places])

@@ -1,0 +1,1 @@
+"""What enters the lake and under which names. Pure."""

@@ -1,0 +1,70 @@
+"""Names: what is private, what may have a column, what a folder is called."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from schemas.facts import IDENTIFIER_KINDS, PERSONAL
+
+# Names under which personal data or identifiers stand, at any depth. The lake must not know them (DESIGN 5, erasure).
+PRIVATE = PERSONAL | frozenset(IDENTIFIER_KINDS) | {"userId", "anonymousId"}
+LONG = 200  # characters of a name of an event or of a path: longer ones get neither columns nor folders
+MAX_COLUMNS = 200  # of one event: what comes later stays in `rest`. Raising it needs a rewrite of the lake.
+_NUMBERS = ("int", "float", "big")
+_FOLDER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ADDRESSES = ("email:", "phone:")
+_SHORTEST = 7  # characters of an address or number: shorter ones stand in other texts by chance
+
+
+class Key(NamedTuple):
+    """One property of one event in one kind. event: the event's name, or the fact's type where it has none."""
+
+    event: str
+    scope: str
+    path: str
+    kind: str
+
+
+def may_have_column(key: Key) -> bool:
+    """Whether the key can stand in the catalogue of properties, which is a table of PostgreSQL with an index."""
+    return max(len(key.event), len(key.path)) <= LONG and "\x00" not in key.event and "\x00" not in key.path
+
+
+def conflicts(registered: str, kind: str) -> bool:
+    """Whether a value of `kind` stands aside of the registered one. Whole and broken numbers are one type; null is of any."""
+    return kind not in (registered, "null") and registered != "null" and not (kind in _NUMBERS and registered in _NUMBERS)
+
+
+def escaped(name: str) -> str:
+    """A key as a step of a path: its own dots get a backslash."""
+    return name.replace("\\", "\\\\").replace(".", "\\.") if "." in name or "\\" in name else name
+
+
+def folder(name: str) -> str:
+    """A name as a folder: letters, digits, - and _ stay, all else becomes %XX of its UTF-8; a long one ends in a hash."""
+    raw = name.encode("utf-8", "surrogatepass")
+    written = "".join(chr(b) if b in _FOLDER else f"%{b:02X}" for b in raw)
+    return written if len(written) <= 120 else f"{written[:100]}~{hashlib.sha256(raw).hexdigest()[:16]}"
+
+
+def addresses(identifiers: Iterable[str]) -> list[str]:
+    """The e-mail addresses and phone numbers among identifiers: a text that holds one stays out under any name."""
+    found = []
+    for identifier in identifiers:
+        if identifier.startswith(_ADDRESSES) and len(identifier) >= 6 + _SHORTEST:
+            found.append(identifier[6:].lstrip("+"))
+    return found
+
+
+def tells(value: str, held: Iterable[str]) -> bool:
+    """Whether a text holds one of the person's addresses."""
+    return any(address in value or ("@" in value and address in value.lower()) for address in held)
+
+
+def without(value: object, held: Iterable[str]) -> object:
+    """A JSON value without private names at any depth; a text with an address of the person becomes null."""
+    if type(value) is dict:
+        return {name: without(inner, held) for name, inner in value.items() if name not in PRIVATE}
+    if type(value) is list:
+        return [without(inner, held) for inner in value]
+    return None if held and type(value) is str and tells(value, held) else value

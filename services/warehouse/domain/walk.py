@@ -1,0 +1,163 @@
+"""The properties, attributes and context of a batch of facts, sorted into columns. Pure, and the hottest code of the service."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+
+from schemas.facts import PROFILE_CHANGED, Seq
+from services.warehouse.domain.names import PRIVATE, Key, addresses, escaped, tells, without
+
+DEEP = 4  # objects within objects become columns down to here; below, they stay whole in `rest`
+KINDS: Mapping[type, str] = {str: "string", int: "int", float: "float", bool: "bool", type(None): "null"}
+
+
+class Page(TypedDict, total=False):
+    """Where it happened. What stands behind the question mark may be anything; the path is enough."""
+
+    path: Any
+    referrer: Any
+
+
+class Context(TypedDict, total=False):
+    """What reports want to know of a fact's context. The rest is technical, or says who the person is: it is not even decoded."""
+
+    campaign: Any
+    page: Page | list[Any] | str | int | float | bool | None
+    app: Any
+    os: Any
+    locale: Any
+    timezone: Any
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`schemas.facts.Fact` as far as the lake keeps it. gc=False: a batch makes many and none is in a cycle."""
+
+    id: str
+    type: str
+    brand: str
+    source: str
+    occurred_at: int
+    received_at: int
+    identifiers: tuple[str, ...] = ()
+    lane: str = "live"
+    event: str = ""
+    attributes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    context: Context = {}
+    cause: str | None = None
+    profile: str | None = None
+    src: str | None = None
+    seq: Seq | None = None
+
+
+class Cells:
+    """The values of one column that are there, and the rows they stand in."""
+
+    __slots__ = ("rows", "values")
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.values: list[Any] = []
+
+
+class _Name:
+    """One name below a prefix: the columns of its values by their type, and the names within it."""
+
+    __slots__ = ("cells", "inner", "path", "private")
+
+    def __init__(self, path: str, private: bool) -> None:
+        self.path, self.private = path, private
+        self.cells: dict[type, Cells] = {}
+        self.inner: dict[str, _Name] = {}
+
+
+Tree = dict[str, _Name]
+
+
+class Walk:
+    """Collects cells by event, scope and path. rest: row -> scope -> path -> what has no column."""
+
+    def __init__(self) -> None:
+        self.rest: dict[int, dict[str, Any]] = {}
+        self._trees: dict[tuple[str, str], Tree] = {}
+        self._row = 0
+        self._scope = ""
+        self._held: list[str] = []
+
+    def fact(self, row: int, fact: Stored) -> None:
+        name = fact.event or fact.type
+        self._row, self._held = row, addresses(fact.identifiers)
+        if fact.properties:
+            self._enter(name, "properties", fact.properties)
+        if fact.attributes:
+            said = fact.attributes
+            if fact.type == PROFILE_CHANGED:
+                # name -> [at, value], and the instant of news is the fact's own.
+                said = {name: pair[1] if pair[0] == fact.occurred_at else pair for name, pair in said.items()}
+            self._enter(name, "attributes", said)
+        if fact.context:
+            self._enter(name, "context", fact.context)
+
+    def _enter(self, event: str, scope: str, values: Mapping[str, Any]) -> None:
+        tree = self._trees.get((event, scope))
+        if tree is None:
+            tree = self._trees[event, scope] = {}
+        self._scope = scope
+        self._object(tree, "", values, 1)
+
+    def _object(self, tree: Tree, prefix: str, values: Mapping[str, Any], depth: int) -> None:
+        row, held = self._row, self._held
+        for name, value in values.items():
+            known = tree.get(name)
+            if known is None:
+                known = tree[name] = _Name(prefix + escaped(name), name in PRIVATE)
+            if known.private:
+                continue
+            kind = type(value)
+            if kind is str:
+                if held and tells(value, held):
+                    continue
+            elif kind is dict and value and depth < DEEP:
+                self._object(known.inner, known.path + ".", value, depth + 1)
+                continue
+            elif kind is list or (kind is dict and value):
+                self.rest.setdefault(row, {}).setdefault(self._scope, {})[known.path] = without(value, held)
+                continue
+            cells = known.cells.get(kind)
+            if cells is None:
+                cells = known.cells[kind] = Cells()
+            cells.rows.append(row)
+            cells.values.append(value)
+
+    def cells(self) -> dict[Key, Cells]:
+        """Every column that has values."""
+        found: dict[Key, Cells] = {}
+        for (event, scope), tree in self._trees.items():
+            _gather(tree, event, scope, found)
+        return found
+
+
+def _gather(tree: Tree, event: str, scope: str, found: dict[Key, Cells]) -> None:
+    for name in tree.values():
+        for kind, cells in name.cells.items():
+            key = Key(event, scope, name.path, KINDS.get(kind, "object"))
+            if key.kind in ("null", "object"):
+                cells.values = [True] * len(cells.rows)
+            elif kind is int and not (min(cells.values) >= -(2**63) and max(cells.values) < 2**63):
+                cells, beyond = _apart(cells)
+                found[key], found[key._replace(kind="big")] = cells, beyond
+            else:
+                found[key] = cells
+        _gather(name.inner, event, scope, found)
+
+
+def _apart(cells: Cells) -> tuple[Cells, Cells]:
+    """Integers that fit in 64 bits, and the others as texts."""
+    big, small = Cells(), Cells()
+    for row, value in zip(cells.rows, cells.values, strict=True):
+        fits = -(2**63) <= value < 2**63
+        into = small if fits else big
+        into.rows.append(row)
+        into.values.append(value if fits else str(value))
+    return small, big

@@ -1,0 +1,174 @@
+"""Documents: saved, read, listed, deleted; what is wrong with them is said at once."""
+
+import pytest
+
+from tests.gateway.conftest import faults_of, problem_of
+
+EVERYBODY = {"kind": "all", "of": []}
+RICH = {"kind": "did", "event": "Order Completed", "op": "ge", "value": 2, "within": 86_400_000}
+DOCUMENTS = {
+    "brands": {"name": "Shop", "time_zone": "Europe/Moscow"},
+    "topics": {"name": {"en": "News", "ru": "Новости"}},
+    "templates": {"subject": "Hi {{ profile.name | default: 'you' }}", "html": "<p>{{ event.total | money }}</p>"},
+    "segments": {"name": "Buyers", "condition": RICH},
+    "journeys": {
+        "brand": "shop",
+        "trigger": {"event": "Signed Up"},
+        "audience": RICH,
+        "steps": [
+            {"id": "wait", "wait": "1d12h"},
+            {"id": "ask", "if": {"kind": "segment", "key": "vip"}, "then": "mail", "else": None},
+            {"id": "mail", "template": "welcome"},
+        ],
+    },
+    "rules": {"caps": [{"name": "c", "class": "mass", "most": 3, "per": "week"}], "quiet_hours": {"from": "21:00", "to": "09:00"}},
+}
+
+
+@pytest.mark.parametrize("plural", DOCUMENTS)
+async def test_a_document_is_saved_read_changed_and_deleted(site, plural):
+    path, body = f"/api/{plural}/round-trip", DOCUMENTS[plural]
+    problem_of(await site.http.get(path), 404, "document_not_found")
+    saved = await site.http.put(path, json=body)
+    assert saved.status_code == 201 and saved.headers["etag"] == '"1"'
+    got = await site.http.get(path)
+    assert got.headers["etag"] == '"1"' and got.json() == saved.json()
+    assert got.json()["key"] == "round-trip" and got.json()["_meta"]["published_version"] is None
+    again = await site.http.put(path, json=got.json())  # what GET gives, PUT takes
+    assert again.status_code == 200 and again.headers["etag"] == '"2"'
+    assert {**again.json(), "_meta": 0} == {**got.json(), "_meta": 0}
+    assert (await site.http.delete(path)).status_code == 204
+    problem_of(await site.http.get(path), 404, "document_not_found")
+
+
+async def test_a_change_of_what_somebody_else_changed_is_refused(site):
+    path = "/api/segments/races"
+    problem_of(await site.http.put(path, json={"condition": RICH}, headers={"If-Match": '"1"'}), 404, "document_not_found")
+    await site.http.put(path, json={"condition": RICH})
+    problem_of(await site.http.put(path, json={"condition": RICH}, headers={"If-None-Match": "*"}), 412, "revision_stale")
+    ok = await site.http.put(path, json={"condition": EVERYBODY}, headers={"If-Match": '"1"'})
+    assert ok.headers["etag"] == '"2"'
+    stale = {"If-Match": '"1"'}
+    problem_of(await site.http.put(path, json={"condition": RICH}, headers=stale), 412, "revision_stale")
+    problem_of(await site.http.post(f"{path}/publish", headers=stale), 412, "revision_stale")
+    problem_of(await site.http.delete(path, headers=stale), 412, "revision_stale")
+    assert (await site.http.get(path)).json()["condition"] == EVERYBODY
+    assert (await site.http.post(f"{path}/publish", headers={"If-Match": 'W/"2", "7"'})).status_code == 200
+    assert (await site.http.delete(path, headers={"If-Match": "*"})).status_code == 204
+
+
+async def test_lists_go_on_where_they_ended(site):
+    names = [f"page-{n}" for n in range(5)]
+    for name in names:
+        await site.http.put(f"/api/topics/{name}", json={"name": {"en": name}})
+    found, cursor = [], ""
+    for _ in range(10):
+        page = (await site.http.get("/api/topics", params={"limit": 2, "next": cursor})).json()
+        assert len(page["items"]) <= 2
+        found += [one["key"] for one in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert [name for name in found if name in names] == names
+    assert faults_of(await site.http.get("/api/topics", params={"limit": 1001})) == {("limit", "less_than_equal")}
+
+
+WRONG = {
+    "journeys": (
+        {
+            "brand": 1,
+            "trigger": {"event": ""},
+            "surprise": 1,
+            "audience": {"kind": "any", "of": [{"kind": "did", "event": "E", "value": -1}, {"kind": "nothing"}]},
+            "goal": {"event": "E", "where": [{"path": "a", "op": "gt", "value": "x"}]},
+            "steps": [
+                {"id": "a", "wait": "tomorrow"},
+                {"id": "b", "if": {"kind": "attribute", "name": "n", "op": "gt", "value": True}},
+                {"id": "c", "template": 5},
+                {"id": "d", "sleep": 1},
+                "e",
+            ],
+        },
+        {
+            ("brand", "string_type"),
+            ("trigger.event", "string_too_short"),
+            ("surprise", "extra_forbidden"),
+            ("audience.of.0.value", "greater_than_equal"),
+            ("audience.of.1", "union_tag_invalid"),
+            ("goal.where.0.op", "type"),
+            ("steps.0.wait", "value"),
+            ("steps.1.if.op", "type"),
+            ("steps.2.template", "string_type"),
+            ("steps.3", "variant"),
+            ("steps.4", "variant"),
+        },
+    ),
+    "segments": ({"key": "other"}, {("key", "key_mismatch"), ("condition", "missing")}),
+    "templates": (
+        {"subject": "one\ntwo", "html": "{% if x %}", "text": "{{ a | shout }} {% include 'b' %}", "blocks": {"foot": "{{ x"}},
+        {
+            ("subject", "subject_lines"),
+            ("html", "liquid_syntax"),
+            ("text", "liquid_syntax"),
+            ("blocks.foot", "liquid_syntax"),
+        },
+    ),
+    "topics": ({"name": {}, "brand": 7}, {("name", "too_short"), ("brand", "string_type")}),
+    "rules": (
+        {"caps": [{"name": "c", "class": "service", "most": 0}]},
+        {("caps.0.class", "literal_error"), ("caps.0.most", "greater_than_equal")},
+    ),
+    "brands": ({"name": "a\x00b"}, {("name", "nul")}),
+}
+
+
+@pytest.mark.parametrize("plural", WRONG)
+async def test_every_fault_is_named_at_once(site, plural):
+    body, faults = WRONG[plural]
+    assert faults_of(await site.http.put(f"/api/{plural}/wrong", json=body)) == faults
+    problem_of(await site.http.get(f"/api/{plural}/wrong"), 404, "document_not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "faults"),
+    [
+        ({"html": "<p>"}, {("subject", "value")}),
+        ({"subject": "s"}, {("text", "value")}),
+        ({"subject": "s", "text": "{{ a | shout }}"}, {("text", "liquid_filter")}),
+        ({"subject": "s", "mjml": "<mjml><mj-bo"}, {("mjml", "mjml_syntax")}),
+        ([], {("", "object")}),
+        ("text", {("", "object")}),
+    ],
+)
+async def test_templates_that_could_not_be_sent(site, body, faults):
+    assert faults_of(await site.http.put("/api/templates/wrong", json=body)) == faults
+
+
+@pytest.mark.parametrize("key", ["Upper", "-x", "a" * 64, "~journey.a.1.b", "я"])
+async def test_keys_are_plain(site, key):
+    assert faults_of(await site.http.put(f"/api/topics/{key}", json={"name": {"en": "x"}})) >= {("key", "key")}
+
+
+async def test_conditions_too_deep_and_too_many_are_refused_before_anything_recurses(site):
+    deep = EVERYBODY
+    for _ in range(300):
+        deep = {"kind": "not", "of": deep}
+    assert faults_of(await site.http.put("/api/segments/deep", json={"condition": deep})) == {("condition", "depth")}
+    wide = {"kind": "any", "of": [RICH] * 201}
+    assert faults_of(await site.http.put("/api/segments/wide", json={"condition": wide})) == {("condition", "leaves")}
+
+
+async def test_a_broken_body_is_no_json(site):
+    for content in (b"{", b"\xff", b"[" * 5000, b""):
+        answer = await site.http.put("/api/topics/broken", content=content)
+        assert (answer.status_code, answer.json()["code"]) in {(400, "malformed_json"), (422, "invalid")}
+
+
+async def test_a_body_without_end_is_refused(site):
+    problem_of(await site.http.put("/api/topics/big", content=b" " * 1_000_001), 413, "too_large")
+
+    async def endless():
+        for _ in range(200):
+            yield b" " * 10_000
+
+    problem_of(await site.http.put("/api/topics/big", content=endless()), 413, "too_large")

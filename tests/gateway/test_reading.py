@@ -1,0 +1,89 @@
+"""Reading documents and references, pure."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.domain.kinds import KINDS, key_of, read, text_of
+from services.gateway.domain.problems import Problem
+from services.gateway.domain.references import Standing, check, refs_of, users
+from services.gateway.settings import GatewaySettings
+from tests.gateway.test_documents import DOCUMENTS
+
+WORDS = """
+    key brand name condition kind of steps id wait if then else template trigger event segment where path op value
+    audience caps goal reentry mode subject html mjml text blocks channel quiet_hours from to exit_segment all any not did Wait Send _meta
+""".split()  # noqa: SIM905 - a list of words
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
+NAMES = st.sampled_from(WORDS)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(body=JSON)
+def test_whatever_comes_is_a_document_or_a_list_of_faults(kind, body):
+    faults = faults_of(kind, body)
+    for fault in faults or ():
+        assert fault.told("en")["message"] and fault.told("ru")["message"]
+    if faults is not None:
+        assert faults and len({(fault.path, fault.code) for fault in faults}) == len(faults)
+
+
+def faults_of(kind, body):
+    """None: it is a document."""
+    try:
+        document = read(KINDS[kind], "k", body)
+    except Problem as problem:
+        return problem.faults
+    return None if key_of(document) == "k" else ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_kept_reads_the_same(kind):
+    one = KINDS[kind]
+    document = read(one, "k", DOCUMENTS[one.plural])
+    assert read(one, "k", text_of(document)) == document
+
+
+def asks(**edges: str) -> dict:
+    return {
+        ("segment", key): Standing(1, None, frozenset(f"segment:{one}" for one in targets.split()))
+        for key, targets in edges.items()
+    }
+
+
+def segment(key: str, *targets: str):
+    body = {"condition": {"kind": "all", "of": [{"kind": "segment", "key": one} for one in targets]}}
+    return read(KINDS["segment"], key, body)
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.sets(st.sampled_from("abcde")), min_size=5, max_size=5), st.data())
+def test_a_circle_is_found_exactly_when_there_is_one(edges, data):
+    """Against the plain definition: can the mentioned ones reach the one that is being published?"""
+    key = data.draw(st.sampled_from("abcde"))
+    world = asks(**{name: " ".join(sorted(targets)) for name, targets in edges.items()})
+    document = segment(key, *sorted(edges[key]))
+    reached = set(edges[key])
+    for _ in range(5):
+        reached |= {target for name in reached if name != key for target in edges[name]}
+    faults = check("segment", key, document, world)
+    assert ("cycle" in {fault.code for fault in faults}) == (key in reached)
+
+
+def test_who_mentions_a_document():
+    world = asks(a="b c", b="c", c="", d="d")
+    assert users("segment", "c", world) == ["segment a", "segment b"]
+    assert users("segment", "d", world) == []
+    assert refs_of(segment("x", "a", "b")) == {"segment:a", "segment:b"}
+
+
+def test_addresses_of_services():
+    given_text = GatewaySettings(services=" profile=http://a:1, profile=http://b:2/,ingest.public=https://c ")
+    assert given_text.services == {"profile": ("http://a:1", "http://b:2"), "ingest.public": ("https://c",)}
+    for wrong in ("profile", "profile=a:1", "=http://a"):
+        with pytest.raises(ValueError, match="name=http"):
+            GatewaySettings(services=wrong)

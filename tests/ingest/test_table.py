@@ -1,0 +1,111 @@
+"""A file is cut into the same rows wherever its pieces end."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain import Malformed, Sniffer, Table
+
+FILE = 'a;b\r\n1;"x\r\ny"\r\n\r\n;;\r\n2;"say ""hi"""\r\n3;я\u2028z\x0b.\n4;"a;b"'
+
+
+def rows_of(data: bytes, cuts=(), encoding="utf-8", delimiter=""):
+    table, found, start = Table(encoding, delimiter), [], 0
+    for end in [*sorted(cuts), len(data)]:
+        found += table.feed(data[start:end], final=end == len(data))
+        start = end
+        if end == len(data):
+            break
+    return table, found
+
+
+def test_rows_have_their_line_and_text():
+    table, found = rows_of(FILE.encode())
+    assert table.columns == ["a", "b"]
+    assert [(row.line, row.cells) for row in found] == [
+        (2, ["1", "x\r\ny"]), (6, ["2", 'say "hi"']), (7, ["3", "я\u2028z\x0b."]), (8, ["4", "a;b"]),
+    ]  # fmt: skip
+    assert [row.raw for row in found][:2] == ['1;"x\r\ny"\r\n', '2;"say ""hi"""\r\n']
+
+
+@given(st.sets(st.integers(0, len(FILE.encode()) - 1), max_size=6))
+def test_pieces_change_nothing(cuts):
+    assert rows_of(FILE.encode(), cuts)[1] == rows_of(FILE.encode())[1]
+
+
+cell = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r"), max_size=8)
+
+
+@given(
+    st.lists(st.lists(cell, min_size=3, max_size=3), max_size=8), st.sampled_from(",;\t"), st.sets(st.integers(0, 200), max_size=4)
+)
+def test_what_a_csv_writer_writes_is_read(lines, delimiter, cuts):
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows([["one", "two", "three"], *lines])
+    data = out.getvalue().encode()
+    _, found = rows_of(data, {cut for cut in cuts if cut < len(data)}, delimiter=delimiter)
+    trimmed = [[text.strip() for text in line] for line in lines]
+    assert [row.cells for row in found] == [line for line in trimmed if any(line)]
+    text = out.getvalue()
+    for row in found:  # the raw text stands where the line number says
+        assert "".join(text.split("\n")[row.line - 1]).startswith(row.raw.split("\n")[0])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_found(delimiter):
+    table, _ = rows_of(f'"a,;\tb"{delimiter}c\n'.encode())
+    assert table.columns == ["a,;\tb", "c"]
+
+
+def test_a_quote_that_is_never_closed_costs_only_what_it_swallowed():
+    broken = 'a,b\n1,2\n3,"open\n' + "4,5\n" * 3
+    _, found = rows_of(broken.encode())
+    assert [row.cells for row in found] == [["1", "2"], None]
+    assert found[1].raw == '3,"open\n' + "4,5\n" * 3
+    long = 'a,b\n1,"open\n' + "4,5\n" * 60_000
+    _, found = rows_of(long.encode(), range(0, len(long), 50_000))
+    assert found[0].cells is None and found[-1].cells == ["4", "5"]
+    assert 20_000 < sum(row.cells == ["4", "5"] for row in found) < 60_000
+
+
+def test_a_row_that_is_too_long_is_none():
+    _, found = rows_of(b"a,b\n1," + b"x" * 40_000 + b"\n3,4\n")
+    assert [row.cells for row in found] == [None, ["3", "4"]]
+    assert len(found[0].raw) < 40_000
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b" \n;;\n"])
+def test_a_file_without_a_header(data):
+    with pytest.raises(Malformed) as caught:
+        rows_of(data)
+    assert caught.value.fault.code == "header_missing"
+
+
+def sniffed(data: bytes, cut: int = 0) -> str:
+    sniffer = Sniffer()
+    sniffer.feed(data[:cut])
+    sniffer.feed(data[cut:])
+    return sniffer.encoding()
+
+
+@pytest.mark.parametrize("cut", range(6))
+def test_encodings(cut):
+    assert sniffed("имя,город".encode(), cut) == "utf-8"
+    assert sniffed("имя,город".encode("utf-8-sig"), cut) == "utf-8-sig"
+    assert sniffed("имя,город".encode("cp1251"), cut) == "cp1251"
+    assert sniffed(b"a,b", cut) == "utf-8"
+    assert sniffed("я".encode()[:1], cut) == "cp1251"
+
+
+def test_the_mark_of_utf8_is_no_part_of_the_header():
+    assert rows_of("я,b\n".encode("utf-8-sig"), encoding="utf-8-sig")[0].columns == ["я", "b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_utf16_is_refused(encoding):
+    with pytest.raises(Malformed) as caught:
+        sniffed("a,b\n1,2".encode(encoding))
+    assert caught.value.fault.code == "encoding_unsupported"

@@ -1,0 +1,162 @@
+"""A driven world around the pure domain: people, a clock, and what they were sent."""
+
+from typing import Any
+
+import msgspec
+
+from schemas.definitions import Published
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.ids import derive
+from schemas.memberships import Membership
+from schemas.messages import Decision, Intent
+from services.orchestrator.domain import decide
+from services.orchestrator.domain.book import build
+from services.orchestrator.domain.state import Person, encode
+from services.orchestrator.domain.state import decode as reread
+from services.orchestrator.domain.turn import Outcome
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+T0 = 1_290_384_000_000  # 2010-11-22 00:00 UTC, a Monday
+
+
+def published(kind: str, body: dict[str, Any], version: int = 1, pointer: bool = True) -> Published:
+    raw = msgspec.Raw(msgspec.json.encode(body))
+    return Published(kind=kind, key=body["key"], version=version, body=raw, pointer=pointer)
+
+
+def journey(key: str, *steps: dict[str, Any], on: Any = "Registered", **more: Any) -> dict[str, Any]:
+    trigger = {"event": on} if isinstance(on, str) else on
+    return {"key": key, "brand": "shop", "trigger": trigger, "steps": list(steps), **more}
+
+
+def send(step: str, **more: Any) -> dict[str, Any]:
+    return {"id": step, "template": step, **more}
+
+
+def wait(step: str, duration: str, **more: Any) -> dict[str, Any]:
+    return {"id": step, "wait": duration, **more}
+
+
+def rule(**more: Any) -> Published:
+    return published("rule", {"key": "rules", **more})
+
+
+def brand(zone: str = "UTC", key: str = "shop") -> Published:
+    return published("brand", {"key": key, "name": key, "time_zone": zone})
+
+
+class World:
+    """Every move is one call of `decide`; `log` keeps (instant of the world, emission)."""
+
+    def __init__(self, *documents: Any, at: int = T0) -> None:
+        self.book = build([published("journey", d) if isinstance(d, dict) else d for d in documents])
+        self.people: dict[str, Person] = {}
+        self.merged: dict[str, str] = {}
+        self.now = at
+        self.log: list[Any] = []
+        self.marks: dict[tuple[str, int], int] = {}
+        self._numbers = 0
+
+    # ---- moves
+
+    def person(self, who: str, zone: str | None = None, kinds: str = "email phone", contact: bool = True, at: int = 0) -> str:
+        """Somebody who can be reached."""
+        attributes = {"time_zone": [0, zone]} if zone else {}
+        pair = {"bucketing_id": who, "bucketed_at": at} if contact else {}
+        self.fact(who, "", type=PROFILE_CHANGED, identifiers=tuple(f"{k}:x" for k in kinds.split()), attributes=attributes, **pair)
+        return who
+
+    def fact(self, who: str, event: str, occurred: int | None = None, place: Any = None, **more: Any) -> str:
+        fact = self._fact(who, event, occurred, **more)
+        self._take(who, lambda person, state: decide.on_fact(self.book, person, state, fact, place))
+        return fact.id
+
+    def membership(self, who: str, segment: str, change: str = "entered", at: int | None = None, **more: Any) -> str:
+        news = Membership(
+            type=change,
+            received_at=self.now,
+            id=self._id(),
+            profile=who,
+            segment=segment,
+            at=self.now if at is None else at,
+            **more,
+        )
+        self._take(who, lambda person, state: decide.on_membership(self.book, person, state, news))
+        return news.id
+
+    def mark(self, offset: int, topic: str = "facts", partition: int = 0) -> None:
+        self.marks[(topic, partition)] = offset
+        news = Membership(type="mark", received_at=self.now, topic=topic, partition=partition, offset=offset)
+        for who in list(self.people):
+            self._take(who, lambda person, state: decide.on_mark(self.book, person, state, self.marks, news))
+
+    def verdict(self, intent: Intent, verdict: str, attempt: int | None = None) -> None:
+        told = Decision(
+            id=self._id(), brand=intent.brand, profile=intent.profile, verdict=verdict, by="sender", received_at=self.now,
+            intent=intent.id, attempt=intent.attempt if attempt is None else attempt, message_class=intent.message_class,
+        )  # fmt: skip
+        self._take(intent.profile, lambda person, state: decide.on_verdict(self.book, person, state, told))
+
+    def merge(self, winner: str, loser: str, **more: Any) -> None:
+        winner, loser = self.canonical(winner), self.canonical(loser)
+        if winner == loser:
+            return
+        pairs = [p.bucketing for p in (self.people[winner], self.people[loser]) if p.bucketing]
+        more = {"bucketed_at": min(pairs)[0], "bucketing_id": min(pairs)[1], **more} if pairs else more
+        fact = self._fact(winner, "", None, type=PROFILE_MERGED, properties={"winner": winner, "loser": loser}, **more)
+        other = self.people.pop(loser)
+        self.merged[loser] = winner
+        self._take(winner, lambda person, state: decide.on_merged(self.book, (person, state), (loser, other), fact))
+
+    def run(self, until: int) -> None:
+        """Let time pass: everybody's timers, in the order of their instants."""
+        while due := sorted((p.due_at(), who) for who, p in self.people.items() if p.due_at() is not None and p.due_at() <= until):
+            self.now = max(self.now, due[0][0])
+            self._take(due[0][1], lambda person, state: decide.on_timer(self.book, person, state, self.now))
+        self.now = max(self.now, until)
+
+    def later(self, duration: int) -> None:
+        self.run(self.now + duration)
+
+    # ---- looks
+
+    def canonical(self, who: str) -> str:
+        while who in self.merged:
+            who = self.merged[who]
+        return who
+
+    @property
+    def intents(self) -> list[Intent]:
+        return [e for e in self.log if isinstance(e, Intent)]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return [e for e in self.log if isinstance(e, Decision)]
+
+    def sent(self) -> list[tuple[str, int]]:
+        """(template, when)"""
+        return [(i.template, i.received_at) for i in self.intents]
+
+    def told(self, *verdicts: str) -> list[tuple[str, str, str]]:
+        """(verdict, step, rule)"""
+        return [(d.verdict, d.step, d.rule) for d in self.decisions if not verdicts or d.verdict in verdicts]
+
+    def _id(self) -> str:
+        self._numbers += 1
+        return derive("world", self._numbers)
+
+    def _fact(self, who: str, event: str, occurred: int | None, **more: Any) -> Fact:
+        occurred = self.now if occurred is None else occurred
+        given = {"type": "track", "brand": "shop", "source": "site", **more}
+        return Fact(id=self._id(), event=event, occurred_at=occurred, received_at=self.now, profile=who, **given)
+
+    def _take(self, who: str, act: Any) -> None:
+        who = self.canonical(who)
+        before = self.people.get(who, Person())
+        raw = encode(before)
+        outcome: Outcome = act(who, before)
+        assert encode(before) == raw, "a decision changed the state it was given"
+        again: Outcome = act(who, reread(raw))
+        assert (again.emits, again.person) == (outcome.emits, outcome.person), "the same state and news gave another decision"
+        self.people[who] = reread(encode(outcome.person))
+        self.log.extend(outcome.emits)

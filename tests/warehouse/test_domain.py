@@ -1,0 +1,130 @@
+"""What enters the lake, without servers: names, private fields, kinds."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.lake import column
+from schemas.facts import PERSONAL
+from services.warehouse.domain import sheets
+from services.warehouse.domain.names import Key, addresses, conflicts, folder
+from services.warehouse.domain.walk import Stored
+
+decode = msgspec.json.Decoder(Stored).decode
+
+
+def stored(**more) -> Stored:
+    given = {"id": "1", "type": "track", "event": "E", "brand": "b", "source": "s", "occurred_at": 1, "received_at": 2, **more}
+    return decode(json.dumps(given))
+
+
+def sheet(*facts: Stored) -> sheets.Sheet:
+    return sheets.facts([("facts", 0, offset, fact) for offset, fact in enumerate(facts)])
+
+
+def cells(one: sheets.Sheet) -> dict:
+    return {(k.scope, k.path, k.kind): list(zip(c.rows, c.values, strict=True)) for k, c in one.cells.items()}
+
+
+def test_values_go_to_the_column_of_their_own_kind():
+    found = cells(sheet(*(stored(properties={"v": v}) for v in (1, 1.0, "1", True, None, {}, 2**64, -(2**63)))))
+    assert found == {
+        ("properties", "v", "int"): [(0, 1), (7, -(2**63))],
+        ("properties", "v", "float"): [(1, 1.0)],
+        ("properties", "v", "string"): [(2, "1")],
+        ("properties", "v", "bool"): [(3, True)],
+        ("properties", "v", "null"): [(4, True)],
+        ("properties", "v", "object"): [(5, True)],
+        ("properties", "v", "big"): [(6, str(2**64))],
+    }
+
+
+def test_objects_become_paths_and_lists_stay_whole_without_private_names():
+    one = sheet(
+        stored(
+            properties={
+                "total": {"minor": 1999, "currency": "GBP"},
+                "a.b": 1,
+                "a": {"b": 2, "email": "x@example.org"},
+                "products": [{"sku": "1", "price": {"minor": 5}, "customer": {"phone": "1"}}],
+                "d1": {"d2": {"d3": {"d4": {"d5": 1}}}},
+            }
+        )
+    )
+    assert cells(one) == {
+        ("properties", "total.minor", "int"): [(0, 1999)],
+        ("properties", "total.currency", "string"): [(0, "GBP")],
+        ("properties", r"a\.b", "int"): [(0, 1)],
+        ("properties", "a.b", "int"): [(0, 2)],
+    }
+    assert one.rest == {
+        0: {"properties": {"products": [{"sku": "1", "price": {"minor": 5}, "customer": {}}], "d1.d2.d3.d4": {"d5": 1}}}
+    }
+
+
+@pytest.mark.parametrize("name", sorted(PERSONAL | {"user_id", "anonymousId"}))
+def test_no_marked_name_enters_at_any_depth(name):
+    secret = "SECRET"
+    values = {name: secret, "deep": {name: secret, "list": [{name: [secret]}]}}
+    one = sheet(
+        stored(properties=values, attributes=values, context={**values, "page": {"path": "/", name: secret}, "campaign": values})
+    )
+    assert secret not in repr(cells(one)) + repr(one.rest)
+    assert cells(one)["context", "page.path", "string"] == [(0, "/")]
+
+
+def test_an_address_in_an_unmarked_text_stays_out():
+    who = ["email:ann@example.org", "phone:+79990001122", "user_id:ann"]
+    texts = {
+        "login": "Ann@Example.org",
+        "url": "/?m=ann@example.org",
+        "call": "tel:79990001122",
+        "ok": "ann",
+        "list": ["ann@example.org"],
+    }
+    one = sheet(stored(identifiers=who, properties=texts))
+    assert cells(one) == {("properties", "ok", "string"): [(0, "ann")]}
+    assert one.rest == {0: {"properties": {"list": [None]}}}
+    assert addresses(["phone:+7", "email:a@b.c"]) == []  # too short to be told from chance
+
+
+def test_news_of_the_person_lose_their_instant_only_where_it_is_the_facts_own():
+    one = sheet(stored(type="profile.changed", event="", attributes={"plan": [1, "gold"], "gone": [1, None], "old": [0, "x"]}))
+    assert cells(one) == {("attributes", "plan", "string"): [(0, "gold")], ("attributes", "gone", "null"): [(0, True)]}
+    assert one.rest == {0: {"attributes": {"old": [0, "x"]}}}
+
+
+def test_what_has_no_column_spills_to_the_rest_and_nothing_is_lost():
+    one = sheet(stored(properties={"v": 1, "w": None, "o": {}}), stored(properties={"v": "x"}))
+    one.spill({Key("E", "properties", "v", "int")})
+    assert cells(one) == {("properties", "v", "int"): [(0, 1)]}
+    assert one.rest == {0: {"properties": {"w": None, "o": {}}}, 1: {"properties": {"v": "x"}}}
+
+
+def test_only_another_type_than_the_registered_one_is_a_conflict():
+    assert conflicts("int", "string") and conflicts("string", "bool") and conflicts("bool", "int")
+    assert not conflicts("int", "float") and not conflicts("string", "null") and not conflicts("null", "int")
+
+
+@given(st.lists(st.text(max_size=80), unique=True, max_size=20))
+def test_columns_of_different_paths_differ_even_without_capitals(paths):
+    names = [column("properties", path, "int").lower() for path in paths]
+    assert len(set(names)) == len(names)
+    assert all(len(name) < 120 for name in names)
+
+
+def test_a_hashed_name_cannot_be_given_to_another_path():
+    hashed = column("properties", "orderId", "int")
+    assert hashed != column("properties", hashed[4:], "int")
+    assert column("properties", "total.minor", "int") == "p_i_total__minor"
+    assert column("properties", "total__minor", "int") != "p_i_total__minor"
+
+
+@given(st.lists(st.text(max_size=250), unique=True, max_size=20))
+def test_folders_are_safe_and_differ(names):
+    made = [folder(name) for name in names]
+    assert len(set(made)) == len(made)
+    assert all(len(one) <= 120 and one.isascii() and not set(one) & set("/\\.*?[]{}'\"\0 ") for one in made)

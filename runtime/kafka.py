@@ -232,21 +232,41 @@ class Producer:
         await (await self._producer.send_batch(batch, topic, partition=partition))
 
 
-async def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Make the topics that are missing, with the retention that `schemas.topics` states."""
+async def create_topics(settings: Settings, topics: Iterable[Topic], patience_s: float = 60.0) -> None:
+    """Make the topics that are missing, with the retention that `schemas.topics` states, and wait until they can be used."""
+    wanted = {settings.topic(topic.name): topic for topic in topics}
     async with _admin(settings) as admin:
         have = set(await admin.list_topics())
-        for topic in topics:
-            name = settings.topic(topic.name)
-            if name in have:
-                continue
-            retention = settings.retention_ms or topic.retention_ms
-            config = {"cleanup.policy": "compact"} if topic.compacted else {"retention.ms": str(retention)}
-            new = NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
-            answer = await admin.create_topics([new])
-            for _name, code, *_rest in answer.topic_errors:
+        missing = [_new_topic(settings, name, topic) for name, topic in wanted.items() if name not in have]
+        if missing:
+            answer = await admin.create_topics(missing)
+            for name, code, *_rest in answer.topic_errors:
                 if code and code != TopicAlreadyExistsError.errno:
                     raise for_code(code)(f"topic {name}")
+        end = asyncio.get_running_loop().time() + patience_s
+        while not await _usable(admin, list(wanted), settings.partitions):
+            if asyncio.get_running_loop().time() > end:
+                raise NotReady(f"topics {sorted(wanted)} have no leaders after {patience_s:.0f} s")
+            await asyncio.sleep(0.1)
+
+
+class NotReady(ConnectionError):  # noqa: N818
+    """Kafka made the topics and does not serve them yet."""
+
+
+def _new_topic(settings: Settings, name: str, topic: Topic) -> NewTopic:
+    retention = settings.retention_ms or topic.retention_ms
+    config = {"cleanup.policy": "compact"} if topic.compacted else {"retention.ms": str(retention)}
+    return NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+
+
+async def _usable(admin: Any, names: list[str], partitions: int) -> bool:
+    """Every partition of every topic has a leader, by the broker's own word: a topic just made is unknown for a moment."""
+    for topic in await admin.describe_topics(names):
+        found = topic["partitions"]
+        if topic["error_code"] or len(found) < partitions or any(p["leader"] < 0 for p in found):
+            return False
+    return True
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Imports in PostgreSQL: the jobs, their files until they are read, and the rows that were refused."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from runtime.db import Database
 from runtime.poison import Vault
 from schemas.ids import derive
-from services.ingest.domain import Refused
+from services.ingest.domain import Mapping, Refused
 
 KEEP_MS = 30 * 86_400_000  # refused rows are personal data
 ABANDONED_MS = 86_400_000  # an upload that has not ended by then never will
@@ -18,7 +18,7 @@ ABANDONED_MS = 86_400_000  # an upload that has not ended by then never will
 NEW = """
 INSERT INTO import (id, number, key, name, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING RETURNING id
 """
-START = "UPDATE import SET state = 'running', mapping = $2, encoding = $3, size = $4, started_at = $5 WHERE id = $1"
+START = "UPDATE import SET state = 'running', mapping = $2, encoding = $3, size = $4, started_at = $5, brand = $6 WHERE id = $1"
 NOTE = """
 UPDATE import SET rows = $2, accepted = accepted + $3, refused = refused + $4, facts = facts + $5, reasons = $6, left_out = $7,
     busy_ms = busy_ms + $8, seen_bytes = $9
@@ -26,10 +26,15 @@ WHERE id = $1 AND rows = $10 AND state = 'running' RETURNING 1
 """
 END = "UPDATE import SET state = $2, error = $3, ended_at = $4, seen_bytes = CASE WHEN $2 = 'done' THEN size ELSE seen_bytes END WHERE id = $1"
 REFUSE = "INSERT INTO import_refused (import, first, block, expires_at) VALUES ($1, $2, $3, $4)"
+ONE = "SELECT * FROM import WHERE id = $1 AND ($2::text[] IS NULL OR brand = ANY($2))"
+PAGE = "SELECT * FROM import WHERE number < $1 AND ($3::text[] IS NULL OR brand = ANY($3)) ORDER BY number DESC LIMIT $2"
 CLEAN = """
 WITH gone AS (DELETE FROM import_refused WHERE expires_at < $1)
 DELETE FROM import WHERE state = 'uploading' AND created_at < $2
 """
+
+Brands = Sequence[str] | None  # those that the asker may see; None: all
+Shown = dict[str, Any]
 
 _json = msgspec.json.Encoder().encode
 _counts = msgspec.json.Decoder(dict[str, int]).decode
@@ -89,9 +94,9 @@ class Imports:
             sealed = await connection.fetchval("SELECT data FROM import_part WHERE import = $1 AND number = $2", job, number)
         return None if sealed is None else self._vault.open(sealed, f"import:{job}:part:{number}")
 
-    async def start(self, job: str, mapping: bytes, encoding: str, size: int, now: int) -> None:
+    async def start(self, job: str, mapping: Mapping, encoding: str, size: int, now: int) -> None:
         async with self._db.transaction() as connection:
-            await connection.execute(START, job, mapping, encoding, size, now)
+            await connection.execute(START, job, _json(mapping), encoding, size, now, mapping.brand)
 
     async def drop(self, job: str) -> None:
         """Forget an upload that came to nothing."""
@@ -161,15 +166,14 @@ class Imports:
 
     # ---- to be looked at
 
-    async def one(self, job: str) -> Mapping[str, Any] | None:
+    async def one(self, job: str, brands: Brands) -> Shown | None:
         async with self._db.connection() as connection:
-            return _shown(await connection.fetchrow("SELECT * FROM import WHERE id = $1", job))
+            return _shown(await connection.fetchrow(ONE, job, brands))
 
-    async def page(self, before: int, limit: int) -> list[Mapping[str, Any]]:
+    async def page(self, before: int, limit: int, brands: Brands) -> list[Shown]:
         """Newest first; before: the `number` of the last one seen."""
-        query = "SELECT * FROM import WHERE number < $1 ORDER BY number DESC LIMIT $2"
         async with self._db.connection() as connection:
-            rows = await connection.fetch(query, before, limit)
+            rows = await connection.fetch(PAGE, before, limit, brands)
         return [shown for row in rows if (shown := _shown(row))]
 
     async def refused(self, job: str) -> AsyncIterator[list[Refused]]:
@@ -188,7 +192,7 @@ class Imports:
             return await connection.fetchrow(query, job, after)
 
 
-def _shown(row: Any) -> Mapping[str, Any] | None:
+def _shown(row: Any) -> Shown | None:
     if row is None:
         return None
     found = {name: value for name, value in row.items() if name not in ("mapping", "key", "encoding")}

@@ -189,6 +189,32 @@ async def test_ways_to_send_a_file(config):
     assert (fact["attributes"]["name"], fact["identifiers"]) == ("Анна", ["email:ann@example.org"])
 
 
+async def test_a_key_reaches_its_brands_alone(config):
+    contacts = {"call": "identify", "identifiers": {"email": "a"}}
+    async with running(config, service(said())) as (context,), inside(context) as client:
+
+        async def post(brands: str, **more) -> httpx.Response:
+            params = {"brands": brands, "mapping": json.dumps({**contacts, **more})}
+            return await client.post("/internal/imports", content=b"a\nann@example.org\n", params=params)
+
+        assert (await post("north,south")).json()["code"] == "brand_forbidden"
+        assert (await post("north", brand="south")).json()["code"] == "brand_forbidden"
+        assert (await post("", brand="south")).json()["code"] == "brand_forbidden"
+        job = (await post("north")).json()["id"]
+        for ending in ("", "/refused"):
+            asked = [
+                (await client.get(f"/internal/imports/{job}{ending}", params={"brands": brands})).status_code
+                for brands in ("north", "a,north", "south", "")
+            ]
+            assert asked == [200, 200, 404, 404]
+        items = [
+            len((await client.get("/internal/imports", params={"brands": brands})).json()["items"]) for brands in ("north", "south")
+        ]
+        assert items == [1, 0]
+        await finished(client, job)
+    assert [f["brand"] for f in await read(config, "facts.raw.bulk")] == ["north"]
+
+
 async def test_what_cannot_be_imported_is_told_and_leaves_nothing(config):
     good = json.dumps({"call": "identify", "identifiers": {"email": "a"}})
     cases = [

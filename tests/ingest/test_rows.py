@@ -116,6 +116,17 @@ def test_each_kind_of_dirt_in_the_shops_file():
     assert [fact.properties["order_id"] for fact in facts_of(closed)] == ["1", "C4", "8"]
 
 
+def test_a_group_that_never_ends_is_bounded():
+    """A wrong `by` makes one group of the whole file: it neither fills the memory nor goes unsaid."""
+    head = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    closed = run(head + "1,A,Lamp,1,2010-12-01T08:26:00,1.00,17,UK\n" * 12_000, SHOP)
+    (fact,) = facts_of(closed)
+    assert len(fact.properties["products"]) == 5_000
+    assert Counter(reason for _, reason in refused_of(closed)) == {
+        "group is too large": 5_000, "message id stood earlier in the file": 2_000,
+    }  # fmt: skip
+
+
 @given(st.integers(1, 60))
 def test_portions_change_nothing(portion):
     data = SAMPLE.decode().splitlines(keepends=True)[:80]

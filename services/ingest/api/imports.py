@@ -14,7 +14,7 @@ from services.ingest.domain import DELIMITERS, ENCODINGS, Fault, Malformed, bind
 from services.ingest.domain import Mapping as Document
 from services.ingest.handler.upload import Upload
 from services.ingest.settings import IngestSettings
-from services.ingest.store import Imports
+from services.ingest.store import Brands, Imports
 
 from .multipart import Part, boundary_of, parts
 from .problems import Reply, malformed, problem, told
@@ -68,16 +68,19 @@ class ImportsApi:
         await upload.end()
         if not asked:
             raise Malformed("mapping", "mapping_missing", "There is no mapping.", "send the field `mapping` with JSON")
-        mapping = self._complete(read_mapping(bytes(asked)))
+        mapping = self._complete(read_mapping(bytes(asked)), _brands(request))
         encoding = upload.encoding(mapping.encoding)
         plan = bind(mapping, upload.columns(encoding, mapping.delimiter))
         if isinstance(plan, list):
             return plan
-        await self._imports.start(job, msgspec.json.encode(mapping), encoding, upload.size, self._now())
+        await self._imports.start(job, mapping, encoding, upload.size, self._now())
         return []
 
-    def _complete(self, mapping: Document) -> Document:
+    def _complete(self, mapping: Document, brands: Brands) -> Document:
         """With what the installation says where the mapping says nothing."""
+        brand = mapping.brand or (brands[0] if brands is not None and len(brands) == 1 else self._settings.first_brand)
+        if brands is not None and brand not in brands:
+            raise Malformed("brand", "brand_forbidden", "The key does not reach this brand.", "name a brand of the key")
         if mapping.encoding and mapping.encoding not in ENCODINGS:
             raise Malformed("encoding", "mapping_wrong", "The encoding is not known.", f"one of {', '.join(ENCODINGS)}")
         if mapping.delimiter and mapping.delimiter not in DELIMITERS:
@@ -85,7 +88,7 @@ class ImportsApi:
         settings = self._settings
         return msgspec.structs.replace(
             mapping,
-            brand=mapping.brand or settings.first_brand,
+            brand=brand,
             source=mapping.source or settings.first_source,
             region=mapping.region or settings.first_region,
             currency=mapping.currency or settings.first_currency,
@@ -97,7 +100,7 @@ class ImportsApi:
         if not (limit.isdecimal() and 1 <= int(limit) <= 1_000 and after.isdecimal() and int(after) <= _LARGEST):
             fault = Fault("limit", "query_wrong", "limit or after cannot be read.", "limit=1..1000, after as `next` gave it")
             return _plain(malformed(fault))
-        items = await self._imports.page(int(after), int(limit))
+        items = await self._imports.page(int(after), int(limit), _brands(request))
         more = str(items[-1]["number"]) if len(items) == int(limit) else None
         return _answer({"items": items, "next": more})
 
@@ -124,8 +127,7 @@ class ImportsApi:
             yield out.getvalue().encode()
 
     async def _found(self, request: Request) -> Mapping[str, Any] | None:
-        job = request.path_params["id"]
-        return await self._imports.one(str(job))
+        return await self._imports.one(str(request.path_params["id"]), _brands(request))
 
 
 def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> list[BaseRoute]:
@@ -137,6 +139,12 @@ def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[
         Route("/imports/{id:uuid}", api.one, methods=["GET"]),
         Route("/imports/{id:uuid}/refused", api.refused, methods=["GET"]),
     ]
+
+
+def _brands(request: Request) -> Brands:
+    """`?brands=a,b`: those of the key that the gateway was shown; without it all."""
+    given = request.query_params.get("brands")
+    return None if given is None else tuple(filter(None, given.split(",")))
 
 
 async def _pieces(request: Request) -> AsyncIterator[Part]:

@@ -19,6 +19,7 @@ from .values import Arrival, Refusal
 
 MAX_GROUP_ROWS = 5_000
 MAX_GROUP_TEXT = 600_000  # characters of its rows
+_LONGEST = 2 * MAX_GROUP_ROWS  # then it ends, whatever follows: a wrong `by` may make one group of the whole file
 _UNREADABLE = "cannot be read as a row of CSV, or is longer than 32 KB"
 _REPEATED = "message id stood earlier in the file"
 _USER, _DEVICE = "user_id", "anonymous_id"
@@ -105,7 +106,7 @@ class Assembly:
     def _grouped(self, row: Row, arrival: Arrival, by: int) -> Iterator[Closed]:
         key = row.cells[by] if row.cells is not None and len(row.cells) > by else None
         group = self._open
-        if group is not None and key is not None and key != group.key:
+        if group is not None and ((key is not None and key != group.key) or group.rows >= _LONGEST):
             yield self._close(group, arrival)
             group = None
         if group is None:

@@ -37,6 +37,7 @@ SETTLE_S = 20.0
 PUBLISHED, NOTED = "import_published", "import_noted"
 PASSING: tuple[type[BaseException], ...] = (TakenOver, *TRANSIENT)
 FAILPOINTS = (PUBLISHED, NOTED)
+PORTION_BYTES = 8_000_000  # of facts and refused rows; far below what the publisher takes at once
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class _Portion:
     """What is gathered between two notes."""
 
     def __init__(self) -> None:
-        self.rows = self.accepted = self.facts = 0
+        self.rows = self.accepted = self.facts = self.size = 0
         self.refused: list[Refused] = []
         self.left_out: list[str] = []
         self.records: list[Record] = []
@@ -137,6 +138,7 @@ class _Portion:
         self.accepted += closed.rows - len(closed.refused)
         self.refused += closed.refused
         self.left_out += closed.left_out
+        self.size += len(closed.value) + sum(len(one.raw) for one in closed.refused)
         if closed.fact is not None:
             self.facts += 1
             key, partition = place(closed.fact, partitions)
@@ -189,7 +191,7 @@ class _Import:
             if self._done <= self._job.rows:
                 continue
             self._portion.add(one, self._means.partitions)
-            if self._portion.rows >= self._means.rows:
+            if self._portion.rows >= self._means.rows or self._portion.size >= PORTION_BYTES:
                 await self._flush()
 
     async def _flush(self) -> None:

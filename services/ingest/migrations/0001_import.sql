@@ -7,6 +7,7 @@ CREATE TABLE import (
     number bigint NOT NULL UNIQUE,
     key text UNIQUE,
     name text NOT NULL,
+    brand text NOT NULL DEFAULT '',
     state text NOT NULL DEFAULT 'uploading',
     error text NOT NULL DEFAULT '',
     mapping bytea,

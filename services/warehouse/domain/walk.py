@@ -135,25 +135,23 @@ class Walk:
         found: dict[Key, Cells] = {}
         for (event, scope), tree in self._trees.items():
             _gather(tree, event, scope, found)
-        return found
+        return {key: cells for key, cells in found.items() if cells.rows}
 
 
 def _gather(tree: Tree, event: str, scope: str, found: dict[Key, Cells]) -> None:
     for name in tree.values():
         for kind, cells in name.cells.items():
             key = Key(event, scope, name.path, KINDS.get(kind, "object"))
+            found[key] = cells
             if key.kind in ("null", "object"):
                 cells.values = [True] * len(cells.rows)
-            elif kind is int and not (min(cells.values) >= -(2**63) and max(cells.values) < 2**63):
-                cells, beyond = _apart(cells)
-                found[key], found[key._replace(kind="big")] = cells, beyond
-            else:
-                found[key] = cells
+            elif kind is int and not (-(2**63) <= min(cells.values) and max(cells.values) < 2**63):
+                found[key], found[key._replace(kind="big")] = _apart(cells)
         _gather(name.inner, event, scope, found)
 
 
 def _apart(cells: Cells) -> tuple[Cells, Cells]:
-    """Integers that fit in 64 bits, and the others as texts."""
+    """Integers that fit in 64 bits (there may be none), and the others as texts."""
     big, small = Cells(), Cells()
     for row, value in zip(cells.rows, cells.values, strict=True):
         fits = -(2**63) <= value < 2**63

@@ -29,10 +29,11 @@ async def serving(app: Any, host: str, port: int, stopping: asyncio.Event, **mor
         yield int(listener.getsockname()[1])
     finally:
         server.should_exit = True
-        await asyncio.wait({task}, timeout=10)
+        done, _ = await asyncio.wait({task}, timeout=10)
         watch.cancel()
         listener.close()
-    task.result()
+    if done:
+        task.result()
 
 
 async def _leave(server: uvicorn.Server, stopping: asyncio.Event) -> None:

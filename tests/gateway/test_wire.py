@@ -66,6 +66,22 @@ async def test_unknown_addresses_and_methods_are_problems_too(site):
     problem_of(await site.http.patch("/api/segments/a"), 405, "method_not_allowed")
 
 
+async def test_cursors_and_addresses_that_nobody_gave(site):
+    for path in (
+        "/api/segments/a%00b",
+        "/api/segments?next=%00",
+        "/api/segments/a/versions?next=99999999999999999999",
+        "/api/segments/a/versions/-1",
+        "/api/audit?next=-1",
+        "/api/keys?limit=0",
+        "/api/topics?limit=many",
+    ):
+        problem_of(await site.http.get(path), 422, "invalid")
+    for next_ in ("nobody:1", "gateway:99999999999999999999999", ":", "x"):
+        assert (await site.http.get("/api/dead-letters", params={"next": next_})).status_code == 200
+    problem_of(await site.http.delete("/api/segments/a%00b"), 422, "invalid")
+
+
 async def test_a_repeated_post_gets_the_same_answer_and_acts_once(site):
     await site.http.put("/api/segments/once", json=BODY)
     headers = {"Idempotency-Key": "k1"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.lake import column
 from schemas.facts import PERSONAL
 from services.warehouse.domain import sheets
-from services.warehouse.domain.names import Key, addresses, conflicts, folder
+from services.warehouse.domain.names import NOTHING, Key, conflicts, folder, held_by
 from services.warehouse.domain.walk import Stored
 
 decode = msgspec.json.Decoder(Stored).decode
@@ -88,7 +88,7 @@ def test_an_address_in_an_unmarked_text_stays_out():
     one = sheet(stored(identifiers=who, properties=texts))
     assert cells(one) == {("properties", "ok", "string"): [(0, "ann")]}
     assert one.rest == {0: {"properties": {"list": [None]}}}
-    assert addresses(["phone:+7", "email:a@b.c"]) == []  # too short to be told from chance
+    assert held_by(["phone:+7", "email:a@b.c", "user_id:4"]) is NOTHING  # too short to be told from chance
 
 
 def test_news_of_the_person_lose_their_instant_only_where_it_is_the_facts_own():

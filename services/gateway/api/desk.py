@@ -32,13 +32,13 @@ class Desk:
     async def admit(self, request: Request, scope: str) -> Key:
         """Whose call it is, if he may. Raises Problem."""
         async with self.context.db.transaction() as connection:
-            return await self._key(connection, request, scope)
+            return await self._key(connection, request, scope, hold=False)
 
     @asynccontextmanager
-    async def calling(self, request: Request, scope: str) -> AsyncIterator[Call]:
-        """One transaction for a call: a key that is revoked meanwhile waits for its end."""
+    async def calling(self, request: Request, scope: str, *, hold: bool = False) -> AsyncIterator[Call]:
+        """One transaction for a call. hold: whoever revokes the key meanwhile waits for its end."""
         async with self.context.db.transaction() as connection:
-            key = await self._key(connection, request, scope)
+            key = await self._key(connection, request, scope, hold=hold)
             yield Call(connection, key, wall_ms(), self.context.settings)
 
     async def act(self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY) -> Response:
@@ -46,7 +46,7 @@ class Desk:
         await self.admit(request, scope)  # before a stranger's body is read
         raw = await wire.body_of(request, limit)
         body = wire.json_of(raw) if raw else None
-        async with self.calling(request, scope) as call:
+        async with self.calling(request, scope, hold=True) as call:
             given = request.headers.get("idempotency-key") if request.method == "POST" else None
             if given is None:
                 return wire.answered(await work(call, body))
@@ -67,12 +67,12 @@ class Desk:
         await keys.keep(call.connection, name, asked, answer.status, sealed, call.now)
         return wire.answered(answer)
 
-    async def _key(self, connection: Connection, request: Request, scope: str) -> Key:
+    async def _key(self, connection: Connection, request: Request, scope: str, *, hold: bool) -> Key:
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not shown.strip():
             raise Problem("unauthorized")
         hashed = hash_of(shown.strip())
-        found = await keys.find(connection, hashed, wall_ms())
+        found = await keys.find(connection, hashed, wall_ms(), hold=hold)
         if found is None or not hmac.compare_digest(found[1], hashed):
             raise Problem("unauthorized")
         found[0].needs(scope)

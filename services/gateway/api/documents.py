@@ -1,8 +1,9 @@
 """/api/{segments,journeys,templates,topics,brands,rules} and their import."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.api import wire
@@ -15,6 +16,8 @@ from services.gateway.store import documents as store
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 NO_VERSION = 2**31 - 1
+Before = Annotated[int, Query(ge=0, le=NO_VERSION)]
+Version = Annotated[int, Path(ge=1, le=NO_VERSION)]
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -82,22 +85,26 @@ def _versions(router: APIRouter, desk: Desk, kind: Kind) -> None:
     base = f"/api/{kind.plural}/{{key}}/versions"
 
     @router.get(base, name=f"versions of {kind.name}")
-    async def versions(request: Request, key: str, limit: Limit = 100, next: int = NO_VERSION) -> Response:  # noqa: A002
+    async def versions(request: Request, key: str, limit: Limit = 100, next: Before = NO_VERSION) -> Response:  # noqa: A002
         """What was published, newest first."""
         async with desk.calling(request, "read") as call:
             items = await store.versions(call.connection, kind.name, key, next, limit + 1)
-            return page([item for item in items if call.key.sees(item["brand"])], limit, "version")
+        return page(items, limit, "version", lambda item: call.key.sees(item["brand"]))
 
     @router.get(f"{base}/{{version}}", name=f"version of {kind.name}")
-    async def version(request: Request, key: str, version: int) -> Response:
+    async def version(request: Request, key: str, version: Version) -> Response:
         async with desk.calling(request, "read") as call:
-            found = await store.version(call.connection, kind.name, key, min(version, NO_VERSION))
+            found = await store.version(call.connection, kind.name, key, version)
             if found is None or not call.key.sees(found["brand"]):
                 raise Problem("document_not_found", kind=kind.name, key=f"{key}@{version}")
         return JSONResponse(found)
 
 
-def page(items: list[dict[str, Any]], limit: int, cursor: str) -> Response:
+def _all(_item: dict[str, Any]) -> bool:
+    return True
+
+
+def page(items: list[dict[str, Any]], limit: int, cursor: str, shows: Callable[[dict[str, Any]], bool] = _all) -> Response:
     """`{"items", "next"}`; items: one more than `limit` where there are more."""
     more = items[limit - 1][cursor] if len(items) > limit else None
-    return JSONResponse({"items": items[:limit], "next": more})
+    return JSONResponse({"items": list(filter(shows, items[:limit])), "next": more})

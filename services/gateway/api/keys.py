@@ -14,6 +14,7 @@ from services.gateway.store import keys as store
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 NEWEST = 2**63 - 1
+Before = Annotated[int, Query(ge=0, le=NEWEST)]
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -60,12 +61,12 @@ def routes(desk: Desk) -> APIRouter:
         return await desk.act(request, "admin", work)
 
     @router.get("/api/audit")
-    async def audit(request: Request, limit: Limit = 100, next: int = NEWEST) -> Response:  # noqa: A002
+    async def audit(request: Request, limit: Limit = 100, next: Before = NEWEST) -> Response:  # noqa: A002
         """Who did what, newest first."""
         async with desk.calling(request, "admin") as call:
             if call.key.brands:
                 raise Problem("brand_forbidden", brands=", ".join(call.key.brands))
-            items = await store.audited(call.connection, min(next, NEWEST), limit + 1)
+            items = await store.audited(call.connection, next, limit + 1)
         return page(items, limit, "id")
 
     return router

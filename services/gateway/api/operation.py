@@ -65,7 +65,7 @@ async def _gathered(neighbours: Neighbours, limit: int, start: str, only: str) -
     for service in [only] if only else neighbours.names:
         if service < seen:
             continue
-        after = int(number) if service == seen and number.isdecimal() else 0
+        after = min(int(number), 2**63 - 1) if service == seen and number.isdecimal() else 0
         status, found = await neighbours.ask(service, "/dead-letters", after=after, limit=min(1000, limit - len(items) + 1))
         if status != 200:
             continue  # a service without records of its own

@@ -2,6 +2,7 @@
 
 import logging
 
+import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _parameters)
     for kind in TRANSIENT:
         app.add_exception_handler(kind, _database)  # type: ignore[arg-type]
+    app.add_exception_handler(asyncpg.DataError, _unstorable)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -41,6 +43,11 @@ async def _parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [Fault(".".join(map(str, one["loc"][1:])), one["type"], params=one.get("ctx", {})) for one in error.errors()]
     return wire.problem(request, Problem("invalid", faults))
+
+
+async def _unstorable(request: Request, _error: Exception) -> Response:
+    """A NUL in an address or a cursor: bodies are looked through before."""
+    return wire.problem(request, Problem("invalid", [Fault("", "nul")]))
 
 
 async def _database(request: Request, error: Exception) -> Response:

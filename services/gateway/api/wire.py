@@ -10,7 +10,7 @@ from services.gateway.domain.problems import Problem, language_of
 from services.gateway.handler.call import Answer
 
 MAX_BODY = 1_000_000
-MAX_IMPORT = 50_000_000
+MAX_IMPORT = 10_000_000
 
 
 async def body_of(request: Request, limit: int = MAX_BODY) -> bytes:

@@ -42,7 +42,7 @@ class NewKey(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     scopes: tuple[Scope, ...] = Field(min_length=1)
     brands: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = ()
-    expires_at: int | None = Field(default=None, ge=0, strict=True)
+    expires_at: int | None = Field(default=None, ge=0, le=2**53, strict=True)
 
 
 def grantable(by: Key, scopes: Sequence[str], brands: Sequence[str]) -> None:

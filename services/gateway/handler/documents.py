@@ -1,5 +1,6 @@
 """Documents: write, delete, publish, import."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -90,10 +91,10 @@ async def publish(call: Call, kind: Kind, key: str, match: str | None) -> Answer
 
 async def import_all(call: Call, body: Any) -> Answer:
     """Save and publish many documents, each after what it mentions: all of them or none."""
-    read_ = _read_import(body)
+    given = await asyncio.to_thread(_read_import, body)  # others go on meanwhile
     publishing = await Publishing.begin(call)
     results = []
-    for place, kind, document in _in_order(read_):
+    for place, kind, document in _in_order(given):
         key = key_of(document)
         call.key.needs_brand(brand_of(kind.name, document))
         before = await documents.get(call.connection, kind.name, key, lock=True)

@@ -9,7 +9,7 @@ from services.gateway.domain.access import SCOPES, Key
 
 FIND = """
 SELECT id, hash, name, scopes, brands FROM api_key
-WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) FOR SHARE
+WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
 """
 ADD = """
 INSERT INTO api_key (id, hash, name, scopes, brands, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -38,9 +38,9 @@ ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, status = EXCLUDED.s
 FORGET = "DELETE FROM idempotency WHERE at <= $1"
 
 
-async def find(connection: Connection, hashed: str, now: int) -> tuple[Key, str] | None:
-    """A good key and its hash, held against revocation until the transaction ends."""
-    row = await connection.fetchrow(FIND, hashed, now)
+async def find(connection: Connection, hashed: str, now: int, *, hold: bool) -> tuple[Key, str] | None:
+    """A good key and its hash. hold: nobody revokes it before the transaction ends."""
+    row = await connection.fetchrow(FIND + ("FOR SHARE" if hold else ""), hashed, now)
     return (Key(row["id"], row["name"], frozenset(row["scopes"]), tuple(row["brands"])), row["hash"]) if row else None
 
 

@@ -12,7 +12,6 @@ LONG = 200  # characters of a name of an event or of a path: longer ones get nei
 MAX_COLUMNS = 200  # of one event: what comes later stays in `rest`. Raising it needs a rewrite of the lake.
 _NUMBERS = ("int", "float", "big")
 _FOLDER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-_ADDRESSES = ("email:", "phone:")
 _SHORTEST = 7  # characters of an address or number: shorter ones stand in other texts by chance
 
 
@@ -47,24 +46,43 @@ def folder(name: str) -> str:
     return written if len(written) <= 120 else f"{written[:100]}~{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
-def addresses(identifiers: Iterable[str]) -> list[str]:
-    """The e-mail addresses and phone numbers among identifiers: a text that holds one stays out under any name."""
-    found = []
+class Held(NamedTuple):
+    """The addresses of the person a fact is about: a text that holds one stays out of the lake under any name.
+
+    mails also in the spelling they have in the query of a URL; phones without the plus.
+    """
+
+    mails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+    def told_by(self, value: str) -> bool:
+        """Whether the text holds one of them. A text without @ and too short for a number is done with at once: most are."""
+        if self.mails and ("@" in value or "%40" in value):
+            low = value.lower()
+            if any(mail in low for mail in self.mails):
+                return True
+        return bool(self.phones) and len(value) >= _SHORTEST and any(phone in value for phone in self.phones)
+
+
+NOTHING = Held()
+
+
+def held_by(identifiers: Iterable[str]) -> Held:
+    """The e-mail addresses and phone numbers among identifiers ("kind:value"), but those too short to be told from chance."""
+    mails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
     for identifier in identifiers:
-        if identifier.startswith(_ADDRESSES) and len(identifier) >= 6 + _SHORTEST:
-            found.append(identifier[6:].lstrip("+"))
-    return found
+        if identifier.startswith("email:") and len(identifier) >= 6 + _SHORTEST:
+            mails += (identifier[6:], identifier[6:].replace("@", "%40"))
+        elif identifier.startswith("phone:") and len(identifier) >= 6 + _SHORTEST:
+            phones += (identifier[6:].lstrip("+"),)
+    return Held(mails, phones) if mails or phones else NOTHING
 
 
-def tells(value: str, held: Iterable[str]) -> bool:
-    """Whether a text holds one of the person's addresses."""
-    return any(address in value or ("@" in value and address in value.lower()) for address in held)
-
-
-def without(value: object, held: Iterable[str]) -> object:
+def without(value: object, held: Held) -> object:
     """A JSON value without private names at any depth; a text with an address of the person becomes null."""
     if type(value) is dict:
         return {name: without(inner, held) for name, inner in value.items() if name not in PRIVATE}
     if type(value) is list:
         return [without(inner, held) for inner in value]
-    return None if held and type(value) is str and tells(value, held) else value
+    return None if type(value) is str and held.told_by(value) else value

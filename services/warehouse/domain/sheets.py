@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.memberships import Membership
 from schemas.messages import Decision
-from services.warehouse.domain.names import Key, without
+from services.warehouse.domain.names import NOTHING, Key, without
 from services.warehouse.domain.walk import Cells, Stored, Walk
 
 Row = tuple[str, int, int, Any]  # topic, partition, offset, value
@@ -62,7 +62,7 @@ def decisions(rows: Sequence[Row]) -> Sheet:
         "occurred_at": [d.received_at for d in values],
     }
     sheet = Sheet("decisions", {**_fields(values, _DECISION), **own, **_places(rows)}, len(rows))
-    sheet.rest = {number: without(d.detail, ()) for number, d in enumerate(values) if d.detail}
+    sheet.rest = {number: without(d.detail, NOTHING) for number, d in enumerate(values) if d.detail}
     return sheet
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from schemas.facts import PROFILE_CHANGED, Seq
-from services.warehouse.domain.names import PRIVATE, Key, addresses, escaped, tells, without
+from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, escaped, held_by, without
 
 DEEP = 4  # objects within objects become columns down to here; below, they stay whole in `rest`
 KINDS: Mapping[type, str] = {str: "string", int: "int", float: "float", bool: "bool", type(None): "null"}
@@ -83,11 +83,11 @@ class Walk:
         self._trees: dict[tuple[str, str], Tree] = {}
         self._row = 0
         self._scope = ""
-        self._held: list[str] = []
+        self._held: Held = NOTHING
 
     def fact(self, row: int, fact: Stored) -> None:
         name = fact.event or fact.type
-        self._row, self._held = row, addresses(fact.identifiers)
+        self._row, self._held = row, held_by(fact.identifiers)
         if fact.properties:
             self._enter(name, "properties", fact.properties)
         if fact.attributes:
@@ -116,7 +116,7 @@ class Walk:
                 continue
             kind = type(value)
             if kind is str:
-                if held and tells(value, held):
+                if held is not NOTHING and held.told_by(value):
                     continue
             elif kind is dict and value and depth < DEEP:
                 self._object(known.inner, known.path + ".", value, depth + 1)

@@ -61,6 +61,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self.on_assigned: Callable[[], None] = lambda: None
         self._consumer: Any = None
         self._joined = asyncio.Event()
+        self._hinting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         s = self._settings
@@ -86,6 +87,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
+        if self._hinting is not None:
+            self._hinting.cancel()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self.in_flight:
@@ -157,9 +160,15 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def hint(self, offsets: Mapping[Place, int]) -> None:
         """Tell Kafka how far we are, for lag tools. It may fail at any time and nothing depends on it."""
-        mine = {self._tp(place): offset for place, offset in offsets.items() if place in self.assigned}
-        with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._consumer.commit(mine), HINT_S)  # without the broker the client would wait for ever
+        if self._hinting is None or self._hinting.done():
+            mine = {self._tp(place): offset for place, offset in offsets.items() if place in self.assigned}
+            self._hinting = asyncio.create_task(self._commit(mine))
+        # Without the broker the client tries for ever: let it, but do not wait. Cancelled, it would leave connections behind.
+        await asyncio.wait({self._hinting}, timeout=HINT_S)
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        with contextlib.suppress(KafkaError):
+            await self._consumer.commit(offsets)
 
     def _tp(self, place: Place) -> TopicPartition:
         return TopicPartition(self._settings.topic(place[0]), place[1])

@@ -23,6 +23,13 @@ from deploy.local.settings import LocalSettings
 HOMES = Path(tempfile.gettempdir())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A row of CASES is shown on real Kafka and PostgreSQL; a test that claims one and runs in memory fails the run."""
+    for item in items:
+        if item.get_closest_marker("case") and not {"kafka", "postgres"} <= set(getattr(item, "fixturenames", ())):
+            raise pytest.UsageError(f"{item.nodeid} claims a case and does not run on the real Kafka and PostgreSQL")
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now; all are held until the last is found, so that they differ."""
     probes = [socket.socket() for _ in range(count)]

@@ -44,7 +44,7 @@ def tell(invoices: Sequence[Invoice], seed: int, days: int | None = None) -> lis
     """All calls, in the order in which they are sent. days: of the story, from its first midnight; None: all."""
     start = start_of(invoices)
     end = start + days * DAY if days is not None else max(invoice.at for invoice in invoices) // DAY * DAY + DAY
-    calls = list(_all([invoice for invoice in invoices if invoice.at < end], seed))
+    calls = list(_all(invoices, seed))  # all of them, so that a shorter story is the beginning of the whole one
     calls += [_again(call, seed) for call in calls if _fit(call) and draw(seed, "twice", call.body["messageId"]) < TWICE]
     return sorted((call for call in calls if start <= call.at < end), key=lambda call: (call.at, call.body["messageId"]))
 

@@ -52,6 +52,7 @@ class Chaos:
         self._random = random.Random(seed)
         self._frozen: set[int] = set()
         self._busy: set[str] = set()
+        self._enough: Callable[[], bool] = lambda: True
         self.direct_kills = 0
         self.points = [point for kind in SERVICES for point in kind.points]
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,8 +78,12 @@ class Chaos:
 
     # ---- the script
 
-    async def run(self) -> None:
-        """All of it at once, until each part has done its work or the time is over; then nothing stays armed or frozen."""
+    async def run(self, enough: Callable[[], bool]) -> None:
+        """All of it at once, until each part has done its work or the time is over; then nothing stays armed or frozen.
+
+        enough: whether all facts are posted; until then kills go on, so that the whole stream meets trouble.
+        """
+        self._enough = enough
         try:
             async with asyncio.timeout(self._plan.seconds):
                 await asyncio.gather(self._kill_all(), self._freeze_all(), self._restart_servers(), self._rebalance())
@@ -94,13 +99,13 @@ class Chaos:
         await asyncio.gather(*(self._kill(kind) for kind in SERVICES))
 
     async def _kill(self, kind: Kind) -> None:
-        while left := self._still_to_hit(kind):
-            point = self._random.choice(left)
+        while (left := self._still_to_hit(kind)) or not self._enough():
+            point = self._random.choice(left or kind.points)
             if point in self._busy or not await self._armed_and_hit(point, "kill"):
                 await asyncio.sleep(0.2)
                 continue
             self._say(f"killed at {point}")
-            await asyncio.sleep(self._random.uniform(0.5, 2.0))
+            await asyncio.sleep(self._random.uniform(0.5, 2.0) if left else self._random.uniform(3.0, 6.0))
 
     def _still_to_hit(self, kind: Kind) -> list[str]:
         counts = self.hits()

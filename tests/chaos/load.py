@@ -33,10 +33,16 @@ class Load:
         """Trouble is over: post what is missing of the wanted number at once, and end."""
         self._hurry.set()
 
+    def enough(self) -> bool:
+        """Whether the wanted number is accepted."""
+        return self.accepted >= self._facts
+
     async def run(self) -> None:
         clients = [asyncio.create_task(self._client(queue)) for queue in self._queues]
         files = asyncio.create_task(self._files())
         try:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             for batch in self._stream.batches():
                 for number, queue in enumerate(self._queues):
                     mine = [call for call in batch if zlib.crc32(call.key.encode()) % CLIENTS == number]
@@ -46,7 +52,7 @@ class Load:
                     if self._stream.made >= self._facts:
                         break
                 else:
-                    await self._pause(len(batch) / self._rate)
+                    await self._pause(began + self._stream.made / self._rate - loop.time())
             for queue in self._queues:
                 await queue.put(None)
             await asyncio.gather(*clients, files)
@@ -57,7 +63,7 @@ class Load:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._hurry.wait(), seconds)
+            await asyncio.wait_for(self._hurry.wait(), max(0.0, seconds))
         except TimeoutError:
             return
 

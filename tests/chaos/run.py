@@ -106,7 +106,7 @@ class Run:
 
     async def _disturbed(self, chaos: Chaos, load: Load) -> None:
         posting = asyncio.create_task(load.run())
-        await chaos.run()
+        await chaos.run(load.enough)
         load.finish()
         await posting
 

@@ -20,6 +20,7 @@ from schemas.ids import derive
 from services.ingest.__main__ import service
 from services.ingest.settings import IngestSettings
 from services.profile.__main__ import service as profile
+from tests.conftest import free_ports
 from tests.ingest.kit import inside, keys_file
 from tests.support.live import T0, driven, read, rows, running, until
 from tests.support.live import settings as make_settings
@@ -101,36 +102,45 @@ async def test_a_file_becomes_facts_of_people_once(config):
 
 
 @asynccontextmanager
-async def process(config: Settings, folder: Path, **more: str):
+async def process(config: Settings, folder: Path):
     """Ingest as a process of its own; its admin port's client."""
-    from tests.conftest import free_ports
-
-    port, admin = free_ports(2)
-    environment = {
-        **os.environ, "OTKLIK_KAFKA": config.kafka, "DATABASE_URL": config.database_url, "OTKLIK_TOPIC_PREFIX": config.topic_prefix,
-        "OTKLIK_PARTITIONS": str(config.partitions), "OTKLIK_KEYS_FILE": str(config.keys_file), "OTKLIK_INGEST_PORT": str(port),
-        "OTKLIK_ADMIN_PORT_OWN": str(admin), "OTKLIK_SESSION_TIMEOUT_MS": "6000", "OTKLIK_IMPORT_ROWS": "50",
-        "OTKLIK_FAILPOINTS": str(folder), "OTKLIK_FIRST_SOURCE": "till", **more,
-    }  # fmt: skip
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.ingest", cwd=ROOT, env=environment)
-    token = internal.token("ak")
+    child, base = await started(config, folder)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{admin}", headers={"authorization": f"Bearer {token}"}, timeout=20
+            base_url=base, headers={"authorization": f"Bearer {internal.token('ak')}"}, timeout=20
         ) as client:
-
-            async def ready() -> bool:
-                try:
-                    return (await client.get("/readyz")).status_code == 200
-                except httpx.HTTPError:
-                    return False
-
-            await until(ready, 30)
             yield child, client
     finally:
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
         await asyncio.wait_for(child.wait(), 20)
+
+
+async def started(config: Settings, folder: Path) -> tuple[asyncio.subprocess.Process, str]:
+    """The process, ready, and its admin address. Somebody may take a free port first: then it ends, and another one is tried."""
+    while True:
+        (admin,) = free_ports(1)
+        environment = {
+            **os.environ, "OTKLIK_KAFKA": config.kafka, "DATABASE_URL": config.database_url, "OTKLIK_TOPIC_PREFIX": config.topic_prefix,
+            "OTKLIK_PARTITIONS": str(config.partitions), "OTKLIK_KEYS_FILE": str(config.keys_file), "OTKLIK_INGEST_PORT": "0",
+            "OTKLIK_ADMIN_PORT_OWN": str(admin), "OTKLIK_SESSION_TIMEOUT_MS": "6000", "OTKLIK_IMPORT_ROWS": "50",
+            "OTKLIK_FAILPOINTS": str(folder), "OTKLIK_FIRST_SOURCE": "till",
+        }  # fmt: skip
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.ingest", cwd=ROOT, env=environment)
+        base = f"http://127.0.0.1:{admin}"
+        async with httpx.AsyncClient(base_url=base) as client:
+
+            async def known(client: httpx.AsyncClient = client, child: asyncio.subprocess.Process = child) -> str:
+                if child.returncode is not None:
+                    return "ended"
+                try:
+                    answer = await client.get("/readyz")
+                except httpx.HTTPError:
+                    return ""
+                return "ready" if answer.status_code == 200 and "ingest" in answer.json().get("services", {}) else ""
+
+            if await until(known, 60) == "ready":
+                return child, base
 
 
 @pytest.mark.parametrize("point", ["import_published", "import_noted"])

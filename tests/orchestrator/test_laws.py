@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.messages import Intent
@@ -135,6 +135,9 @@ zones = st.sampled_from(["Europe/London", "America/New_York", "Asia/Kolkata"])
 
 
 @settings(max_examples=250, deadline=None)
+@example(
+    [("fact", "a", "One", 1), ("pass", HOUR), ("pass", HOUR), ("verdict", 0, "accepted")], "America/New_York"
+)  # at the slot's very end
 @given(st.lists(moves, max_size=60), zones)
 def test_caps_days_and_quiet_hours_are_exact_whatever_happens(script, zone):
     """Each decision is held against the rules where it is made (`Sent.look`); here, what really went to people never merged."""

@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.ids import bucket
+from services.orchestrator.domain.zones import Zone
 from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, published, rule, send, wait
 
 NIGHT = {"from": "21:00", "to": "09:00"}
@@ -103,20 +104,35 @@ def test_quiet_hours_hold_marketing_back_in_his_zone_and_let_service_pass():
     late = T0 + 22 * HOUR
     assert [(i.profile, i.template) for i in world.intents] == [("here", "s"), ("there", "a"), ("there", "s")]
     assert world.intents[0].not_after == late + DAY
-    assert world.intents[1].not_after == T0 + DAY + 2 * HOUR, "21:00 in New York, before his midnight"
+    assert world.intents[1].not_after == T0 + DAY + 2 * HOUR - 1, "21:00 in New York, before his midnight"
     world.later(DAY)
     assert [(i.profile, i.received_at) for i in world.intents[3:]] == [("here", T0 + 33 * HOUR)]
-    assert world.intents[3].not_after == T0 + DAY + 21 * HOUR
+    assert world.intents[3].not_after == T0 + DAY + 21 * HOUR - 1
 
 
 def test_without_quiet_hours_a_slot_ends_with_his_day():
     world = World(mass("a", "E"), brand("Asia/Kolkata"))
     world.person("p")
     world.fact("p", "E")
-    assert world.intents[0].not_after == T0 + 18 * HOUR + HOUR // 2
+    assert world.intents[0].not_after == T0 + 18 * HOUR + HOUR // 2 - 1
     (sent,) = [d for d in world.decisions if d.verdict == "sent"]
-    assert sent.detail == {"slot": [T0, T0 + 18 * HOUR + HOUR // 2], "day": T0 // DAY}
+    assert sent.detail == {"slot": [T0, T0 + 18 * HOUR + HOUR // 2 - 1], "day": T0 // DAY}
     assert sent.intent == world.intents[0].id
+
+
+@pytest.mark.parametrize("quiet", [None, NIGHT])
+def test_the_last_instant_of_a_slot_is_still_his_day_and_not_quiet(quiet):
+    """The sender calls at `not_after` itself: one ms later the day of another class, or the night, has begun."""
+    rules = {"quiet_hours": quiet} if quiet else {}
+    world = World(mass("a", "E"), rule(**rules), brand("Asia/Kolkata"))
+    world.person("p")
+    world.later(12 * HOUR)
+    world.fact("p", "E")
+    last = world.intents[0].not_after
+    zone, windows = Zone("Asia/Kolkata"), world.book.rules.quiet
+    assert zone.day(last) == zone.day(T0 + 12 * HOUR) and zone.loud(last, windows, last + DAY) == last
+    after = last + 1
+    assert zone.day(after) != zone.day(last) if quiet is None else zone.loud(after, windows, after + DAY) > after
 
 
 def test_what_is_worth_nothing_any_more_is_skipped_and_the_run_goes_on():
@@ -172,7 +188,7 @@ def test_a_rolling_window_counts_from_when_the_message_went():
     # The second is still under way eight hours later: it may go at any moment until the end of its slot.
     world.later(8 * HOUR)
     world.fact("p", "E")
-    assert (world.decisions[-1].verdict, world.decisions[-1].until) == ("deferred", T0 + 24 * HOUR + 6 * HOUR)
+    assert (world.decisions[-1].verdict, world.decisions[-1].until) == ("deferred", T0 + 24 * HOUR + 6 * HOUR - 1)
 
 
 @pytest.mark.parametrize("verdict", ["skipped", "failed"])

@@ -156,7 +156,7 @@ async def test_weird_names_are_safe_everywhere(config, lake, monkeypatch, own):
     monkeypatch.setattr(handler_module, "FAN", 2)
     monkeypatch.setattr(handler_module, "OWN", own)
     keys = ["", "a.b", 'quo"te', "Имя поля", "UPPER", "upper", "x" * 300, "n\x00l", "a\\b", "'", "id", "offset", "select"]
-    facts = [stored(f"{n}{part}", event=name, properties={key: n for key in keys}) for part in "ab" for n, name in enumerate(WEIRD)]
+    facts = [stored(f"{n}{part}", event=name, properties=dict.fromkeys(keys, n)) for part in "ab" for n, name in enumerate(WEIRD)]
     half = len(WEIRD)
     async with running(config, service(pace_s=0)) as (context,):
         await publish(config, facts[:half], "facts", key="k")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -202,7 +203,7 @@ async def test_only_old_files_of_no_manifest_are_swept(config, lake):
         keeper = Handler(0)
         async with keeper.life(context):
             assert await keeper.sweep() == 2
-    assert {path.name for path in folder.iterdir()} == {"young.parquet", os.path.basename(listed)}
+    assert {path.name for path in folder.iterdir()} == {"young.parquet", Path(listed).name}
 
 
 def age(config, files, seconds: float) -> None:

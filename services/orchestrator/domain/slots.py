@@ -39,8 +39,11 @@ def search(rules: Rules, zone: Zone, taken: Sequence[Reservation], message: Mess
 
 
 def end_of(rules: Rules, zone: Zone, at: int) -> int:
-    """When a slot that begins at `at` ends: with his local day, or earlier with the next quiet hours."""
-    return zone.quiet(at, rules.quiet, zone.next_day(at))
+    """The last instant of a slot that begins at `at`: it ends with his local day, or earlier with the next quiet hours.
+
+    The last one inside, because the sender may still call a provider at `not_after` itself.
+    """
+    return zone.quiet(at, rules.quiet, zone.next_day(at)) - 1
 
 
 def _blocks(

@@ -145,7 +145,7 @@ def _gather(tree: Tree, event: str, scope: str, found: dict[Key, Cells]) -> None
             found[key] = cells
             if key.kind in ("null", "object"):
                 cells.values = [True] * len(cells.rows)
-            elif kind is int and not (-(2**63) <= min(cells.values) and max(cells.values) < 2**63):
+            elif kind is int and not (min(cells.values) >= -(2**63) and max(cells.values) < 2**63):
                 found[key], found[key._replace(kind="big")] = _apart(cells)
         _gather(name.inner, event, scope, found)
 

@@ -62,6 +62,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: Any = None
         self._joined = asyncio.Event()
         self._hinting: asyncio.Task[None] | None = None
+        self._questions: set[asyncio.Future[Any]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         s = self._settings
@@ -85,6 +87,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer.start()
 
     async def stop(self) -> None:
+        self._stopping = True
+        if self._questions:
+            await asyncio.wait(self._questions, timeout=5)
         if self._consumer is not None:
             await self._consumer.stop()
         if self._hinting is not None:
@@ -142,13 +147,20 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(self._tp(place), offset)
 
     async def begins(self, places: Iterable[Place]) -> dict[Place, int]:
-        with _as_connection_error():
-            found = await self._consumer.beginning_offsets([self._tp(p) for p in places])
-        return {self._place(tp): offset for tp, offset in found.items()}
+        return await self._ask(self._consumer.beginning_offsets, places)
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        return await self._ask(self._consumer.end_offsets, places)
+
+    async def _ask(self, method: Callable[[list[TopicPartition]], Awaitable[Any]], places: Iterable[Place]) -> dict[Place, int]:
+        """A question to the broker. It goes on where its caller is cancelled: ended in mid-air it would leave a connection behind."""
+        if self._stopping:
+            raise ConnectionError("Kafka: this reader has stopped")
+        question = asyncio.ensure_future(method([self._tp(p) for p in places]))
+        self._questions.add(question)
+        question.add_done_callback(self._questions.discard)
         with _as_connection_error():
-            found = await self._consumer.end_offsets([self._tp(p) for p in places])
+            found = await asyncio.shield(question)
         return {self._place(tp): offset for tp, offset in found.items()}
 
     def position(self, place: Place) -> int:

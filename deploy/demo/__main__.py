@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import httpx
 from rich.console import Console
 
 from deploy.demo import counting, reading, report, source, stage, story
@@ -34,6 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LocalRunError as error:
         console.print(f"demo: {error}", style="red", markup=False)
         return 1
+    except httpx.HTTPError as error:
+        console.print(
+            f"demo: a service does not answer ({error!r}). Mend: make status, make logs; then make demo again",
+            style="red",
+            markup=False,
+        )
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped in the middle of the story: make demo begins it anew")
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,6 +123,7 @@ async def _read(settings: LocalSettings, ways: Ways, tables: reading.Tables, pla
         **counting.intents(decisions, played.mails),
         **counting.messages(decisions),
         **counting.latency(played, decisions),
+        **counting.examples(decisions, played.mails),
         "decisions": len(decisions),
         "decisions.sha256": counting.digest(decisions),
     }
@@ -119,9 +131,11 @@ async def _read(settings: LocalSettings, ways: Ways, tables: reading.Tables, pla
 
 def _show(console: Console, settings: LocalSettings, numbers: counting.Flat) -> int:
     console.print(report.table(numbers))
-    console.print(f"decisions {numbers['decisions.sha256']} (seed {numbers['seed']}: the same at every run)")
-    console.print(addresses(stage.recorded(settings)), markup=False)
-    console.print("The clock stands at the end of the story. The demo may be played again at any time; make down stops it.")
+    console.print(f"decisions {numbers['decisions.sha256']} (seed {numbers['seed']}: the same at every run)", soft_wrap=True)
+    running = stage.recorded(settings)
+    console.print(addresses(running), markup=False, soft_wrap=True)
+    console.print(report.look_at(running, numbers), markup=False, soft_wrap=True)
+    console.print("The clock stands at the end of the story. make demo plays it anew, make down stops everything.")
     broken = report.broken(numbers)
     if broken:
         console.print(f"promises not kept: {', '.join(broken)}", style="bold red")

@@ -86,6 +86,16 @@ def messages(decisions: Decisions) -> Flat:
     return dict(sorted(found.items()))
 
 
+def examples(decisions: Decisions, mails: Sequence[Mapping[str, Any]]) -> Flat:
+    """A letter of each step: its number at the catcher. The last one, since its reader has the longest history."""
+    numbers = {intent_of(mail): mail["id"] for mail in mails}
+    found: Flat = {}
+    for one in sorted(decisions, key=lambda one: (one["received_at"], one["id"])):
+        if one["verdict"] == "accepted" and one["intent"] in numbers:
+            found[f"example.{one['document'].removeprefix('journey:')}.{one['step']}"] = numbers[one["intent"]]
+    return dict(sorted(found.items()))
+
+
 def segments(keys: Iterable[str], members: Mapping[str, int], changes: Sequence[Mapping[str, Any]]) -> Flat:
     """How full each segment is, and how often it was entered and left."""
     moved = Counter((one["segment"], one["type"]) for one in changes if one["type"] != "mark")

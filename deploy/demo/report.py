@@ -108,6 +108,15 @@ def _number(value: float | str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if isinstance(value, float) else value
 
 
+def look_at(settings: LocalSettings, numbers: Mapping[str, int | float | str]) -> str:
+    """Lines for a person: a letter of each step."""
+    letters = sorted(one for one in numbers if one.startswith("example."))
+    shown = (
+        f"  {name.removeprefix('example.'):<16} http://127.0.0.1:{settings.mail_port}/mails/{numbers[name]}" for name in letters
+    )
+    return "\n".join(("a letter of each step:", *shown))
+
+
 def write(settings: LocalSettings, numbers: Flat) -> Path:
     """demo.json in the home: the numbers, keys flat with dots."""
     file = settings.home / FILE

@@ -15,6 +15,8 @@ from deploy.local.settings import LocalSettings
 AGENT = "otklik-demo-simulated"  # opens and clicks of nobody: labelled wherever they are seen
 PAGE = 1000
 PATIENCE_S = 120.0
+TRIES = 5  # as official SDKs do: "not now" and a lost connection are asked again; everything asked here may come twice
+NOT_NOW = (429, 503)
 
 
 class Ways:
@@ -23,7 +25,11 @@ class Ways:
     def __init__(self, settings: LocalSettings) -> None:
         keys = secrets.ensure_keys(settings)
         base = f"http://127.0.0.1:{settings.port}"
-        more: dict[str, Any] = {"timeout": PATIENCE_S, "trust_env": False, "limits": httpx.Limits(max_connections=16)}
+        more: dict[str, Any] = {
+            "timeout": PATIENCE_S,
+            "trust_env": False,
+            "limits": httpx.Limits(max_connections=16, keepalive_expiry=2),
+        }
         self._api = httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {keys['api_key']}"}, **more)
         self._track = httpx.AsyncClient(base_url=base, auth=(keys["write_key"], ""), **more)
         self._links = httpx.AsyncClient(base_url=base, headers={"User-Agent": AGENT}, **more)
@@ -38,10 +44,10 @@ class Ways:
     # ---- management
 
     async def get(self, path: str, **params: Any) -> Any:
-        return _json(await self._api.get(path, params=params))
+        return _json(await _asked(self._api, "GET", path, params=params))
 
     async def post(self, path: str, body: Any) -> Any:
-        return _json(await self._api.post(path, json=body))
+        return _json(await _asked(self._api, "POST", path, json=body))
 
     async def pages(self, path: str) -> list[dict[str, Any]]:
         """All items of a list."""
@@ -59,7 +65,7 @@ class Ways:
         return found
 
     async def drive(self, at: int) -> None:
-        _json(await self._api.put("/api/clock", json={"now": at}))
+        _json(await _asked(self._api, "PUT", "/api/clock", json={"now": at}))
 
     async def settle(self) -> int:
         """Wait until nothing moves any more; how many rounds of turns it took."""
@@ -75,7 +81,7 @@ class Ways:
     async def track(self, calls: Sequence[bytes]) -> None:
         """One batch; returns with the 2xx."""
         body = b'{"batch":[' + b",".join(calls) + b"]}"
-        _json(await self._track.post("/v1/batch", content=body, headers={"Content-Type": "application/json"}))
+        _json(await _asked(self._track, "POST", "/v1/batch", content=body, headers={"Content-Type": "application/json"}))
 
     # ---- mails, and what a reader does with their links
 
@@ -91,15 +97,29 @@ class Ways:
                 return found
 
     async def mail(self, number: int) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = _json(await self._mails.get(f"/api/mails/{number}"))
+        found: Mapping[str, Any] = _json(await _asked(self._mails, "GET", f"/api/mails/{number}"))
         return found
 
     async def follow(self, path: str, expected: int) -> None:
-        _expect(await self._links.get(path), expected)
+        _expect(await _asked(self._links, "GET", path), expected)
 
     async def press(self, path: str) -> None:
         """The one-click unsubscribe of RFC 8058."""
-        _expect(await self._links.post(path, data={"List-Unsubscribe": "One-Click"}), 200)
+        _expect(await _asked(self._links, "POST", path, data={"List-Unsubscribe": "One-Click"}), 200)
+
+
+async def _asked(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> httpx.Response:
+    for left in reversed(range(TRIES)):
+        try:
+            answer = await client.request(method, path, **more)
+        except httpx.TransportError:
+            if not left:
+                raise
+        else:
+            if answer.status_code not in NOT_NOW or not left:
+                return answer
+        await asyncio.sleep(0.2)
+    raise AssertionError("the last try answers or raises")
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -120,3 +120,9 @@ def test_segments_fill_and_empty():
         "segments.buyers.members": 1, "segments.buyers.entered": 2, "segments.buyers.left": 1,
         "segments.empty.members": 0, "segments.empty.entered": 0, "segments.empty.left": 0,
     }  # fmt: skip
+
+
+def test_an_example_is_the_last_letter_of_its_step():
+    decisions = [verdict("i1", "accepted"), verdict("i2", "accepted", received_at=STEP + 1), verdict("i3", "skipped", step="offer")]
+    mails = [{**mail(name), "id": number} for number, name in enumerate(("i1", "i2"), 1)]
+    assert counting.examples(decisions, mails) == {"example.welcome.hello": 2}

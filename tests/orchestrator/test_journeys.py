@@ -12,7 +12,6 @@ PAID = {"amount": {"minor": 500}}
 VIP = {"kind": "segment", "key": "vip"}
 
 
-@pytest.mark.case("J1")
 def test_the_welcome_chain_goes_by_kind_of_client_and_a_top_up_ends_it_at_once():
     world = World(welcome())
     firm, person, payer = world.person("firm"), world.person("person"), world.person("payer")

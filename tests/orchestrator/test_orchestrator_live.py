@@ -125,7 +125,6 @@ async def welcome_story(config: Settings) -> tuple[list[dict], list[dict], list[
     return await sent(config), await read(config, "decisions"), states
 
 
-@pytest.mark.case("J1")
 async def test_the_welcome_chain_end_to_end_and_two_runs_are_equal_byte_for_byte(config, topic_prefix, postgres):
     intents, decisions, states = await welcome_story(config)
     by = {p: [(i["template"], i["received_at"] - T0 - HOUR) for i in intents if i["profile"] == p] for p in (ANN, BOB, CAT)}

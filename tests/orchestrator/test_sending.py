@@ -33,7 +33,6 @@ def test_somebody_never_contactable_gets_no_marketing_but_service():
     assert world.told("skipped", "sent") == [("skipped", "mail", "no_address"), ("sent", "receipt", "")]
 
 
-@pytest.mark.case("R4")
 def test_the_global_control_group_gets_service_messages_alone_and_counts_as_if_it_got_the_rest():
     chain = journey("j", send("a"), wait("w", "1d"), send("b", **{"class": "service"}), send("c", **{"class": "mass"}))
     world = World(chain, rule(global_control={"share": 1000, "salt": "gcg-2026"}))
@@ -49,7 +48,6 @@ def test_the_global_control_group_gets_service_messages_alone_and_counts_as_if_i
     assert world.people[inside].reservations == []
 
 
-@pytest.mark.case("R1")
 def test_at_most_three_mass_mails_a_week_and_the_fourth_waits_for_his_monday():
     world = World(*[mass(f"m{n}", f"E{n}", expires="20d") for n in range(5)], rule(caps=[MASS3]), brand("America/New_York"))
     world.person("p", zone="Asia/Kolkata")
@@ -75,7 +73,6 @@ def test_a_cap_counts_over_all_brands_or_within_one(brands, sent):
     assert len(world.intents) == sent
 
 
-@pytest.mark.case("R2")
 @pytest.mark.parametrize("first", ["mass", "triggered"])
 def test_a_triggered_and_a_mass_message_never_on_one_day_whichever_comes_first(first):
     second = {"mass": "triggered", "triggered": "mass"}[first]
@@ -92,7 +89,6 @@ def test_a_triggered_and_a_mass_message_never_on_one_day_whichever_comes_first(f
     assert world.sent() == [("a", noon), ("c", noon), ("d", noon), ("b", midnight)]
 
 
-@pytest.mark.case("R3")
 def test_quiet_hours_hold_marketing_back_in_his_zone_and_let_service_pass():
     journeys = [mass("a", "E", "triggered"), mass("s", "E", "service")]
     world = World(*journeys, rule(quiet_hours=NIGHT), brand("Europe/London"))

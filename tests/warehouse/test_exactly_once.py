@@ -142,12 +142,12 @@ async def test_a_reader_meanwhile_always_sees_exactly_what_the_watermark_covers(
 
 async def test_under_the_driven_clock_a_turn_takes_all_and_files_stay_few(config, lake):
     async with driven(config, service()) as ((context,), conductor):
-        for hour in range(34):
+        for hour in range(20):
             await publish_spread(config, spread(4, f"h{hour}"))
             await conductor.settle()
             snapshot = await lake(context)
             assert await snapshot.query("SELECT count(*) FROM facts") == [((hour + 1) * 4,)]
-    assert len(snapshot.files) < 34 // 16 + 16
+    assert len(snapshot.files) < 20 // 16 + 16
 
 
 async def test_an_old_snapshot_reads_on_after_a_merge_until_the_grace_is_over(config, lake):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -213,6 +214,8 @@ def main(services: Sequence[Service], settings: Settings | None = None) -> None:
     """The entry of every service's `__main__`: exit code 1 with the reason in the log when it fails."""
     settings = settings or Settings()
     log.setup("+".join(s.name for s in services), settings.instance)
+    # A batch makes thousands of values that die together: the default of 700 has the collector walk them all, again and again.
+    gc.set_threshold(100_000, 20, 100)
     try:
         uvloop.run(run(services, settings))
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -9,7 +10,6 @@ import msgspec
 from schemas import attributes
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
-from services.sender.channels.contract import Outcome
 
 ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
 GRANTS = frozenset(("Consent Granted",))
@@ -20,6 +20,26 @@ STALE_MS = 30_000  # a consent copy older than this lets only service messages o
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
 RANK = {"service": 0, "triggered": 1, "mass": 2}
+
+
+class Outcome(StrEnum):
+    """What became of one attempt, by what must be done about it.
+
+    accepted: the provider has it. throttled: later, slower; nothing against the address. transient: nothing was handed over or the
+    provider said "not now"; a repeat is safe. permanent_address: never this address again. permanent_content: never this text (stop the
+    campaign). blocked_by_user: he refused; he may return. auth, policy: stop the channel or domain, never the address.
+    unknown: the request may have been accepted; only the class of the message says whether it may be repeated.
+    """
+
+    ACCEPTED = "accepted"
+    THROTTLED = "throttled"
+    TRANSIENT = "transient"
+    PERMANENT_ADDRESS = "permanent_address"
+    PERMANENT_CONTENT = "permanent_content"
+    BLOCKED_BY_USER = "blocked_by_user"
+    AUTH = "auth"
+    POLICY = "policy"
+    UNKNOWN = "unknown"
 
 
 class Contact(msgspec.Struct, array_like=True):

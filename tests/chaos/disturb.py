@@ -30,18 +30,19 @@ FAST_FREEZES = (("locked", 14.0), ("relay_sent", 18.0))
 class Plan:
     """How much of it. hits: kills at each point; freezes: (point, seconds) for each service; seconds: no new trouble after that.
 
-    posting: seconds over which the wanted number of facts is spread, so that most of them meet trouble.
+    whole: kills go on until all facts are posted. posting: seconds over which the wanted number of facts is spread, so that most of them meet trouble.
     """
 
     hits: int
     freezes: tuple[tuple[str, float], ...]
     rounds: int
+    whole: bool
     posting: float
     seconds: float
 
 
-FULL = Plan(hits=3, freezes=FREEZES, rounds=2, posting=150, seconds=1200)
-FAST = Plan(hits=1, freezes=FAST_FREEZES, rounds=1, posting=50, seconds=300)
+FULL = Plan(hits=3, freezes=FREEZES, rounds=2, whole=True, posting=150, seconds=1200)
+FAST = Plan(hits=1, freezes=FAST_FREEZES, rounds=1, whole=False, posting=50, seconds=300)
 
 
 class Chaos:
@@ -81,9 +82,10 @@ class Chaos:
     async def run(self, enough: Callable[[], bool]) -> None:
         """All of it at once, until each part has done its work or the time is over; then nothing stays armed or frozen.
 
-        enough: whether all facts are posted; until then kills go on, so that the whole stream meets trouble.
+        enough: whether all facts are posted.
         """
-        self._enough = enough
+        if self._plan.whole:
+            self._enough = enough
         try:
             async with asyncio.timeout(self._plan.seconds):
                 await asyncio.gather(self._kill_all(), self._freeze_all(), self._restart_servers(), self._rebalance())
@@ -105,7 +107,7 @@ class Chaos:
                 await asyncio.sleep(0.2)
                 continue
             self._say(f"killed at {point}")
-            await asyncio.sleep(self._random.uniform(0.5, 2.0) if left else self._random.uniform(3.0, 6.0))
+            await asyncio.sleep(self._random.uniform(0.5, 2.0) if left else self._random.uniform(8.0, 14.0))
 
     def _still_to_hit(self, kind: Kind) -> list[str]:
         counts = self.hits()

@@ -5,25 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-
-class Outcome(StrEnum):
-    """What became of one attempt, by what must be done about it.
-
-    accepted: the provider has it. throttled: later, slower; nothing against the address. transient: nothing was handed over or the
-    provider said "not now"; a repeat is safe. permanent_address: never this address again. permanent_content: never this text (stop the
-    campaign). blocked_by_user: he refused; he may return. auth, policy: stop the channel or domain, never the address.
-    unknown: the request may have been accepted; only the class of the message says whether it may be repeated.
-    """
-
-    ACCEPTED = "accepted"
-    THROTTLED = "throttled"
-    TRANSIENT = "transient"
-    PERMANENT_ADDRESS = "permanent_address"
-    PERMANENT_CONTENT = "permanent_content"
-    BLOCKED_BY_USER = "blocked_by_user"
-    AUTH = "auth"
-    POLICY = "policy"
-    UNKNOWN = "unknown"
+from services.sender.domain import Outcome as Outcome  # noqa: PLC0414  (it is part of this contract)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,11 @@ from services.sender.settings import SenderSettings
 from tests.support import live
 from tests.support.live import T0, driven, publish, read, rows, running, until
 
-TEMPLATE = {"key": "hello", "subject": "Hi {{ profile.name }}", "html": '<p>Hello <a href="https://shop.example/x?a=1&amp;b=2">go</a></p>'}
+TEMPLATE = {
+    "key": "hello",
+    "subject": "Hi {{ profile.name }}",
+    "html": '<p>Hello <a href="https://shop.example/x?a=1&amp;b=2">go</a></p>',
+}
 
 
 def person(n: int) -> str:
@@ -30,7 +34,9 @@ def contact(n: int, address: str | None = None, at: int = T0, **more) -> list[Fa
     """What profile tells of somebody who consented."""
     address = address or f"p{n}@example.org"
     common = {"brand": "shop", "source": "site", "occurred_at": at, "received_at": at, "profile": person(n), **more}
-    told = Fact(id=derive("c", n), type=PROFILE_CHANGED, identifiers=(f"email:{address}",), attributes={"name": (at, f"P{n}")}, **common)
+    told = Fact(
+        id=derive("c", n), type=PROFILE_CHANGED, identifiers=(f"email:{address}",), attributes={"name": (at, f"P{n}")}, **common
+    )
     yes = Fact(id=derive("y", n), type="track", event="Consent Granted", properties={"channel": "email"}, **common)
     return [told, yes]
 
@@ -113,7 +119,9 @@ async def test_each_intent_is_sent_once_with_its_message_id_and_told(config, smt
 async def test_no_consent_no_address_and_late_are_told_with_their_rule(config, smtp):
     one, _ = sender(config, smtp)
     silent = contact(1)[:1]
-    await put(config, [*silent, *contact(2)], [intent(1), intent(2, not_after=T0 - 5), intent(3), intent(1, step="s2", cls="service")])
+    await put(
+        config, [*silent, *contact(2)], [intent(1), intent(2, not_after=T0 - 5), intent(3), intent(1, step="s2", cls="service")]
+    )
     async with driven(config, one) as (_, conductor):
         await conductor.settle()
     told = {(d["profile"], d["step"]): (d["verdict"], d.get("rule", "")) for d in await read(config, "decisions")}
@@ -154,7 +162,14 @@ async def test_refusals_suppress_the_address_and_a_drop_after_data_is_in_doubt(c
     await put(config, facts, [intent(1), intent(2), intent(1, step="s2")])
     async with driven(config, one) as ((context,), conductor):
         await conductor.settle()
-        found = {r["step"]: r["state"] for r in await rows(context, "SELECT convert_from(intent, 'UTF8')::json->>'step' AS step, state FROM attempt WHERE profile = $1", person(1))}
+        found = {
+            r["step"]: r["state"]
+            for r in await rows(
+                context,
+                "SELECT convert_from(intent, 'UTF8')::json->>'step' AS step, state FROM attempt WHERE profile = $1",
+                person(1),
+            )
+        }
         doubt = await rows(context, "SELECT state FROM attempt WHERE profile = $1", person(2))
     assert found["s1"] == "failed"
     assert found["s2"] in ("failed", "skipped")

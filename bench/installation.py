@@ -66,7 +66,7 @@ def _free_ports(count: int) -> list[int]:
 async def installation(documents: bool = True) -> AsyncIterator[Installation]:
     """Up, with the documents published; down and deleted afterwards."""
     home = Path(tempfile.mkdtemp(prefix="otklik-bench-"))
-    home.chmod(0o755)
+    home.chmod(0o755)  # noqa: ASYNC240  (before anything runs)
     ports = _free_ports(len(PORTS) + 12)
     chosen = dict(zip(PORTS, ports, strict=False))
     settings = LocalSettings(home=home, admin_port=_span(ports[-1]), database_url=None, **chosen)  # type: ignore[arg-type]

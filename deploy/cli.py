@@ -107,7 +107,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
     there = [name for name in SERVICES if exists(f"services.{name}.__main__")]
     if chosen.service == "all":
-        import_module("runtime.service").run([import_module(f"services.{name}.__main__").service() for name in there])
+        import_module("runtime.process").main([import_module(f"services.{name}.__main__").service() for name in there])
         return 0
     if chosen.service not in there:
         raise LocalRunError(f"there is no service {chosen.service!r}; there are: {', '.join(there) or 'none yet'}, or all")

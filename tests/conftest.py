@@ -46,7 +46,17 @@ def make_settings(home: Path, **changed: object) -> LocalSettings:
     """Settings of a run of its own: free ports, nothing from the environment. The home is open to PostgreSQL's user."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
-    names = ("port", "kafka_port", "kafka_controller_port", "postgres_port", "smtp_port", "mail_port", "fakes_port")
+    names = (
+        "port",
+        "kafka_port",
+        "kafka_controller_port",
+        "postgres_port",
+        "smtp_port",
+        "mail_port",
+        "fakes_port",
+        "ingest_port",
+        "public_port",
+    )
     ports = dict(zip((*names, "admin_port"), free_ports(len(names) + 1), strict=True))
     return LocalSettings(**{"home": home, "workers": {}, "database_url": None, **ports, **changed})
 

@@ -17,7 +17,7 @@ from services.sender.__main__ import service
 from services.sender.channels.fakes.smtp import SmtpFake
 from services.sender.settings import SenderSettings
 from tests.support import live
-from tests.support.live import T0, driven, publish, read, rows, running, until
+from tests.support.live import T0, driven, read, rows, running, until
 
 TEMPLATE = {
     "key": "hello",

@@ -54,8 +54,9 @@ fmt: $(READY) ## format, and mend what can be mended
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links pyproject.toml
 
-lock: $(READY) ## write both lock files anew from pyproject.toml; UPGRADE=--upgrade takes newer versions
+lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(LOCK) $(UPGRADE) --extra local -o requirements.lock
+	@$(LOCK) --constraint requirements.lock -o requirements-image.lock
 	@$(LOCK) $(UPGRADE) --all-extras -o requirements-dev.lock
 
 bench: setup ## how much it takes and how fast, on this machine

@@ -271,6 +271,10 @@ async def create_topics(settings: Settings, topics: Iterable[Topic], patience_s:
             await asyncio.sleep(0.1)
 
 
+class OtherPartitions(RuntimeError):  # noqa: N818
+    """A topic has another number of partitions than the setting says: keys would be sent to places that nobody looks at."""
+
+
 class NotReady(ConnectionError):  # noqa: N818
     """Kafka made the topics and does not serve them yet."""
 
@@ -285,8 +289,12 @@ async def _usable(admin: Any, names: list[str], partitions: int) -> bool:
     """Every partition of every topic has a leader, by the broker's own word: a topic just made is unknown for a moment."""
     for topic in await admin.describe_topics(names):
         found = topic["partitions"]
-        if topic["error_code"] or len(found) < partitions or any(p["leader"] < 0 for p in found):
+        if topic["error_code"] or not found or any(p["leader"] < 0 for p in found):
             return False
+        if len(found) != partitions:
+            raise OtherPartitions(
+                f"{topic['topic']} has {len(found)} partitions, OTKLIK_PARTITIONS says {partitions} (docs/operations.md)"
+            )
     return True
 
 

@@ -19,7 +19,7 @@ LOCK = "SELECT id, state, merged_into FROM person WHERE id = ANY($1::uuid[]) ORD
 RESOLVE = """
 WITH RECURSIVE chain AS (
     SELECT id AS asked, merged_into AS at FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL
-    UNION ALL
+    UNION  -- not ALL: it ends whatever the rows say
     SELECT c.asked, p.merged_into FROM chain c JOIN person p ON p.id = c.at WHERE p.merged_into IS NOT NULL
 )
 SELECT asked, at FROM chain c WHERE NOT EXISTS (SELECT FROM person p WHERE p.id = c.at AND p.merged_into IS NOT NULL)

@@ -65,8 +65,8 @@ async def bury(connection: Connection, vault: Vault, service: str, items: Sequen
 
 
 def as_bad(item: Item, error: BaseException) -> Item:
-    """The item with its failure in place of its value. The error's text stays in the sealed row's detail, not in logs."""
-    return item._replace(value=Bad("unhandled", f"{type(error).__name__}: {error}"[:500]))
+    """The item with its failure in place of its value: the kind alone, as an error's text may quote an address."""
+    return item._replace(value=Bad("unhandled", type(error).__name__))
 
 
 class Limit:

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from runtime import health, log, metrics
+from runtime import health, log, metrics, retention
 from runtime.clock import Clock
 from runtime.db import TRANSIENT, Database
 from runtime.drive import register
@@ -123,7 +123,7 @@ async def _observe(context: Context, ending: asyncio.Event) -> None:
     """Every few seconds: lag, outbox and progress; and the watchdog: assigned, behind and silent for a minute means stuck."""
     loop_time = asyncio.get_running_loop().time
     assert context.loop is not None
-    loop, pulse, since = context.loop, -1, loop_time()
+    loop, pulse, since, forgot = context.loop, -1, loop_time(), loop_time()
     while not ending.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(ending.wait(), OBSERVE_S)
@@ -144,6 +144,9 @@ async def _observe(context: Context, ending: asyncio.Event) -> None:
             now = context.clock.last_known_ms()
             await context.relay.measure(now)
             await _report(context, now, behind)
+            if loop_time() - forgot > retention.EVERY_S and not context.clock.state.driven:
+                forgot = loop_time()
+                await retention.forget(context.db, now)
         except TRANSIENT as error:
             logger.warning("could not report", extra={"why": type(error).__name__})
 

@@ -48,11 +48,9 @@ def intents(decisions: Decisions, mails: Sequence[Mapping[str, Any]]) -> Flat:
     """
     arrived = Counter(intent_of(mail) for mail in mails)
     decided = {one["intent"] for one in decisions if one["by"] == "orchestrator" and one["verdict"] == "sent"}
-    last: dict[str, tuple[int, str]] = {}
-    for one in decisions:
-        if one["by"] == "sender" and one.get("intent"):
-            last[one["intent"]] = max(last.get(one["intent"], (-1, "")), (one["received_at"], one["verdict"]))
-    verdicts = {intent: verdict for intent, (_, verdict) in last.items()}
+    of_sender = (one for one in decisions if one["by"] == "sender" and one.get("intent"))
+    in_order = sorted(of_sender, key=lambda one: (one.get("attempt", 0), one["received_at"]))
+    verdicts = {one["intent"]: one["verdict"] for one in in_order}  # the last word on each
     lost = sum(1 for intent in decided if intent not in verdicts and intent not in arrived)
     lost += sum(1 for intent, verdict in verdicts.items() if verdict == "accepted" and intent not in arrived)
     return {

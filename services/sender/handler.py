@@ -74,14 +74,14 @@ class Handler:
 
     async def _claim(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         found = await store.contacts(tx.connection, {item.value.profile for item in items})
-        emits: list[Emit] = []
+        told: list[tuple[Item, str]] = []
         claims: dict[str, tuple[Item, Claim]] = {}
         for item in items:
             intent: Intent = item.value
             row = found.get(intent.profile)
             address = domain.address_of(decode_contact(row["state"]), intent.channel) if row is not None else None
             if row is None or address is None:
-                emits.append(verdict_emit(intent, "skipped", "no_address", tx.now, tx.at(item)))
+                told.append((item, "no_address"))
                 continue
             key = domain.address_key(intent, address)
             claims[intent.id] = (item, _claim_of(intent, key, row["id"]))
@@ -90,8 +90,10 @@ class Handler:
             if id_ in claimed:
                 self._claimed.append(Job(item.value, claim.profile, claim.address_key))
             elif id_ in refused:
-                emits.append(verdict_emit(item.value, "skipped", "same_address", tx.now, tx.at(item)))
-        return emits
+                told.append((item, "same_address"))
+        order = {id(item): n for n, item in enumerate(items)}
+        told.sort(key=lambda one: order[id(one[0])])  # a src's emits leave in the order of its records
+        return [verdict_emit(item.value, "skipped", rule, tx.now, tx.at(item)) for item, rule in told]
 
 
 def _contact(crowd: People, desk: dict[str, Contact], person: str) -> Contact:

@@ -74,6 +74,14 @@ def test_refused_and_doubtful_ones_are_not_lost():
     assert counting.intents(decisions, [])["intents.lost"] == 0
 
 
+def test_the_last_word_on_an_intent_counts():
+    first, second = verdict("i1", "late", received_at=STEP + 5), verdict("i1", "accepted", attempt=1, received_at=STEP + 9)
+    decisions = [verdict("i1", "sent", "orchestrator"), second, first]
+    assert counting.intents(decisions, [])["intents.lost"] == 1
+    doubt, told = verdict("i1", "in_doubt"), verdict("i1", "accepted", received_at=STEP + 1)
+    assert counting.intents([told, doubt], [mail("i1")])["intents.in_doubt"] == 0
+
+
 def test_messages_by_step_and_rule():
     decisions = [
         verdict("i1", "accepted"),

@@ -235,3 +235,15 @@ def test_a_run_whose_version_is_gone_merges_as_if_it_could_be_entered_once():
     gone.people = world.people
     gone.merge("a", "b")
     assert len(gone.people["a"].runs) == 1
+
+
+@BOTH
+def test_two_runs_of_one_side_are_no_rivals(winner, loser):
+    world = World(journey("j", wait("w", "9d"), reentry={"mode": "always"}))
+    two(world)
+    for _ in range(2):
+        world.fact("a", "Registered")
+    gone = World()  # without its version nobody knows that it may be entered twice, but one person was in both
+    gone.people = world.people
+    gone.merge(winner, loser)
+    assert len(gone.people[winner].runs) == 2

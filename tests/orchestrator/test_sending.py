@@ -236,6 +236,8 @@ def test_a_late_one_is_decided_again_under_its_key_and_counts_once():
     world.verdict(first, "late")
     world.verdict(first, "failed")
     assert len(world.people["p"].reservations) == 1
+    assert [p.attempt for p in world.people["p"].pending.values()] == [1], "an old word starts no third attempt"
+    assert world.told("deferred") == [("deferred", "a", "quiet_hours")]
     world.verdict(again, "accepted")
     assert len(world.people["p"].reservations) == 1 and not world.people["p"].pending
 

@@ -240,11 +240,21 @@ async def test_a_clock_whose_connection_ends_at_any_moment_listens_again(config,
     """Once it ended in silence when the session died between two of the client's steps: a driven run without turns."""
     caplog.set_level(logging.WARNING)
     async with opened(counter(), config) as context:
-        for _ in range(5):
+        for _ in range(3):
             caplog.clear()
+            await until(lambda: listening(context))
             await ended_sessions(context)
             await until(lambda: "clock listener lost" in caplog.text)
         assert not context.clock._task.done()
+
+
+async def listening(context) -> bool:
+    connection = await context.db.dedicated()
+    try:
+        query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND (query = 'SELECT 1' OR query ILIKE 'LISTEN%')"
+        return bool(await connection.fetch(query))
+    finally:
+        await connection.close()
 
 
 async def ended_sessions(context) -> None:

@@ -107,7 +107,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
     not_after = now + DAY if service else end_of(rules, zone, now)
     day = zone.day(now)
     if not service:
-        kept = [r for r in person.reservations if r.intent != key and max(r.at, r.until) > now - rules.keep]
+        kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
         made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after, day)
         person.reservations = [*kept, made]
     person.pending[key] = pending

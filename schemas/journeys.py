@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from schemas.audience import Condition, Filter, InSegment
+from schemas.audience import Condition, Filter
 
+CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 
@@ -131,20 +132,18 @@ class Journey(Document):
 
 def condition_key(journey: str, version: int, step: str) -> str:
     """The segment that answers a condition of a journey: published with it, unnamed for the marketer."""
-    return f"~journey.{journey}.{version}.{step}"
+    return f"{CONDITION}{journey}.{version}.{step}"
 
 
 def conditions(journey: Journey, version: int) -> dict[str, Condition]:
-    """Step id ("audience" for the entry) -> condition, for those that need a segment of their own, by segment key."""
+    """Segment key -> condition, of every branch and of the audience.
+
+    A plain reference to a segment has one too: so that who stood there long before the journey came is told to it.
+    """
     found = {step.id: step.condition for step in journey.steps if isinstance(step, Branch)}
     if journey.audience is not None:
         found["audience"] = journey.audience
-    return {condition_key(journey.key, version, step): c for step, c in found.items() if not isinstance(c, InSegment)}
-
-
-def segment_of(journey: Journey, version: int, step: str, condition: Condition) -> str:
-    """The segment whose membership answers this condition: a plain reference is its own answer."""
-    return condition.key if isinstance(condition, InSegment) else condition_key(journey.key, version, step)
+    return {condition_key(journey.key, version, step): c for step, c in found.items()}
 
 
 def _targets(step: Step) -> Iterable[str]:

@@ -85,7 +85,7 @@ async def _through(console: Console, settings: LocalSettings, chosen: argparse.N
     invoices = source.load()
     calls = story.tell(invoices, chosen.seed, chosen.days)
     start = story.start_of(invoices)
-    end = start + chosen.days * story.DAY if chosen.days else calls[-1].at // story.DAY * story.DAY + story.DAY
+    end = story.end_of(invoices, chosen.days) - 1  # the last millisecond of the last day
     async with Ways(settings) as ways, reading.Tables(settings) as tables:
         await ways.drive(start)
         await stage.publish(ways)

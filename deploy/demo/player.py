@@ -3,9 +3,9 @@
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -82,7 +82,8 @@ class Player:
             things.append(due)
         if now >= self._end:
             return None
-        return min(max(-(-min(things) // HOUR) * HOUR, now // HOUR * HOUR + HOUR), self._end)
+        # The last millisecond of the hour: a slot that ends with the hour is not over yet.
+        return min(max(min(things), now + 1) // HOUR * HOUR + HOUR - 1, self._end)
 
     async def _post(self, now: int) -> None:
         """One batch after the other, so that the order in the log is the story's."""
@@ -110,9 +111,11 @@ class Player:
         await asyncio.gather(*(self._read(one) for one in by_reader.values()))
 
     async def _read(self, doings: Iterable[Reaction]) -> None:
+        letters: dict[int, Mapping[str, Any]] = {}
         for doing in doings:
-            letter = await self._ways.mail(doing.mail)
-            link = path(doing.kind, letter)
+            if doing.mail not in letters:
+                letters[doing.mail] = await self._ways.mail(doing.mail)
+            link = path(doing.kind, letters[doing.mail])
             if doing.kind == "unsubscribe":
                 await self._ways.press(link)
             else:

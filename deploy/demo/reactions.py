@@ -28,13 +28,18 @@ def reactions(seed: int, message_id: str, mail: int, sent_at: int) -> list[React
     """In the order in which they happen. sent_at: simulated ms."""
     if draw(seed, "open", message_id) >= OPENS:
         return []
-    opened = sent_at + 3 * MINUTE + int(draw(seed, "when", message_id) ** 3 * 20 * HOUR)
+    opened = _awake(sent_at + 3 * MINUTE + int(draw(seed, "when", message_id) ** 3 * 20 * HOUR))
     found = [Reaction(opened, mail, 0, "open")]
     if draw(seed, "click", message_id) < CLICKS:
         found.append(Reaction(opened + MINUTE, mail, 1, "click"))
     if draw(seed, "leave", message_id) < LEAVES:
         found.append(Reaction(opened + 2 * MINUTE, mail, 2, "unsubscribe"))
     return found
+
+
+def _awake(at: int) -> int:
+    """Nobody reads from eight in the evening to eight in the morning (UTC): twelve hours later then."""
+    return at if 8 <= at // HOUR % 24 < 20 else at + 12 * HOUR
 
 
 def path(kind: Kind, letter: Mapping[str, Any]) -> str:

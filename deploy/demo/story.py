@@ -40,10 +40,15 @@ def start_of(invoices: Sequence[Invoice]) -> int:
     return min(invoice.at for invoice in invoices) // DAY * DAY
 
 
+def end_of(invoices: Sequence[Invoice], days: int | None = None) -> int:
+    """Midnight after the last invoice, or after so many days, UTC ms."""
+    last = start_of(invoices) + (days - 1) * DAY if days is not None else max(invoice.at for invoice in invoices)
+    return last // DAY * DAY + DAY
+
+
 def tell(invoices: Sequence[Invoice], seed: int, days: int | None = None) -> list[Call]:
     """All calls, in the order in which they are sent. days: of the story, from its first midnight; None: all."""
-    start = start_of(invoices)
-    end = start + days * DAY if days is not None else max(invoice.at for invoice in invoices) // DAY * DAY + DAY
+    start, end = start_of(invoices), end_of(invoices, days)
     calls = list(_all(invoices, seed))  # all of them, so that a shorter story is the beginning of the whole one
     calls += [_again(call, seed) for call in calls if _fit(call) and draw(seed, "twice", call.body["messageId"]) < TWICE]
     return sorted((call for call in calls if start <= call.at < end), key=lambda call: (call.at, call.body["messageId"]))

@@ -14,6 +14,7 @@ from runtime.service import Fired
 from schemas import memberships
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, Merged, Seq, decode, encode
+from schemas.journeys import CONDITION
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent, decode_decision
 from schemas.topics import DECISIONS, messages
@@ -77,7 +78,9 @@ def relevant(book: Book, item: Item) -> News | None:
         wanted = value.type == PROFILE_MERGED or (value.event or value.type) in book.events
         return decode(item.raw) if wanted else None
     if isinstance(value, Membership):
-        return value if value.type == "mark" or value.segment in book.segments else None
+        # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
+        wanted = value.type == "mark" or value.segment in book.segments or value.segment.startswith(CONDITION)
+        return value if wanted else None
     return value if isinstance(value, Decision) and value.by == "sender" and value.intent else None
 
 

@@ -20,6 +20,7 @@ from runtime.settings import Settings
 from schemas.messages import Intent
 from schemas.topics import CHANNELS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, messages
 from services.sender import ledger
+from services.sender.api import routes
 from services.sender.channels.contract import Channel
 from services.sender.channels.smsc import SmscChannel, SmscSettings
 from services.sender.channels.smtp import SmtpChannel
@@ -131,6 +132,8 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
         committed=handler.committed,
         timers=Doubts(),
         settle=delivery.settle,
+        busy=delivery.busy,
+        api=routes,
         may_read=lambda lane: delivery.waiting() < settings.queue_limit * (1 if lane == "bulk" else 4),
         migrations=("services.sender.migrations",),
         topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW),

@@ -91,6 +91,10 @@ class Delivery:
         """Attempts under way or ready to go: what the quiet protocol waits for."""
         return self.waiting() + sum(map(len, self._calls.values())) + len(self._records) + len(self._starts) + self._preparing
 
+    async def busy(self) -> bool:
+        """For the quiet question: a call under way is not quiet."""
+        return self.open() > 0
+
     def _now(self) -> int:
         return self._context.clock.last_known_ms()
 

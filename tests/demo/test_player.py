@@ -12,6 +12,11 @@ START = 1_291_161_600_000  # a full hour
 TOKEN = "A" * 42
 
 
+def hour(number: int) -> int:
+    """The last millisecond of the story's n-th hour."""
+    return START + number * HOUR - 1
+
+
 def call(at, name, **more):
     return Call(at, {"type": "track", "messageId": name, "userId": "u", **more})
 
@@ -72,34 +77,34 @@ async def played(calls, *due, end=START + DAY, seed=1):
 async def test_hours_in_which_nothing_happens_are_skipped():
     calls = [call(START + 10, "a"), call(START + HOUR, "b"), call(START + 5 * HOUR + 1, "c")]
     _, _, steps = await played(calls, START + 8 * HOUR + 30)
-    assert steps == [START + HOUR, START + 6 * HOUR, START + 9 * HOUR, START + DAY]
+    assert steps == [hour(1), hour(2), hour(6), hour(9), START + DAY]
 
 
 async def test_the_clock_goes_first_then_the_inputs_in_order_then_everybody_rests():
-    notes, seen, _ = await played([call(START + 10, "a"), call(START + 20, "b"), call(START + 2 * HOUR, "c")], end=START + 2 * HOUR)
+    notes, seen, _ = await played([call(START + 10, "a"), call(START + 20, "b"), call(hour(2), "c")], end=hour(2))
     assert notes.lines == [
-        ("clock", START + HOUR), ("track", ["a", "b"]), ("settle", START + HOUR),
-        ("clock", START + 2 * HOUR), ("track", ["c"]), ("settle", START + 2 * HOUR),
+        ("clock", hour(1)), ("track", ["a", "b"]), ("settle", hour(1)),
+        ("clock", hour(2)), ("track", ["c"]), ("settle", hour(2)),
     ]  # fmt: skip
     assert seen.calls == 3 and len(seen.facts) == 3
-    assert [step for step, _ in seen.releases] == [START + HOUR, START + 2 * HOUR]
+    assert [step for step, _ in seen.releases] == [hour(1), hour(2)]
 
 
 async def test_a_repeat_counts_as_a_call_and_is_one_fact():
     _, seen, _ = await played([call(START + 1, "a"), call(START + 2 * HOUR, "a")])
     assert (seen.calls, len(seen.facts)) == (2, 1)
-    assert next(iter(seen.facts.values())).step == START + HOUR
+    assert next(iter(seen.facts.values())).step == hour(1)
 
 
 async def test_simulated_readers_act_at_their_time_and_not_before():
-    reader = next(n for n in range(10_000) if len(reactions(1, f"<mail{n}@x>", 1, START + HOUR)) == 3)
-    due = [one.at for one in reactions(1, f"<mail{reader}@x>", 1, START + HOUR)]
+    reader = next(n for n in range(10_000) if len(reactions(1, f"<mail{n}@x>", 1, hour(1))) == 3)
+    due = [one.at for one in reactions(1, f"<mail{reader}@x>", 1, hour(1))]
     notes, seen, steps = await played([call(START + 10, f"mail{reader}")], end=START + 2 * DAY)
     assert seen.reactions == {"open": 1, "click": 1, "unsubscribe": 1}
     done = [line[0] for line in notes.lines if line[0] in {"/o", "/c", "/u"}]
     assert done == ["/o", "/c", "/u"]
     clocks = [at for what, at in notes.lines[: notes.lines.index(("/o", 200))] if what == "clock"]
-    assert clocks[-1] == -(-due[0] // HOUR) * HOUR
+    assert clocks[-1] == due[0] // HOUR * HOUR + HOUR - 1
     assert steps == sorted(set(steps))
 
 

@@ -7,6 +7,7 @@ import msgspec
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.ids import derive
+from schemas.journeys import condition_key
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from services.orchestrator.domain import decide
@@ -50,12 +51,21 @@ class World:
 
     def __init__(self, *documents: Any, at: int = T0) -> None:
         self.book = build([published("journey", d) if isinstance(d, dict) else d for d in documents])
+        self.answers: dict[str, list[str]] = {}
+        for document in documents:
+            self._note_answers(document if isinstance(document, dict) else msgspec.json.decode(document.body))
         self.people: dict[str, Person] = {}
         self.merged: dict[str, str] = {}
         self.now = at
         self.log: list[Any] = []
         self.marks: dict[tuple[str, int], int] = {}
         self._numbers = 0
+
+    def _note_answers(self, body: dict[str, Any]) -> None:
+        asked = [(step["id"], step["if"]) for step in body.get("steps", ()) if "if" in step]
+        for step, condition in [*asked, *([("audience", body["audience"])] if "audience" in body else [])]:
+            if condition.get("kind") == "segment":
+                self.answers.setdefault(condition["key"], []).append(condition_key(body["key"], 1, step))
 
     # ---- moves
 
@@ -82,6 +92,9 @@ class World:
             **more,
         )
         self._take(who, lambda person, state: decide.on_membership(self.book, person, state, news))
+        for key in self.answers.get(segment, ()):  # the segmenter answers a plain reference under the condition's own key
+            answer = msgspec.structs.replace(news, segment=key, id=self._id())
+            self._take(who, lambda person, state, answer=answer: decide.on_membership(self.book, person, state, answer))
         return news.id
 
     def mark(self, offset: int, topic: str = "facts", partition: int = 0) -> None:

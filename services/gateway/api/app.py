@@ -21,7 +21,7 @@ _TEMPLATE = "#/components/schemas/{model}"
 def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
     """The ASGI application of the gateway."""
     desk = Desk(context)
-    app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url="/api/docs", redoc_url=None)
+    app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
     for router in (
         documents.routes(desk),

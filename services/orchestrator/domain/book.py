@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from schemas.definitions import Published
-from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, duration_ms, segment_of
+from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, condition_key, duration_ms
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.state import Run
@@ -112,9 +112,9 @@ def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
     steps, trigger, goal = journey.steps, journey.trigger, journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
-    answers = {s.id: segment_of(journey, version, s.id, s.condition) for s in steps if isinstance(s, Branch)}
+    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if isinstance(s, Branch)}
     if journey.audience is not None:
-        answers["audience"] = segment_of(journey, version, "audience", journey.audience)
+        answers["audience"] = condition_key(journey.key, version, "audience")
     return Plan(
         key=journey.key,
         version=version,

@@ -31,7 +31,8 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)
-    for plan in book.triggers.get(event, ()):
+    # The second lane brings history: an import of old registrations is no reason to welcome anybody.
+    for plan in book.triggers.get(event, ()) if fact.lane == "live" else ():
         if plan.brand == fact.brand and plan.matches(fact.properties):
             data = {"event": fact.properties}
             runs.start(turn, plan, Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, data=data), moment)

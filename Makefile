@@ -52,12 +52,13 @@ fmt: $(READY) ## format, and mend what can be mended
 	@.venv/bin/ruff check --fix --quiet $(CODE)
 
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	--custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links pyproject.toml
+	--custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links
 
 lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes newer versions
-	@$(LOCK) $(UPGRADE) --extra local -o requirements.lock
-	@$(LOCK) --constraint requirements.lock -o requirements-image.lock
-	@$(LOCK) $(UPGRADE) --all-extras -o requirements-dev.lock
+	@$(LOCK) $(UPGRADE) pyproject.toml --extra local -o requirements.lock
+	@$(LOCK) pyproject.toml --constraint requirements.lock -o requirements-image.lock
+	@$(LOCK) $(UPGRADE) pyproject.toml --all-extras -o requirements-dev.lock
+	@$(LOCK) deploy/check/tools.in -o deploy/check/tools.lock
 
 bench: setup ## how much it takes and how fast, on this machine
 	@$(PY) -m bench

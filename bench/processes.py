@@ -14,15 +14,26 @@ TICK = os.sysconf("SC_CLK_TCK")
 def cpu_seconds(home: Path) -> dict[str, float]:
     """Program -> CPU seconds so far. PostgreSQL's backends are summed, those that ended are in their parent's children time."""
     found: dict[str, float] = {}
-    for process in processes.of_run(home):
+    for process in _tree(processes.of_run(home)):
         try:
             times = process.cpu_times()
             name = _name(process)
         except psutil.Error:
             continue
-        # A reaped child's time goes to its parent; a living one counts for itself.
+        # A child that has ended counts in its parent's children time; a living one for itself.
         found[name] = found.get(name, 0.0) + times.user + times.system + times.children_user + times.children_system
     return found
+
+
+def _tree(roots: list[psutil.Process]) -> list[psutil.Process]:
+    """The processes and their children: PostgreSQL's backends write over the environment that marks a run."""
+    found = {process.pid: process for process in roots}
+    for process in roots:
+        try:
+            found.update({child.pid: child for child in process.children(recursive=True)})
+        except psutil.Error:
+            continue
+    return list(found.values())
 
 
 def _name(process: psutil.Process) -> str:

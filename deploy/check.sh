@@ -31,7 +31,7 @@ tools() {
     if ! stamp go.made deploy/check/go.mod deploy/check/go.sum deploy/check/main.go; then
         command -v go >/dev/null || fail "go was not found: install Go 1.26 or newer, it builds helm"
         echo "building helm and a reader of compose files"
-        (cd deploy/check && nice go build -p 1 -o "$home/bin/compose" . && nice go build -p 1 -o "$home/bin/helm" helm.sh/helm/v4/cmd/helm)
+        (cd deploy/check && nice go build -buildvcs=false -p 1 -o "$home/bin/compose" . && nice go build -buildvcs=false -p 1 -o "$home/bin/helm" helm.sh/helm/v4/cmd/helm)
         mv "$scratch/go.made" "$home/go.made"
     fi
 }

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 
 from deploy.local.errors import LocalRunError
 
@@ -102,10 +103,9 @@ def _logs(_chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     """A service runs until a signal ends it."""
-    from deploy.local.programs import exists
     from deploy.local.settings import SERVICES
 
-    there = [name for name in SERVICES if exists(f"services.{name}.__main__")]
+    there = [name for name in SERVICES if find_spec(f"services.{name}")]
     if chosen.service == "all":
         import_module("runtime.process").main([import_module(f"services.{name}.__main__").service() for name in there])
         return 0

@@ -81,6 +81,7 @@ async def test_nothing_is_in_the_log_that_was_not_committed(kafka, database, top
 
         records = await until(told)
     finally:
+        open_[0] = True
         context.stopping.set()
         await task
     assert sorted(r["type"] for r in records) == ["profile.changed"] * 6 + ["track"] * 6

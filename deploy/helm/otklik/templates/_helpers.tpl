@@ -1,5 +1,5 @@
 {{- define "otklik.name" -}}
-{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end | trunc 40 | trimSuffix "-" }}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{/* Labels that select: never change them, a StatefulSet refuses. */}}

@@ -1,0 +1,11 @@
+"""What `otklik run all`, the image's own command, hands to the machine."""
+
+from deploy import cli
+from deploy.local.settings import SERVICES
+
+
+def test_one_process_gets_every_service(monkeypatch):
+    handed = []
+    monkeypatch.setattr("runtime.process.main", handed.extend)
+    assert cli.main(["run", "all"]) == 0
+    assert [service.name for service in handed] == list(SERVICES)

@@ -57,6 +57,7 @@ class Conductor:
 
     async def open(self) -> "Conductor":
         self._connection = await self._db.dedicated()
+        await self._connection.execute("SET synchronous_commit = off")  # turns are worth no wait for the disk
         await self._connection.add_listener("move", lambda *_: self._heard.set())
         rows = await self._connection.fetch("SELECT service FROM runtime.move")
         present = {row["service"] for row in rows}

@@ -120,6 +120,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             if place in self.assigned:
                 self.buffer.setdefault(place, []).extend(records)
 
+    def listen(self, places: Iterable[Place]) -> None:
+        """Fetch from these of the assigned partitions and from no others. What is assigned later is fetched from until the next call."""
+        wanted = set(places)
+        for place in self.assigned:
+            with contextlib.suppress(KafkaError):  # no longer assigned: its next owner reads it
+                (self._consumer.resume if place in wanted else self._consumer.pause)(self._tp(place))
+
     def take(self, rows: int, size: int) -> dict[Place, list[Record]]:
         """Up to `rows` records and `size` bytes out of the buffer, at least one record, in partition order."""
         taken: dict[Place, list[Record]] = {}

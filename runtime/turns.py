@@ -31,6 +31,7 @@ class Driver:
         self._bulk_credit = 0  # below zero: so many records of the first lane come before the second has its turn again
         self._next_timers = 0.0
         self._turn_done = -1
+        self._hushed = False  # driven: nothing is fetched between the turns
         self.wake = asyncio.Event()
 
     def stop(self) -> None:
@@ -44,8 +45,10 @@ class Driver:
             while not self._stop.is_set():
                 try:
                     if loop.clock.state.driven:
+                        self._hushed = True
                         await self._driven()
                     else:
+                        self._listen_again()
                         await self._live()
                 except TRANSIENT as error:
                     log.warning("loop goes on after trouble", extra={"why": type(error).__name__})
@@ -118,6 +121,7 @@ class Driver:
                 await self._quietly(lane)  # nobody knows yet what is ours: no turn
                 return
             await loop.position(lane)
+            lane.reader.listen(())  # a fetch that waits at the broker keeps every question behind it waiting
         state = loop.clock.state
         if state.turn != loop.service.name or state.turn_no == self._turn_done:
             await loop.clock.changed(1.0)
@@ -127,6 +131,7 @@ class Driver:
             moved = True
         await self._relay_drained()
         async with loop.db.transaction() as connection:
+            await connection.execute("SET LOCAL synchronous_commit = off")  # a turn that a crash forgets is given again
             await connection.execute(MOVED, loop.service.name, state.turn_no, moved)
             await connection.execute("SELECT pg_notify('move', $1)", f"{loop.service.name}|{state.turn_no}")
         self._turn_done = state.turn_no
@@ -149,8 +154,10 @@ class Driver:
         behind = {place for place, end in ends.items() if lane.positions.get(place, 0) < end}
         if not behind:
             return False
-        while any(_fetched(lane, place) < ends[place] for place in behind):
+        while ahead := [place for place in behind if _fetched(lane, place) < ends[place]]:
+            lane.reader.listen(ahead)
             await self._quietly(lane)
+            lane.reader.listen(())
             if lane.reader.fresh or lane.reader.joining:
                 return True  # reassigned meanwhile: from the start
         handled = loop.handled
@@ -168,6 +175,12 @@ class Driver:
             done.result()
         else:
             await lane.reader.fetch(100, 100_000)
+
+    def _listen_again(self) -> None:
+        if self._hushed:
+            for lane in self._loop.lanes:
+                lane.reader.listen(lane.reader.assigned)
+            self._hushed = False
 
     async def _relay_drained(self) -> None:
         relay = self._loop.relay

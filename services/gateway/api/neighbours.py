@@ -16,7 +16,8 @@ class Neighbours:
     def __init__(self, addresses: Mapping[str, Sequence[str]], token: str) -> None:
         self._addresses = addresses
         headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=httpx.Timeout(10, connect=2))
+        limits = httpx.Limits(keepalive_expiry=2)  # shorter than the 5 s after which the other side closes
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=httpx.Timeout(10, connect=2), limits=limits)
 
     async def close(self) -> None:
         await self._client.aclose()

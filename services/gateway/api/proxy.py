@@ -27,7 +27,7 @@ class Proxy:
 
     def __init__(self, addresses: Mapping[str, Sequence[str]]) -> None:
         self._addresses = {name: addresses.get(name + PUBLIC, ()) for name in set(WAYS.values())}
-        limits = httpx.Limits(max_connections=500, max_keepalive_connections=100)
+        limits = httpx.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=2)
         self._client = httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(60, connect=2), limits=limits)
 
     async def close(self) -> None:

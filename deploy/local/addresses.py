@@ -13,8 +13,7 @@ def addresses(settings: LocalSettings) -> str:
     base = f"http://127.0.0.1:{settings.port}"
     database = "yours (DATABASE_URL)" if settings.database_url else f"127.0.0.1:{settings.postgres_port}/otklik, user otklik"
     lines = (
-        ("console", f"{base}/app/"),
-        ("API", f"{base}/api/  (documentation: {base}/api/docs)"),
+        ("API", f"{base}/api/  (described in {base}/api/openapi.json)"),
         ("tracking", f"{base}/v1/"),
         ("ingest", f"http://127.0.0.1:{settings.ingest_port}/v1/  (tracking without the gateway between)"),
         ("mails", f"http://127.0.0.1:{settings.mail_port}/  (SMTP on 127.0.0.1:{settings.smtp_port})"),

@@ -39,7 +39,7 @@ async def test_one_of_a_thousand_is_buried_and_its_neighbours_are_applied_once(c
         assert await applied(context) == {f.id: 1 for f in everything if f is not bad}
         place = name_of(letter["topic"], letter["partition"], letter["offset"])
         assert decode(Vault(secret(config)).open(letter["record"], place)).id == bad.id
-        assert (letter["reason"], letter["detail"]) == ("unhandled", "KeyError: 'ann@example.org'")
+        assert (letter["reason"], letter["detail"]) == ("unhandled", "KeyError")  # the text would show an address
     async with running(config, counter()) as (context,):  # and it is behind us
         await publish(config, [fact("later", "user_id:1")])
         await until(all_passed(context, 1001))
@@ -112,7 +112,7 @@ async def test_an_emit_too_large_for_a_record_buries_its_cause(config):
     async with running(config, counter(handle=handle)) as (context,):
         await until(all_passed(context, 60))
         (letter,) = await buried(context)
-        assert letter["detail"].startswith("RecordTooLarge: a record of 900")
+        assert letter["detail"] == "RecordTooLarge"
 
 
 async def test_connections_that_die_in_the_batch_bury_nobody_and_apply_once(config):
@@ -175,7 +175,7 @@ async def test_trouble_outside_of_deciding_stops_the_service(config):
         assert await buried(context) == []
 
 
-async def test_dead_letters_hold_odd_texts(config):
+async def test_an_error_of_an_odd_text_buries_its_record(config):
     async def odd(_tx, items) -> None:
         if any(item.value.id == fact("odd", "user_id:1").id for item in items):
             raise ValueError("\x00 \ud800 " + "z" * 1000)
@@ -184,7 +184,7 @@ async def test_dead_letters_hold_odd_texts(config):
     async with running(config, counter(odd)) as (context,):
         await until(all_passed(context, 2))
         (letter,) = await buried(context)
-        assert letter["detail"].startswith("ValueError: \\0 ? zz") and len(letter["detail"]) <= 510
+        assert letter["detail"] == "ValueError"
         assert set(await applied(context)) == {fact("good", "user_id:1").id}
 
 

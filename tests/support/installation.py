@@ -1,0 +1,98 @@
+"""A whole local run (every service and the mail catcher, as `make up` starts them) on the test session's Kafka and PostgreSQL."""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from deploy.local import processes, run
+from deploy.local.programs import services
+from deploy.local.settings import LocalSettings
+from services.sender.channels.fakes.smsc import SmscFake
+from services.sender.channels.fakes.telegram import TelegramFake
+from tests.support.log import Log
+
+PARTITIONS = 4  # fewer than in an installation of one's own: what is shown here does not depend on it, and a turn is shorter
+NEIGHBOURS = 12  # admin ports lie side by side
+
+
+@dataclass
+class Installation:
+    """What somebody outside has of it: addresses and keys. telegram, sms: what stands there in place of the providers."""
+
+    settings: LocalSettings
+    api: httpx.AsyncClient
+    public: httpx.AsyncClient
+    catcher: httpx.AsyncClient
+    log: Log
+    telegram: TelegramFake
+    sms: SmscFake
+    now: int = 0  # of the driven clock; 0 while it is live
+
+
+@asynccontextmanager
+async def installed(make_settings: Callable[..., LocalSettings], kafka: str, postgres: str) -> AsyncIterator[Installation]:
+    """Up, with a database and topics of its own; down and gone afterwards."""
+    # The session's pid in its name: should the session be killed, the next one ends what is left.
+    home = Path(tempfile.mkdtemp(prefix=f"otklik-tests-{os.getpid()}-cases-"))
+    name = home.name.rpartition("-")[2].lower()
+    database = await _database(postgres, f"cases_{name}")
+    port = urlsplit(f"//{kafka}").port
+    settings = make_settings(home, kafka_port=port, database_url=database, admin_port=_row_of_ports())
+    telegram, sms = TelegramFake(), SmscFake()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OTKLIK_TOPIC_PREFIX", f"{name}.")
+        environment.setenv("OTKLIK_PARTITIONS", str(PARTITIONS))
+        environment.setenv("OTKLIK_TELEGRAM_URL", f"http://127.0.0.1:{await telegram.start()}")
+        environment.setenv("OTKLIK_TELEGRAM_TOKEN", "1:cases")
+        environment.setenv("OTKLIK_SMSC_URL", f"http://127.0.0.1:{await sms.start()}")
+        environment.setenv("OTKLIK_SMSC_APIKEY", "cases")
+        programs = ["mail", *(program.name for program in services(settings))]
+        await asyncio.to_thread(run.up, settings, lambda _: None, programs)
+    try:
+        async with _clients(settings) as (api, public, catcher), Log(kafka, f"{name}.") as log:
+            yield Installation(settings, api, public, catcher, log, telegram, sms)
+    finally:
+        await asyncio.to_thread(run.down, settings, lambda _: None)
+        await telegram.stop()
+        await sms.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _clients(settings: LocalSettings) -> AsyncIterator[tuple[httpx.AsyncClient, ...]]:
+    """For the management API, for links and tracking calls, and for the mail catcher."""
+    key = json.loads(settings.keys_file.read_text(encoding="utf-8"))["api_key"]
+    gateway, mail = f"http://127.0.0.1:{settings.port}", f"http://127.0.0.1:{settings.mail_port}"
+    more: dict[str, Any] = {"timeout": 60, "trust_env": False, "limits": httpx.Limits(keepalive_expiry=2)}
+    async with (
+        httpx.AsyncClient(base_url=gateway, headers={"Authorization": f"Bearer {key}"}, **more) as api,
+        httpx.AsyncClient(base_url=gateway, **more) as public,
+        httpx.AsyncClient(base_url=mail, **more) as catcher,
+    ):
+        yield api, public, catcher
+
+
+async def _database(postgres: str, name: str) -> str:
+    """URL of a new database; it goes with the session's server."""
+    server = await asyncpg.connect(postgres)
+    try:
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    finally:
+        await server.close()
+    return urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
+
+
+def _row_of_ports() -> int:
+    return next(base for base in range(22_000, 26_000, NEIGHBOURS) if all(processes.is_free(base + n) for n in range(NEIGHBOURS)))

@@ -1,9 +1,12 @@
 """What must happen at once, on a clock that nobody drives: J2, and the unsubscribe of R5."""
 
+import os
+import signal
 from collections import Counter
 
 import pytest
 
+from deploy.local import run
 from tests.support.live import until
 from tests.support.shop import Shop, journey, send, template
 
@@ -52,3 +55,30 @@ async def test_who_presses_unsubscribe_gets_no_more_marketing_from_that_second_o
     assert await until(all_told, 10) == Counter({("digest", "consent"): 1, ("cart", "consent"): 1})
     (mail,) = await until(live.mails, 10)
     assert mail["subject"] == "receipt"
+
+
+@pytest.mark.case("R5")
+async def test_an_unsubscribe_is_in_force_before_its_fact_has_come_round(live: Shop):
+    """The letter is decided by a timer while nothing goes through the profile service: the sender itself must know."""
+    b = live.brand
+    steps = (send("now", b), {"id": "wait", "wait": "3s"}, send("then", b))
+    await live.publish(template("now", b), template("then", b), journey("two", b, "Asked", *steps))
+    await live.post(*(call for who in ("cara", "dan") for call in (live.is_(who), live.agrees(who), live.did(who, "Asked"))))
+    mails: list[dict] = []
+
+    async def both() -> bool:
+        mails.extend(await live.mails())
+        return len(mails) == 2
+
+    await until(both, 10)
+    hers = next(mail for mail in mails if mail["to"] == [live.address("cara")])
+    rows = {row.program: row.pid for row in run.status(live.installation.settings)}
+    os.kill(rows["profile-1"], signal.SIGSTOP)
+    try:
+        assert (await live.press_unsubscribe(await live.letter(hers))).status_code == 200
+        (mail,) = await until(live.mails, 10)
+        assert (mail["to"], mail["subject"]) == ([live.address("dan")], "then")
+    finally:
+        os.kill(rows["profile-1"], signal.SIGCONT)
+    assert ("then", "skipped", "consent") in await live.decisions("cara")
+    assert not await live.mails()

@@ -65,6 +65,7 @@ async def installed(make_settings: Callable[..., LocalSettings], kafka: str, pos
             yield Installation(settings, api, public, catcher, log, telegram, sms)
     finally:
         await asyncio.to_thread(run.down, settings, lambda _: None)
+        assert processes.of_run(settings.home) == [], "a process of the run is left"
         await telegram.stop()
         await sms.stop()
         shutil.rmtree(home, ignore_errors=True)

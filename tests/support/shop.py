@@ -139,8 +139,8 @@ class Shop:
         """Consent."""
         return self.call("track", who, at, event="Consent Granted", properties={"channel": channel, "topic": topic}, **more)
 
-    async def post(self, *calls: Mapping[str, Any], source: str = "site") -> None:
-        """One batch: answered with 2xx, and what follows from it has happened (driven clock)."""
+    async def post(self, *calls: Mapping[str, Any], source: str = "site", settle: bool = True) -> None:
+        """One batch: answered with 2xx, and (driven clock) what follows from it has happened."""
         key = self.write_keys[source]
 
         async def posted() -> httpx.Response | None:
@@ -149,7 +149,7 @@ class Shop:
 
         answer = await until(posted)
         assert answer.status_code == 200 and answer.json() == {"success": True}, answer.text
-        if self.now:
+        if self.now and settle:
             await self.settle()
 
     # ---- what is seen outside

@@ -77,8 +77,10 @@ class Load:
         return ORDER % (message, person, now, message, number % 90, number, "true" if mail else "false")
 
     def identify(self, message: str, person: int, now: str, number: int) -> str:
-        plan = "free" if number % 3 else "paid"
-        return IDENTIFY % (message, person, person, now, person, person, plan, number % 100, CITIES[number % 8])
+        """Each login tells again what is known; one in ten brings a new score, and with it other segments."""
+        plan = "free" if person % 3 else "paid"
+        score = number if number // 10 % 10 == 0 else person * 37
+        return IDENTIFY % (message, person, person, now, person, person, plan, score % 100, CITIES[person % 8])
 
     def introductions(self, size: int) -> Iterator[bytes]:
         """Batches that make everybody known and consenting, once."""

@@ -23,6 +23,8 @@ Out = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
 BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
 ACK_S = 20.0  # how long a record batch may wait for its ack: the client itself would try for ever
 HINT_S = 1.0
+CALM_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing; questions wait behind it
+GATHER_BYTES = 1_000_000  # an answer of this size is full
 
 
 class SendFailed(Exception):  # noqa: N818
@@ -79,8 +81,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=s.session_timeout_ms,
             heartbeat_interval_ms=max(100, s.session_timeout_ms // 4),
             rebalance_timeout_ms=s.rebalance_timeout_ms,
-            fetch_min_bytes=s.fetch_min_bytes,
-            fetch_max_wait_ms=s.fetch_wait_ms,
+            fetch_max_wait_ms=CALM_WAIT_MS,
             metadata_max_age_ms=30_000,
         )
         self._consumer.subscribe([s.topic(name) for name in self.topics], listener=self)
@@ -119,6 +120,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             place = self._place(tp)
             if place in self.assigned:
                 self.buffer.setdefault(place, []).extend(records)
+
+    def gather(self, wait_ms: int) -> None:
+        """From the next fetch on the broker waits `wait_ms` for a fuller answer; 0: it answers with the first record."""
+        fetcher = self._consumer._fetcher  # noqa: SLF001  (the client reads these for each request and has no setter)
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = (GATHER_BYTES, wait_ms) if wait_ms else (1, CALM_WAIT_MS)  # noqa: SLF001
 
     def listen(self, places: Iterable[Place]) -> None:
         """Fetch from these of the assigned partitions and from no others. What is assigned later is fetched from until the next call."""

@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from runtime.failpoints import quiet
 from runtime.kafka import Producer, SendFailed, create_topics
@@ -114,7 +115,7 @@ async def test_a_partition_that_fails_keeps_its_rows_and_the_others_are_deleted(
 
 async def test_a_round_is_bounded_by_bytes(context, config, monkeypatch):
     """A backlog after an outage is not loaded into memory at once."""
-    big = emit("k", 0)._replace(value=b'{"x":"' + b"a" * 300_000 + b'"}')
+    big = replace(emit("k", 0), value=b'{"x":"' + b"a" * 300_000 + b'"}')
     for _ in range(6):
         await into_outbox(context.db, [big], config)
     monkeypatch.setattr("runtime.outbox.ROUND_BYTES", 700_000)

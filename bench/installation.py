@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def installation(documents: bool = True) -> AsyncIterator[Installation]:
-    """Up, with the documents published; down and deleted afterwards."""
+async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
+    """Up, with the documents published; down and deleted afterwards. only: so many of the services, by their names (all)."""
     home = Path(tempfile.mkdtemp(prefix="otklik-bench-"))
     home.chmod(0o755)  # noqa: ASYNC240  (before anything runs)
     ports = _free_ports(len(PORTS) + 12)
@@ -77,12 +77,11 @@ async def installation(documents: bool = True) -> AsyncIterator[Installation]:
     sink = subprocess.Popen([sys.executable, "-m", "bench.sink", "--port", str(settings.smtp_port), "--log", str(arrivals)])  # noqa: ASYNC220
     try:
         os.environ.pop("DATABASE_URL", None)
-        everything_but_mail = ["kafka", "postgres", *(p.name for p in services(settings))]
-        run.up(settings, say=lambda _: None, only=everything_but_mail)
+        wanted = [p.name for p in services(settings) if not only or p.name.rpartition("-")[0] in only]
+        run.up(settings, say=lambda _: None, only=["kafka", "postgres", *wanted])  # all but the mail catcher
         keys = json.loads(settings.keys_file.read_text())
         found = Installation(settings, home, keys["api_key"], keys["write_key"], arrivals)
-        if documents:
-            await _publish(found)
+        await _publish(found)
         yield found
     finally:
         run.down(settings, say=lambda _: None)

@@ -113,31 +113,25 @@ async def growth(facts: int = 100_000) -> None:
 
 
 async def ingest(seconds: float = 10) -> None:
-    """Facts a second that ingest acknowledges in batches of 100, and single events a second, services beside it running."""
+    """What ingest acknowledges: alone with Kafka, and beside all other services at work on what it took."""
+    async with installation(only=("ingest", "gateway")) as found:
+        await _acknowledged(found, "ingest.facts_per_s", seconds, 100, 8)
     async with installation() as found:
-        best: dict[str, float] = {}
-        for run in range(3):
-            load = Load(100_000, seed=10 + run)
-            before, calibration = cpu_seconds(found.home), score()
-            took = await at_rate(load, found.poster(), 0, seconds, 100)
-            used = spent(before, cpu_seconds(found.home))
-            rate = load.sent / took
-            if rate > best.get("rate", 0):
-                best = {"rate": rate, "cpu_us": used.get("ingest", 0) * 1e6 / load.sent, "n": load.sent, **calibration}
-            async with watching(found) as watch:
-                await watch.caught_up(900)
-        record(
-            "ingest.facts_per_s",
-            round(best["rate"]),
-            "facts/s",
-            int(best["n"]),
-            ingest_cpu_us_per_fact=round(best["cpu_us"], 1),
-            best=best,
-        )
-        load = Load(100_000, seed=20)
-        before = cpu_seconds(found.home)
-        took = await at_rate(load, found.poster(), 0, seconds, 1, workers=32)
+        await _acknowledged(found, "ingest.facts_per_s_beside_all", seconds, 100, 8)
+        await _acknowledged(found, "ingest.single_requests_per_s", seconds, 1, 32)
+
+
+async def _acknowledged(found: Installation, what: str, seconds: float, size: int, workers: int) -> None:
+    """Facts a second, as fast as answers come; best of three."""
+    runs: list[dict[str, Any]] = []
+    for seed in range(10, 13):
+        load = Load(100_000, seed=seed)
+        before, calibration = cpu_seconds(found.home), score()
+        took = await at_rate(load, found.poster(), 0, seconds, size, workers=workers)
         used = spent(before, cpu_seconds(found.home))
         cost = round(used.get("ingest", 0) * 1e6 / load.sent, 1)
-        rate = round(load.sent / took)
-        record("ingest.single_requests_per_s", rate, "requests/s", load.sent, ingest_cpu_us_per_request=cost, calibration=score())
+        runs.append({"rate": round(load.sent / took), "ingest_cpu_us": cost, "n": load.sent, "calibration": calibration})
+        async with watching(found) as watch:
+            await watch.caught_up(900)
+    best = max(runs, key=lambda run: run["rate"])
+    record(what, best["rate"], "requests/s" if size == 1 else "facts/s", best["n"], runs=runs)

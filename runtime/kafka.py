@@ -26,6 +26,7 @@ BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 Mi
 ACK_S = 20.0  # how long a record batch may wait for its ack: the client itself would try for ever
 HINT_S = 1.0
 CALM_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing; questions wait behind it
+HURRY_WAIT_MS = 10
 GATHER_BYTES = 1_000_000  # an answer of this size is full
 
 
@@ -145,8 +146,15 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def gather(self, wait_ms: int) -> None:
         """From the next fetch on the broker waits `wait_ms` for a fuller answer; 0: it answers with the first record."""
-        fetcher = self._consumer._fetcher  # noqa: SLF001  (the client reads these for each request and has no setter)
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = (GATHER_BYTES, wait_ms) if wait_ms else (1, CALM_WAIT_MS)  # noqa: SLF001
+        self._fetches(*((GATHER_BYTES, wait_ms) if wait_ms else (1, CALM_WAIT_MS)))
+
+    def hurry(self) -> None:
+        """From the next fetch on the broker answers with what there is: for who knows what is there, and asks it other things next."""
+        self._fetches(1, HURRY_WAIT_MS)
+
+    def _fetches(self, least_bytes: int, wait_ms: int) -> None:
+        fetcher = self._consumer._fetcher  # noqa: SLF001  (it reads these for each request, and the client has no setter)
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, wait_ms  # noqa: SLF001
 
     def listen(self, places: Iterable[Place]) -> None:
         """Fetch from these of the assigned partitions and from no others. What is assigned later is fetched from until the next call."""

@@ -181,7 +181,7 @@ class Driver:
     def _hush(self) -> None:
         if not self._hushed:
             for lane in self._loop.lanes:
-                lane.reader.gather(0)  # a turn asks for what it knows to be there
+                lane.reader.hurry()
             self._hushed = True
 
     def _listen_again(self) -> None:

@@ -1,7 +1,7 @@
 """From the ledger to the provider and back: prepare, start (in groups), call, record (in groups).
 
-A row is `started` in a committed transaction before the first byte that can make a provider accept, and at most `connections` are
-started at a time: so a kill leaves at most that many in doubt. Nothing is called twice unless its class allows it.
+A row is `started` in a committed transaction before the first byte that can make a provider accept, and at most GROUP are started
+and not recorded: so a kill leaves at most that many in doubt. Nothing is called twice unless its class allows it.
 """
 
 import asyncio

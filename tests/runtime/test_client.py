@@ -1,6 +1,6 @@
 """What `runtime/kafka.py` touches inside the client (docs/adr/0002): gone in another version of it, these turn red."""
 
-from runtime.kafka import CALM_WAIT_MS, GATHER_BYTES, Fetched, Reader, create_topics
+from runtime.kafka import CALM_WAIT_MS, GATHER_BYTES, HURRY_WAIT_MS, Fetched, Reader, create_topics
 from schemas.topics import FACTS
 from tests.support.live import fact, publish
 
@@ -30,6 +30,8 @@ async def test_the_wait_of_a_fetch_is_what_the_client_was_made_with_until_it_is_
         assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (1, CALM_WAIT_MS)
         reader.gather(70)
         assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (GATHER_BYTES, 70)
+        reader.hurry()
+        assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (1, HURRY_WAIT_MS)
         reader.gather(0)
         assert (fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms) == (1, CALM_WAIT_MS)
     finally:

@@ -1,8 +1,9 @@
 """What one process needs to know of the outside, read once from the environment and passed down."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import PARTITIONS
@@ -18,6 +19,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
 
     kafka: str = "127.0.0.1:19092"
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca: Path | None = None
+    kafka_certificate: Path | None = None
+    kafka_certificate_key: Path | None = None
     database_url: str = Field(default="postgresql://postgres@127.0.0.1:15432/otklik", validation_alias="DATABASE_URL")
     topic_prefix: str = ""
     partitions: int = PARTITIONS

@@ -1,6 +1,7 @@
-"""What `runtime/kafka.py` touches inside the client (docs/adr/0002): gone in another version of it, these turn red."""
+"""What `runtime/kafka` touches inside the client (docs/adr/0002): gone in another version of it, these turn red."""
 
-from runtime.kafka import CALM_WAIT_MS, GATHER_BYTES, HURRY_WAIT_MS, Fetched, Reader, create_topics
+from runtime.kafka import Fetched, Reader, create_topics
+from runtime.kafka.reader import CALM_WAIT_MS, GATHER_BYTES, HURRY_WAIT_MS
 from schemas.topics import FACTS
 from tests.support.live import fact, publish
 

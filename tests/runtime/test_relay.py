@@ -258,7 +258,7 @@ async def test_a_producer_without_a_broker_fails_and_does_not_hang_or_end_the_re
 async def test_without_an_ack_sending_fails_in_time_and_the_client_stops_trying(config, monkeypatch):
     """The client on its own tries for ever: neither the relay nor ingest may wait that long."""
     await create_topics(config, [FACTS])
-    monkeypatch.setattr("runtime.kafka.ACK_S", 0.3)
+    monkeypatch.setattr("runtime.kafka.producer.ACK_S", 0.3)
     producer = await Producer(config, "test").start()
     await producer.send("facts", 0, [(b"k", b'{"n":1}', [])])
     client = producer._producer

@@ -11,11 +11,15 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
     parser.add_argument("--only", choices=("ingest", "pipeline", "growth"), help="one of them")
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
+    parser.add_argument("--rate", type=float, default=5000, help="facts a second offered to the pipeline for its throughput")
+    parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
+    parser.add_argument("--people", type=int, default=100_000, help="of the pipeline's load")
     chosen = parser.parse_args()
     if chosen.only in (None, "ingest"):
         asyncio.run(pipeline.ingest())
     if chosen.only in (None, "pipeline"):
-        asyncio.run(pipeline.whole_way(chosen.seconds or (300 if chosen.large else 60)))
+        seconds = chosen.seconds or (300 if chosen.large else 60)
+        asyncio.run(pipeline.whole_way(seconds, chosen.runs, chosen.people, chosen.rate))
     if chosen.only == "growth" or (chosen.only is None and chosen.large):
         asyncio.run(pipeline.growth())
 

@@ -48,6 +48,10 @@ def journeys() -> list[dict[str, Any]]:
         "key": "receipt", "brand": "shop", "reentry": {"mode": "always"}, "steps": [_send("receipt", "service")],
         "trigger": {"event": "Order Completed", "where": [{"path": "mail", "op": "eq", "value": True}]},
     }  # fmt: skip
+    later = {
+        "key": "later", "brand": "shop", "reentry": {"mode": "always"}, "steps": [{"id": "w", "wait": "5s"}, _send("receipt", "service")],
+        "trigger": {"event": "Order Completed", "where": [{"path": "later", "op": "eq", "value": True}]},
+    }  # fmt: skip
     thanks = {
         "key": "thanks", "brand": "shop", "reentry": {"mode": "after", "after": "7d"}, "goal": {"event": "Refund Requested"},
         "trigger": {"event": "Order Completed"}, "steps": [{"id": "w", "wait": "30d"}, _send("plain", "triggered")],
@@ -57,13 +61,10 @@ def journeys() -> list[dict[str, Any]]:
         "trigger": {"event": "Product Viewed", "where": [{"path": "category", "op": "eq", "value": "cat_7"}]},
         "steps": [{"id": "w", "wait": "2h"}, {"id": "b", "if": {"kind": "segment", "key": "score-5"}, "then": "send"}, _send("plain", "triggered")],
     }  # fmt: skip
-    loyal = {
-        "key": "loyal", "brand": "shop", "trigger": {"segment": "life-9"}, "steps": [{"id": "w", "wait": "1d"}, _send("plain", "triggered")],
-    }  # fmt: skip
     gone = {
         "key": "gone", "brand": "shop", "trigger": {"segment": "orders-0", "change": "left"}, "steps": [_send("plain", "mass")],
     }  # fmt: skip
-    return [receipt, thanks, viewed, loyal, gone]
+    return [receipt, later, thanks, viewed, gone]
 
 
 def everything() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from bench.load import Load, Poster
 from deploy.local import run, secrets
 from deploy.local.programs import services
 from deploy.local.settings import LocalSettings
+from runtime.kafka import Reader
+from runtime.settings import Settings
+from schemas.topics import BY_NAME
 
 PORTS = (
     "port", "kafka_port", "kafka_controller_port", "postgres_port", "smtp_port", "mail_port", "fakes_port", "ingest_port", "public_port",
@@ -63,8 +66,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def installation(documents: bool = True) -> AsyncIterator[Installation]:
-    """Up, with the documents published; down and deleted afterwards."""
+async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
+    """Up, with the documents published; down and deleted afterwards. only: so many of the services, by their names (all)."""
     home = Path(tempfile.mkdtemp(prefix="otklik-bench-"))
     home.chmod(0o755)  # noqa: ASYNC240  (before anything runs)
     ports = _free_ports(len(PORTS) + 12)
@@ -74,12 +77,11 @@ async def installation(documents: bool = True) -> AsyncIterator[Installation]:
     sink = subprocess.Popen([sys.executable, "-m", "bench.sink", "--port", str(settings.smtp_port), "--log", str(arrivals)])  # noqa: ASYNC220
     try:
         os.environ.pop("DATABASE_URL", None)
-        everything_but_mail = ["kafka", "postgres", *(p.name for p in services(settings))]
-        run.up(settings, say=lambda _: None, only=everything_but_mail)
+        wanted = [p.name for p in services(settings) if not only or p.name.rpartition("-")[0] in only]
+        run.up(settings, say=lambda _: None, only=["kafka", "postgres", *wanted])  # all but the mail catcher
         keys = json.loads(settings.keys_file.read_text())
         found = Installation(settings, home, keys["api_key"], keys["write_key"], arrivals)
-        if documents:
-            await _publish(found)
+        await _publish(found)
         yield found
     finally:
         run.down(settings, say=lambda _: None)
@@ -121,30 +123,57 @@ async def introduce(found: Installation, load: Load) -> None:
         if len(pending) >= 8:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.gather(*pending)
-    await caught_up(found, 600)
+    async with watching(found) as watch:
+        await watch.caught_up(600)
 
 
-async def behind(found: Installation) -> int:
-    """Records that some service has not handled, by the services' own account."""
-    total = 0
-    async with httpx.AsyncClient(timeout=10) as client:
-        for program in services(found.settings):
-            port = program.ports[0][0]
-            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-            for line in text.splitlines():
-                if line.startswith(("otklik_lag_records{", "otklik_outbox_rows{")):
-                    total += int(float(line.rpartition(" ")[2]))
-    return total
+@asynccontextmanager
+async def watching(found: Installation) -> AsyncIterator["Watch"]:
+    """Somebody who sees at once how far the services are: log ends from Kafka, watermarks and outboxes from PostgreSQL."""
+    machine = Settings(kafka=found.settings.kafka, DATABASE_URL=found.database_url)
+    reader = Reader(machine, "bench-ends", "live", sorted(BY_NAME))
+    connection = await asyncpg.connect(found.database_url)
+    await reader.start()
+    try:
+        schemas = await connection.fetch("SELECT service FROM runtime.move ORDER BY service")
+        yield Watch(reader, connection, [row["service"] for row in schemas], machine.partitions)
+    finally:
+        await reader.stop()
+        await connection.close()
 
 
-async def caught_up(found: Installation, seconds: float) -> float:
-    """Wait until nobody is behind, twice in a row. Returns the seconds it took."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    still = 0
-    while still < 3:
-        still = still + 1 if await behind(found) == 0 else 0
-        if loop.time() - start > seconds:
-            raise RuntimeError(f"not caught up within {seconds} s")
-        await asyncio.sleep(1.0)
-    return loop.time() - start - 3
+@dataclass(frozen=True)
+class Watch:
+    reader: Reader
+    connection: asyncpg.Connection
+    services: list[str]
+    partitions: int
+
+    async def behind(self) -> dict[str, int]:
+        """Service -> records that it has not handled and outbox rows that wait. Those with none are left out."""
+        ends = await self.reader.ends([(topic, p) for topic in sorted(BY_NAME) for p in range(self.partitions)])
+        counts: dict[str, int] = {}
+        for service in self.services:
+            rows = await self.connection.fetch(f"SELECT topic, partition, next_offset FROM {service}.watermark")
+            places = {(row["topic"], row["partition"]): max(0, row["next_offset"]) for row in rows}
+            count = sum(max(0, ends[place] - at) for place, at in places.items() if place in ends)
+            count += await self.connection.fetchval(f"SELECT count(*) FROM {service}.outbox")
+            if count:
+                counts[service] = count
+        return counts
+
+    async def caught_up(self, seconds: float) -> dict[str, float]:
+        """Wait until nobody is behind, twice in a row. Returns for each service that was when it had caught up (s from now)."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        last: dict[str, float] = {}
+        still = 0
+        while still < 2:
+            late = await self.behind()
+            now = loop.time() - start
+            last.update(dict.fromkeys(late, now))
+            still = 0 if late else still + 1
+            if now > seconds:
+                raise RuntimeError(f"not caught up within {seconds} s: {late}")
+            await asyncio.sleep(0.05)
+        return last

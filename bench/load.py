@@ -24,18 +24,21 @@ IDENTIFY = (
 )
 ORDER = (
     '{"type":"track","event":"Order Completed","messageId":"%s","userId":"u%d","timestamp":"%s","properties":{"order_id":"o%s","revenue":%d.50,'
-    '"currency":"GBP","n":%d,"mail":%s,"products":[{"sku":"SKU-1","price":2.55,"quantity":6},{"sku":"SKU-2","price":3.39,"quantity":8}]},'
+    '"currency":"GBP","n":%d,"mail":%s,"later":%s,"products":[{"sku":"SKU-1","price":2.55,"quantity":6},{"sku":"SKU-2","price":3.39,"quantity":8}]},'
     '"context":{"library":{"name":"bench","version":"1.0.0"}}}'
 )
 CONSENT = (
     '{"type":"track","event":"Consent Granted","messageId":"%s","userId":"u%d","timestamp":"%s","properties":{"channel":"email"}}'
 )
+LATER_S = 5.0  # the wait of the journey `later`: its mails follow a timer
+_JSON = {True: "true", False: "false"}
 CITIES = ("London", "Leeds", "York", "Bath", "Ely", "Truro", "Wells", "Ripon")
 
 
 @dataclass
 class Load:
-    """Makes batches. people: how many; spread: "zipf" or "even"; mail_share: share of orders that end in a mail."""
+    """Makes batches. people: how many; spread: "zipf" or "even"; mail_share: share of orders that end in a mail at once; a fifth
+    as many get one by a timer. mails: number of the order -> the instant that its mail is measured from, the 2xx or the timer's."""
 
     people: int
     spread: str = "zipf"
@@ -53,14 +56,14 @@ class Load:
         else:
             self._drawn = itertools.cycle(self._random.choices(range(self.people), k=1_000_000))
 
-    def batch(self, size: int) -> tuple[bytes, list[int]]:
-        """The body of one /v1/batch and the numbers of its orders that will be mailed."""
+    def batch(self, size: int) -> tuple[bytes, dict[int, float]]:
+        """The body of one /v1/batch and the numbers of its orders that will be mailed, with the wait of their journey (s)."""
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000Z"
-        mailed: list[int] = []
+        mailed: dict[int, float] = {}
         items = [self._event(now, mailed) for _ in range(size)]
         return f'{{"batch":[{",".join(items)}],"sentAt":"{now}"}}'.encode(), mailed
 
-    def _event(self, now: str, mailed: list[int]) -> str:
+    def _event(self, now: str, mailed: dict[int, float]) -> str:
         number = next(self._number)
         person = next(self._drawn)
         message = f"{self.seed}-{number}"
@@ -71,14 +74,17 @@ class Load:
             return PRODUCT % (message, person, now, number % 5000, number % 5000, number % 40)
         if kind == 8:
             return self.identify(message, person, now, number)
-        mail = self._random.random() < self.mail_share
-        if mail:
-            mailed.append(number)
-        return ORDER % (message, person, now, message, number % 90, number, "true" if mail else "false")
+        drawn = self._random.random()
+        mail, later = drawn < self.mail_share, self.mail_share <= drawn < self.mail_share * 1.2
+        if mail or later:
+            mailed[number] = LATER_S if later else 0.0
+        return ORDER % (message, person, now, message, number % 90, number, _JSON[mail], _JSON[later])
 
     def identify(self, message: str, person: int, now: str, number: int) -> str:
-        plan = "free" if number % 3 else "paid"
-        return IDENTIFY % (message, person, person, now, person, person, plan, number % 100, CITIES[number % 8])
+        """Each login tells again what is known; one in ten brings a new score, and with it other segments."""
+        plan = "free" if person % 3 else "paid"
+        score = number if number // 10 % 10 == 0 else person * 37
+        return IDENTIFY % (message, person, person, now, person, person, plan, score % 100, CITIES[person % 8])
 
     def introductions(self, size: int) -> Iterator[bytes]:
         """Batches that make everybody known and consenting, once."""
@@ -132,7 +138,7 @@ async def at_rate(load: Load, poster: Poster, rate: float, seconds: float, size:
             if await poster.post("/v1/batch", body) == 200:
                 now = time.time()
                 load.sent += size
-                load.mails.update(dict.fromkeys(mailed, now))
+                load.mails.update({number: now + wait for number, wait in mailed.items()})
 
     await asyncio.gather(*(work() for _ in range(workers)))
     return time.perf_counter() - start

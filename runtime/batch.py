@@ -1,9 +1,13 @@
 """What a service gets and gives: items of a batch, emits, and the transaction they share."""
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
+
+import msgspec
 
 from runtime.kafka import Place, Record
 from schemas.facts import Seq
@@ -18,7 +22,7 @@ class At(NamedTuple):
     offset: int
 
 
-class Emit(NamedTuple):
+class Emit(msgspec.Struct, frozen=True, gc=False):
     """A record to send. value: one JSON object; type: repeated in a header so that readers can skip it undecoded.
 
     partition: where the key does not decide (marks).
@@ -40,8 +44,8 @@ class Bad(NamedTuple):
     received_at: int = 0
 
 
-class Item(NamedTuple):
-    """One record of a batch with its decoded value (or Bad), and where it stands."""
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One record of a batch with its decoded value (or Bad), and where it stands. gc=False, as of Emit: many, and never in a cycle."""
 
     place: Place
     offset: int
@@ -64,10 +68,14 @@ class Tx:
     revision: int
     service: str
     epochs: Mapping[Place, int]
+    _named: dict[Place, tuple[str, int]] = field(default_factory=dict, repr=False)
 
     def at(self, item: Item) -> At:
         place = item.place
-        return At(f"{self.service}:{place[0]}-{place[1]}", self.epochs.get(place, 0), item.offset)
+        named = self._named.get(place)
+        if named is None:
+            named = self._named[place] = (f"{self.service}:{place[0]}-{place[1]}", self.epochs.get(place, 0))
+        return At(*named, item.offset)
 
 
 Decode = Callable[[Record], Any]
@@ -87,11 +95,22 @@ def merge(batches: Mapping[Place, list[Record]], decoders: Mapping[str, Decode])
     filled = [items for items in lists if items]
     if len(filled) <= 1:
         return (filled[0] if filled else []), ends
-    return list(heapq.merge(*filled, key=_received_at)), ends
+    if any(map(_goes_back, filled)):
+        return list(heapq.merge(*filled, key=_received_at)), ends
+    # Where each partition is in order by itself, a stable sort answers the same in a third of the time.
+    return sorted(itertools.chain.from_iterable(filled), key=_received_at), ends
 
 
-def _received_at(item: Item) -> int:
-    return item.received_at
+_received_at = attrgetter("received_at")
+
+
+def _goes_back(items: Sequence[Item]) -> bool:
+    at = 0
+    for item in items:
+        if item.received_at < at:
+            return True
+        at = item.received_at
+    return False
 
 
 def _decode(place: Place, records: Iterable[Record], decode: Decode) -> list[Item]:

@@ -41,6 +41,10 @@ class Again(Exception):  # noqa: N818  (it is not an error: the transaction's vi
     """Roll back and run the same batch again at once: an alias or a row changed between reading and locking."""
 
 
+async def _as_it_is(_connection: Connection) -> None:
+    """A connection goes back to the pool without the client's reset, a round trip a transaction: nobody here leaves a session changed."""
+
+
 class Database:
     """A pool in the schema of one service. `transaction()` is the only way to write."""
 
@@ -60,6 +64,7 @@ class Database:
             command_timeout=60,
             max_inactive_connection_lifetime=0,
             server_settings=self.server_settings(),
+            reset=_as_it_is,
         )
         return self
 

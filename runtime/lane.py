@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from runtime.batch import Item
 from runtime.kafka import Place, Reader
+from runtime.pace import Pace
 
 
 class Lane:
@@ -14,8 +15,8 @@ class Lane:
     that the gap is real.
     """
 
-    def __init__(self, reader: Reader, name: str) -> None:
-        self.reader, self.name = reader, name
+    def __init__(self, reader: Reader, name: str, pace: Pace) -> None:
+        self.reader, self.name, self.pace = reader, name, pace
         self.positions: dict[Place, int] = {}
         self.verify: dict[Place, tuple[int, int]] = {}
         self.doubts: set[Place] = set()

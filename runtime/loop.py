@@ -16,6 +16,7 @@ from runtime.db import TRANSIENT, Again, Connection, Database
 from runtime.failpoints import Failpoint
 from runtime.kafka import Place, Reader, Record
 from runtime.lane import Lane, Portion
+from runtime.pace import Pace
 from runtime.service import Fired, Service
 from runtime.settings import Settings
 from schemas.topics import BY_NAME, DEFINITIONS
@@ -50,7 +51,9 @@ class Loop:
         self.oldest = 0  # received_at of the last record handled, for backpressure
 
     def _lane(self, name: str) -> Lane:
-        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name)
+        bulk = name == "bulk"
+        pace = Pace(self.settings.gather_bulk_ms if bulk else self.settings.gather_ms, always=bulk)
+        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name, pace)
 
     # ---- positions
 
@@ -110,12 +113,15 @@ class Loop:
         if not batch:
             return 0
         taken = sum(map(len, batch.values()))
-        started = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        started = clock()
         try:
             await self.process(lane, self._portion(lane, batch))
         finally:
             lane.in_hand = False
-        self._adapt(asyncio.get_running_loop().time() - started)
+        ended = clock()
+        self._adapt(ended - started)
+        lane.reader.gather(lane.pace.after(started, ended))
         return taken
 
     async def take_all(self, lane: Lane) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from runtime import outbox, watermark
 from runtime.batch import At, Emit
 from runtime.db import Connection
@@ -31,7 +33,7 @@ async def publish_in(connection: Connection, settings: Settings, service: str, n
     number = max(0, mark.next_offset)
     at = At(f"{service}:{name}", mark.epoch, number)
     mark.next_offset = number + 1
-    rows = outbox.pack([emit._replace(at=at) for emit in emits], settings.partitions)
+    rows = outbox.pack([replace(emit, at=at) for emit in emits], settings.partitions)
     await watermark.finish(connection, marks, {(name, 0): number}, now, revision, rows)
     await connection.execute("SELECT pg_notify($1, '')", outbox.channel(service))  # another process may lead the relay
     return now

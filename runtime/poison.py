@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.structs import replace
 
 from runtime import metrics
 from runtime.batch import Bad, Item
@@ -66,7 +67,7 @@ async def bury(connection: Connection, vault: Vault, service: str, items: Sequen
 
 def as_bad(item: Item, error: BaseException) -> Item:
     """The item with its failure in place of its value: the kind alone, as an error's text may quote an address."""
-    return item._replace(value=Bad("unhandled", type(error).__name__))
+    return replace(item, value=Bad("unhandled", type(error).__name__))
 
 
 class Limit:

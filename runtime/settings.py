@@ -1,8 +1,9 @@
 """What one process needs to know of the outside, read once from the environment and passed down."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import PARTITIONS
@@ -11,13 +12,20 @@ from schemas.topics import PARTITIONS
 class Settings(BaseSettings):
     """Environment variables are these names in capitals behind `OTKLIK_` (`OTKLIK_KAFKA`), save `DATABASE_URL`.
 
-    fetch_min_bytes and fetch_wait_ms say how long the loop waits for a batch: the largest lever there is between latency and cost
-    (docs/performance.md). batch_*: bounds of one transaction. *_timeout_s: after that the database ends a frozen process.
+    gather_ms and gather_bulk_ms say how long a busy loop at most lets a batch gather, in the first and the second lane: the largest
+    lever there is between latency and cost (runtime/pace.py, docs/performance.md). batch_*: bounds of one transaction. *_timeout_s: after that the database ends a frozen process.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
 
     kafka: str = "127.0.0.1:19092"
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca: Path | None = None
+    kafka_certificate: Path | None = None
+    kafka_certificate_key: Path | None = None
     database_url: str = Field(default="postgresql://postgres@127.0.0.1:15432/otklik", validation_alias="DATABASE_URL")
     topic_prefix: str = ""
     partitions: int = PARTITIONS
@@ -27,8 +35,8 @@ class Settings(BaseSettings):
     admin_port_own: int = 0
     host: str = "127.0.0.1"
 
-    fetch_min_bytes: int = 1
-    fetch_wait_ms: int = 50
+    gather_ms: int = 150
+    gather_bulk_ms: int = 300
     batch_rows: int = 2000
     batch_bytes: int = 4_000_000
     batch_seconds: float = 2.0

@@ -41,11 +41,13 @@ class Driver:
     async def run(self) -> None:
         loop = self._loop
         await asyncio.gather(*(lane.reader.start() for lane in loop.lanes))
+        for lane in loop.lanes:
+            lane.reader.gather(lane.pace.wait_ms)
         try:
             while not self._stop.is_set():
                 try:
                     if loop.clock.state.driven:
-                        self._hushed = True
+                        self._hush()
                         await self._driven()
                     else:
                         self._listen_again()
@@ -176,10 +178,17 @@ class Driver:
         else:
             await lane.reader.fetch(100, 100_000)
 
+    def _hush(self) -> None:
+        if not self._hushed:
+            for lane in self._loop.lanes:
+                lane.reader.hurry()
+            self._hushed = True
+
     def _listen_again(self) -> None:
         if self._hushed:
             for lane in self._loop.lanes:
                 lane.reader.listen(lane.reader.assigned)
+                lane.reader.gather(lane.pace.wait_ms)
             self._hushed = False
 
     async def _relay_drained(self) -> None:

@@ -110,8 +110,9 @@ def decode(data: bytes) -> Fact:
 
 def extend(record: bytes, more: bytes) -> bytes:
     """Append fields (`b'"profile":"..."'`) to an encoded JSON object without decoding it. Unknown fields are kept for free."""
-    body = record.rstrip()
-    if body[-1:] != b"}":
-        raise ValueError("not a JSON object")
-    comma = b"" if body[:-1].rstrip() == b"{" else b","
-    return body[:-1] + comma + more + b"}"
+    if record[-1:] != b"}":
+        record = record.rstrip()
+        if record[-1:] != b"}":
+            raise ValueError("not a JSON object")
+    comma = b"" if record[-2:-1] in b" \t\r\n{" and record[:-1].rstrip() == b"{" else b","
+    return b"%b%b%b}" % (record[:-1], comma, more)

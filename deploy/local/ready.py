@@ -11,7 +11,7 @@ METADATA_V1_NO_TOPICS = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # api key, versio
 def kafka(port: int) -> bool:
     """True when the broker answers and lists itself as alive: before that, a producer would be told to wait.
 
-    Twenty bytes by hand: the Kafka client belongs to runtime/kafka.py alone.
+    Twenty bytes by hand: the Kafka client belongs to runtime/kafka alone.
     """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:

@@ -1,13 +1,14 @@
 """From the ledger to the provider and back: prepare, start (in groups), call, record (in groups).
 
-A row is `started` in a committed transaction before the first byte that can make a provider accept, and at most `connections` are
-started at a time: so a kill leaves at most that many in doubt. Nothing is called twice unless its class allows it.
+A row is `started` in a committed transaction before the first byte that can make a provider accept, and at most GROUP are started
+and not recorded: so a kill leaves at most that many in doubt. Nothing is called twice unless its class allows it.
 """
 
 import asyncio
 import heapq
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,9 @@ from services.sender.rates import Rates
 log = logging.getLogger(__name__)
 
 FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit")
-GROUP = 64
+GROUP = 64  # attempts that are started and not recorded: a kill leaves no more than these in doubt
+RESULTS = 32  # a group of results this large waits for no more
+GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 
 
 @dataclass(slots=True, order=True)
@@ -61,11 +64,12 @@ class Delivery:
         self._queues: dict[str, list[tuple[int, int, Job]]] = {}
         self._later: list[tuple[int, int, Job]] = []
         self._number = 0
-        self._calls: dict[str, set[asyncio.Task[None]]] = {}
+        self._calls: dict[str, set[asyncio.Task[None]]] = {}  # until their results are recorded
+        self._connected: Counter[str] = Counter()  # calls that hold a connection
         self._paused: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
-        self._records: Group[Record] = Group(self._commit_records, 256)
+        self._records: Group[Record] = Group(self._commit_records, RESULTS, self._gather)
         self._preparing = 0
         self.moved = 0
 
@@ -89,11 +93,17 @@ class Delivery:
 
     def open(self) -> int:
         """Attempts under way or ready to go: what the quiet protocol waits for."""
-        return self.waiting() + sum(map(len, self._calls.values())) + len(self._records) + len(self._starts) + self._preparing
+        return self.waiting() + self._unrecorded() + len(self._records) + len(self._starts) + self._preparing
 
     async def busy(self) -> bool:
         """For the quiet question: a call under way is not quiet."""
         return self.open() > 0
+
+    def _unrecorded(self) -> int:
+        return sum(map(len, self._calls.values()))
+
+    def _gather(self) -> float:
+        return 0.0 if self._context.clock.state.driven else GATHER_S
 
     def _now(self) -> int:
         return self._context.clock.last_known_ms()
@@ -124,7 +134,7 @@ class Delivery:
     async def _advance(self, channel: str, queue: list[tuple[int, int, Job]]) -> bool:
         """Take as many jobs as the channel has free connections and tokens, prepare them together, start their calls."""
         calls = self._calls.setdefault(channel, set())
-        room = min(self._channels[channel].connections - len(calls), GROUP, len(queue))
+        room = min(self._channels[channel].connections - self._connected[channel], GROUP - self._unrecorded(), len(queue))
         if room <= 0:
             return False
         self._preparing += 1
@@ -134,6 +144,7 @@ class Delivery:
             if not jobs:
                 return False
             for ready in await self._prepare(jobs):
+                self._connected[channel] += 1
                 calls.add(self._spawn(self._call(ready), channel))
         finally:
             self._preparing -= 1
@@ -190,6 +201,9 @@ class Delivery:
         except NotStarted:
             await self._not_started(ready)
             return
+        finally:
+            self._connected[job.intent.channel] -= 1
+            self._wake.set()
         self._context.failpoint("called")
         job.tries += 1
         after = domain.after(result.outcome, job.intent, job.tries, self._now(), result.retry_after_ms)

@@ -10,14 +10,21 @@ from runtime.db import TRANSIENT
 T = TypeVar("T")
 
 
+def _at_once() -> float:
+    return 0.0
+
+
 class Group(Generic[T]):
     """`add` returns when the group that held the entry is committed. The flush writes a group and answers an outcome for each.
 
-    Passing trouble of the database is waited out: the group is written again. Any other error goes to all callers of the group.
+    gather: how long (s) a first entry waits for company, asked each time. Passing trouble of the database is waited out: the group is written again. Any other error goes to all callers of the group.
     """
 
-    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[bool]]], most: int) -> None:
-        self._flush, self._most = flush, most
+    def __init__(
+        self, flush: Callable[[Sequence[T]], Awaitable[Sequence[bool]]], most: int, gather: Callable[[], float] = _at_once
+    ) -> None:
+        self._flush, self._most, self._gather = flush, most, gather
+        self._full = asyncio.Event()
         self._waiting: list[tuple[T, asyncio.Future[bool]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -27,6 +34,8 @@ class Group(Generic[T]):
     async def add(self, entry: T) -> bool:
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
+        if len(self._waiting) >= self._most:
+            self._full.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         return await future
@@ -34,6 +43,10 @@ class Group(Generic[T]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if (seconds := self._gather()) and len(self._waiting) < self._most:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._full.wait(), seconds)
+                self._full.clear()
                 group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._write(group)
         finally:

@@ -172,7 +172,7 @@ async def refuses(port: int) -> bool:
 async def test_without_the_broker_nothing_is_claimed(
     local_settings, database, topic_prefix, tmp_path_factory, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("runtime.kafka.ACK_S", 2.0)
+    monkeypatch.setattr("runtime.kafka.producer.ACK_S", 2.0)
     own = local_settings(tmp_path_factory.mktemp("broker"), kafka_heap_mb=256)
     try:
         await asyncio.to_thread(run.up, own, lambda _: None, ["kafka"])

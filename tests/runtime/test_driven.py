@@ -53,8 +53,7 @@ async def test_two_runs_with_the_same_inputs_are_equal_byte_for_byte(config, pos
             update={
                 "topic_prefix": config.topic_prefix + "b.",
                 "database_url": config.database_url.rsplit("/", 1)[0] + "/" + other,
-                "fetch_wait_ms": 1,  # and records come in other portions
-                "fetch_min_bytes": 50_000,
+                "gather_ms": 1,  # and records come in other portions
             }
         )
         second = await play(again)

@@ -102,6 +102,9 @@ class FakeReader:
         self.log, self.in_flight, self.topics = log, asyncio.Lock(), ["facts.raw"]
         self.assigned, self.fresh, self.buffer, self.at = set(log), set(log), {}, {}
 
+    def gather(self, wait_ms):
+        pass
+
     def seek(self, place, offset):
         self.buffer.pop(place, None)
         self.at[place] = offset

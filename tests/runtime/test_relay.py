@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from runtime.failpoints import quiet
 from runtime.kafka import Producer, SendFailed, create_topics
@@ -114,7 +115,7 @@ async def test_a_partition_that_fails_keeps_its_rows_and_the_others_are_deleted(
 
 async def test_a_round_is_bounded_by_bytes(context, config, monkeypatch):
     """A backlog after an outage is not loaded into memory at once."""
-    big = emit("k", 0)._replace(value=b'{"x":"' + b"a" * 300_000 + b'"}')
+    big = replace(emit("k", 0), value=b'{"x":"' + b"a" * 300_000 + b'"}')
     for _ in range(6):
         await into_outbox(context.db, [big], config)
     monkeypatch.setattr("runtime.outbox.ROUND_BYTES", 700_000)
@@ -257,7 +258,7 @@ async def test_a_producer_without_a_broker_fails_and_does_not_hang_or_end_the_re
 async def test_without_an_ack_sending_fails_in_time_and_the_client_stops_trying(config, monkeypatch):
     """The client on its own tries for ever: neither the relay nor ingest may wait that long."""
     await create_topics(config, [FACTS])
-    monkeypatch.setattr("runtime.kafka.ACK_S", 0.3)
+    monkeypatch.setattr("runtime.kafka.producer.ACK_S", 0.3)
     producer = await Producer(config, "test").start()
     await producer.send("facts", 0, [(b"k", b'{"n":1}', [])])
     client = producer._producer

@@ -20,7 +20,14 @@ T0 = 1_290_000_000_000  # a day in November 2010
 
 def settings(kafka: str, database: str, prefix: str, **more: Any) -> Settings:
     return Settings(
-        kafka=kafka, DATABASE_URL=database, topic_prefix=prefix, partitions=4, session_timeout_ms=6000, fetch_wait_ms=20, **more
+        kafka=kafka,
+        DATABASE_URL=database,
+        topic_prefix=prefix,
+        partitions=4,
+        session_timeout_ms=6000,
+        gather_ms=20,
+        gather_bulk_ms=20,
+        **more,
     )
 
 

@@ -1,44 +1,25 @@
-"""The only file that knows the Kafka client (docs/adr/0002). Positions live in PostgreSQL; Kafka's own commits are a hint for lag tools."""
+"""Reading: one lane of one service. Positions live in PostgreSQL; Kafka's own commits are a hint for lag tools."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError
 
-from runtime.db import TRANSIENT
+from runtime.kafka.records import Place, Record
+from runtime.kafka.security import connection
 from runtime.settings import Settings
-from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
-Place = tuple[str, int]  # topic without prefix, partition
-Headers = list[tuple[str, bytes]]  # a list: the client insists
-Out = tuple[bytes | None, bytes | None, Headers]  # key, value, headers
-BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
-ACK_S = 20.0  # how long a record batch may wait for its ack: the client itself would try for ever
 HINT_S = 1.0
-
-
-class SendFailed(Exception):  # noqa: N818
-    """Kafka did not acknowledge: it may or may not have the records."""
-
-
-class Record(Protocol):
-    """What the loop reads: aiokafka's ConsumerRecord has these, tests make their own."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+CALM_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing; questions wait behind it
+HURRY_WAIT_MS = 10
+GATHER_BYTES = 1_000_000  # an answer of this size is full
 
 
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -68,7 +49,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def start(self) -> None:
         s = self._settings
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=s.kafka,
+            **connection(s),
             group_id=f"{s.topic_prefix}{self._service}.{self._lane}",
             group_instance_id=f"{s.instance}.{self._lane}" if s.instance else None,
             client_id=f"otklik-{s.instance or self._service}",
@@ -79,8 +60,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=s.session_timeout_ms,
             heartbeat_interval_ms=max(100, s.session_timeout_ms // 4),
             rebalance_timeout_ms=s.rebalance_timeout_ms,
-            fetch_min_bytes=s.fetch_min_bytes,
-            fetch_max_wait_ms=s.fetch_wait_ms,
+            fetch_max_wait_ms=CALM_WAIT_MS,
             metadata_max_age_ms=30_000,
         )
         self._consumer.subscribe([s.topic(name) for name in self.topics], listener=self)
@@ -119,6 +99,18 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             place = self._place(tp)
             if place in self.assigned:
                 self.buffer.setdefault(place, []).extend(records)
+
+    def gather(self, wait_ms: int) -> None:
+        """From the next fetch on the broker waits `wait_ms` for a fuller answer; 0: it answers with the first record."""
+        self._fetches(*((GATHER_BYTES, wait_ms) if wait_ms else (1, CALM_WAIT_MS)))
+
+    def hurry(self) -> None:
+        """From the next fetch on the broker answers with what there is: for who knows what is there, and asks it other things next."""
+        self._fetches(1, HURRY_WAIT_MS)
+
+    def _fetches(self, least_bytes: int, wait_ms: int) -> None:
+        fetcher = self._consumer._fetcher  # noqa: SLF001  (it reads these for each request, and the client has no setter)
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = least_bytes, wait_ms  # noqa: SLF001
 
     def listen(self, places: Iterable[Place]) -> None:
         """Fetch from these of the assigned partitions and from no others. What is assigned later is fetched from until the next call."""
@@ -190,119 +182,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._consumer.commit(offsets)
 
     def _tp(self, place: Place) -> TopicPartition:
-        return TopicPartition(self._settings.topic(place[0]), place[1])
+        return TopicPartition(self._settings.topic_prefix + place[0], place[1])
 
     def _place(self, tp: TopicPartition) -> Place:
         return tp.topic[self._prefix :], tp.partition
-
-
-class Producer:
-    """An idempotent producer that knows record batches only. One that failed is thrown away, never used again."""
-
-    def __init__(self, settings: Settings, service: str) -> None:
-        self._settings, self._service = settings, service
-        self._producer: Any = None
-
-    async def start(self) -> "Producer":
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka,
-            client_id=f"otklik-{self._service}",
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES + 50_000,
-            request_timeout_ms=15_000,
-            linger_ms=0,
-        )
-        try:
-            await asyncio.wait_for(self._producer.start(), ACK_S)
-        except (TimeoutError, KafkaError, OSError) as error:
-            await self.stop()
-            raise SendFailed(f"no producer: {type(error).__name__}") from error
-        return self
-
-    async def stop(self) -> None:
-        """Close. Not a flush: what was not acknowledged is sent again by a new producer; who waits for an ack here gets SendFailed."""
-        producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.stop(), timeout=2)
-            return
-        # The client's own stop waits for a dead broker, and given up on it goes on sending in the background.
-        producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
-        if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
-            sending.cancel()
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.client.close(), timeout=2)
-        if sending is not None:
-            await asyncio.wait({sending}, timeout=2)
-
-    async def send(self, topic: str, partition: int, records: Sequence[Out]) -> None:
-        """Send records to one partition as record batches, each after the ack of the one before. Raises SendFailed."""
-        name = self._settings.topic(topic)
-        try:
-            waiting = iter(records)
-            record = next(waiting, None)
-            while record is not None:
-                batch = self._producer.create_batch()
-                while record is not None and (batch.record_count() == 0 or batch.size() < BATCH_BYTES):
-                    key, value, headers = record
-                    if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                        break
-                    record = next(waiting, None)
-                if batch.record_count() == 0:
-                    raise SendFailed(f"{topic}-{partition}: a record larger than a batch")
-                await asyncio.wait_for(self._acknowledged(batch, name, partition), ACK_S)
-        except (TimeoutError, KafkaError, OSError, AttributeError) as error:
-            raise SendFailed(f"{topic}-{partition}: {type(error).__name__}") from error
-
-    async def _acknowledged(self, batch: Any, topic: str, partition: int) -> None:
-        await (await self._producer.send_batch(batch, topic, partition=partition))
-
-
-async def create_topics(settings: Settings, topics: Iterable[Topic], patience_s: float = 60.0) -> None:
-    """Make the topics that are missing, with the retention that `schemas.topics` states, and wait until they can be used."""
-    wanted = {settings.topic(topic.name): topic for topic in topics}
-    async with _admin(settings) as admin:
-        have = set(await admin.list_topics())
-        missing = [_new_topic(settings, name, topic) for name, topic in wanted.items() if name not in have]
-        if missing:
-            answer = await admin.create_topics(missing)
-            for name, code, *_rest in answer.topic_errors:
-                if code and code != TopicAlreadyExistsError.errno:
-                    raise for_code(code)(f"topic {name}")
-        end = asyncio.get_running_loop().time() + patience_s
-        while not await _usable(admin, list(wanted), settings.partitions):
-            if asyncio.get_running_loop().time() > end:
-                raise NotReady(f"topics {sorted(wanted)} have no leaders after {patience_s:.0f} s")
-            await asyncio.sleep(0.1)
-
-
-class OtherPartitions(RuntimeError):  # noqa: N818
-    """A topic has another number of partitions than the setting says: keys would be sent to places that nobody looks at."""
-
-
-class NotReady(ConnectionError):  # noqa: N818
-    """Kafka made the topics and does not serve them yet."""
-
-
-def _new_topic(settings: Settings, name: str, topic: Topic) -> NewTopic:
-    retention = settings.retention_ms or topic.retention_ms
-    config = {"cleanup.policy": "compact"} if topic.compacted else {"retention.ms": str(retention)}
-    return NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
-
-
-async def _usable(admin: Any, names: list[str], partitions: int) -> bool:
-    """Every partition of every topic has a leader, by the broker's own word: a topic just made is unknown for a moment."""
-    for topic in await admin.describe_topics(names):
-        found = topic["partitions"]
-        if topic["error_code"] or not found or any(p["leader"] < 0 for p in found):
-            return False
-        if len(found) != partitions:
-            raise OtherPartitions(
-                f"{topic['topic']} has {len(found)} partitions, OTKLIK_PARTITIONS says {partitions} (docs/operations.md)"
-            )
-    return True
 
 
 @contextlib.contextmanager
@@ -312,26 +195,3 @@ def _as_connection_error() -> Iterator[None]:
         yield
     except KafkaError as error:
         raise ConnectionError(f"Kafka: {type(error).__name__}") from error
-
-
-@contextlib.asynccontextmanager
-async def _admin(settings: Settings) -> Any:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
-async def wait_for(what: Callable[[], Awaitable[Any]], timeout: float, pause: float = 0.2) -> Any:
-    """Call until it stops raising connection errors: at a cold start the servers may be a second behind us."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + timeout
-    while True:
-        try:
-            return await what()
-        except (KafkaError, *TRANSIENT):
-            if loop.time() >= end:
-                raise
-            await asyncio.sleep(pause)

@@ -296,8 +296,13 @@ class Delivery:
         """Driven turn: until nothing is open and nothing due. True if anything was done."""
         before = self.moved
         self._wake_due()
-        while self.open():
+        while self.open() > self._paused_jobs():
             self._wake.set()
             await asyncio.sleep(0.001)
             self._wake_due()
         return self.moved > before
+
+    def _paused_jobs(self) -> int:
+        """Jobs of channels that pause: like those of `_later`, they move when the clock does."""
+        now = self._now()
+        return sum(len(queue) for channel, queue in self._queues.items() if now < self._paused.get(channel, 0))

@@ -46,6 +46,8 @@ async def test_a_fact_that_a_source_repeats_counts_once(shop: Shop):
     order = shop.did("ann", "Order Completed", order_id="1")
     await shop.post(shop.is_("ann"), shop.agrees("ann"), order, order)
     await shop.post(order)
+    await shop.until(shop.now + DAY - MINUTE)
+    await shop.post(order)  # almost a day later, beyond a midnight
     await shop.until(shop.now + HOUR)
     assert await shop.came() == Counter()
     await shop.post(shop.did("ann", "Order Completed", order_id="2"))

@@ -49,7 +49,7 @@ async def installed(make_settings: Callable[..., LocalSettings], kafka: str, pos
     name = home.name.rpartition("-")[2].lower()
     database = await _database(postgres, f"cases_{name}")
     port = urlsplit(f"//{kafka}").port
-    settings = make_settings(home, kafka_port=port, database_url=database, admin_port=_row_of_ports())
+    settings = make_settings(home, kafka_port=port, database_url=database, admin_port=row_of_ports())
     telegram, sms = TelegramFake(), SmscFake()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTKLIK_TOPIC_PREFIX", f"{name}.")
@@ -95,5 +95,6 @@ async def _database(postgres: str, name: str) -> str:
     return urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
 
 
-def _row_of_ports() -> int:
+def row_of_ports() -> int:
+    """The first of the free ports side by side."""
     return next(base for base in range(22_000, 26_000, NEIGHBOURS) if all(processes.is_free(base + n) for n in range(NEIGHBOURS)))

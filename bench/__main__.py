@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
     parser.add_argument("--only", choices=("ingest", "pipeline", "growth"), help="one of them")
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
-    parser.add_argument("--rate", type=float, default=5000, help="facts a second offered to the pipeline for its throughput")
+    parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
     parser.add_argument("--people", type=int, default=100_000, help="of the pipeline's load")
     chosen = parser.parse_args()

@@ -46,6 +46,7 @@ class Load:
     mail_share: float = 0.25
     sent: int = 0
     mails: dict[int, float] = field(default_factory=dict)
+    closing: bool = False  # no order that would get its mail after the load has ended
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -75,7 +76,7 @@ class Load:
         if kind == 8:
             return self.identify(message, person, now, number)
         drawn = self._random.random()
-        mail, later = drawn < self.mail_share, self.mail_share <= drawn < self.mail_share * 1.2
+        mail, later = drawn < self.mail_share, self.mail_share <= drawn < self.mail_share * 1.2 and not self.closing
         if mail or later:
             mailed[number] = LATER_S if later else 0.0
         return ORDER % (message, person, now, message, number % 90, number, _JSON[mail], _JSON[later])
@@ -134,6 +135,7 @@ async def at_rate(load: Load, poster: Poster, rate: float, seconds: float, size:
             wait = due - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
+            load.closing = time.perf_counter() - start > seconds - LATER_S - 1
             body, mailed = load.batch(size)
             if await poster.post("/v1/batch", body) == 200:
                 now = time.time()

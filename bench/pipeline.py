@@ -93,7 +93,7 @@ async def throughput(found: Installation, load: Load, rate: float, seconds: floa
         record(f"pipeline.cpu_us_per_fact.{name}", cost, "CPU-us per fact", run["facts"])
 
 
-async def whole_way(seconds: float, runs: int = 3, people: int = 100_000, rate: float = 5000) -> None:
+async def whole_way(seconds: float, runs: int = 3, people: int = 100_000, rate: float = 5100) -> None:
     """Latency at 1,000 and at 3,000 facts a second, then what goes through; one installation, so the JVM has compiled what it needs."""
     async with installation() as found:
         load = Load(people, seed=1)

@@ -16,7 +16,7 @@ class Pace:
 
     def __init__(self, most_ms: int, *, always: bool = False) -> None:
         self._most, self._always = most_ms, always
-        self._busy = self._period = 0.0
+        self._busy, self._period = 0.0, 1.0
         self._last: float | None = None
         self._gathers = always
         self.wait_ms = most_ms if always else 0  # 0: answer with the first record
@@ -25,12 +25,11 @@ class Pace:
         """A batch was handled between these instants (s, monotonic). Returns the wait from now on, ms."""
         if self._always:
             return self.wait_ms
-        period = ended - began if self._last is None else ended - self._last
+        period = self._period if self._last is None else ended - self._last
         self._last = ended
         self._busy += SMOOTH * (ended - began - self._busy)
         self._period += SMOOTH * (period - self._period)
-        share = self._busy / self._period if self._period else 0.0
-        self._gathers = share > (CALM if self._gathers else BUSY)
+        self._gathers = self._busy > self._period * (CALM if self._gathers else BUSY)
         wanted = round(self._busy * 1000 * REST)
         self.wait_ms = min(self._most, max(LEAST_MS, wanted)) if self._gathers else 0
         return self.wait_ms

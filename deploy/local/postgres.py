@@ -115,7 +115,7 @@ listen_addresses = '127.0.0.1'
 port = {settings.postgres_port}
 unix_socket_directories = ''
 max_connections = 100
-shared_buffers = 512MB
+shared_buffers = {_shared_mb()}MB
 fsync = {switch}
 full_page_writes = {switch}
 synchronous_commit = on
@@ -127,6 +127,11 @@ jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 """
+
+
+def _shared_mb() -> int:
+    """An eighth of the memory, for the machine is shared with Kafka and the services; PostgreSQL's own default at the least."""
+    return int(min(4096, max(128, psutil.virtual_memory().total >> 23)))
 
 
 def prepare(settings: LocalSettings) -> None:

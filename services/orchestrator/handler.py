@@ -1,12 +1,14 @@
 """A batch of news about people: pass by what concerns no journey, load the others locked, decide in order, save once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
+from runtime.db import Again
 from runtime.definitions import Definitions, decode_published
 from runtime.kafka import Record
 from runtime.people import People, Saved
@@ -68,6 +70,14 @@ def decode_document(record: Record) -> Published | None:
 News = Fact | Membership | Decision
 
 
+class MarkNeeded(Again):
+    """A run is to wait for a mark that is not locked: once more, with that lock."""
+
+    def __init__(self, place: tuple[str, int]) -> None:
+        super().__init__(str(place))
+        self.place = place
+
+
 def relevant(book: Book, item: Item) -> News | None:
     """What an item says, decoded, if it concerns anybody here; most facts (page views) do not, at the price of a look-up."""
     value = item.value
@@ -95,18 +105,19 @@ def _profiles(news: News) -> Iterable[str]:
 class Desk:
     """The people of one transaction, locked, with their states as they are decided."""
 
-    def __init__(self, book: Book, rows: People, marks: store.Marks) -> None:
-        self._book, self._rows, self._marks = book, rows, marks
+    def __init__(self, book: Book, rows: People, marks: store.Marks, locked: Collection[tuple[str, int]] = ()) -> None:
+        self._book, self._rows, self._marks, self._locked = book, rows, marks, locked
         self._people: dict[str, Person] = {}
         self._partitions: dict[str, int] = {}
         self._waits: dict[str, Place | None] = {}  # as the base has them
+        self._known: set[Place | None] = {None}  # what runs waited for already when they were loaded
         self._moved: set[tuple[str, int]] = set()
         self._waiting: set[str] = set()
         self.emits: list[Emit] = []
 
     @classmethod
-    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]]) -> "Desk":
-        """Lock the marks first, then the people: the one order that everybody follows."""
+    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], also: Collection[tuple[str, int]]) -> "Desk":
+        """Lock the marks first, then the people: the one order that everybody follows. also: marks to lock beside those of the work."""
         ids = {profile for _, news in work for profile in _profiles(news)}
         moves = [n for _, n in work if isinstance(n, Membership) and n.type == "mark"]
         news: dict[tuple[str, int], int] = {}
@@ -114,13 +125,14 @@ class Desk:
             place = (mark.topic, mark.partition)
             news[place] = max(mark.offset, news.get(place, 0))
         places = {
+            *also,
             *news,
             *(item.place for item, n in work if book.waits and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
         }
         marks = await store.lock_marks(tx.connection, places) if places else {}
         if news:
             ids |= await store.waiting(tx.connection, news)
-        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks)
+        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks, places)
         for profile in sorted(ids):
             desk.person(desk._rows.canonical(profile))
         return desk
@@ -129,7 +141,10 @@ class Desk:
         """The state of a canonical id; an empty one for somebody new."""
         if profile not in self._people:
             kept = self._rows.state(profile)
-            self._hold(profile, state.decode(kept) if kept else Person())
+            person = state.decode(kept) if kept else Person()
+            person.merges = [place for place in person.merges if not runs.below(self._marks, place)]
+            self._hold(profile, person)
+            self._known.update(run.waits for run in person.runs)
             self._waits[profile] = self._people[profile].waits()
         return self._people[profile]
 
@@ -139,7 +154,7 @@ class Desk:
             self._pass(news, at, partition)
             return
         if isinstance(news, Fact) and news.type == PROFILE_MERGED:
-            self._merge(news, at, partition)
+            self._merge(news, at, (*item.place, item.offset))
             return
         profile = self._rows.canonical(news.profile or "")
         person = self.person(profile)
@@ -169,15 +184,17 @@ class Desk:
             outcome = decide.on_mark(self._book, profile, self._people[profile], self._marks, mark)
             self._keep(profile, outcome, at, partition)
 
-    def _merge(self, fact: Fact, at: At, partition: int) -> None:
+    def _merge(self, fact: Fact, at: At, place: Place) -> None:
         winner, loser = _profiles(fact)
         pair = self._rows.merge(winner, loser)
         if pair is None:
             return
         winner, loser = pair
-        outcome = decide.on_merged(self._book, (winner, self.person(winner)), (loser, self.person(loser)), fact)
-        self._keep(winner, outcome, at, partition)
-        self._partitions.setdefault(winner, partition)  # he needs a row: the loser's tombstone points at it
+        passed = not self._book.waits or runs.below(self._marks, place)
+        sides = (winner, self.person(winner)), (loser, self.person(loser))
+        outcome = decide.on_merged(self._book, *sides, fact, None if passed else place)
+        self._keep(winner, outcome, at, place[1])
+        self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
         self._hold(loser, Person())
 
@@ -187,6 +204,9 @@ class Desk:
 
     def _keep(self, profile: str, outcome: Outcome, at: At, partition: int) -> None:
         if outcome.person is not self._people[profile]:
+            for waits in {run.waits for run in outcome.person.runs} - self._known:
+                if waits and waits[:2] not in self._locked:
+                    raise MarkNeeded(waits[:2])
             self._hold(profile, outcome.person)
             self._partitions.setdefault(profile, partition)
         for emission in outcome.emits:
@@ -217,17 +237,28 @@ class Handler:
     def __init__(self) -> None:
         build: Callable[[Sequence[Published], int], Book] = books.build
         self._definitions = Definitions(books.KINDS, build)
+        self._also: set[tuple[str, int]] = set()  # marks that the batch at hand was found to need
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         book = await self._definitions.at(tx.connection, tx.revision)
         work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
         if not work:
             return []
-        desk = await Desk.open(tx, book, work)
-        for item, news in work:
-            desk.handle(tx, item, news)
+        desk = await Desk.open(tx, book, work, self._also)
+        with self._noting_needs():
+            for item, news in work:
+                desk.handle(tx, item, news)
         await desk.save(tx)
         return desk.emits
+
+    @contextmanager
+    def _noting_needs(self) -> Iterator[None]:
+        try:
+            yield
+        except MarkNeeded as need:
+            self._also.add(need.place)
+            raise
+        self._also.clear()
 
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
         return await people.is_due(connection, partitions, now)
@@ -238,8 +269,11 @@ class Handler:
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
         if not due:
             return Fired()
-        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), {})
-        for profile, partition, _ in due:
-            desk.fire(profile, tx.now, ats[partition], partition)
+        places = frozenset(self._also)
+        marks = await store.lock_marks(tx.connection, places) if places else {}
+        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, places)
+        with self._noting_needs():
+            for profile, partition, _ in due:
+                desk.fire(profile, tx.now, ats[partition], partition)
         await desk.save(tx)
         return Fired(desk.emits, len(due), due[0][2])

@@ -5,6 +5,7 @@ DuckDB writes them, as pyarrow knows no VARIANT (docs/adr/0006); Arrow only carr
 # ruff: noqa: S608 - what is put into SQL is quoted by runtime.lake.text and quote, and comes from our own files
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -89,11 +90,17 @@ class Files:
 
     def __init__(self, folder: Path, threads: int = 2, memory: str = "512MB") -> None:
         self.folder = folder
+        self._busy = threading.Lock()  # a cancelled caller leaves his query behind: it must have ended before the close
         self._duck = connect(threads, memory)
-        self._duck.execute(f"SET temp_directory = {text(str(folder / SPILL / str(os.getpid())))}")
+        self._duck.execute(f"SET temp_directory = {text(str(folder / SPILL / f'{os.getpid()}-{id(self)}'))}")
 
     def close(self) -> None:
-        self._duck.close()
+        with self._busy:
+            self._duck.close()
+
+    def interrupt(self) -> None:
+        """End the query that another thread runs here, if there is one: it raises there."""
+        self._duck.interrupt()
 
     def write(self, sheet: Sheet, number: int) -> Written:
         """A batch as one mixed file of level 0."""
@@ -103,12 +110,13 @@ class Files:
         for name in table.column_names:
             cast = _CAST.get(base.get(name, ""), "{0}")
             selected.append(f"{cast.format(quote(name))} AS {quote(name)}")
-        self._duck.register("batch", table)
-        try:
-            query = f"SELECT {', '.join(selected)} FROM batch ORDER BY {_ORDER[sheet.dataset]}, {_TAIL}"
-            return self._copy(query, sheet.dataset, Target(None, 0, number))
-        finally:
-            self._duck.unregister("batch")
+        query = f"SELECT {', '.join(selected)} FROM batch ORDER BY {_ORDER[sheet.dataset]}, {_TAIL}"
+        with self._busy:
+            self._duck.register("batch", table)
+            try:
+                return self._copy(query, sheet.dataset, Target(None, 0, number))
+            finally:
+                self._duck.unregister("batch")
 
     def groups(self, dataset: str, sources: Sequence[str], least: int) -> list[Group]:
         """The (event, day) groups with at least `least` rows among these files."""
@@ -118,20 +126,21 @@ class Files:
             f"SELECT {name}, occurred_at::DATE AS day FROM {scan(self.folder, sources, dataset)} WHERE {told} "
             f"GROUP BY ALL HAVING count(*) >= {least} ORDER BY ALL"
         )
-        with _trouble():
+        with self._busy, _trouble():
             return [Group(*row) for row in self._duck.execute(query).fetchall()]
 
     def merge(self, dataset: str, sources: Sequence[str], target: Target, besides: Sequence[Group] = ()) -> Written:
         """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file."""
         group, keep = target.group, target.keep
         table = scan(self.folder, sources, dataset)
-        with _trouble():
+        with self._busy, _trouble():
             there = [row[0] for row in self._duck.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
         base = {name for name, _ in TABLES[dataset]}
         names = ", ".join(quote(name) for name in there if keep is None or name in base or name in keep)
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
-        return self._copy(query, dataset, target)
+        with self._busy:
+            return self._copy(query, dataset, target)
 
     def _copy(self, query: str, dataset: str, target: Target) -> Written:
         event, day = target.group or (None, None)

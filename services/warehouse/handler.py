@@ -1,6 +1,7 @@
 """A batch becomes one file a dataset, listed in the transaction that advances the watermark; small files become larger ones.
 
 The file is on the disk before its row commits. A transaction that fails leaves a file that no manifest lists: `sweep` removes it.
+Merging goes on beside the loop: it may take minutes on a busy machine, and facts do not wait for it.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from runtime.batch import Emit, Item, Tx
+from runtime.db import TRANSIENT
 from runtime.failpoints import Failpoint, quiet
 from runtime.kafka import Record
 from runtime.lake import column
@@ -61,23 +63,36 @@ class Handler:
         self._pace = pace_s
         self._context: Context | None = None
         self._files: Files | None = None
+        self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
         self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._next_sweep = 0.0
+        self._grown = asyncio.Event()
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
         self._context, self._failpoint = context, context.failpoint
-        self._files = Files(context.settings.home / "lake")
+        folder = context.settings.home / "lake"
+        self._files, self._merged = Files(folder), Files(folder, threads=1)
+        keeping = asyncio.create_task(self._keep(), name="warehouse-keeper")
         try:
             yield
         finally:
+            keeping.cancel()
+            self._merged.interrupt()
+            await asyncio.wait({keeping})
             self._files.close()
+            self._merged.close()
 
     @property
     def files(self) -> Files:
         assert self._files is not None
         return self._files
+
+    @property
+    def merging(self) -> Files:
+        assert self._merged is not None
+        return self._merged
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
@@ -94,17 +109,40 @@ class Handler:
         return []
 
     async def committed(self) -> None:
-        """After each commit: merge what is ripe, remove what nobody reads, and let small batches gather."""
+        """After each commit: let the keeper know, and let small batches gather. A driven run keeps house at once."""
         assert self._context is not None
+        if self._context.clock.state.driven:
+            await self._house()
+            return
+        self._grown.set()
+        if self._pace and max(self._sizes.values()) < SMALL:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._context.stopping.wait(), self._pace)
+
+    async def _keep(self) -> None:
+        """Beside the loop, until cancelled. An error that is not passing trouble stops the service: the lake would grow unmerged."""
+        assert self._context is not None
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            try:
+                await self._house()
+            except TRANSIENT as error:
+                log.warning("merging begins again", extra={"why": type(error).__name__})
+                await asyncio.sleep(1.0)
+                self._grown.set()
+            except Exception:
+                log.exception("the lake cannot be merged")
+                self._context.stopping.set()
+                return
+
+    async def _house(self) -> None:
+        """Merge what is ripe, remove what nobody reads."""
         await self.compact()
         now = asyncio.get_running_loop().time()
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_S
             await self.sweep()
-        driven = self._context.clock.state.driven
-        if self._pace and not driven and max(self._sizes.values()) < SMALL:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._context.stopping.wait(), self._pace)
 
     async def compact(self) -> int:
         """Merge runs of small files until there is none. Returns how many runs were merged."""
@@ -126,15 +164,15 @@ class Handler:
         try:
             async with self._context.db.transaction() as connection:
                 await store.replace(connection, run.files, new, self._context.clock.last_known_ms())
-                self.files.touch(run.files)
+                self.merging.touch(run.files)
         except store.Replaced:
-            await asyncio.to_thread(self.files.remove, [f.file for f in new])
+            await asyncio.to_thread(self.merging.remove, [f.file for f in new])
             log.info("files were merged by another process", extra={"count": len(run.files)})
 
     async def _write_merged(self, run: store.Run) -> list[Written]:
         """The files of a run as one; of a mixed run, what has grown large enough goes into files of its event and day."""
         assert self._context is not None
-        files = self.files
+        files = self.merging
         groups = await asyncio.to_thread(files.groups, run.dataset, run.files, OWN if run.day is None else 1)
         async with self._context.db.connection() as connection:
             places = await store.numbers(connection, len(groups) + 1)
@@ -153,12 +191,12 @@ class Handler:
     async def sweep(self) -> int:
         """Remove replaced files after 15 minutes, and after an hour those that no manifest lists. Returns how many."""
         assert self._context is not None
-        aged = await asyncio.to_thread(self.files.aged)  # before the manifest: a file listed since then is in it
+        aged = await asyncio.to_thread(self.merging.aged)  # before the manifest: a file listed since then is in it
         async with self._context.db.connection() as connection:
             listed = await store.listed(connection)
         old = [f for f, removed in listed.items() if removed and aged.get(f, GRACE_S) >= GRACE_S]
         orphans = [f for f, age in aged.items() if f not in listed and age >= ORPHAN_S]
-        await asyncio.to_thread(self.files.remove, old + orphans)
+        await asyncio.to_thread(self.merging.remove, old + orphans)
         if old:
             async with self._context.db.transaction() as connection:
                 await store.forget(connection, old)

@@ -247,3 +247,35 @@ def test_two_runs_of_one_side_are_no_rivals(winner, loser):
     gone.people = world.people
     gone.merge(winner, loser)
     assert len(gone.people[winner].runs) == 2
+
+
+@pytest.mark.parametrize("asks", ["branch", "audience"])
+def test_who_was_merged_while_he_waited_is_asked_about_when_the_segmenter_has_passed_the_merge_too(asks):
+    """The answer was told of the loser; of the winner it is told with the merge, which lies in another partition."""
+    legal = {"kind": "attribute", "name": "legal_entity", "op": "eq", "value": True}
+    steps = [{"id": "b", "if": legal, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain")]
+    chain = journey("j", *steps, {"id": "stop", "end": True}) if asks == "branch" else journey("j", send("gold"), audience=legal)
+    world = World(chain)
+    two(world)
+    world.fact("b", "Registered", place=("facts", 2, 7))
+    world.membership("b", f"~journey.j.1.{asks if asks == 'audience' else 'b'}")
+    world.merge("a", "b", place=("facts", 1, 30))
+    world.mark(8, partition=2)
+    assert world.intents == [], "what it has told so far is of the loser"
+    world.membership("a", f"~journey.j.1.{asks if asks == 'audience' else 'b'}", why="merge", carried=True)
+    world.mark(31, partition=1)
+    assert [i.template for i in world.intents] == ["gold"]
+    assert world.people["a"].merges == []
+
+
+def test_a_fact_that_comes_late_for_the_loser_waits_for_the_merge_as_well():
+    legal = {"kind": "attribute", "name": "legal_entity", "op": "eq", "value": True}
+    world = World(journey("j", send("gold"), audience=legal))
+    two(world)
+    world.merge("a", "b", place=("facts", 1, 30))
+    world.fact("b", "Registered", place=("facts", 2, 7))
+    world.mark(8, partition=2)
+    assert world.intents == [] and world.told() == []
+    world.membership("a", "~journey.j.1.audience", why="merge", carried=True)
+    world.mark(31, partition=1)
+    assert [i.template for i in world.intents] == ["gold"]

@@ -227,6 +227,39 @@ async def test_a_merge_moves_a_waiting_run_and_the_mark_finds_it(config):
         assert marks[0]["next_offset"] == feed.offsets[("facts", place)]
 
 
+async def test_a_run_that_was_merged_waits_for_the_mark_of_the_merge_as_well(config):
+    """The mark of the fact that began it lies in one partition, that of the merge in another."""
+    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
+    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
+                    {"id": "stop", "end": True})  # fmt: skip
+    feed = Feed(config)
+    await feed.documents(published("journey", chain))
+    others = (derive("elder", n) for n in range(20))
+    elder = next(one for one in others if partition_of(one, config.partitions) != partition_of(BOB, config.partitions))
+    merged = did(elder, "", T0 + 2, type=PROFILE_MERGED, properties={"winner": elder, "loser": BOB})
+    places = {who: partition_of(who, config.partitions) for who in (elder, BOB)}
+
+    async def mark(who: str) -> None:
+        passed = Membership(
+            type="mark", received_at=T0 + 3, topic="facts", partition=places[who], offset=feed.offsets["facts", places[who]]
+        )
+        await feed.put("memberships", passed, partition=places[who])
+        await conductor.settle()
+
+    async with driven(config, service()) as ((context,), conductor):
+        await conductor.settle()
+        await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1), merged)
+        await set_clock(context.db, T0 + HOUR)
+        await conductor.settle()
+        await mark(BOB)
+        assert await sent(config) == []
+        found = await rows(context, "SELECT id::text, wait_partition FROM person WHERE wait_topic = 'facts'")
+        assert [tuple(r) for r in found] == [(elder, places[elder])]
+        await feed.put("memberships", entered(elder, "~journey.j.1.b", T0 + HOUR, why="merge", carried=True))
+        await mark(elder)
+        assert [(i["template"], i["profile"]) for i in await sent(config)] == [("gold", elder)]
+
+
 async def test_facts_of_the_second_lane_count_and_our_own_verdicts_pass_unread(config):
     chain = journey("j", send("x"), wait("w", "1d"), send("y"), goal={"event": "Paid"})
     feed = Feed(config)

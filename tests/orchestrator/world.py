@@ -110,7 +110,7 @@ class World:
         )  # fmt: skip
         self._take(intent.profile, lambda person, state: decide.on_verdict(self.book, person, state, told))
 
-    def merge(self, winner: str, loser: str, **more: Any) -> None:
+    def merge(self, winner: str, loser: str, place: Any = None, **more: Any) -> None:
         winner, loser = self.canonical(winner), self.canonical(loser)
         if winner == loser:
             return
@@ -119,7 +119,7 @@ class World:
         fact = self._fact(winner, "", None, type=PROFILE_MERGED, properties={"winner": winner, "loser": loser}, **more)
         other = self.people.pop(loser)
         self.merged[loser] = winner
-        self._take(winner, lambda person, state: decide.on_merged(self.book, (person, state), (loser, other), fact))
+        self._take(winner, lambda person, state: decide.on_merged(self.book, (person, state), (loser, other), fact, place))
 
     def run(self, until: int) -> None:
         """Let time pass: everybody's timers, in the order of their instants."""

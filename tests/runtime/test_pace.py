@@ -5,7 +5,7 @@ from runtime.pace import LEAST_MS, REST, Pace
 
 def played(pace, batches):
     """Feed (gap before it, seconds it took) one after the other. Returns the waits."""
-    now, waits = 0.0, []
+    now, waits = pace._last or 0.0, []
     for gap, seconds in batches:
         began = now + gap
         now = began + seconds

@@ -71,6 +71,7 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
 def on_mark(book: Book, profile: str, person: Person, passed: dict[tuple[str, int], int], mark: Membership) -> Outcome:
     """The segmenter has come this far. passed: (topic, partition) -> next offset, this mark included."""
     turn = Turn(book, profile, person)
+    turn.person.merges = [place for place in person.merges if not runs.below(passed, place)]
     runs.fire(turn, mark.received_at)
     runs.resume(turn, passed, Moment(mark.received_at, mark.id))
     return turn.outcome()
@@ -83,14 +84,19 @@ def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
     return turn.outcome()
 
 
-def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact) -> Outcome:
-    """The winner's state with the loser's in it. What was due before happened to two people, each with his own rules."""
+def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact, place: Place | None = None) -> Outcome:
+    """The winner's state with the loser's in it. What was due before happened to two people, each with his own rules.
+
+    place: where the fact lies while the segmenter has not passed it.
+    """
     before = on_timer(book, *loser, fact.received_at)
     turn = Turn(book, *winner)
     runs.fire(turn, fact.received_at)
     for emission in before.emits:
         turn.emit(emission)
     merging.fold(turn, before.person, Moment(fact.received_at, fact.id))
+    if place is not None:
+        turn.person.merges.append(place)
     _learn(turn.person, fact)
     return turn.outcome()
 

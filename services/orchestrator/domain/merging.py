@@ -28,6 +28,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.reservations += [r for r in loser.reservations if r.intent not in mine]
     person.reservations.sort(key=lambda r: (r.at, r.intent))
     person.pending = {**loser.pending, **person.pending}
+    person.merges = sorted({*person.merges, *loser.merges})
     _runs(turn, person.runs, loser.runs, moment)
 
 

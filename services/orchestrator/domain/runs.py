@@ -19,8 +19,9 @@ class Go(NamedTuple):
 
 def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     """A trigger matched. Who must be asked about waits for the answer, everybody else enters or is refused at once."""
-    if "audience" in plan.answers and moment.place is not None and not _refusal(turn, plan, run):
-        turn.put(replace(run, waits=moment.place))
+    place = _unheard(turn, moment)
+    if "audience" in plan.answers and place is not None and not _refusal(turn, plan, run):
+        turn.put(replace(run, waits=place))
         return
     _admit(turn, plan, run, moment)
 
@@ -34,7 +35,7 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
         _walk(turn, plan, replace(run, waits=None), moment)
     else:
         turn.drop(run)
-        _admit(turn, plan, replace(run, waits=None), moment)
+        start(turn, plan, replace(run, waits=None), moment)
 
 
 def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> None:
@@ -63,6 +64,11 @@ def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> No
     ready = [run for run in turn.person.runs if run.waits is not None and below(passed, run.waits)]
     for run in sorted(ready, key=lambda r: (r.waits, r.journey, r.occurrence)):
         go_on(turn, run, moment._replace(now=max(moment.now, run.since, run.started_at)))
+
+
+def _unheard(turn: Turn, moment: Moment) -> Place | None:
+    """What the segmenter must have passed before it can be asked about him: the fact at hand, then the merges that made him one."""
+    return moment.place or min(turn.person.merges, default=None)
 
 
 def below(passed: dict[tuple[str, int], int], place: Place) -> bool:
@@ -122,8 +128,8 @@ def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
                 return None
             return Go(run, following)
         case Branch():
-            if moment.place is not None:
-                turn.put(replace(run, waits=moment.place))
+            if (place := _unheard(turn, moment)) is not None:
+                turn.put(replace(run, waits=place))
                 return None
             return Go(run, step.then if turn.stands(plan.answers[step.id]) else step.otherwise)
         case Send():

@@ -75,7 +75,8 @@ class Person(msgspec.Struct, array_like=True):
 
     zone, language: (occurred_at, value), last write wins; reach: kinds of identifiers; bucketing: (bucketed_at, id), the smallest.
     segments: those he stands in, key -> since. entries: "journey" or "journey|value" ->
-    last entered at; goals: journey -> last occurred at.
+    last entered at; goals: journey -> last occurred at. merges: where the merges lie which the segmenter may not have passed: until
+    then it has not told where the two stand as one.
     """
 
     zone: tuple[int, str] | None = None
@@ -88,6 +89,7 @@ class Person(msgspec.Struct, array_like=True):
     goals: dict[str, int] = {}
     reservations: list[Reservation] = []
     pending: dict[str, Pending] = {}
+    merges: list[Place] = []
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""
@@ -99,6 +101,7 @@ class Person(msgspec.Struct, array_like=True):
             goals=dict(self.goals),
             reservations=list(self.reservations),
             pending=dict(self.pending),
+            merges=list(self.merges),
         )
 
     def timers(self) -> Iterator[Timer]:

@@ -79,6 +79,8 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
             asyncio.create_task(delivery.run(), name="sender-pump"),
             asyncio.create_task(server.serve(), name="sender-public"),
         ]
+        for task in tasks:
+            task.add_done_callback(lambda done: _ended(context, done))
         try:
             yield
         finally:
@@ -94,6 +96,13 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
     return life
 
 
+def _ended(context: Context, task: asyncio.Task[None]) -> None:
+    """None of them may end by itself: a sender that claims and never calls would look well for ever."""
+    if not task.cancelled() and task.exception():
+        log.error("a part of the sender ended", exc_info=task.exception(), extra={"task": task.get_name()})
+        context.stopping.set()
+
+
 async def _alive(context: Context, delivery: Delivery) -> None:
     """Hold the advisory lock of this incarnation, and look for those whose lock is free: they are dead."""
     while True:
@@ -102,6 +111,7 @@ async def _alive(context: Context, delivery: Delivery) -> None:
             connection = await context.db.dedicated()
             await connection.execute("SELECT pg_advisory_lock($1, $2)", ledger.LOCK_CLASS, delivery.owner)
             while True:
+                await delivery.hear()
                 await delivery.adopt(connection)
                 await asyncio.sleep(2.0)
         except TRANSIENT as error:
@@ -121,6 +131,7 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
     second = [messages(channel, "mass") for channel in CHANNELS]
     return Service(
         name="sender",
+        knows_its_age=True,
         consumes=(
             *(Consumes(topic, decode_message) for topic in first),
             *(Consumes(topic, decode_message, lane="bulk") for topic in second),

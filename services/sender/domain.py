@@ -72,8 +72,19 @@ def learn(contact: Contact, fact: Fact) -> bool:
 
 
 def consent_key(fact: Fact) -> str:
-    channel = str(fact.properties.get("channel") or ("email" if fact.event.startswith("Email") else "*"))
-    return f"{fact.brand}|{channel}|{fact.properties.get('topic') or '*'}"
+    """What the word is about. A no to something that we do not know is a no to everything: nobody may be written to for a slip."""
+    channel = _word(fact, "channel") or ("email" if fact.event.startswith("Email") else "*")
+    topic = _word(fact, "topic") or "*"
+    if fact.event in WITHDRAWS:
+        channel = channel if channel in ADDRESS_KIND else "*"
+        topic = topic if isinstance(fact.properties.get("topic"), str) else "*"
+    return f"{fact.brand}|{channel}|{topic}"
+
+
+def _word(fact: Fact, name: str) -> str:
+    value = fact.properties.get(name)
+    text = str(value).strip() if value else ""
+    return text.lower() if name == "channel" else text
 
 
 def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) -> None:

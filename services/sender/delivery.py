@@ -44,12 +44,14 @@ class Job:
 
 @dataclass(slots=True)
 class Ready:
-    """A job that may be sent now, as far as was known at `stamp`."""
+    """A job that may be sent now, as far as was known at `stamp`. token: of its start; flushes: how often that was written."""
 
     job: Job
     message: Rendered
     stamp: int
     links: bytes | None
+    token: str
+    flushes: int = 0
     forbidden: str = ""
 
 
@@ -188,7 +190,8 @@ class Delivery:
                 await self._settle_unsent(job, outcome)
             else:
                 job.person = contacts[job.person]["id"]
-                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links))
+                self._number += 1
+                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links, f"{self.owner}:{self._number}"))
         return ready
 
     def _consent_age(self) -> int:
@@ -236,8 +239,8 @@ class Delivery:
         asked = clock()
         if not await self._starts.add(ready):
             raise NotStarted
-        if clock() - asked > 0.5 and not await self._still_allowed(ready):
-            ready.forbidden = "withdrawn"  # the process slept between the commit and the call
+        if (clock() - asked > 0.5 or ready.flushes > 1) and not await self._still_allowed(ready):
+            ready.forbidden = "changed"  # the process slept between the commit and the call
             raise NotStarted
 
     async def _still_allowed(self, ready: Ready) -> bool:
@@ -249,9 +252,14 @@ class Delivery:
 
     async def _not_started(self, ready: Ready) -> None:
         job = ready.job
+        if ready.forbidden == "not_after":
+            await self._record(Record(job.intent, job.person, "late", "not_after"))
+            return
         if ready.forbidden:
-            state = "late" if ready.forbidden == "not_after" else "skipped"
-            await self._record(Record(job.intent, job.person, state, ready.forbidden))
+            await self._record(
+                Record(job.intent, job.person, "retry")
+            )  # nothing was called: look again, and say the rule that forbids
+            self.put(job)
             return
         async with self._context.db.connection() as connection:
             row = await connection.fetchrow("SELECT owner, state FROM attempt WHERE id = $1", job.intent.id)
@@ -265,7 +273,9 @@ class Delivery:
 
     async def _commit_starts(self, group: Sequence[Ready]) -> Sequence[bool]:
         async with self._context.db.transaction() as connection:
-            starts = [(r.job.intent.id, r.job.person, r.stamp) for r in group]
+            starts = [(r.job.intent.id, r.job.person, r.stamp, r.token) for r in group]
+            for ready in group:
+                ready.flushes += 1
             started = await store.start(connection, self.owner, self._now(), starts)
             self._context.failpoint("start_before_commit")
         self._context.failpoint("start_after_commit")

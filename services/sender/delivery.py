@@ -30,16 +30,18 @@ FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_bef
 GROUP = 64  # attempts that are started and not recorded: a kill leaves no more than these in doubt
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
+UNHEARD = frozenset(("no_address", "consent"))  # what is not known yet may be in the log already
 
 
 @dataclass(slots=True, order=True)
 class Job:
-    """An intent whose row of the ledger is ours."""
+    """An intent whose row of the ledger is ours. since: when it came to us (wall ms)."""
 
     intent: Intent = field(compare=False)
     person: str = field(compare=False)
     address_key: bytes = field(compare=False)
     tries: int = field(default=0, compare=False)
+    since: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -186,13 +188,20 @@ class Delivery:
         ready: list[Ready] = []
         for job in jobs:
             outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
-            if isinstance(outcome, str):
+            if outcome in UNHEARD and not self._heard(job):
+                self.put(job, self._now() + 200)
+            elif isinstance(outcome, str):
                 await self._settle_unsent(job, outcome)
             else:
                 job.person = contacts[job.person]["id"]
                 self._number += 1
                 ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links, f"{self.owner}:{self._number}"))
         return ready
+
+    def _heard(self, job: Job) -> bool:
+        """Have we handled all that was in the log when the intent came? It may have overtaken the facts that it follows from."""
+        loop = self._context.loop
+        return self._context.clock.state.driven or loop is None or loop.freshness.at >= job.since
 
     def _consent_age(self) -> int:
         """As old as the oldest of what it stands on: our copy of what profile told, and what profile has heard."""
@@ -312,7 +321,7 @@ class Delivery:
             for intent, person, key, tries, next_at in await ledger.adopt(
                 connection, self._context.settings, self.owner, lock, self._now()
             ):
-                self.put(Job(intent, person, key, tries), next_at)
+                self.put(Job(intent, person, key, tries, wall_ms()), next_at)
         self._context.relay.wake.set()
 
     async def hear(self) -> None:

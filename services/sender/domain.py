@@ -154,6 +154,11 @@ def address_key(intent: Intent, address: str) -> bytes:
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:20]
 
 
+def nowhere_key(intent: Intent) -> bytes:
+    """In the place of that key while we know no address: of this intent alone."""
+    return hashlib.sha256(f"nowhere\x1f{intent.id}".encode()).digest()[:20]
+
+
 class Next(NamedTuple):
     """What becomes of an attempt: a final state with the rule that gave it, or `retry` at an instant (ms).
 

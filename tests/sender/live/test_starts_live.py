@@ -9,7 +9,7 @@ from schemas.facts import PROFILE_MERGED
 from services.sender.delivery import Delivery
 from tests.chaos import smtp_server
 from tests.sender.live.test_sender_live import config, contact, intent, person, put, sender, smtp, states  # noqa: F401  (fixtures)
-from tests.support.live import fact, rows, running, until
+from tests.support.live import fact, read, rows, running, until
 
 OPEN = "SELECT FROM attempt WHERE state IN ('taken', 'started')"
 
@@ -95,3 +95,30 @@ async def stands(context, state: str, count: int = 1) -> bool:
 
 async def accepted(context) -> bool:
     return await stands(context, "accepted")
+
+
+@pytest.mark.parametrize("missing", ["everything", "consent"])
+async def test_an_intent_that_overtakes_the_facts_it_follows_from_waits_for_them(config, smtp, missing):  # noqa: F811
+    """After an outage of ours both wait in the log, and nothing says which is read first."""
+    now = wall_ms()
+    told, granted = contact(1, at=now)
+    one, _ = sender(config, smtp)
+    async with running(config, one) as (context,):
+        await put(config, [] if missing == "everything" else [told], [intent(1, at=now)])
+        await until(lambda: rows(context, "SELECT FROM attempt"))
+        await put(config, [told, granted] if missing == "everything" else [granted], documents=False)
+        if missing == "everything":
+            await until(lambda: stands(context, "late"))  # the orchestrator decides it again, now with its address
+            await put(config, [], [intent(1, at=now, attempt=1)], documents=False)
+        await until(lambda: accepted(context))
+    assert len(smtp.record.accepted) == 1
+
+
+async def test_who_has_no_address_is_told_of_when_all_was_heard(config, smtp):  # noqa: F811
+    now = wall_ms()
+    one, _ = sender(config, smtp)
+    async with running(config, one) as (context,):
+        await put(config, [], [intent(1, at=now), intent(2, at=now)])
+        await until(lambda: stands(context, "skipped", 2))
+    told = await read(config, "decisions")
+    assert [(d["verdict"], d["rule"]) for d in told] == [("skipped", "no_address")] * 2

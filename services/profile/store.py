@@ -70,6 +70,10 @@ class Seen:
             )
         except asyncpg.UniqueViolationError as error:
             raise Again("a fact was seen by somebody else while we looked") from error
+        except asyncpg.UndefinedTableError as error:
+            # The clock was driven ahead and given back: another day's maker has dropped the table that we had made.
+            self._made.clear()
+            raise Again("the table of the day is gone") from error
         return new
 
     async def _make(self, connection: Connection, day: int) -> None:

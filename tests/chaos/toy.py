@@ -15,6 +15,7 @@ from runtime.kafka import Headers, Place, Producer
 from runtime.loop import Lane, Loop
 from runtime.migrate import migrate
 from runtime.outbox import Relay
+from runtime.pace import Pace
 from runtime.poison import Vault
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
@@ -69,7 +70,7 @@ class Toy:
         return [Emit(FACTS.name, "k", item.raw, tx.at(item)) for item in items]
 
     async def feed(self, records: Sequence[Rec]) -> None:
-        lane: Any = Lane(self.owner, "live")  # type: ignore[arg-type]
+        lane: Any = Lane(self.owner, "live", Pace(20))  # type: ignore[arg-type]
         batch: dict[Place, list[Any]] = {}
         for record in records:
             batch.setdefault((record.topic, record.partition), []).append(record)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from runtime import definitions, metrics, outbox, poison, replays, watermark
 from runtime.batch import At, Bad, Emit, Item, Tx, merge
-from runtime.clock import Clock, wall_ms
+from runtime.clock import Clock
 from runtime.db import TRANSIENT, Again, Connection, Database
 from runtime.failpoints import Failpoint
+from runtime.freshness import Freshness
 from runtime.kafka import Place, Reader, Record
 from runtime.lane import Lane, Portion
 from runtime.pace import Pace
@@ -47,7 +48,7 @@ class Loop:
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
         self.handled = 0  # records and timers, for the driven clock
         self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
-        self.fresh_at = wall_ms()  # when the first lane was last found empty: how old this service's knowledge may be
+        self.freshness = Freshness()
         self.oldest = 0  # received_at of the last record handled, for backpressure
 
     def _lane(self, name: str) -> Lane:

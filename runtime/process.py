@@ -36,8 +36,9 @@ logger = logging.getLogger(__name__)
 OBSERVE_S = 2.0
 
 PROGRESS = """
-INSERT INTO runtime.progress (service, instance, caught_up_at, reported_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (service, instance) DO UPDATE SET caught_up_at = EXCLUDED.caught_up_at, reported_at = EXCLUDED.reported_at
+INSERT INTO runtime.progress (service, instance, caught_up_at, reported_at, fresh_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (service, instance) DO UPDATE
+SET caught_up_at = EXCLUDED.caught_up_at, reported_at = EXCLUDED.reported_at, fresh_at = EXCLUDED.fresh_at
 """
 
 
@@ -101,7 +102,7 @@ async def run_service(context: Context) -> None:
         relay = asyncio.create_task(context.relay.run(), name=f"{service.name}-relay")
         work = asyncio.create_task(driver.run(), name=f"{service.name}-loop")
         ending = asyncio.Event()
-        observer = asyncio.create_task(_observe(context, ending), name=f"{service.name}-observer")
+        observer = asyncio.create_task(_watch(context, ending), name=f"{service.name}-observer")
         stop = asyncio.create_task(context.stopping.wait())
         context.ready.set()
         everything: list[asyncio.Task[Any]] = [relay, work, observer, stop]
@@ -117,6 +118,24 @@ async def run_service(context: Context) -> None:
         for task in [*done, work, relay]:
             if task is not stop and task.done() and not task.cancelled() and task.exception():
                 raise task.exception()  # type: ignore[misc]
+
+
+async def _watch(context: Context, ending: asyncio.Event) -> None:
+    await asyncio.gather(_observe(context, ending), _keep_fresh(context, ending))
+
+
+async def _keep_fresh(context: Context, ending: asyncio.Event) -> None:
+    """How old its knowledge is, where somebody asks: often until it is known, then once a second. A driven turn knows everything."""
+    loop = context.loop
+    assert loop is not None
+    while context.service.knows_its_age and not ending.is_set():
+        if not context.clock.state.driven:
+            try:
+                await loop.freshness.look(loop.lanes[0])
+            except TRANSIENT as error:
+                logger.warning("Kafka does not say where its logs end", extra={"why": type(error).__name__})
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ending.wait(), 1.0 if loop.freshness.at else 0.1)
 
 
 async def _observe(context: Context, ending: asyncio.Event) -> None:
@@ -180,7 +199,8 @@ async def _report(context: Context, now: int, behind: int) -> None:
     if behind == 0 or (context.loop and context.loop.handled):
         oldest = now if behind == 0 else context.loop.oldest if context.loop else 0
         async with context.db.transaction() as connection:
-            await connection.execute(PROGRESS, context.service.name, context.settings.instance, oldest, now)
+            fresh_at = context.loop.freshness.at if context.loop else 0
+            await connection.execute(PROGRESS, context.service.name, context.settings.instance, oldest, now, fresh_at)
 
 
 async def run(services: Sequence[Service], settings: Settings) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 
-from runtime.clock import wall_ms
 from runtime.db import TRANSIENT
 from runtime.lane import Lane
 from runtime.loop import Loop
@@ -72,8 +71,6 @@ class Driver:
         if loop.lanes:
             first = loop.lanes[0]
             did = await self._take(first)
-            if did < loop.rows and not first.reader.buffer and not first.reader.joining and loop.service.may_read(first.name):
-                loop.fresh_at = wall_ms()  # all that was fetched is handled
             if len(loop.lanes) > 1:
                 self._bulk_credit = min(0, self._bulk_credit + did)
                 nearly_empty = not first.reader.buffer and did * 10 < loop.rows

@@ -11,6 +11,7 @@ from schemas.audience import Condition, Filter
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
+LONGEST_MS = 3_660 * 86_400_000  # ten years: an instant that is further away fits no calendar, and in the end no column
 
 
 def duration_ms(text: str) -> int:
@@ -18,11 +19,17 @@ def duration_ms(text: str) -> int:
     found = _DURATION.fullmatch(text)
     if not text or not found:
         raise ValueError(f"{text!r} is not a duration: write it like 2d, 6h, 1d12h or 30m")
-    return sum(int(n) * unit for n, unit in zip(found.groups(), _UNITS, strict=True) if n)
+    if len(text) > 40 or (total := sum(int(n) * unit for n, unit in zip(found.groups(), _UNITS, strict=True) if n)) > LONGEST_MS:
+        raise ValueError(f"{text[:40]!r} is longer than ten years")
+    return total
 
 
 class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+# No dots: they part the words of `condition_key`. "audience" is the name of the journey's own condition there.
+StepId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 
 
 def _duration(value: str) -> str:
@@ -46,7 +53,7 @@ class SegmentTrigger(Document):
 
 
 class Wait(Document):
-    id: str
+    id: StepId
     wait: str
     next: str | None = None
 
@@ -56,7 +63,7 @@ class Wait(Document):
 class Branch(Document):
     """Go to `then` if the person meets the condition now, else to `otherwise`; None ends the run."""
 
-    id: str
+    id: StepId
     condition: Condition = Field(alias="if")
     then: str | None = None
     otherwise: str | None = Field(default=None, alias="else")
@@ -65,7 +72,7 @@ class Branch(Document):
 class Send(Document):
     """expires: how long a displaced message is worth sending; afterwards it is skipped and the run goes on."""
 
-    id: str
+    id: StepId
     template: str
     channel: Literal["email", "sms", "telegram"] = "email"
     message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
@@ -77,7 +84,7 @@ class Send(Document):
 
 
 class End(Document):
-    id: str
+    id: StepId
     end: Literal[True] = True
 
 
@@ -123,6 +130,8 @@ class Journey(Document):
         ids = [step.id for step in self.steps]
         if len(set(ids)) != len(ids):
             raise ValueError("steps: every step needs an id of its own")
+        if "audience" in ids:
+            raise ValueError("steps: `audience` is the journey's own condition, call the step otherwise")
         for step in self.steps:
             for target in _targets(step):
                 if target not in ids:

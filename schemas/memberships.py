@@ -16,7 +16,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     carried: by a merge whose other side stood in it already: no news, and no journey starts.
 
-    type mark: the segmenter has handled everything below `offset` of partition `partition` of topic `topic`.
+    type mark: the segmenter has handled everything below `offset` of partition `partition` of topic `topic`. parts: the partitions of
+    `memberships` in which this mark stands, each behind what was told there; none means its own alone, which is the rule.
     received_at is the instant that orders it among other records of the person (the same as `at`).
     """
 
@@ -33,6 +34,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str = ""
     partition: int = -1
     offset: int = -1
+    parts: tuple[int, ...] = ()
     src: str | None = None
     seq: Seq | None = None
 

@@ -25,6 +25,7 @@ UPDATE import SET rows = $2, accepted = accepted + $3, refused = refused + $4, f
 WHERE id = $1 AND rows = $10 AND state = 'running' RETURNING 1
 """
 END = "UPDATE import SET state = $2, error = $3, ended_at = $4, seen_bytes = CASE WHEN $2 = 'done' THEN size ELSE seen_bytes END WHERE id = $1"
+ABANDON = "DELETE FROM import WHERE key = $1 AND state = 'uploading'"
 REFUSE = "INSERT INTO import_refused (import, first, block, expires_at) VALUES ($1, $2, $3, $4)"
 ONE = "SELECT * FROM import WHERE id = $1 AND ($2::text[] IS NULL OR brand = ANY($2))"
 PAGE = "SELECT * FROM import WHERE number < $1 AND ($3::text[] IS NULL OR brand = ANY($3)) ORDER BY number DESC LIMIT $2"
@@ -74,10 +75,15 @@ class Imports:
         self._db, self._vault = db, vault
 
     async def create(self, name: str, key: str | None, now: int) -> tuple[str, bool]:
-        """(id, whether it is new). key: of idempotency; a known one answers the import that was made with it."""
+        """(id, whether it is new). key: of idempotency; a known one answers the import that was started with it.
+
+        An upload that has not ended gives way: who sends the file again has got no answer, because a kill or his own line ended it.
+        """
         async with self._db.transaction() as connection:
             number = await connection.fetchval("SELECT nextval('import_number')")
             made = derive("import", number)
+            if key is not None:
+                await connection.execute(ABANDON, key)
             new = await connection.fetchval(NEW, made, number, key, name, now)
             if new is not None:
                 return made, True
@@ -96,7 +102,9 @@ class Imports:
 
     async def start(self, job: str, mapping: Mapping, encoding: str, size: int, now: int) -> None:
         async with self._db.transaction() as connection:
-            await connection.execute(START, job, _json(mapping), encoding, size, now, mapping.brand)
+            answer = await connection.execute(START, job, _json(mapping), encoding, size, now, mapping.brand)
+        if answer == "UPDATE 0":
+            raise TakenOver(job)  # the same file came once more meanwhile
 
     async def drop(self, job: str) -> None:
         """Forget an upload that came to nothing."""

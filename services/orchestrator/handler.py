@@ -22,8 +22,9 @@ from schemas.messages import Decision, Intent, decode_decision
 from schemas.topics import DECISIONS, messages
 from services.orchestrator import store
 from services.orchestrator.domain import book as books
-from services.orchestrator.domain import decide, runs, state
+from services.orchestrator.domain import decide, state
 from services.orchestrator.domain.book import Book
+from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
 from services.orchestrator.domain.turn import Outcome
 
@@ -102,6 +103,15 @@ def _profiles(news: News) -> Iterable[str]:
     return (news.profile,) if news.profile else ()
 
 
+def _passed(known: store.Marks, told: Iterable[tuple[int, Membership]]) -> dict[tuple[str, int], int]:
+    """Next offsets of the marks that move by these: (partition in which it was read, mark)."""
+    moved = dict(known)
+    for part, mark in told:
+        place = (mark.topic, mark.partition)
+        moved[place] = read(moved.get(place, Mark()), mark.offset, mark.parts, part)
+    return {place: mark.next_offset for place, mark in moved.items() if mark.next_offset > known.get(place, Mark()).next_offset}
+
+
 class Desk:
     """The people of one transaction, locked, with their states as they are decided."""
 
@@ -119,19 +129,15 @@ class Desk:
     async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], also: Collection[tuple[str, int]]) -> "Desk":
         """Lock the marks first, then the people: the one order that everybody follows. also: marks to lock beside those of the work."""
         ids = {profile for _, news in work for profile in _profiles(news)}
-        moves = [n for _, n in work if isinstance(n, Membership) and n.type == "mark"]
-        news: dict[tuple[str, int], int] = {}
-        for mark in moves:
-            place = (mark.topic, mark.partition)
-            news[place] = max(mark.offset, news.get(place, 0))
+        told = [(item.place[1], n) for item, n in work if isinstance(n, Membership) and n.type == "mark"]
         places = {
             *also,
-            *news,
+            *((mark.topic, mark.partition) for _, mark in told),
             *(item.place for item, n in work if book.waits and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
         }
         marks = await store.lock_marks(tx.connection, places) if places else {}
-        if news:
-            ids |= await store.waiting(tx.connection, news)
+        if passed := _passed(marks, told):
+            ids |= await store.waiting(tx.connection, passed)
         desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks, places)
         for profile in sorted(ids):
             desk.person(desk._rows.canonical(profile))
@@ -142,7 +148,7 @@ class Desk:
         if profile not in self._people:
             kept = self._rows.state(profile)
             person = state.decode(kept) if kept else Person()
-            person.merges = [place for place in person.merges if not runs.below(self._marks, place)]
+            person.merges = [place for place in person.merges if not self._heard(place)]
             self._hold(profile, person)
             self._known.update(run.waits for run in person.runs)
             self._waits[profile] = self._people[profile].waits()
@@ -160,7 +166,7 @@ class Desk:
         person = self.person(profile)
         if isinstance(news, Fact):
             place = (*item.place, item.offset)
-            passed = not self._book.waits or runs.below(self._marks, place)
+            passed = not self._book.waits or self._heard(place)
             self._keep(profile, decide.on_fact(self._book, profile, person, news, None if passed else place), at, partition)
         elif isinstance(news, Membership):
             self._keep(profile, decide.on_membership(self._book, profile, person, news), at, partition)
@@ -173,15 +179,16 @@ class Desk:
 
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
         place = (mark.topic, mark.partition)
-        self._marks[place] = max(mark.offset, self._marks.get(place, 0))
+        self._marks[place] = read(self._marks.get(place, Mark()), mark.offset, mark.parts, partition)
         self._moved.add(place)
         ready = []
         for profile in self._waiting:
-            waits = [run.waits for run in self._people[profile].runs if run.waits and runs.below(self._marks, run.waits)]
+            waits = [run.waits for run in self._people[profile].runs if run.waits and self._heard(run.waits)]
             if waits:
                 ready.append((min(waits), profile))
         for _, profile in sorted(ready):
-            outcome = decide.on_mark(self._book, profile, self._people[profile], self._marks, mark)
+            offsets = {place: mark.next_offset for place, mark in self._marks.items()}
+            outcome = decide.on_mark(self._book, profile, self._people[profile], offsets, mark)
             self._keep(profile, outcome, at, partition)
 
     def _merge(self, fact: Fact, at: At, place: Place) -> None:
@@ -190,13 +197,17 @@ class Desk:
         if pair is None:
             return
         winner, loser = pair
-        passed = not self._book.waits or runs.below(self._marks, place)
+        passed = not self._book.waits or self._heard(place)
         sides = (winner, self.person(winner)), (loser, self.person(loser))
         outcome = decide.on_merged(self._book, *sides, fact, None if passed else place)
         self._keep(winner, outcome, at, place[1])
         self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
         self._hold(loser, Person())
+
+    def _heard(self, place: Place) -> bool:
+        """Has the segmenter passed a fact, and is all known that it told before?"""
+        return self._marks.get(place[:2], Mark()).next_offset > place[2]
 
     def _hold(self, profile: str, person: Person) -> None:
         self._people[profile] = person

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import msgspec
+
 from runtime.db import Connection
+from services.orchestrator.domain.marks import Half, Mark
 from services.orchestrator.domain.state import Place
 
 ENSURE_MARKS = """
@@ -10,12 +13,13 @@ INSERT INTO mark (topic, partition, next_offset) SELECT u.topic, u.partition, 0
 FROM unnest($1::text[], $2::int[]) AS u (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
 """
 LOCK_MARKS = """
-SELECT m.topic, m.partition, m.next_offset FROM mark m JOIN unnest($1::text[], $2::int[]) AS u (topic, partition) USING (topic, partition)
+SELECT m.topic, m.partition FROM mark m JOIN unnest($1::text[], $2::int[]) AS u (topic, partition) USING (topic, partition)
 ORDER BY m.topic, m.partition FOR UPDATE OF m
 """
-MARKS = "SELECT topic, partition, next_offset FROM mark"
+MARKS = "SELECT topic, partition, next_offset, halves FROM mark"
 MOVE_MARKS = """
-UPDATE mark m SET next_offset = u.next FROM unnest($1::text[], $2::int[], $3::bigint[]) AS u (topic, partition, next)
+UPDATE mark m SET next_offset = u.next, halves = u.halves
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[]) AS u (topic, partition, next, halves)
 WHERE m.topic = u.topic AND m.partition = u.partition
 """
 WAITING = """
@@ -27,11 +31,13 @@ UPDATE person p SET wait_topic = u.topic, wait_partition = u.partition, wait_off
 FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[]) AS u (id, topic, partition, at) WHERE p.id = u.id
 """
 
-Marks = dict[tuple[str, int], int]
+Marks = dict[tuple[str, int], Mark]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[Half, ...]).decode
 
 
 async def lock_marks(connection: Connection, places: Iterable[tuple[str, int]]) -> Marks:
-    """(topic, partition) -> next offset of the segmenter; those of `places` are locked until the commit.
+    """(topic, partition) -> how far the segmenter has come; those of `places` are locked until the commit.
 
     The lock is what makes waiting safe whoever owns which partition: a run that begins to wait holds the mark, so the transaction
     that moves it comes later and sees the run; or it came before, and the run sees the mark.
@@ -42,17 +48,20 @@ async def lock_marks(connection: Connection, places: Iterable[tuple[str, int]]) 
     if len(rows) < len(ordered):
         await connection.execute(ENSURE_MARKS, topics, partitions)
         await connection.fetch(LOCK_MARKS, topics, partitions)
-    return {(row["topic"], row["partition"]): row["next_offset"] for row in await connection.fetch(MARKS)}
+    rows = await connection.fetch(MARKS)
+    return {(row["topic"], row["partition"]): Mark(row["next_offset"], _decode(row["halves"])) for row in rows}
 
 
-async def move_marks(connection: Connection, marks: Mapping[tuple[str, int], int]) -> None:
+async def move_marks(connection: Connection, marks: Marks) -> None:
     """Write marks that moved; their rows are locked."""
     places = sorted(marks)
-    await connection.execute(MOVE_MARKS, [t for t, _ in places], [p for _, p in places], [marks[place] for place in places])
+    moved = [marks[place] for place in places]
+    topics, partitions = [t for t, _ in places], [p for _, p in places]
+    await connection.execute(MOVE_MARKS, topics, partitions, [m.next_offset for m in moved], [_encode(m.halves) for m in moved])
 
 
 async def waiting(connection: Connection, marks: Mapping[tuple[str, int], int]) -> set[str]:
-    """The people who wait for a fact that these marks have passed."""
+    """The people who wait for a fact that these marks (next offsets) have passed."""
     rows = await connection.fetch(WAITING, [t for t, _ in marks], [p for _, p in marks], list(marks.values()))
     return {row["id"] for row in rows}
 

@@ -9,15 +9,18 @@ import msgspec
 from runtime.batch import Emit, Item, Tx
 from runtime.db import Again
 from runtime.kafka import Record
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, decode, encode, extend
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, Lane, decode, encode, extend
 from schemas.identifiers import normalise
 from schemas.ids import derive
-from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW
+from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
 from services.profile import domain, store
 from services.profile.domain import Profile
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LATEST = 253_402_300_800_000  # the year 10000
+_AHEAD_MS = 60_000  # clocks of two machines may differ; what is further ahead would fire timers before their time
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 19  # perhaps a number beyond 64 bits
 
 
 def decode_raw(record: Record) -> Fact:
@@ -29,7 +32,17 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
+    if _LONG in (record.value or b"").translate(_DIGITS_TO_ZERO):
+        _refuse_long(fact)
     return fact
+
+
+def _refuse_long(fact: Fact) -> None:
+    """No state can hold a whole number beyond 64 bits: such a fact is undecodable, not a failure of ours."""
+    try:
+        msgspec.msgpack.encode((fact.attributes, fact.properties, fact.context, fact.occurred_at))
+    except OverflowError as error:
+        raise ValueError("attributes, properties or context: a number is beyond 64 bits, send it as text") from error
 
 
 class Handler:
@@ -42,7 +55,7 @@ class Handler:
         fresh = await self._fresh(tx, items)
         if not fresh:
             return []
-        facts = [(item, _clean(item.value)) for item in fresh]
+        facts = [(item, _clean(item, tx.now)) for item in fresh]
         keys = {i for _, fact in facts for i in fact.identifiers}
         owners = await store.owners(tx.connection, keys)
         work = [fact for _, fact in facts if _needs_lock(fact, owners)]
@@ -82,15 +95,20 @@ def _normal(identifier: str) -> str | None:
     return f"{kind}:{clean}" if clean is not None else None
 
 
-def _clean(fact: Fact) -> Fact:
-    """The fact with its identifiers in their one spelling, junk left out and no time of the future: a backend may not have seen to it."""
+def _clean(item: Item, now: int) -> Fact:
+    """The fact as the rest relies on it, whoever wrote it: identifiers in their one spelling and junk left out, no time of the future,
+    and the second lane's facts marked as such, since history starts no journey.
+    """
+    fact: Fact = item.value
+    received_at = fact.received_at if fact.received_at <= now + _AHEAD_MS else now
+    occurred_at = min(fact.occurred_at, received_at)
+    lane: Lane = "bulk" if item.place[0] == FACTS_RAW_BULK.name else fact.lane
     clean = tuple(dict.fromkeys(n for i in fact.identifiers if (n := _normal(i)) is not None))
-    occurred_at = min(fact.occurred_at, fact.received_at)
-    if clean == fact.identifiers and clean and occurred_at == fact.occurred_at:
-        return fact
     if not clean:
         clean = (f"anonymous_id:{fact.id}",)  # nobody we could know again: a person of one fact, so that nothing is lost
-    return msgspec.structs.replace(fact, identifiers=clean, occurred_at=occurred_at)
+    if (clean, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):
+        return fact
+    return msgspec.structs.replace(fact, identifiers=clean, occurred_at=occurred_at, received_at=received_at, lane=lane)
 
 
 def _topic(item: Item) -> str:
@@ -100,7 +118,8 @@ def _topic(item: Item) -> str:
 def _pass_on(tx: Tx, item: Item, fact: Fact, owner: str) -> Emit:
     more = b'"profile":"%b"' % owner.encode()
     if fact is not item.value:
-        more += b',"identifiers":%b,"occurred_at":%d' % (encode(fact.identifiers), fact.occurred_at)
+        cleaned = (encode(fact.identifiers), fact.occurred_at, fact.received_at, fact.lane.encode())
+        more += b',"identifiers":%b,"occurred_at":%d,"received_at":%d,"lane":"%b"' % cleaned
     return Emit(_topic(item), owner, extend(item.raw, more), tx.at(item), fact.event or fact.type)
 
 
@@ -126,9 +145,7 @@ class Desk:
         if verdict.created:
             self._profiles[owner] = Profile(fact.received_at)
         profile = self._profiles[owner]
-        emits = [_pass_on(tx, item, fact, owner)]
-        for loser in verdict.losers:
-            emits.append(self._merge(tx, item, fact, owner, loser))
+        emits = [self._merge(tx, item, fact, owner, loser) for loser in verdict.losers]
         for identifier in verdict.attached:
             self._owners[identifier] = owner
             if self._claimed.get(identifier) != owner:
@@ -142,7 +159,8 @@ class Desk:
             emits.append(self._tell(tx, item, domain.changed(fact, owner, profile, strong, news), PROFILE_CHANGED))
         if verdict.created or verdict.losers or bucketed or fact.attributes or verdict.attached:
             self._changed.add(owner)
-        return emits
+        # What became of the person comes before the fact: who reacts to it must know already where he can be reached.
+        return [*emits, _pass_on(tx, item, fact, owner)]
 
     def _merge(self, tx: Tx, item: Item, fact: Fact, winner: str, loser: str) -> Emit:
         domain.fold(self._profiles[winner], self._profiles.pop(loser))

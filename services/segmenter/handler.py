@@ -70,13 +70,16 @@ class Handler:
         now_live = await self.live(tx)
         moving = [item for item in items if _may_move(item.value, now_live.plan)]
         emits: list[Emit] = []
+        strayed: dict[Place, set[int]] = {}
         if moving:
             desk = await self._desk(tx, now_live, _people(moving))
             for item in moving:
-                emits.extend(desk.handle(item.value, tx.at(item)))
+                told = list(desk.handle(item.value, tx.at(item)))
+                emits.extend(told)
+                strayed.setdefault(item.place, set()).update(partition_of(emit.key, self._partitions) for emit in told)
             await desk.save(tx)
         if now_live.marks:
-            emits.extend(_marks(tx, items))
+            emits.extend(_marks(tx, items, strayed))
         return emits
 
     async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> "Desk":
@@ -254,9 +257,18 @@ def _people(items: Sequence[Item]) -> Iterable[str]:
             yield item.value.properties["loser"]
 
 
-def _marks(tx: Tx, items: Sequence[Item]) -> Iterable[Emit]:
-    """For each partition of the batch: everything below this offset has been handled."""
+def _marks(tx: Tx, items: Sequence[Item], strayed: Mapping[Place, set[int]]) -> Iterable[Emit]:
+    """For each partition of the batch: everything below this offset has been handled.
+
+    strayed: partitions in which something was told because of a fact of this one: late news of somebody merged into a person of
+    another partition. The mark stands there too.
+    """
     last: dict[Place, Item] = {item.place: item for item in items}
     for place, item in sorted(last.items()):
-        mark = Membership(type="mark", received_at=item.received_at, topic=place[0], partition=place[1], offset=item.offset + 1)
-        yield Emit(MEMBERSHIPS.name, "", _encode(mark), tx.at(item), "mark", place[1])
+        parts = tuple(sorted({place[1], *strayed.get(place, ())}))
+        mark = Membership(
+            type="mark", received_at=item.received_at, topic=place[0], partition=place[1], offset=item.offset + 1,
+            parts=parts if len(parts) > 1 else (),
+        )  # fmt: skip
+        for part in parts:
+            yield Emit(MEMBERSHIPS.name, "", _encode(mark), tx.at(item), "mark", part)

@@ -18,10 +18,11 @@ from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.messages import Intent
-from schemas.topics import CHANNELS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, messages
+from schemas.topics import CHANNELS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
 from services.sender import ledger
 from services.sender.api import routes
 from services.sender.channels.contract import Channel
+from services.sender.channels.missing import MissingChannel
 from services.sender.channels.smsc import SmscChannel, SmscSettings
 from services.sender.channels.smtp import SmtpChannel
 from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
@@ -32,6 +33,7 @@ from services.sender.letters import Letters
 from services.sender.links import Keys
 from services.sender.public import Public
 from services.sender.rates import Rates
+from services.sender.reports import Reports
 from services.sender.settings import SenderSettings
 
 log = logging.getLogger(__name__)
@@ -43,10 +45,12 @@ def channels(settings: SenderSettings) -> dict[str, Channel]:
         settings.smtp_host, settings.smtp_port, settings.smtp_username, settings.smtp_password,
         tls=settings.smtp_tls, helo=settings.mail_domain, connections=settings.smtp_connections, timeouts=timeouts,  # type: ignore[arg-type]
     )  # fmt: skip
+    telegram = TelegramSettings(settings.telegram_token, settings.telegram_url)
+    sms = SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)
     return {
         "email": SmtpChannel(smtp),
-        "telegram": TelegramChannel(TelegramSettings(settings.telegram_token, settings.telegram_url)),
-        "sms": SmscChannel(SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)),
+        "telegram": TelegramChannel(telegram) if settings.telegram_token else MissingChannel("telegram"),
+        "sms": SmscChannel(sms) if settings.smsc_apikey else MissingChannel("sms"),
     }
 
 
@@ -64,13 +68,19 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
         delivery.attach(context, built, Letters(settings, keys), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
+        reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)
 
         async def reconcile(intent: Intent, person: str) -> None:
             await delivery.reconcile(intent, person)
 
-        public.reconcile = reconcile
+        public.reconcile = reports.reconcile = reconcile
         config = uvicorn.Config(
-            public.app(), host=context.settings.host, port=settings.public_port, log_config=None, access_log=False, lifespan="off"
+            public.app(reports.routes()),
+            host=context.settings.host,
+            port=settings.public_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
         )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -79,6 +89,8 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
             asyncio.create_task(delivery.run(), name="sender-pump"),
             asyncio.create_task(server.serve(), name="sender-public"),
         ]
+        for task in tasks:
+            task.add_done_callback(lambda done: _ended(context, done))
         try:
             yield
         finally:
@@ -94,6 +106,13 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
     return life
 
 
+def _ended(context: Context, task: asyncio.Task[None]) -> None:
+    """None of them may end by itself: a sender that claims and never calls would look well for ever."""
+    if not task.cancelled() and task.exception():
+        log.error("a part of the sender ended", exc_info=task.exception(), extra={"task": task.get_name()})
+        context.stopping.set()
+
+
 async def _alive(context: Context, delivery: Delivery) -> None:
     """Hold the advisory lock of this incarnation, and look for those whose lock is free: they are dead."""
     while True:
@@ -102,6 +121,7 @@ async def _alive(context: Context, delivery: Delivery) -> None:
             connection = await context.db.dedicated()
             await connection.execute("SELECT pg_advisory_lock($1, $2)", ledger.LOCK_CLASS, delivery.owner)
             while True:
+                await delivery.hear()
                 await delivery.adopt(connection)
                 await asyncio.sleep(2.0)
         except TRANSIENT as error:
@@ -121,6 +141,7 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
     second = [messages(channel, "mass") for channel in CHANNELS]
     return Service(
         name="sender",
+        knows_its_age=True,
         consumes=(
             *(Consumes(topic, decode_message) for topic in first),
             *(Consumes(topic, decode_message, lane="bulk") for topic in second),
@@ -136,7 +157,7 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
         api=routes,
         may_read=lambda lane: delivery.waiting() < settings.queue_limit * (1 if lane == "bulk" else 4),
         migrations=("services.sender.migrations",),
-        topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW),
+        topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),
         life=_life(delivery, settings),
         failpoints=FAILPOINTS,
     )

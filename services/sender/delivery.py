@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.clock import wall_ms
+from runtime.db import TRANSIENT
 from runtime.process import Context
 from schemas.messages import Intent
 from services.sender import domain, ledger, store
@@ -71,6 +72,7 @@ class Delivery:
         self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
         self._records: Group[Record] = Group(self._commit_records, RESULTS, self._gather)
         self._preparing = 0
+        self.heard_at = 0  # all that ingest took until then has been through profile (ms)
         self.moved = 0
 
     def attach(self, context: Context, channels: Mapping[str, Channel], letters: Letters, rates: Rates) -> None:
@@ -122,7 +124,7 @@ class Delivery:
             self._wake.clear()
             self._wake_due()
             busy = False
-            for channel, queue in self._queues.items():
+            for channel, queue in list(self._queues.items()):  # a batch may bring the first message of a channel meanwhile
                 if queue and self._now() >= self._paused.get(channel, 0):
                     busy = await self._advance(channel, queue) or busy
             if not busy:
@@ -143,9 +145,19 @@ class Delivery:
             jobs = [heapq.heappop(queue)[2] for _ in range(min(granted, len(queue)))]
             if not jobs:
                 return False
-            for ready in await self._prepare(jobs):
+            try:
+                prepared = await self._prepare(jobs)
+            except TRANSIENT:
+                for job in jobs:
+                    self.put(job)
+                raise
+            for ready in prepared:
                 self._connected[channel] += 1
                 calls.add(self._spawn(self._call(ready), channel))
+        except TRANSIENT as error:
+            log.warning("the pump waits for the database", extra={"why": type(error).__name__})
+            await asyncio.sleep(0.2)
+            return False
         finally:
             self._preparing -= 1
         self.moved += len(jobs)
@@ -180,8 +192,9 @@ class Delivery:
         return ready
 
     def _consent_age(self) -> int:
+        """As old as the oldest of what it stands on: our copy of what profile told, and what profile has heard."""
         loop = self._context.loop
-        return wall_ms() - loop.fresh_at if loop else 0
+        return wall_ms() - min(loop.freshness.at, self.heard_at) if loop else 0
 
     async def _settle_unsent(self, job: Job, rule: str) -> None:
         if rule == "stale_consent":
@@ -291,6 +304,11 @@ class Delivery:
             ):
                 self.put(Job(intent, person, key, tries), next_at)
         self._context.relay.wake.set()
+
+    async def hear(self) -> None:
+        """Ask how fresh profile is: while it stands still a no lies in the log, and nobody here has heard of it."""
+        async with self._context.db.connection() as connection:
+            self.heard_at = await store.heard_at(connection, wall_ms())
 
     async def settle(self) -> bool:
         """Driven turn: until nothing is open and nothing due. True if anything was done."""

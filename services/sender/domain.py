@@ -28,7 +28,8 @@ class Outcome(StrEnum):
     accepted: the provider has it. throttled: later, slower; nothing against the address. transient: nothing was handed over or the
     provider said "not now"; a repeat is safe. permanent_address: never this address again. permanent_content: never this text (stop the
     campaign). blocked_by_user: he refused; he may return. auth, policy: stop the channel or domain, never the address.
-    unknown: the request may have been accepted; only the class of the message says whether it may be repeated.
+    unknown: the request may have been accepted; only the class of the message says whether it may be repeated. not_configured: there is
+    no provider to ask.
     """
 
     ACCEPTED = "accepted"
@@ -40,6 +41,7 @@ class Outcome(StrEnum):
     AUTH = "auth"
     POLICY = "policy"
     UNKNOWN = "unknown"
+    NOT_CONFIGURED = "not_configured"
 
 
 class Contact(msgspec.Struct, array_like=True):
@@ -72,8 +74,19 @@ def learn(contact: Contact, fact: Fact) -> bool:
 
 
 def consent_key(fact: Fact) -> str:
-    channel = str(fact.properties.get("channel") or ("email" if fact.event.startswith("Email") else "*"))
-    return f"{fact.brand}|{channel}|{fact.properties.get('topic') or '*'}"
+    """What the word is about. A no to something that we do not know is a no to everything: nobody may be written to for a slip."""
+    channel = _word(fact, "channel") or ("email" if fact.event.startswith("Email") else "*")
+    topic = _word(fact, "topic") or "*"
+    if fact.event in WITHDRAWS:
+        channel = channel if channel in ADDRESS_KIND else "*"
+        topic = topic if isinstance(fact.properties.get("topic"), str) else "*"
+    return f"{fact.brand}|{channel}|{topic}"
+
+
+def _word(fact: Fact, name: str) -> str:
+    value = fact.properties.get(name)
+    text = str(value).strip() if value else ""
+    return text.lower() if name == "channel" else text
 
 
 def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) -> None:
@@ -166,7 +179,7 @@ def after(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms
         return Next("in_doubt", "provider:unknown")
     if outcome in (Outcome.PERMANENT_ADDRESS, Outcome.BLOCKED_BY_USER):
         return Next("failed", f"provider:{outcome}", suppress=str(outcome))
-    if outcome is Outcome.PERMANENT_CONTENT:
+    if outcome in (Outcome.PERMANENT_CONTENT, Outcome.NOT_CONFIGURED):
         return Next("failed", f"provider:{outcome}")
     wait = retry_after_ms if retry_after_ms is not None else BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1]
     if now + wait > intent.not_after:

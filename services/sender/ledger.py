@@ -106,7 +106,8 @@ async def adopt(
             if doubtful:
                 emits = [verdict_emit(i, "in_doubt", "process ended", now, NOWHERE) for i in sorted(doubtful, key=lambda i: i.id)]
                 await own.publish_in(connection, settings, "sender", RESULTS, emits)
-            for r in await connection.fetch(store.ADOPT, dead, owner):
+            again = await connection.fetch(store.REPEAT, dead, owner)
+            for r in [*again, *await connection.fetch(store.ADOPT, dead, owner)]:
                 adopted.append((decode_intent(r["intent"]), str(r["profile"]), r["address_key"], r["tries"], r["next_at"]))
         finally:
             await prober.execute("SELECT pg_advisory_unlock($1, $2)", LOCK_CLASS, dead)

@@ -1,7 +1,7 @@
 """What comes back by links: clicks, opens, unsubscribes, and providers' reports. GET only shows; POST acts (RFC 8058)."""
 
 import html
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -48,9 +48,11 @@ class Public:
         self._db, self._publisher, self._keys, self._clock, self._partitions = db, publisher, keys, clock, partitions
         self.reconcile: Callable[[Intent, str], Awaitable[None]] | None = None
 
-    def app(self) -> Starlette:
+    def app(self, more: Sequence[Route] = ()) -> Starlette:
+        """more: further paths on the same port."""
         return Starlette(
             routes=[
+                *more,
                 Route("/c/{token}", self.click),
                 Route("/o/{token}", self.open),
                 Route("/u/{token}", self.show, methods=["GET"]),

@@ -8,7 +8,8 @@ class SenderSettings(BaseSettings):
     """Environment variables are these names in capitals behind `OTKLIK_`.
 
     rate_*: "tokens/ms" that all processes together keep to, such as "25/1000"; empty for none. public_url: what links in letters
-    begin with. public_port: where /c /o /u /p are answered.
+    begin with. public_port: where /c /o /u /p are answered. smsc_report_secret: the end of the address that SMSC is told to call with
+    its delivery reports (/hooks/smsc/<secret>); without one there is no such address.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
@@ -24,6 +25,7 @@ class SenderSettings(BaseSettings):
     telegram_url: str = "https://api.telegram.org"
     smsc_apikey: str = Field(default="", repr=False)
     smsc_url: str = "https://smsc.ru"
+    smsc_report_secret: str = Field(default="", repr=False)
     rate_email: str = ""
     rate_telegram: str = "25/1000"
     rate_sms: str = "20/1000"

@@ -31,7 +31,7 @@ RETURNING a.id::text AS id
 FINISH = """
 UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
        links = coalesce(u.links, a.links), finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7::bigint END, repeats = a.repeats + u.repeat,
-       owner = CASE WHEN u.state = 'taken' THEN a.owner END
+       owner = CASE WHEN u.state = 'taken' THEN $8::int END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $9::int[])
     AS u (id, state, code, provider_id, next_at, links, repeat)
 WHERE a.id = u.id AND (a.owner = $8::int OR a.state = 'in_doubt') AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
@@ -39,8 +39,15 @@ WHERE a.id = u.id AND (a.owner = $8::int OR a.state = 'in_doubt') AND a.state IN
 OWNERS = "SELECT DISTINCT owner FROM attempt WHERE state IN ('taken', 'started') AND owner <> $1"
 ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
 DOUBT = """
-UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL WHERE owner = $1 AND state = 'started'
+UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL
+WHERE owner = $1 AND state = 'started' AND message_class <> 'service'
 RETURNING intent
+"""
+# A second password mail is better than none (law 7).
+REPEAT = """
+UPDATE attempt SET state = 'taken', owner = $2, code = 'process ended', repeats = repeats + 1
+WHERE owner = $1 AND state = 'started' AND message_class = 'service'
+RETURNING intent, profile, address_key, tries, next_at
 """
 AGED = """
 UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
@@ -48,6 +55,11 @@ UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
 ) RETURNING intent
 """
 CONTACTS = "SELECT id::text AS id, state, stamp, merged_into FROM person WHERE id = ANY($1::uuid[])"
+# Instances that have not reported for 20 s are gone; their partitions have other owners then. All gone: the last word counts, and ages.
+HEARD = """
+SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest, max(fresh_at) AS newest
+FROM runtime.progress WHERE service = 'profile'
+"""
 TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
 
 
@@ -137,3 +149,10 @@ async def contacts(connection: Connection, ids: Collection[str]) -> Mapping[str,
                 found[wanted] = row
         ask = onward
     return found
+
+
+async def heard_at(connection: Connection, now: int) -> int:
+    """Until when (ms) profile has handled what was in its first lane; `now` where none has ever run: then nobody can have said no."""
+    row = await connection.fetchrow(HEARD, now)
+    slowest, newest = row["slowest"], row["newest"]
+    return int(slowest if slowest is not None else newest if newest is not None else now)

@@ -19,6 +19,7 @@ from runtime.settings import Settings
 from schemas.ids import derive
 from services.ingest.__main__ import service
 from services.ingest.settings import IngestSettings
+from services.ingest.store import Imports
 from services.profile.__main__ import service as profile
 from tests.conftest import free_ports
 from tests.ingest.kit import inside, keys_file
@@ -197,6 +198,15 @@ async def test_ways_to_send_a_file(config):
         assert len((await client.get("/internal/imports")).json()["items"]) == 2
     (fact, _) = await read(config, "facts.raw.bulk")
     assert (fact["attributes"]["name"], fact["identifiers"]) == ("Анна", ["email:ann@example.org"])
+
+
+async def test_the_file_of_a_killed_upload_may_be_sent_again_under_its_key(config):
+    contacts = json.dumps({"call": "identify", "identifiers": {"email": "a"}})
+    async with running(config, service(said())) as (context,), inside(context) as client:
+        gone, _ = await Imports(context.db, context.vault).create("x.csv", "k1", T0)  # and here the process was killed
+        again = await send(client, b"a\nann@example.org\n", contacts, **{"idempotency-key": "k1"})
+        assert again != gone
+        assert (await finished(client, again))["facts"] == 1
 
 
 async def test_a_key_reaches_its_brands_alone(config):

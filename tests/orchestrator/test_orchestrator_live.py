@@ -260,6 +260,38 @@ async def test_a_run_that_was_merged_waits_for_the_mark_of_the_merge_as_well(con
         assert [(i["template"], i["profile"]) for i in await sent(config)] == [("gold", elder)]
 
 
+async def test_a_mark_that_stands_in_two_partitions_counts_when_it_was_read_in_both(config):
+    """The answer about somebody merged away lies in the partition of the survivor: the mark stands behind it there as well."""
+    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
+    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
+                    {"id": "stop", "end": True})  # fmt: skip
+    feed = Feed(config)
+    await feed.documents(published("journey", chain))
+    place = partition_of(BOB, config.partitions)
+    other = (place + 1) % config.partitions
+    async with driven(config, service()) as ((context,), conductor):
+        await conductor.settle()
+        await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1))
+        mark = Membership(
+            type="mark",
+            received_at=T0 + 3,
+            topic="facts",
+            partition=place,
+            offset=feed.offsets["facts", place],
+            parts=(place, other),
+        )
+        await set_clock(context.db, T0 + HOUR)
+        await feed.put("memberships", mark, partition=place)
+        await conductor.settle()
+        assert await sent(config) == []
+        await feed.put("memberships", entered(BOB, "~journey.j.1.b", T0 + 3))
+        await feed.put("memberships", mark, partition=other)
+        await conductor.settle()
+        assert [i["template"] for i in await sent(config)] == ["gold"]
+        left = await rows(context, "SELECT next_offset, halves FROM mark WHERE topic = 'facts' AND partition = $1", place)
+        assert [tuple(r) for r in left] == [(mark.offset, b"\x90")]
+
+
 async def test_facts_of_the_second_lane_count_and_our_own_verdicts_pass_unread(config):
     chain = journey("j", send("x"), wait("w", "1d"), send("y"), goal={"event": "Paid"})
     feed = Feed(config)

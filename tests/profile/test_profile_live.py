@@ -170,6 +170,49 @@ async def test_unknown_fields_of_a_later_version_are_passed_on(config):
     await publish(config, [extend(encode(raw), b'"later":{"x":[1]}')], key="k")
     async with running(config, service()) as (context,):
         await handled(context, 1)
-    (passed, *_) = await read(config, "facts")
+    (*_, passed) = await read(config, "facts")
     assert passed["later"] == {"x": [1]}
     assert passed["src"].startswith("profile:facts.raw-")
+
+
+async def test_what_became_of_the_person_is_told_before_the_fact_that_brought_it(config):
+    """A journey that starts with a registration must know the address that the registration brings."""
+    await publish(config, [fact("1", "user_id:a"), fact("2", "user_id:a", "email:a@example.org"), fact("3", "anonymous_id:x")])
+    async with running(config, service()) as (context,):
+        await handled(context, 3)
+    await publish(config, [fact("4", "user_id:a", "anonymous_id:x")])
+    async with running(config, service()) as (context,):
+        await handled(context, 4)
+    told = await read(config, "facts")
+
+    def kinds(message):
+        one = fact(message).id
+        return [f["type"] for f in told if one in (f["id"], f.get("cause"))]
+
+    assert kinds("2") == ["profile.changed", "track"]
+    assert kinds("4") == ["profile.merged", "track"]
+
+
+async def test_the_second_lane_is_history_whatever_its_facts_say(config):
+    await publish(config, [fact("1", "user_id:a")], topic="facts.raw.bulk")
+    async with running(config, service()) as (context,):
+        await handled(context, 1)
+    assert {f["lane"] for f in await read(config, "facts.bulk") if f["type"] == "track"} == {"bulk"}
+
+
+async def test_a_clock_that_is_far_ahead_fires_nothing_before_its_time(config):
+    """received_at of a backend is taken for what it is worth: nobody has received what is still to come."""
+    await publish(config, [fact("1", "user_id:a", at=4_000_000_000_000)])
+    async with running(config, service()) as (context,):
+        await handled(context, 1)
+    (passed,) = [f for f in await read(config, "facts") if f["type"] == "track"]
+    assert passed["occurred_at"] == passed["received_at"] < 4_000_000_000_000 - 1_000_000
+
+
+async def test_a_number_that_no_state_can_hold_is_undecodable_and_the_rest_goes_on(config):
+    await publish(config, [fact("1", "user_id:a", properties={"n": 2**70}), fact("2", "user_id:a", properties={"n": 2**62})])
+    async with running(config, service()) as (context,):
+        await handled(context, 2)
+        (buried,) = await rows(context, "SELECT reason, detail FROM dead_letter")
+    assert buried["reason"] == "undecodable" and "64 bits" in buried["detail"]
+    assert [f["properties"] for f in await read(config, "facts") if f["type"] == "track"] == [{"n": 2**62}]

@@ -35,7 +35,7 @@ class Loop:
         self.lanes, self.rows, self.settings = lanes, rows, Settings(batch_rows=2000)
         self.closed: set[str] = set()
         self.service = SimpleNamespace(timers=None, may_read=lambda name: name not in self.closed)
-        self.clock, self.pulse, self.fresh_at = SimpleNamespace(last_known_ms=lambda: 0), 0, 0
+        self.clock, self.pulse = SimpleNamespace(last_known_ms=lambda: 0), 0
         self.taken: list[tuple[int, int]] = []
 
     async def take(self, lane: Lane) -> int:
@@ -86,7 +86,6 @@ async def test_a_lane_that_may_not_be_read_is_left_alone_and_the_loop_rests():
     await until(lambda: loop.pulse)
     await asyncio.wait({resting}, timeout=0.1)
     assert not resting.done() and loop.taken == [] and loop.lanes[0].fetches == loop.lanes[1].fetches == 0
-    assert loop.fresh_at == 0  # what it knows grows old meanwhile
     loop.closed = {"bulk"}
     driver.wake.set()
     await resting

@@ -33,6 +33,22 @@ class Neighbours:
     async def tell(self, service: str, path: str, body: Any) -> tuple[int, Any]:
         return await self._send("POST", service, path, params={"service": service}, json=body)
 
+    async def stream(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
+        """The answer of the first process that can be reached, body unread: the caller closes it. A body is sent to one process only."""
+        for address in self._addresses.get(service, ())[:1]:
+            try:
+                asked = self._client.build_request(
+                    method, f"{address}/internal{path}", timeout=httpx.Timeout(120, connect=2), **more
+                )
+                answer = await self._client.send(asked, stream=True)
+            except httpx.HTTPError as error:
+                raise Problem("service_unavailable", service=service) from error
+            if answer.status_code in (401, 502, 503):
+                await answer.aclose()
+                break
+            return answer
+        raise Problem("service_unavailable", service=service)
+
     async def _send(self, method: str, service: str, path: str, **more: Any) -> tuple[int, Any]:
         if service not in self._addresses:
             raise Problem("service_unknown", service=service)

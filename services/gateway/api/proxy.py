@@ -13,7 +13,16 @@ from services.gateway.api import wire
 from services.gateway.api.neighbours import PUBLIC
 from services.gateway.domain.problems import Problem
 
-WAYS = {"v1": "ingest", "hooks": "ingest", "c": "sender", "o": "sender", "u": "sender", "p": "sender", "d": "sender"}
+WAYS = {
+    "v1": "ingest",
+    "hooks/smsc": "sender",
+    "hooks": "ingest",
+    "c": "sender",
+    "o": "sender",
+    "u": "sender",
+    "p": "sender",
+    "d": "sender",
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Of one connection, not of the message; the forwarding ones are written anew.
 _OURS = frozenset(

@@ -6,6 +6,8 @@ import pytest
 from runtime.kafka import Producer, create_topics
 from runtime.settings import Settings
 from schemas.definitions import Published
+from schemas.facts import PROFILE_MERGED
+from schemas.ids import derive, partition_of
 from schemas.topics import DEFINITIONS
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
@@ -113,3 +115,31 @@ async def test_a_new_version_of_a_segment_moves_everybody_quietly(config):
         ("left", "backfill", 2): 10,
         ("entered", "backfill", 2): 10,
     }
+
+
+async def test_late_news_of_somebody_merged_is_marked_where_it_was_told(config):
+    """It changes where the survivor stands, which is told in his partition: the mark of the fact stands behind that too."""
+    names = [derive("person", n) for n in range(20)]
+    elder = names[0]
+    younger = next(name for name in names if partition_of(name, config.partitions) != partition_of(elder, config.partitions))
+    own, his = (partition_of(name, config.partitions) for name in (younger, elder))
+    await define(config, {"~journey.j.1.b": SEGMENTS["kazan"]})
+    merged = fact("m", at=T0, type=PROFILE_MERGED, event="", profile=elder, properties={"winner": elder, "loser": younger})
+    late = fact("f", at=T0, type="identify", event="", profile=younger, attributes={"city": "Kazan"})
+    async with driven(config, segmenter(config)) as (_, conductor):
+        await conductor.settle()
+        await publish(config, [merged], "facts", elder)
+        await conductor.settle()
+        await publish(config, [late], "facts", younger)
+        await conductor.settle()
+    told = [
+        m for m in await read(config, "memberships") if (m["type"], m.get("topic"), m.get("partition")) == ("mark", "facts", own)
+    ]
+    assert sorted((m["_partition"], m["parts"], m["offset"]) for m in told) == sorted(
+        (p, sorted([own, his]), 1) for p in (own, his)
+    )
+    there = [m for m in await read(config, "memberships") if (m["_partition"] == his and m["type"] == "entered") or m in told]
+    behind = [m["type"] for m in sorted(there, key=lambda m: m["_offset"]) if m["_partition"] == his]
+    assert behind == ["entered", "mark"]
+    others = [m for m in await read(config, "memberships") if m["type"] == "mark" and m not in told]
+    assert others and not any("parts" in m for m in others)

@@ -156,6 +156,23 @@ async def test_a_late_intent_comes_back_under_its_key_and_is_sent(config, smtp):
     assert len(smtp.record.accepted) == 1
 
 
+async def test_what_a_killed_process_had_started_is_called_again_for_service_mail_only(config, smtp):
+    one, _ = sender(config, smtp)
+    await put(config, [*contact(1), *contact(2)], [intent(1, cls="service"), intent(2)])
+    async with driven(config, one) as ((context,), conductor):
+        await conductor.settle()
+        async with context.db.transaction() as connection:  # as a process that is gone leaves it
+            await connection.execute("UPDATE attempt SET state = 'started', owner = 7, finished_at = NULL")
+
+        async def settled():
+            return await states(context) == {"accepted": 1, "in_doubt": 1}
+
+        await until(settled)
+        (doubt,) = await rows(context, "SELECT message_class FROM attempt WHERE state = 'in_doubt'")
+    assert doubt["message_class"] == "triggered"
+    assert Counter(m["message_id"] for m in smtp.record.accepted)[f"{intent(1, cls='service').id}@shop.example"] == 2
+
+
 async def test_refusals_suppress_the_address_and_a_drop_after_data_is_in_doubt(config, smtp):
     one, _ = sender(config, smtp)
     facts = [*contact(1, "bounce550-a@example.org"), *contact(2, "drop-b@example.org")]

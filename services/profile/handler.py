@@ -115,8 +115,11 @@ def _topic(item: Item) -> str:
     return FACTS.name if item.place[0] == FACTS_RAW.name else FACTS_BULK.name
 
 
-def _pass_on(tx: Tx, item: Item, fact: Fact, owner: str) -> Emit:
+def _pass_on(tx: Tx, item: Item, fact: Fact, owner: str, profile: Profile | None = None) -> Emit:
+    """profile: as it is after the fact. Who reacts to a fact that makes somebody contactable must know his bucketing pair from it."""
     more = b'"profile":"%b"' % owner.encode()
+    if profile is not None and profile.bucketing_id is not None:
+        more += b',"bucketing_id":"%b","bucketed_at":%d' % (profile.bucketing_id.encode(), profile.bucketed_at or 0)
     if fact is not item.value:
         cleaned = (encode(fact.identifiers), fact.occurred_at, fact.received_at, fact.lane.encode())
         more += b',"identifiers":%b,"occurred_at":%d,"received_at":%d,"lane":"%b"' % cleaned
@@ -145,7 +148,7 @@ class Desk:
         if verdict.created:
             self._profiles[owner] = Profile(fact.received_at)
         profile = self._profiles[owner]
-        emits = [self._merge(tx, item, fact, owner, loser) for loser in verdict.losers]
+        merges = [self._merge(tx, item, fact, owner, loser) for loser in verdict.losers]
         for identifier in verdict.attached:
             self._owners[identifier] = owner
             if self._claimed.get(identifier) != owner:
@@ -155,12 +158,12 @@ class Desk:
         bucketed = domain.bucketed(profile, verdict.attached, fact)
         news = domain.settle(profile, {name: (fact.occurred_at, value) for name, value in fact.attributes.items()})
         strong = [i for i in verdict.attached if domain.kind_of(i) in domain.STRONG]
+        emits = [_pass_on(tx, item, fact, owner, profile), *merges]
         if news or bucketed or strong or verdict.created:
             emits.append(self._tell(tx, item, domain.changed(fact, owner, profile, strong, news), PROFILE_CHANGED))
         if verdict.created or verdict.losers or bucketed or fact.attributes or verdict.attached:
             self._changed.add(owner)
-        # What became of the person comes before the fact: who reacts to it must know already where he can be reached.
-        return [*emits, _pass_on(tx, item, fact, owner)]
+        return emits
 
     def _merge(self, tx: Tx, item: Item, fact: Fact, winner: str, loser: str) -> Emit:
         domain.fold(self._profiles[winner], self._profiles.pop(loser))

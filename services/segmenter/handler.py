@@ -14,7 +14,7 @@ from runtime.kafka import Place, Record
 from runtime.people import People, Saved
 from runtime.service import Fired
 from schemas import facts
-from schemas.audience import Condition
+from schemas.audience import Condition, references
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.ids import derive, partition_of
@@ -27,6 +27,7 @@ from services.segmenter.domain.state import Glance, State
 
 UNNAMED = "~"  # segments that answer a journey's conditions: somebody waits for marks only where there are some
 _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
+NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
 _encode = msgspec.json.Encoder().encode
 _glance = msgspec.msgpack.Decoder(Glance).decode
 
@@ -42,9 +43,17 @@ class Live:
 
 def _build(documents: Sequence[Published], revision: int) -> Live:
     current = [d for d in documents if d.pointer]
-    conditions = {d.key: _condition.validate_python(msgspec.json.decode(d.body)["condition"]) for d in current}
+    conditions = {d.key: _condition_of(d) for d in current}
+    kept = {d.key: d for d in documents}  # of each key the newest version
+    while missing := {key for condition in conditions.values() for key in references(condition)} - conditions.keys():
+        # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
+        conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
     plan = compile_plan(conditions, revision + 1)
     return Live(plan, {d.key: d.version for d in current}, any(d.key.startswith(UNNAMED) for d in current))
+
+
+def _condition_of(document: Published) -> Condition:
+    return _condition.validate_python(msgspec.json.decode(document.body)["condition"])
 
 
 def decode(record: Record) -> Fact:
@@ -58,6 +67,7 @@ class Handler:
         self._partitions = partitions
         self._definitions = Definitions(("segment",), _build)
         self._plans: dict[int, Plan] = {}
+        self._swept: tuple[int, set[int]] = (-1, set())  # revision, partitions whose people all stand under it
 
     async def live(self, tx: Tx) -> Live:
         found = await self._definitions.at(tx.connection, tx.revision)
@@ -68,7 +78,9 @@ class Handler:
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         now_live = await self.live(tx)
-        moving = [item for item in items if _may_move(item.value, now_live.plan)]
+        swept = await self._settled(tx, now_live, {item.place[1] for item in items})
+        # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first.
+        moving = [item for item in items if item.place[1] not in swept or _may_move(item.value, now_live.plan)]
         emits: list[Emit] = []
         strayed: dict[Place, set[int]] = {}
         if moving:
@@ -81,6 +93,17 @@ class Handler:
         if now_live.marks:
             emits.extend(_marks(tx, items, strayed))
         return emits
+
+    async def _settled(self, tx: Tx, now_live: Live, partitions: set[int]) -> set[int]:
+        """The partitions whose people have all been brought under the plan."""
+        revision, swept = self._swept
+        if revision != now_live.plan.revision:
+            swept = set()
+        if not partitions <= swept:
+            rows = await tx.connection.fetch(SWEPT_ONES, list(partitions - swept), now_live.plan.revision)
+            swept = swept | {row["partition"] for row in rows}
+        self._swept = (now_live.plan.revision, swept)
+        return swept
 
     async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> "Desk":
         crowd = await people.load(tx.connection, set(ids))
@@ -129,6 +152,7 @@ SELECT EXISTS (
     WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT revision + 1 FROM definition_revision)
 )
 """
+SWEPT_ONES = "SELECT partition FROM sweep WHERE partition = ANY($1::smallint[]) AND revision = $2 AND done"
 SWEEP_NEXT = """
 SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
 FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit")
 GROUP = 64  # attempts that are started and not recorded: a kill leaves no more than these in doubt
+UNHEARD = frozenset(("no_address", "consent", "template:missing"))  # what news that is on its way may turn
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 
@@ -40,6 +41,7 @@ class Job:
     person: str = field(compare=False)
     address_key: bytes = field(compare=False)
     tries: int = field(default=0, compare=False)
+    claimed_at: int = field(default_factory=wall_ms, compare=False)
 
 
 @dataclass(slots=True)
@@ -196,8 +198,13 @@ class Delivery:
         loop = self._context.loop
         return wall_ms() - min(loop.freshness.at, self.heard_at) if loop else 0
 
+    def _unheard(self, job: Job) -> bool:
+        """May what he decided on still be on its way to us? In a driven turn all that was told is read before."""
+        loop = self._context.loop
+        return not self._context.clock.state.driven and loop is not None and loop.freshness.at < job.claimed_at
+
     async def _settle_unsent(self, job: Job, rule: str) -> None:
-        if rule == "stale_consent":
+        if rule == "stale_consent" or (rule in UNHEARD and self._unheard(job)):
             self.put(job, self._now() + 1000)
             return
         state = "late" if rule in ("not_after", "address_changed") else "failed" if rule.startswith("template") else "skipped"

@@ -154,6 +154,11 @@ def address_key(intent: Intent, address: str) -> bytes:
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:20]
 
 
+def provisional_key(intent: Intent) -> bytes:
+    """In place of the second key while the address has not come yet: it is the key of no address."""
+    return hashlib.sha256(f"\x1f{intent.id}".encode()).digest()[:20]
+
+
 class Next(NamedTuple):
     """What becomes of an attempt: a final state with the rule that gave it, or `retry` at an instant (ms).
 

@@ -80,11 +80,9 @@ class Handler:
             intent: Intent = item.value
             row = found.get(intent.profile)
             address = domain.address_of(decode_contact(row["state"]), intent.channel) if row is not None else None
-            if row is None or address is None:
-                told.append((item, "no_address"))
-                continue
-            key = domain.address_key(intent, address)
-            claims[intent.id] = (item, _claim_of(intent, key, row["id"]))
+            # Intents and what is told of people come by different topics: his address may be on its way to us. Delivery waits for it.
+            key = domain.address_key(intent, address) if address is not None else domain.provisional_key(intent)
+            claims[intent.id] = (item, _claim_of(intent, key, row["id"] if row is not None else intent.profile))
         claimed, refused = await store.claim(tx.connection, [c for _, c in claims.values()], self._delivery.owner)
         for id_, (item, claim) in claims.items():
             if id_ in claimed:

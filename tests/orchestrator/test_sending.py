@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.facts import PROFILE_CHANGED
 from schemas.ids import bucket
 from services.orchestrator.domain.zones import Zone
 from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, published, rule, send, wait
@@ -331,3 +332,33 @@ def test_the_template_and_its_current_version_and_the_persons_language_travel_al
     world.fact("p", "E")
     (intent,) = world.intents
     assert (intent.template_version, intent.topic, intent.data["run"]["language"]) == (4, "news", "ru")
+
+
+def test_a_day_is_his_own_also_when_his_zone_becomes_known_after_the_first_message():
+    world = World(
+        journey("t", send("t"), on="Trig"),
+        journey("m", send("m", **{"class": "mass", "expires": "5d"}), on="Mass"),
+        rule(exclusive_day=["triggered", "mass"]),
+        brand("UTC"),
+        at=T0 + 16 * HOUR,
+    )
+    world.person("ann")
+    world.fact("ann", "Trig")  # 01:00 in Tokyo, still Monday by the brand's clock
+    world.later(HOUR)
+    world.fact("ann", "", type=PROFILE_CHANGED, attributes={"time_zone": [world.now, "Asia/Tokyo"]})
+    world.fact("ann", "Mass")
+    world.later(3 * DAY)
+    assert world.sent() == [("t", T0 + 16 * HOUR), ("m", T0 + 39 * HOUR)]
+
+
+def test_who_stands_in_an_old_version_gets_its_letter_though_the_template_is_out_of_force():
+    world = World(journey("j", send("old")), published("template", {"key": "old"}, 3, pointer=False))
+    world.person("ann")
+    world.fact("ann", "Registered")
+    assert [i.template_version for i in world.intents] == [3]
+
+
+def test_a_registration_that_brings_its_own_address_is_answered_there():
+    world = World(journey("j", send("hello")))
+    world.fact("ann", "Registered", identifiers=("user_id:a", "email:a@example.org"), bucketing_id="ann", bucketed_at=0)
+    assert [i.template for i in world.intents] == ["hello"]

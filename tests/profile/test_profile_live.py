@@ -170,27 +170,22 @@ async def test_unknown_fields_of_a_later_version_are_passed_on(config):
     await publish(config, [extend(encode(raw), b'"later":{"x":[1]}')], key="k")
     async with running(config, service()) as (context,):
         await handled(context, 1)
-    (*_, passed) = await read(config, "facts")
+    (passed, *_) = await read(config, "facts")
     assert passed["later"] == {"x": [1]}
     assert passed["src"].startswith("profile:facts.raw-")
 
 
-async def test_what_became_of_the_person_is_told_before_the_fact_that_brought_it(config):
-    """A journey that starts with a registration must know the address that the registration brings."""
-    await publish(config, [fact("1", "user_id:a"), fact("2", "user_id:a", "email:a@example.org"), fact("3", "anonymous_id:x")])
+async def test_a_fact_that_makes_somebody_contactable_carries_his_bucketing_pair(config):
+    """Who reacts to a registration must know from it where he can be reached and in which group he is."""
+    await publish(config, [fact("1", "user_id:a"), fact("2", "user_id:a", "email:a@example.org")])
     async with running(config, service()) as (context,):
-        await handled(context, 3)
-    await publish(config, [fact("4", "user_id:a", "anonymous_id:x")])
-    async with running(config, service()) as (context,):
-        await handled(context, 4)
-    told = await read(config, "facts")
-
-    def kinds(message):
-        one = fact(message).id
-        return [f["type"] for f in told if one in (f["id"], f.get("cause"))]
-
-    assert kinds("2") == ["profile.changed", "track"]
-    assert kinds("4") == ["profile.merged", "track"]
+        await handled(context, 2)
+    told = {f["id"]: f for f in await read(config, "facts")}
+    assert "bucketing_id" not in told[fact("1").id]
+    changed = next(f for f in told.values() if f["type"] == "profile.changed" and f["cause"] == fact("2").id)
+    registered = told[fact("2").id]
+    assert registered["identifiers"] == ["user_id:a", "email:a@example.org"]
+    assert (registered["bucketing_id"], registered["bucketed_at"]) == (changed["bucketing_id"], changed["bucketed_at"])
 
 
 async def test_the_second_lane_is_history_whatever_its_facts_say(config):

@@ -1,9 +1,9 @@
 """The syntax of a template's parts, seen when it is written and not when the letter is due."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import mrml
-from liquid import Environment
+from liquid import DictLoader, Environment
 from liquid.exceptions import LiquidError
 
 from schemas.templates import Template
@@ -19,7 +19,7 @@ def faults_of(template: Template) -> list[Fault]:
     parts |= {f"blocks.{name}": text for name, text in template.blocks.items()}
     for path, source in parts.items():
         if source:
-            found += list(_liquid(path, source))
+            found += list(_liquid(path, source, template.blocks))
     if len(template.subject.strip().splitlines()) > 1:
         found.append(Fault("subject", "subject_lines"))
     if template.mjml is not None:
@@ -27,16 +27,19 @@ def faults_of(template: Template) -> list[Fault]:
     return found
 
 
-def _environment() -> Environment:
-    environment = Environment()
+def _environment(blocks: Mapping[str, str]) -> Environment:
+    environment = Environment(loader=DictLoader(dict(blocks)))
     del environment.tags["include"]  # as at the sender: `render` has its own scope, and is enough
     return environment
 
 
-def _liquid(path: str, source: str) -> Iterator[Fault]:
-    environment = _environment()
+def _liquid(path: str, source: str, blocks: Mapping[str, str]) -> Iterator[Fault]:
+    environment = _environment(blocks)
     try:
-        used = environment.from_string(source).analyze(include_partials=False).filters
+        template = environment.from_string(source)
+        used = template.analyze(include_partials=False).filters
+        if "render" in source:
+            template.analyze()  # a block that there is not
     except LiquidError as error:
         yield Fault(path, "liquid_syntax", _told(error), {"line": _line(error)})
         return

@@ -92,8 +92,17 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         waits=any(answer.startswith(UNNAMED) for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
-        templates={d.key: d.version for d in documents if d.kind == "template" and d.pointer},
+        templates=_templates(documents),
     )
+
+
+def _templates(documents: Sequence[Published]) -> dict[str, int]:
+    """The version to send: the current one; of a template that is out of force the newest, for those who stand where it is mentioned."""
+    templates: dict[str, int] = {}
+    for d in documents:
+        if d.kind == "template" and bytes(d.body):
+            templates[d.key] = max(d.version, templates.get(d.key, 0))
+    return templates | {d.key: d.version for d in documents if d.kind == "template" and d.pointer}
 
 
 def check(document: Published) -> None:

@@ -27,6 +27,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     if fact.type == PROFILE_CHANGED:
         _learn(turn.person, fact)
         return turn.outcome()
+    _reached_by(turn.person, fact)
     event, moment = fact.event or fact.type, Moment(now, fact.id, place)
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
@@ -105,8 +106,14 @@ def _learn(person: Person, fact: Fact) -> None:
     """Attributes of profile's own facts are name -> [occurred_at, value]."""
     person.zone = max(filter(None, (person.zone, *(_text(fact, name) for name in ZONE))), default=None)
     person.language = max(filter(None, (person.language, *(_text(fact, name) for name in LANGUAGE))), default=None)
+    _reached_by(person, fact)
+
+
+def _reached_by(person: Person, fact: Fact) -> None:
+    """Where he can be reached and which group he is in, from whatever fact says so first: a registration brings its own address."""
     kinds = {identifier.partition(":")[0] for identifier in fact.identifiers}
-    person.reach = sorted({*person.reach, *kinds})
+    if not kinds <= set(person.reach):
+        person.reach = sorted({*person.reach, *kinds})
     if fact.bucketing_id is not None and fact.bucketed_at is not None:
         pair = (fact.bucketed_at, fact.bucketing_id)
         person.bucketing = min(pair, person.bucketing or pair)

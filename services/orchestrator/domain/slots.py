@@ -55,7 +55,7 @@ def _blocks(
     day = zone.day(at)
     for classes in rules.exclusive:
         others = classes - {message.message_class}
-        if message.message_class in classes and any(r.day == day and r.message_class in others for r in taken):
+        if message.message_class in classes and any(r.message_class in others and zone.day(r.at) == day for r in taken):
             yield Slot(zone.next_day(at), "same_day")
     for cap in rules.limits:
         if cap.message_class == message.message_class and cap.brand in (None, message.brand):
@@ -66,9 +66,9 @@ def _blocks(
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:
     day = zone.day(at)
     if cap.per == "day":
-        return at if sum(r.day == day for r in counted) < cap.most else zone.next_day(at)
+        return at if sum(zone.day(r.at) == day for r in counted) < cap.most else zone.next_day(at)
     if cap.per == "week":
-        return at if sum(week(r.day) == week(day) for r in counted) < cap.most else zone.next_week(at)
+        return at if sum(week(zone.day(r.at)) == week(day) for r in counted) < cap.most else zone.next_week(at)
     # What is under way may still go at the end of its slot, so it counts from there; for a later instant it is taken as gone at once.
     ends = sorted(_over(r, cap.within, at) for r in counted if (r.until if at == now else r.at) > at - cap.within)
     return ends[len(ends) - cap.most] if len(ends) >= cap.most else at

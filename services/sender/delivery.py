@@ -28,30 +28,32 @@ log = logging.getLogger(__name__)
 
 FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit")
 GROUP = 64  # attempts that are started and not recorded: a kill leaves no more than these in doubt
-UNHEARD = frozenset(("no_address", "consent", "template:missing"))  # what news that is on its way may turn
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
+UNHEARD = frozenset(("no_address", "consent", "template:missing"))  # what is not known yet may be in the log already
 
 
 @dataclass(slots=True, order=True)
 class Job:
-    """An intent whose row of the ledger is ours."""
+    """An intent whose row of the ledger is ours. since: when it came to us (wall ms)."""
 
     intent: Intent = field(compare=False)
     person: str = field(compare=False)
     address_key: bytes = field(compare=False)
     tries: int = field(default=0, compare=False)
-    claimed_at: int = field(default_factory=wall_ms, compare=False)
+    since: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
 class Ready:
-    """A job that may be sent now, as far as was known at `stamp`."""
+    """A job that may be sent now, as far as was known at `stamp`. token: of its start; flushes: how often that was written."""
 
     job: Job
     message: Rendered
     stamp: int
     links: bytes | None
+    token: str
+    flushes: int = 0
     forbidden: str = ""
 
 
@@ -186,25 +188,28 @@ class Delivery:
         ready: list[Ready] = []
         for job in jobs:
             outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
-            if isinstance(outcome, str):
+            if isinstance(outcome, str) and outcome in UNHEARD and not self._heard(job):
+                self.put(job, self._now() + 200)
+            elif isinstance(outcome, str):
                 await self._settle_unsent(job, outcome)
             else:
                 job.person = contacts[job.person]["id"]
-                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links))
+                self._number += 1
+                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links, f"{self.owner}:{self._number}"))
         return ready
+
+    def _heard(self, job: Job) -> bool:
+        """Have we handled all that was in the log when the intent came? It may have overtaken the facts that it follows from."""
+        loop = self._context.loop
+        return self._context.clock.state.driven or loop is None or loop.freshness.at >= job.since
 
     def _consent_age(self) -> int:
         """As old as the oldest of what it stands on: our copy of what profile told, and what profile has heard."""
         loop = self._context.loop
         return wall_ms() - min(loop.freshness.at, self.heard_at) if loop else 0
 
-    def _unheard(self, job: Job) -> bool:
-        """May what he decided on still be on its way to us? In a driven turn all that was told is read before."""
-        loop = self._context.loop
-        return not self._context.clock.state.driven and loop is not None and loop.freshness.at < job.claimed_at
-
     async def _settle_unsent(self, job: Job, rule: str) -> None:
-        if rule == "stale_consent" or (rule in UNHEARD and self._unheard(job)):
+        if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
         state = "late" if rule in ("not_after", "address_changed") else "failed" if rule.startswith("template") else "skipped"
@@ -243,8 +248,8 @@ class Delivery:
         asked = clock()
         if not await self._starts.add(ready):
             raise NotStarted
-        if clock() - asked > 0.5 and not await self._still_allowed(ready):
-            ready.forbidden = "withdrawn"  # the process slept between the commit and the call
+        if (clock() - asked > 0.5 or ready.flushes > 1) and not await self._still_allowed(ready):
+            ready.forbidden = "changed"  # the process slept between the commit and the call
             raise NotStarted
 
     async def _still_allowed(self, ready: Ready) -> bool:
@@ -256,9 +261,14 @@ class Delivery:
 
     async def _not_started(self, ready: Ready) -> None:
         job = ready.job
+        if ready.forbidden == "not_after":
+            await self._record(Record(job.intent, job.person, "late", "not_after"))
+            return
         if ready.forbidden:
-            state = "late" if ready.forbidden == "not_after" else "skipped"
-            await self._record(Record(job.intent, job.person, state, ready.forbidden))
+            await self._record(
+                Record(job.intent, job.person, "retry")
+            )  # nothing was called: look again, and say the rule that forbids
+            self.put(job)
             return
         async with self._context.db.connection() as connection:
             row = await connection.fetchrow("SELECT owner, state FROM attempt WHERE id = $1", job.intent.id)
@@ -272,7 +282,9 @@ class Delivery:
 
     async def _commit_starts(self, group: Sequence[Ready]) -> Sequence[bool]:
         async with self._context.db.transaction() as connection:
-            starts = [(r.job.intent.id, r.job.person, r.stamp) for r in group]
+            starts = [(r.job.intent.id, r.job.person, r.stamp, r.token) for r in group]
+            for ready in group:
+                ready.flushes += 1
             started = await store.start(connection, self.owner, self._now(), starts)
             self._context.failpoint("start_before_commit")
         self._context.failpoint("start_after_commit")
@@ -309,7 +321,7 @@ class Delivery:
             for intent, person, key, tries, next_at in await ledger.adopt(
                 connection, self._context.settings, self.owner, lock, self._now()
             ):
-                self.put(Job(intent, person, key, tries), next_at)
+                self.put(Job(intent, person, key, tries, wall_ms()), next_at)
         self._context.relay.wake.set()
 
     async def hear(self) -> None:

@@ -154,9 +154,9 @@ def address_key(intent: Intent, address: str) -> bytes:
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:20]
 
 
-def provisional_key(intent: Intent) -> bytes:
-    """In place of the second key while the address has not come yet: it is the key of no address."""
-    return hashlib.sha256(f"\x1f{intent.id}".encode()).digest()[:20]
+def nowhere_key(intent: Intent) -> bytes:
+    """In the place of that key while we know no address: of this intent alone."""
+    return hashlib.sha256(f"nowhere\x1f{intent.id}".encode()).digest()[:20]
 
 
 class Next(NamedTuple):

@@ -7,6 +7,7 @@ import msgspec
 
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
+from runtime.clock import wall_ms
 from runtime.kafka import Record
 from runtime.people import People, Saved
 from runtime.service import Fired
@@ -80,13 +81,13 @@ class Handler:
             intent: Intent = item.value
             row = found.get(intent.profile)
             address = domain.address_of(decode_contact(row["state"]), intent.channel) if row is not None else None
-            # Intents and what is told of people come by different topics: his address may be on its way to us. Delivery waits for it.
-            key = domain.address_key(intent, address) if address is not None else domain.provisional_key(intent)
+            # Without an address it gets a row all the same: news of the person may be on its way here (Delivery looks again).
+            key = domain.address_key(intent, address) if address is not None else domain.nowhere_key(intent)
             claims[intent.id] = (item, _claim_of(intent, key, row["id"] if row is not None else intent.profile))
         claimed, refused = await store.claim(tx.connection, [c for _, c in claims.values()], self._delivery.owner)
         for id_, (item, claim) in claims.items():
             if id_ in claimed:
-                self._claimed.append(Job(item.value, claim.profile, claim.address_key))
+                self._claimed.append(Job(item.value, claim.profile, claim.address_key, since=wall_ms()))
             elif id_ in refused:
                 told.append((item, "same_address"))
         order = {id(item): n for n, item in enumerate(items)}

@@ -22,11 +22,13 @@ WHERE a.id = u.id AND a.state IN ('late', 'held') AND a.attempt < u.attempt
 RETURNING a.id::text AS id
 """
 KNOWN = "SELECT id::text AS id FROM attempt WHERE id = ANY($1::uuid[])"
+# The token knows a start again whose commit was not heard of: it stands, and its call has not begun.
 START = """
-UPDATE attempt a SET state = 'started', started_at = $3::bigint, tries = tries + 1
-FROM unnest($1::uuid[], $4::uuid[], $5::bigint[]) AS u (id, person, stamp) LEFT JOIN person p ON p.id = u.person
-WHERE a.id = u.id AND a.owner = $2 AND a.state = 'taken' AND coalesce(p.stamp, 0) = u.stamp AND p.merged_into IS NULL
-RETURNING a.id::text AS id
+UPDATE attempt a SET state = 'started', started_at = $3::bigint, tries = tries + (a.state = 'taken')::int, code = u.token
+FROM unnest($1::uuid[], $4::uuid[], $5::bigint[], $6::text[]) AS u (id, person, stamp, token) LEFT JOIN person p ON p.id = u.person
+WHERE a.id = u.id AND a.owner = $2 AND (
+    (a.state = 'taken' AND coalesce(p.stamp, 0) = u.stamp AND p.merged_into IS NULL) OR (a.state = 'started' AND a.code = u.token)
+) RETURNING a.id::text AS id
 """
 FINISH = """
 UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
@@ -110,9 +112,13 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
     return claimed, {c.id for c in left if c.id not in known}
 
 
-async def start(connection: Connection, owner: int, now: int, starts: Sequence[tuple[str, str, int]]) -> set[str]:
-    """Mark attempts as started: (id, person, the stamp that was checked). Not among the answer: somebody forbade or took it."""
-    rows = await connection.fetch(START, [s[0] for s in starts], owner, now, [s[1] for s in starts], [s[2] for s in starts])
+async def start(connection: Connection, owner: int, now: int, starts: Sequence[tuple[str, str, int, str]]) -> set[str]:
+    """Mark attempts as started: (id, person, the stamp that was checked, token of this start).
+
+    Not among the answer: somebody forbade or took it.
+    """
+    ids, people, stamps, tokens = (list(column) for column in zip(*starts, strict=True))
+    rows = await connection.fetch(START, ids, owner, now, people, stamps, tokens)
     return {row["id"] for row in rows}
 
 

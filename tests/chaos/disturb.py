@@ -22,8 +22,12 @@ FREEZES = (
     ("relay_read", 9.0),
     ("fetched", 9.0),
     ("relay_read", 19.0),
+    ("timers_before_commit", 15.0),
+    ("start_after_commit", 9.0),  # of the sender: letters that it is about to hand over, and those that it has
+    ("called", 15.0),
+    ("result_before_commit", 15.0),
 )
-FAST_FREEZES = (("locked", 14.0), ("relay_sent", 18.0))
+FAST_FREEZES = (("locked", 14.0), ("relay_sent", 18.0), ("called", 14.0))
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,9 @@ class Plan:
     seconds: float
 
 
-FULL = Plan(hits=3, freezes=FREEZES, rounds=2, whole=True, posting=150, seconds=1200)
-FAST = Plan(hits=1, freezes=FAST_FREEZES, rounds=1, whole=False, posting=50, seconds=300)
+FULL = Plan(hits=3, freezes=FREEZES, rounds=2, whole=True, posting=540, seconds=1200)
+FAST = Plan(hits=1, freezes=FAST_FREEZES, rounds=1, whole=False, posting=150, seconds=420)
+CALM = Plan(hits=0, freezes=(), rounds=0, whole=True, posting=60, seconds=420)
 
 
 class Chaos:
@@ -54,7 +59,7 @@ class Chaos:
         self._frozen: set[int] = set()
         self._busy: set[str] = set()
         self._enough: Callable[[], bool] = lambda: True
-        self.direct_kills = 0
+        self.direct_kills: Counter[str] = Counter()  # of each service, beside those at a point
         self.points = [point for kind in SERVICES for point in kind.points]
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -65,7 +70,10 @@ class Chaos:
 
     @property
     def kills(self) -> int:
-        return self.hits().total() + self.direct_kills
+        return self.hits().total() + self.direct_kills.total()
+
+    def kills_of(self, service: str) -> int:
+        return sum(count for point, count in self.hits().items() if point.startswith(f"{service}.")) + self.direct_kills[service]
 
     def hit(self) -> int:
         """How many points were hit as often as the plan wants."""
@@ -88,7 +96,10 @@ class Chaos:
             self._enough = enough
         try:
             async with asyncio.timeout(self._plan.seconds):
-                await asyncio.gather(self._kill_all(), self._freeze_all(), self._restart_servers(), self._rebalance())
+                if not self._plan.hits:
+                    await self._until_enough()
+                else:
+                    await asyncio.gather(self._kill_all(), self._freeze_all(), self._restart_servers(), self._rebalance())
         except TimeoutError:
             self._say("the time for trouble is over")
         finally:
@@ -96,6 +107,10 @@ class Chaos:
                 (self._folder / point).unlink(missing_ok=True)
             for pid in list(self._frozen):
                 self._thaw(pid)
+
+    async def _until_enough(self) -> None:
+        while not self._enough():  # noqa: ASYNC110  (a calm run has no trouble to wait for)
+            await asyncio.sleep(0.2)
 
     async def _kill_all(self) -> None:
         await asyncio.gather(*(self._kill(kind) for kind in SERVICES))
@@ -177,7 +192,7 @@ class Chaos:
     async def _rebalance(self) -> None:
         """One worker more under load, and away again: politely once, by kill -9 the other time."""
         for number in range(self._plan.rounds):
-            for kind in (kind for kind in SERVICES if not kind.ports):
+            for kind in (kind for kind in SERVICES if kind.grows):
                 await asyncio.sleep(self._random.uniform(4, 8))
                 extra = kind.workers + 1
                 self._fleet.add(kind, extra)
@@ -190,6 +205,6 @@ class Chaos:
         if not politely:
             self._fleet.workers[name].wanted = False
             self._fleet.kill(name)
-            self.direct_kills += 1
+            self.direct_kills[self._fleet.workers[name].kind.name] += 1
         code = await self._fleet.remove(name)
         self._say(f"{name} leaves, {'politely' if politely else 'killed'}: exit code {code}")

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import httpx
 import msgspec
-from aiokafka.errors import KafkaError
 
 from runtime.clock import wall_ms
-from runtime.kafka import Out, Producer, SendFailed
+from runtime.kafka import Producer, SendFailed
 from runtime.publisher import Outgoing, Publisher
 from runtime.settings import Settings
 from schemas.definitions import Published
@@ -19,6 +18,7 @@ from schemas.facts import Fact, encode
 from schemas.ids import derive, partition_of
 from schemas.write_keys import hash_of
 from tests.chaos.stream import SOURCES, Call
+from tests.chaos.welcome import publish
 from tests.support.live import until
 
 OWN = {"user_id": "userId", "anonymous_id": "anonymousId"}  # identifiers with a field of their own in a call
@@ -64,12 +64,12 @@ class TopicEntry:
             brand="shop",
             source=call.source,
             lane="bulk" if call.lane == "bulk" else "live",
-            occurred_at=call.occurred_at,
+            occurred_at=call.occurred_at or now,
             received_at=now,
             identifiers=call.identifiers,
-            event="Seen" if call.kind == "track" else "",
+            event=call.event if call.kind == "track" else "",
             attributes=call.attributes,
-            properties={"message": call.message},
+            properties={"message": call.message, **call.properties},
         )
         topic = "facts.raw.bulk" if call.lane == "bulk" else "facts.raw"
         return Outgoing(topic, partition_of(call.key, self._partitions), call.key.encode(), encode(fact))
@@ -101,22 +101,12 @@ class HttpEntry:
     async def publish_keys(self) -> None:
         """A new version of every key: the same again, so that ingest has documents to read."""
         self._version += 1
-        places: dict[int, list[Out]] = {}
+        documents = []
         for source in SOURCES:
             hashed = hash_of(f"key of {source}")
             body = encode({"hash": hashed, "brand": "shop", "source": source})
-            document = Published(kind="write_key", key=hashed, version=self._version, pointer=True, body=msgspec.Raw(body))
-            name = f"write_key:{hashed}@{self._version}"
-            places.setdefault(partition_of(name, self._settings.partitions), []).append((name.encode(), encode(document), []))
-        producer = Producer(self._settings, "gateway")
-        try:
-            await producer.start()
-            for partition, records in places.items():
-                await producer.send("definitions", partition, records)
-        except (SendFailed, KafkaError):
-            return  # the broker is away; the keys in force stay
-        finally:
-            await producer.stop()
+            documents.append(Published(kind="write_key", key=hashed, version=self._version, pointer=True, body=msgspec.Raw(body)))
+        await publish(self._settings, documents)  # when the broker is away the keys in force stay
 
     async def _known(self) -> bool:
         try:
@@ -176,12 +166,13 @@ def _segment(call: Call) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": call.kind,
         "messageId": call.message,
-        "timestamp": datetime.fromtimestamp(call.occurred_at / 1000, UTC).isoformat(),
         "context": {"externalIds": [{"id": value, "type": kind} for kind, value in named if kind not in OWN]},
-        "properties": {"message": call.message},
+        "properties": {"message": call.message, **call.properties},
     }
+    if call.occurred_at:
+        body["timestamp"] = datetime.fromtimestamp(call.occurred_at / 1000, UTC).isoformat()
     if call.kind == "track":
-        body["event"] = "Seen"
+        body["event"] = call.event
     else:
         body["traits"] = call.attributes
     return body | {OWN[kind]: value for kind, value in own.items()}

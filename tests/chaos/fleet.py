@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.processes import MARK
-from runtime.failpoints import LOOP, RELAY
+from runtime.failpoints import LOOP, RELAY, TIMERS
 from tests.conftest import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Kind:
     """One service: how many processes of it run, what it reads to its end before all is quiet, and where it may be killed.
 
-    ports: variables that get a free port each; with them there is one process. waits: SQL that counts what it has still to do.
+    ports: variables that get a free port for each process. waits: SQL that counts what it has still to do. grows: more workers may
+    join.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Kind:
     failpoints: tuple[str, ...]
     ports: tuple[str, ...] = ()
     waits: str = ""
+    grows: bool = True
 
     @property
     def points(self) -> list[str]:
@@ -43,8 +45,32 @@ SERVICES = (
         (*LOOP, "import_published", "import_noted"),
         ("OTKLIK_INGEST_PORT", "OTKLIK_ADMIN_PORT_OWN"),
         "SELECT count(*) FROM ingest.import WHERE state = 'running'",
+        grows=False,
     ),
     Kind("profile", 2, ("facts.raw", "facts.raw.bulk"), (*LOOP, *RELAY)),
+    Kind(
+        "segmenter",
+        2,
+        ("facts", "facts.bulk", "definitions"),
+        (*LOOP, *RELAY, *TIMERS),
+        waits="SELECT count(*) FROM segmenter.person WHERE due_at IS NOT NULL",
+    ),
+    Kind(
+        "orchestrator",
+        2,
+        ("facts", "facts.bulk", "memberships", "decisions", "definitions"),
+        (*LOOP, *RELAY, *TIMERS),
+        waits="SELECT count(*) FROM orchestrator.person WHERE due_at IS NOT NULL OR wait_topic IS NOT NULL",
+    ),
+    Kind(
+        "sender",
+        2,
+        ("messages.email.triggered", "facts", "facts.bulk", "definitions"),
+        (*LOOP, *RELAY, "start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit"),
+        ("OTKLIK_PUBLIC_PORT",),
+        "SELECT count(*) FROM sender.attempt WHERE state IN ('taken', 'started')",
+    ),
+    Kind("warehouse", 1, ("facts", "facts.bulk", "memberships", "decisions"), (*LOOP, "lake_written", "lake_merged"), grows=False),
 )
 
 
@@ -65,7 +91,7 @@ class Fleet:
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self._home = home
         self._environment = {**os.environ, **environment, MARK: str(home), "OTKLIK_FAILPOINTS": str(home / "failpoints")}
-        self.ports = {kind.name: dict(zip(kind.ports, free_ports(len(kind.ports)), strict=True)) for kind in SERVICES}
+        self.ports: dict[str, dict[str, int]] = {}  # of each worker
         self.workers: dict[str, Worker] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -77,6 +103,8 @@ class Fleet:
 
     def add(self, kind: Kind, number: int) -> None:
         name = f"{kind.name}-{number}"
+        if name not in self.ports:
+            self.ports[name] = dict(zip(kind.ports, free_ports(len(kind.ports)), strict=True))
         self.workers[name] = Worker(kind, name, self._run(kind, name))
 
     async def remove(self, name: str) -> int:
@@ -123,7 +151,7 @@ class Fleet:
             await asyncio.sleep(0.1)
 
     def _run(self, kind: Kind, name: str) -> subprocess.Popen[bytes]:
-        ports = {variable: str(port) for variable, port in self.ports[kind.name].items()}
+        ports = {variable: str(port) for variable, port in self.ports[name].items()}
         with (self._home / "logs" / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"services.{kind.name}"],

@@ -6,12 +6,13 @@ import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from runtime.clock import wall_ms
 from tests.chaos.entry import Entry
 from tests.chaos.stream import Call, Stream
 
 CLIENTS = 4
 WAITING = 4  # batches ahead of a client
-FILE_ROWS, FILE_EVERY_S = 60, 0.7
+FILE_ROWS, FILE_EVERY_S = 60, 3.0  # each makes every service read documents, and the segmenter look at everybody again
 
 
 class Load:
@@ -81,17 +82,19 @@ class Load:
             await self._until_kept(self._entry.post, calls)
 
     async def _until_kept(self, post: Callable[[Sequence[Call]], Awaitable[Sequence[Call]]], calls: Sequence[Call]) -> None:
+        posted = wall_ms()
         while calls:
             done = await post(calls)
-            self._note(done)
+            self._note(done, posted)
             taken = set(map(id, done))
             calls = [call for call in calls if id(call) not in taken]
             if calls:
                 await asyncio.sleep(0.3)
 
-    def _note(self, done: Sequence[Call]) -> None:
+    def _note(self, done: Sequence[Call], posted: int) -> None:
+        acked = wall_ms()
         for call in done:
-            self._file.write(json.dumps(call.line()) + "\n")
+            self._file.write(json.dumps({**call.line(), "posted_at": posted, "acked_at": acked}) + "\n")
             self.keys[call.message] = call.key
         self.accepted = len(self.keys)
         self._file.flush()

@@ -19,13 +19,13 @@ def expected(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for fact in facts.values():
         names = [i for i in fact["identifiers"] if i not in JUNK]
         for name in names:
-            _join(owner, names[0], name)
+            join(owner, names[0], name)
     people: dict[str, dict[str, Any]] = {}
     for name in owner:
-        person = people.setdefault(_root(owner, name), {"identifiers": [], "attributes": {}})
+        person = people.setdefault(root(owner, name), {"identifiers": [], "attributes": {}})
         person["identifiers"].append(name)
     for fact in facts.values():
-        known = people[_root(owner, fact["identifiers"][0])]["attributes"]
+        known = people[root(owner, fact["identifiers"][0])]["attributes"]
         for attribute, value in fact["attributes"].items():
             news = [fact["occurred_at"], value]
             if attribute not in known or _later(news, known[attribute]):
@@ -47,16 +47,16 @@ def _text(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _root(owner: dict[str, str], name: str) -> str:
+def root(owner: dict[str, str], name: str) -> str:
     while owner[name] != name:
         name = owner[name]
     return name
 
 
-def _join(owner: dict[str, str], one: str, other: str) -> None:
+def join(owner: dict[str, str], one: str, other: str) -> None:
     for name in (one, other):
         owner.setdefault(name, name)
-    owner[_root(owner, other)] = _root(owner, one)
+    owner[root(owner, other)] = root(owner, one)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""A Kafka and a PostgreSQL of the run's own, with fsync on, that may be killed: their supervisor starts them again."""
+"""A Kafka and a PostgreSQL of the run's own, with fsync on, that may be killed: their supervisor starts them again. And an SMTP server."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -46,7 +50,9 @@ class Servers:
 
     def settings(self) -> Settings:
         """The same for the runner's own readers and producers."""
-        return Settings(kafka=self.local.kafka, DATABASE_URL=self.database_url, keys_file=self.local.keys_file)
+        return Settings(
+            kafka=self.local.kafka, DATABASE_URL=self.database_url, keys_file=self.local.keys_file, home=self.local.home
+        )
 
     def signal(self, name: str, number: signal.Signals) -> int:
         """Send a signal to a server; its supervisor starts it again. Returns the pid it had."""
@@ -63,3 +69,28 @@ class Servers:
 
     async def connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.database_url)
+
+
+class Mail:
+    """The SMTP server of a run, a process of its own that nothing disturbs: its log is what was sent."""
+
+    def __init__(self, home: Path, seed: int, *, faults: bool) -> None:
+        self.log = home / "mails.jsonl"
+        words = [sys.executable, str(Path(__file__).with_name("smtp_server.py")), "--log", str(self.log), "--seed", str(seed)]
+        self._process = subprocess.Popen(
+            [*words, *(["--faults"] if faults else [])], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def environment(self) -> dict[str, str]:
+        return {"OTKLIK_SMTP_HOST": "127.0.0.1", "OTKLIK_SMTP_PORT": str(self.port), "OTKLIK_MAIL_DOMAIN": "shop.example"}
+
+    def letters(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+
+    def down(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

@@ -2,23 +2,29 @@
 
 The end state must not depend on the order in which facts arrive, so every device belongs to one account and is only ever seen alone
 or together with that account's own identifier. Strong identifiers may meet in any facts: they are one person from then on.
+Among them walk the customers of a journey, each with a story (customers.py) that takes its time.
 """
 
+import heapq
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-BASE = 1_700_000_000_000  # occurred_at lies in the day before it: long past on any machine, so that no clamp plays a part
-SOURCES = ("site", "crm", "bot", "till")
+from tests.chaos.customers import BASE, SOURCES, Told, story  # BASE: long past on any machine, so that no clamp plays a part
+
 CITIES = ("Омск", "Kazan", "York", "Leeds", None)
 NEW_ACCOUNT_EVERY = 30  # facts
+NEW_CUSTOMER_EVERY = 40  # facts
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of one source. number: its place in the stream, equal for repeats; message: unique by fact, equal for repeats."""
+    """One call of one source. number: its place in the stream, equal for repeats; message: unique by fact, equal for repeats.
+
+    occurred_at: ms; 0: the call does not say, and it is when it is received.
+    """
 
     number: int
     message: str
@@ -28,6 +34,8 @@ class Call:
     identifiers: tuple[str, ...]
     occurred_at: int
     attributes: dict[str, Any]
+    event: str = "Seen"
+    properties: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -39,13 +47,15 @@ class Call:
 
 
 class Stream:
-    """Endless batches of calls; two with one seed are equal."""
+    """Endless batches of calls; two with one seed are equal. pace: facts a second, as stories count their seconds."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, seed: int, pace: float = 35.0) -> None:
+        self._random, self._pace = random.Random(seed), pace
         self._recent: deque[Call] = deque(maxlen=3000)
         self.made = 0
         self._files = 0
+        self._customers = 0
+        self._told: list[tuple[float, int, int, Told]] = []  # due at that number of facts, customer, sentence
 
     def batches(self) -> Iterator[list[Call]]:
         while True:
@@ -75,6 +85,12 @@ class Stream:
 
     def _call(self) -> Call:
         self.made += 1
+        if self.made % NEW_CUSTOMER_EVERY == 0:
+            self._arrive()
+        if self._told and self._told[0][0] <= self.made:
+            return self._sentence(heapq.heappop(self._told)[3])
+        if self._random.random() < 0.04:
+            return self._visit()
         account = self._random.randrange(max(1, self.made // NEW_ACCOUNT_EVERY))
         attributes = self._attributes() if self._random.random() < 0.25 else {}
         return Call(
@@ -87,6 +103,24 @@ class Stream:
             occurred_at=BASE - self._random.randrange(2000) * 43_200,
             attributes=attributes,
         )
+
+    def _arrive(self) -> None:
+        self._customers += 1
+        due = float(self.made)
+        for place, (seconds, told) in enumerate(story(self._customers, self._random)):
+            due += seconds * self._pace
+            heapq.heappush(self._told, (due, self._customers, place, told))
+
+    def _sentence(self, told: Told) -> Call:
+        return Call(
+            self.made, f"m{self.made}", told.source, told.lane, "track" if told.event else "identify", told.identifiers,
+            told.occurred_at, told.attributes, told.event, told.properties,
+        )  # fmt: skip
+
+    def _visit(self) -> Call:
+        """Something of this very moment: what time alone makes untrue again."""
+        name = names(self._random.randrange(max(1, self.made // NEW_ACCOUNT_EVERY)))[0]
+        return Call(self.made, f"m{self.made}", self._random.choice(SOURCES), "live", "track", (name,), 0, {}, "Visited")
 
     def _attributes(self) -> dict[str, Any]:
         """Few names and few instants: values meet, tie and are taken back."""

@@ -67,7 +67,7 @@ def test_any_order_of_the_stream_gives_the_groups_of_the_oracle(seed):
 def test_the_counts_count():
     def record(message, partition=0, seq=0):
         return {
-            "id": message, "type": "track", "properties": {"message": message}, "_topic": "facts", "_partition": partition, "seq": seq,
+            "id": message, "type": "track", "source": "site", "properties": {"message": message}, "_topic": "facts", "_partition": partition, "seq": seq,
         }  # fmt: skip
 
     wanted = {f"m{n}": n for n in range(1, 6)}

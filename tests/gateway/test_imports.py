@@ -60,3 +60,14 @@ async def test_without_ingest_it_is_said_so(config):
     async with open_site(config) as site:
         answer = await site.http.post("/api/imports", content=FILE, headers={"Content-Type": "text/csv"})
         problem_of(answer, 503, "service_unavailable")
+
+
+async def test_a_form_as_browsers_and_curl_send_it(config):
+    async with open_site(config, ingest(IngestSettings(ingest_port=0, first_brand="shop"))) as site:
+        answer = await site.http.post("/api/imports", data={"mapping": MAPPING}, files={"file": ("x.csv", FILE, "text/csv")})
+        assert answer.status_code == 202, answer.text
+
+        async def done():
+            return (await site.http.get(f"/api/imports/{answer.json()['id']}")).json()["state"] == "done"
+
+        await until(done)

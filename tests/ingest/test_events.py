@@ -220,3 +220,11 @@ def test_the_address_may_name_the_call_and_lane():
 def test_place():
     fact = fact_of({"type": "identify", "anonymousId": "a"})
     assert place(fact, 12) == ("site|user_id:u1", ids.partition_of("site|user_id:u1", 12))
+
+
+def test_the_same_bytes_twice_in_a_batch_are_two_facts_where_nothing_says_that_they_are_one():
+    arrived = Arrival(source=Source(brand="shop", name="site"), now=1_800_000_000_000)
+    click = b'{"type":"track","event":"Click","userId":"1"}'
+    timed = b'{"type":"track","event":"Click","userId":"1","timestamp":"2026-01-01T00:00:00Z"}'
+    assert normalise(click, arrived, 0).fact.id != normalise(click, arrived, 1).fact.id
+    assert normalise(timed, arrived, 0).fact.id == normalise(timed, arrived, 1).fact.id

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 LOOP, RELAY, LOCKS = (f"tests/chaos/test_{name}.py::test_" for name in ("loop_laws", "relay_laws", "person_locks"))
+ATTEMPTS = "tests/sender/live/test_attempts_live.py::test_"
 
 
 @dataclass(frozen=True)
@@ -96,4 +97,25 @@ MUTANTS = (
         (LOCKS + "news_of_somebody_who_is_merged_away_at_that_moment_goes_to_the_survivor",),
     ),
     Mutant("alias re-read, people", "runtime/people.py", MERGED, "", (LOCKS + "a_merge_that_commits_while_we_wait_is_seen",)),
+    Mutant(
+        "attempt record, start",
+        "services/sender/delivery.py",
+        "send(ready.message, lambda: self._start(ready))",
+        "send(ready.message)",
+        (ATTEMPTS + "a_sender_that_dies_after_the_call_leaves_it_in_doubt_and_nobody_calls_again",),
+    ),
+    Mutant(
+        "attempt record, claim",
+        "services/sender/store.py",
+        "ON CONFLICT DO NOTHING RETURNING id::text AS id",
+        "ON CONFLICT (id) DO UPDATE SET state = 'taken', owner = EXCLUDED.owner RETURNING id::text AS id",
+        (ATTEMPTS + "an_intent_that_comes_again_later_finds_its_row",),
+    ),
+    Mutant(
+        "address key",
+        "services/sender/migrations/0001_sender.sql",
+        "address_key bytea NOT NULL UNIQUE",
+        "address_key bytea NOT NULL",
+        ("tests/sender/live/test_sender_live.py::test_the_same_message_to_one_address_of_two_profiles_goes_once",),
+    ),
 )

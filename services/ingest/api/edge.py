@@ -128,7 +128,7 @@ class Edge:
         faults: list[Unread] = []
         for index, event in enumerate(batch.batch):
             raw = bytes(event)
-            result = domain.normalise(raw, arrival)
+            result = domain.normalise(raw, arrival, index)
             if type(result) is Accepted:
                 accepted.append((index, result))
             else:

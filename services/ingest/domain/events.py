@@ -42,20 +42,20 @@ class Call(msgspec.Struct, rename="camel", gc=False):
 _decoder = msgspec.json.Decoder(Call)
 
 
-def normalise(data: bytes, arrival: Arrival) -> Accepted | Fault:
-    """One event (its JSON) as a fact, or why it is refused. Never raises, whatever the bytes are.
+def normalise(data: bytes, arrival: Arrival, index: int = 0) -> Accepted | Fault:
+    """One event (its JSON) as a fact, or why it is refused. Never raises, whatever the bytes are. index: its place in the batch.
 
     The fact's id derives from the source and `messageId`; without one, from a hash of the bytes, and of the moment of
-    receipt when there is no timestamp either: then two deliveries of the same bytes are two facts, since nothing tells
+    receipt and the place when there is no timestamp either: then the same bytes twice are two facts, since nothing tells
     a repeat from a second click.
     """
     try:
-        return build(read(data, _decoder), data, arrival)
+        return build(read(data, _decoder), data, arrival, index)
     except Refusal as refusal:
         return refusal.fault
 
 
-def build(call: Call, data: bytes, arrival: Arrival) -> Accepted:
+def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted:
     """The fact of a call. data: the bytes it was read from, for its id when it has no `messageId`. Raises Refusal."""
     source = arrival.source
     kind = _kind(arrival.kind or call.type)
@@ -77,7 +77,7 @@ def build(call: Call, data: bytes, arrival: Arrival) -> Accepted:
         context["refused"] = named.refused
     if arrival.ip is not None and context.get("direct") is True:
         context["ip"] = arrival.ip
-    message_id = _message_id(call, data, received_at)
+    message_id = _message_id(call, data, f"{received_at}-{index}" if index else str(received_at))
     fact = Fact(
         id=ids.derive(source.name, message_id),
         type=kind,
@@ -160,11 +160,11 @@ def _places(kind: Kind, call: Call, about: dict[str, Any]) -> people.Places:
     return places
 
 
-def _message_id(call: Call, data: bytes, received_at: int) -> str:
+def _message_id(call: Call, data: bytes, moment: str) -> str:
     value = call.message_id
     if value is None or value == "":
         content = hashlib.sha256(data).hexdigest()[:32]
-        return f"hash-{content}" if call.timestamp is not None else f"hash-{content}-{received_at}"
+        return f"hash-{content}" if call.timestamp is not None else f"hash-{content}-{moment}"
     if type(value) is int:
         value = str(value)
     if type(value) is not str or len(value) > MAX_MESSAGE_ID:

@@ -19,7 +19,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 
 
 lag = _gauge("lag_records", "Records between the watermark and the log's end", "service", "topic", "partition")
-lag_seconds = _gauge("lag_seconds", "Age of the record at the watermark", "service", "topic")
+lag_seconds = _gauge("lag_seconds", "Age of the last record handled, 0 when none waits", "service")
 records = _counter("records_total", "Records committed", "service", "topic")
 duplicates = _counter("duplicates_total", "Records dropped: seen before", "service", "by")
 batch_rows = _histogram("batch_rows", "Records in a transaction", (1, 10, 50, 100, 250, 500, 1000, 2000, 5000), "service", "lane")

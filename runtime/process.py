@@ -161,6 +161,7 @@ async def _observe(context: Context, ending: asyncio.Event) -> None:
             os._exit(1)  # a hung client cannot be trusted to close
         try:
             now = context.clock.last_known_ms()
+            _age(context, now, behind)
             await context.relay.measure(now)
             await _report(context, now, behind)
             if loop_time() - forgot > retention.EVERY_S and not context.clock.state.driven:
@@ -182,6 +183,13 @@ async def _lag(context: Context) -> int:
             metrics.lag.labels(context.service.name, place[0], str(place[1])).set(lag)
             behind += lag
     return behind
+
+
+def _age(context: Context, now: int, behind: int) -> None:
+    """How old the last handled record is while others wait. A service that has handled none yet does not know: its records tell."""
+    oldest = context.loop.oldest if context.loop else 0
+    if not behind or oldest:
+        metrics.lag_seconds.labels(context.service.name).set(max(0, now - oldest) / 1000 if behind else 0)
 
 
 async def _report(context: Context, now: int, behind: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runtime import health, process
+from runtime import health, metrics, process
 from runtime.process import open_context, run_service
 from tests.conftest import free_ports
 from tests.runtime.toys import Gate, all_passed, applied, counter, opened, passed
@@ -218,6 +218,21 @@ async def test_progress_names_the_oldest_that_is_not_handled(watched):
             ]
 
         await until(told)
+
+
+async def test_lag_is_told_in_seconds_while_records_wait(watched):
+    config, _ = watched
+    gate = Gate()
+    gate.open.set()
+    lag = metrics.lag_seconds.labels("toy")._value
+    await publish(config, facts(0, 10))
+    async with running(config, counter(gate)) as (context,):
+        await until(all_passed(context, 10))
+        gate.open.clear()
+        await publish(config, facts(10, 20))
+        await until(lambda: lag.get() > 3600)  # they were received in 2010
+        gate.open.set()
+        await until(lambda: lag.get() == 0)
 
 
 async def test_a_database_that_is_just_starting_is_waited_for(config, monkeypatch):

@@ -36,6 +36,10 @@ CALLS = [
     ("GET", "/api/dead-letters", "read"),
     ("POST", "/api/dead-letters/replay", "admin"),
     ("GET", "/api/in-doubt", "read"),
+    ("GET", "/api/imports", "read"),
+    ("POST", "/api/imports", "write"),
+    ("GET", "/api/imports/x", "read"),
+    ("GET", "/api/imports/x/refused", "read"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),
@@ -63,7 +67,7 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{key}", "{key_id}", "{profile}"):
+        for name in ("{key}", "{key_id}", "{profile}", "{id}"):
             plain = plain.replace(name, "x")
         plain = plain.replace("{version}", "1")
         for kind in ("journeys", "templates", "topics", "brands", "rules"):

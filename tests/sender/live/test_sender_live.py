@@ -218,32 +218,3 @@ async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back
     assert [(d["verdict"], d.get("rule", "")) for d in told] == [("skipped", "consent")]
     raw = await read(config, "facts.raw")
     assert [(f["event"], f["identifiers"]) for f in raw] == [("Email Unsubscribed", ["email:p1@example.org"])]
-
-
-async def test_an_intent_that_overtakes_what_it_was_decided_on_waits_for_it(config, smtp):
-    """The address, the consent and the template come by other topics than the intent."""
-    one, _ = sender(config, smtp)
-    now = wall_ms()
-    async with running(config, one) as (context,):
-        await put(config, [], [intent(1, at=now)], documents=False)
-
-        async def taken():
-            return await states(context) == {"taken": 1}
-
-        await until(taken)
-        context.loop.freshness.at = 0  # what was told is still on its way: nobody has seen the end of the log since
-        await put(config, contact(1, at=now))
-
-        async def told():
-            return [(d["verdict"], d.get("rule")) for d in await read(config, "decisions") if d["by"] == "sender"]
-
-        async def again():
-            return await told() == [("late", "address_changed")]
-
-        await until(again)
-        await put(config, [], [intent(1, at=now, attempt=1)], documents=False)
-
-        async def gone():
-            return await states(context) == {"accepted": 1}
-
-        await until(gone)

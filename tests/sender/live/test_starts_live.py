@@ -95,6 +95,19 @@ async def stands(context, state: str, count: int = 1) -> bool:
     return await states(context) == {state: count}
 
 
+async def deaf(context):
+    """From now on it does not know how much of the log it has read, until what this answers is called: the news is still on its way."""
+    await until(lambda: context.loop and context.loop.freshness.at)
+    freshness = context.loop.freshness
+
+    async def nothing(_lane) -> None:
+        freshness.at = 1
+
+    freshness.look = nothing
+    await until(lambda: freshness.at == 1)
+    return lambda: vars(freshness).pop("look")
+
+
 async def accepted(context) -> bool:
     return await stands(context, "accepted")
 
@@ -106,9 +119,11 @@ async def test_an_intent_that_overtakes_the_facts_it_follows_from_waits_for_them
     told, granted = contact(1, at=now)
     one, _ = sender(config, smtp)
     async with running(config, one) as (context,):
+        heard = await deaf(context)
         await put(config, [] if missing == "everything" else [told], [intent(1, at=now)])
         await until(lambda: rows(context, "SELECT FROM attempt"))
         await put(config, [told, granted] if missing == "everything" else [granted], documents=False)
+        heard()
         if missing == "everything":
             await until(lambda: stands(context, "late"))  # the orchestrator decides it again, now with its address
             await put(config, [], [intent(1, at=now, attempt=1)], documents=False)

@@ -79,7 +79,7 @@ async def open_context(service: Service, settings: Settings) -> Context:
     read = [c.topic for c in service.consumes]
     if read or service.topics_written:
         await wait_for(lambda: create_topics(settings, [*read, *service.topics_written]), timeout=60)
-    db = await Database(settings, service.name).open()
+    db = await wait_for(lambda: Database(settings, service.name).open(), timeout=60)
     clock = Clock(db)
     await clock.start()
     if service.consumes or service.timers:

@@ -25,7 +25,8 @@ class Ledger:
         self.sent = Counter(mail["message_id"].partition("@")[0] for mail in mails if mail["what"] == "accepted")
         self.dropped = {m["message_id"].partition("@")[0] for m in mails if m["what"] in {"drop", "hangup"}}
         self.told: dict[str, list[Row]] = {}
-        for verdict in verdicts:
+        # Attempts may be told in different partitions, when their people were one by then: the logs give them no order.
+        for verdict in sorted(verdicts, key=lambda v: v.get("attempt", 0)):
             if verdict["by"] == "sender":
                 self.told.setdefault(verdict["intent"], []).append(verdict)
 

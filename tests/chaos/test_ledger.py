@@ -45,6 +45,8 @@ def test_an_intent_in_one_final_state_everywhere_is_no_finding():
     assert counted([row("in_doubt")], [intent()], [mail()], [told("in_doubt")]) == {}
     assert counted([row("accepted")], [intent()], [mail()], [told("accepted"), told("in_doubt")]) == {}
     assert counted([], [intent()], [], [told("skipped")]) == {}  # refused before it had a row
+    second = [told("accepted", attempt=1), told("late")]  # of another partition: read in any order
+    assert counted([row("accepted", attempt=1)], [intent()], [mail()], second) == {}
 
 
 def test_every_contradiction_is_a_finding():

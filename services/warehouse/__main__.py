@@ -1,9 +1,14 @@
 """The warehouse service: facts, memberships and decisions -> the lake."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from runtime.process import Context
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, FACTS, FACTS_BULK, MEMBERSHIPS
+from services.warehouse.api import Reading
 from services.warehouse.handler import PACE_S, Handler, decode_change, decode_fact, decode_verdict
 
 # A batch is a file, so batches are large: what was not set for the process is set here.
@@ -15,7 +20,13 @@ def large(settings: Settings) -> Settings:
 
 
 def service(pace_s: float = PACE_S) -> Service:
-    handler = Handler(pace_s)
+    handler, reading = Handler(pace_s), Reading()
+
+    @asynccontextmanager
+    async def life(context: Context) -> AsyncIterator[None]:
+        async with handler.life(context), reading.life(context):
+            yield
+
     return Service(
         name="warehouse",
         consumes=(
@@ -28,7 +39,8 @@ def service(pace_s: float = PACE_S) -> Service:
         committed=handler.committed,
         settings=large,
         migrations=("services.warehouse.migrations",),
-        life=handler.life,
+        life=life,
+        api=reading.api,
         failpoints=("lake_written", "lake_merged"),
     )
 

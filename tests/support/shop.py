@@ -185,12 +185,19 @@ class Shop:
         return found
 
     async def decisions(self, *who: str) -> list[tuple[str, str, str]]:
-        """(step, verdict, rule) about customers with user ids of these names, and whoever was merged into them, oldest first."""
+        """(step, verdict, rule) about customers with user ids of these names, and whoever was merged into them, oldest first.
+
+        As the log has it; and what the API answers must be the same, though it comes by another way.
+        """
         profiles: set[str] = set()
+        shown: list[str] = []
         for name in who:
             found = await self.profile(f"user_id:{self.user(name)}")
             profiles |= {found["id"], *found["merged"]}
+            page = await self.api("GET", f"/api/profiles/{found['id']}/decisions", params={"limit": 1000})
+            shown += [one["id"] for one in page["items"]]
         told = [one for one in await self.installation.log.records("decisions") if one["profile"] in profiles]
+        assert sorted(shown) == sorted(one["id"] for one in told)
         told.sort(key=lambda one: one["received_at"])
         return [(one.get("step", ""), one["verdict"], one.get("rule", "")) for one in told]
 

@@ -2,18 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.api.people import for_all_brands
+from services.gateway.api.people import Limit, for_all_brands
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.keys import validated
-
-Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Replay(BaseModel):

@@ -1,6 +1,8 @@
-"""/api/profiles: one person, as the profile service knows him."""
+"""/api/profiles: one person, as the profile service knows him, and what was decided about him."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.facts import IDENTIFIER_KINDS
@@ -8,6 +10,8 @@ from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.access import Key
 from services.gateway.domain.problems import Fault, Problem
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -29,11 +33,31 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def get(request: Request, profile: str) -> Response:
         """By id; the id of somebody merged away answers with whom he is now."""
         for_all_brands(await desk.admit(request, "read"))
-        if not profile.isascii() or not profile.replace("-", "").isalnum():
+        return _person(*await neighbours.ask("profile", _path(profile)))
+
+    @router.get("/api/profiles/{profile}/decisions")
+    async def decisions(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
+        """Every verdict about the person, newest first: what was sent, skipped, deferred or held, by whom and by which rule.
+
+        Those of people who were merged into him belong to it. `next`: as the last page gave it.
+        """
+        for_all_brands(await desk.admit(request, "read"))
+        status, person = await neighbours.ask("profile", _path(profile))
+        if status == 404:
             raise Problem("profile_not_found")
-        return _person(*await neighbours.ask("profile", f"/profiles/{profile}"))
+        people = ",".join((person["id"], *person["merged"]))
+        status, found = await neighbours.ask("warehouse", "/decisions", profiles=people, limit=limit, next=next)
+        if status == 422:
+            raise Problem("invalid", [Fault("next", "cursor")])
+        return JSONResponse(found, status)
 
     return router
+
+
+def _path(profile: str) -> str:
+    if not profile.isascii() or not profile.replace("-", "").isalnum():
+        raise Problem("profile_not_found")
+    return f"/profiles/{profile}"
 
 
 def for_all_brands(key: Key) -> None:

@@ -142,6 +142,7 @@ FAULTS: dict[str, Text] = {
     "identifier": Text(
         "an identifier such as `email:ann@example.org`; kinds: {kinds}", "идентификатор вида `email:ann@example.org`; виды: {kinds}"
     ),
+    "cursor": Text("take `next` as the last page gave it", "возьмите `next` таким, каким его дала прошлая страница"),
     "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
     "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),

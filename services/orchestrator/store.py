@@ -22,9 +22,12 @@ UPDATE mark m SET next_offset = u.next, halves = u.halves
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[]) AS u (topic, partition, next, halves)
 WHERE m.topic = u.topic AND m.partition = u.partition
 """
+# A mark at a time, each by the index: joined to all of them, PostgreSQL may read the whole table (see runtime/people.py).
 WAITING = """
-SELECT p.id::text AS id FROM person p JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS u (topic, partition, next)
-ON p.wait_topic = u.topic AND p.wait_partition = u.partition AND p.wait_offset < u.next
+SELECT waits.id FROM unnest($1::text[], $2::int[], $3::bigint[]) AS u (topic, partition, next) CROSS JOIN LATERAL (
+    SELECT p.id::text AS id FROM person p
+    WHERE p.wait_topic = u.topic AND p.wait_partition = u.partition AND p.wait_offset < u.next OFFSET 0
+) AS waits
 """
 WAIT = """
 UPDATE person p SET wait_topic = u.topic, wait_partition = u.partition, wait_offset = u.at

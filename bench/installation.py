@@ -18,6 +18,7 @@ import httpx
 
 from bench.documents import everything
 from bench.load import Load, Poster
+from bench.processes import cpu_seconds, spent
 from deploy.local import run, secrets
 from deploy.local.programs import services
 from deploy.local.settings import LocalSettings
@@ -124,7 +125,20 @@ async def introduce(found: Installation, load: Load) -> None:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.gather(*pending)
     async with watching(found) as watch:
-        await watch.caught_up(600)
+        await watch.caught_up(1200)
+
+
+async def rest(found: Installation, most_s: float = 1200) -> None:
+    """Wait until what earlier work left behind is done: files of the lake that are still to be merged, autovacuum."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + most_s
+    while loop.time() < end:
+        before = cpu_seconds(found.home)
+        await asyncio.sleep(3)
+        used = spent(before, cpu_seconds(found.home))
+        if used.get("warehouse", 0) < 0.2 and used.get("postgres", 0) < 0.3:
+            return
+    raise RuntimeError(f"still at work after {most_s} s: {used}")
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ VIP = {"kind": "segment", "key": "vip"}
 
 
 def test_the_welcome_chain_goes_by_kind_of_client_and_a_top_up_ends_it_at_once():
-    world = World(welcome())
+    world = World(welcome(), prompt=True)
     firm, person, payer = world.person("firm"), world.person("person"), world.person("payer")
     world.fact(firm, "Registered", place=("facts", 0, 1))
     world.fact(person, "Registered", place=("facts", 0, 2))
@@ -41,7 +41,7 @@ def test_the_welcome_chain_goes_by_kind_of_client_and_a_top_up_ends_it_at_once()
 @pytest.mark.parametrize("order", ["goal first", "trigger first"])
 @pytest.mark.parametrize(("gap", "starts"), [(-1, True), (0, False), (1, False)])
 def test_a_goal_counts_by_when_it_occurred_whatever_comes_first(order, gap, starts):
-    world = World(welcome())
+    world = World(welcome(), prompt=True)
     world.person("p")
     moves = [
         lambda: world.fact("p", "Balance Topped Up", occurred=T0 + gap, properties=PAID),
@@ -262,7 +262,7 @@ def test_timers_of_one_person_fire_in_order_each_with_its_own_instant_before_wha
 
 def test_ids_derive_from_what_started_the_run():
     def ids():
-        world = World(welcome())
+        world = World(welcome(), prompt=True)
         world.person("p")
         world.fact("p", "Registered")
         world.later(9 * DAY)

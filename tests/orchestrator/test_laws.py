@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.messages import Intent
+from schemas.messages import Decision, Intent
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, rule, send, wait
 
 PEOPLE = "abc"
@@ -45,6 +45,7 @@ class Sent:
         self.open: dict[str, Intent] = {}
         self.went: dict[str, tuple[int, Intent]] = {}
         self.told: list[tuple[Intent, str]] = []
+        self.back: dict[str, Intent] = {}  # came back late or held, and no word of it since
         self._seen = 0
 
     def look(self) -> None:
@@ -53,9 +54,15 @@ class Sent:
             if isinstance(emission, Intent):
                 assert emission.id not in self.went, "an intent that went is decided again"
                 assert emission.id not in self.open
+                self.back.pop(emission.id, None)
                 if emission.message_class != "service":
                     assert self.blocking(emission.profile, emission.message_class, emission.received_at) == set()
+                    assert not self.overdue(emission, emission.received_at), "an earlier letter of the run is overdue"
                 self.open[emission.id] = emission
+            elif emission.verdict == "skipped":
+                self.back.pop(emission.intent, None)
+            elif emission.rule == "order":
+                assert self.overdue(emission, emission.received_at, folded=True)
             elif emission.verdict == "deferred":
                 blocks = self.blocking(emission.profile, emission.message_class, emission.received_at)
                 assert emission.rule in blocks, "held back by a rule that holds nothing back"
@@ -80,6 +87,15 @@ class Sent:
             found.add("cap:triggered:36h")
         return found
 
+    def overdue(self, letter: Intent | Decision, now: int, folded: bool = False) -> list[str]:
+        """Earlier letters of the same run that came back late or held, are under way again, or should have been heard of.
+
+        folded: also those of other runs of the journey, which a merge may have made letters of this one.
+        """
+        chain = [*self.back.values(), *(i for i in self.open.values() if i.attempt or i.not_after < now)]
+        same = [i for i in chain if i.document == letter.document and (folded or i.occurrence == letter.occurrence)]
+        return [i.step for i in same if i.step < letter.step]
+
     def late(self) -> None:
         """Slots that are over come back, which may make new ones."""
         self.look()
@@ -91,6 +107,8 @@ class Sent:
         self.told.append((intent, verdict))
         if verdict in ("accepted", "in_doubt"):
             self.went[intent.id] = (self.world.now, intent)
+        if verdict in ("late", "held"):
+            self.back[intent.id] = intent
         self.world.verdict(intent, verdict)
         self.look()
 

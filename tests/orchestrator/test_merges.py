@@ -18,7 +18,7 @@ def two(world: World) -> None:
 @pytest.mark.parametrize("hours", [-3, 0, 3, 6, 7, 20, 30, 31, 60, 80, 100, 120, 150, 170, 175, 190, 300])
 @BOTH
 def test_one_welcome_chain_goes_on_and_no_letter_comes_twice_after_the_merge(hours, winner, loser):
-    world = World(welcome())
+    world = World(welcome(), prompt=True)
     two(world)
     world.later(3 * HOUR)
     if hours >= 0:
@@ -125,7 +125,7 @@ def test_what_the_other_run_has_sent_is_not_sent_again_on_another_way(winner, lo
         wait("rest", "20d"),
         send("last"),
     )
-    world = World(chain)
+    world = World(chain, prompt=True)
     two(world)
     world.membership("a", "vip")
     world.fact("a", "Registered")

@@ -15,6 +15,7 @@ from schemas.memberships import Membership
 from schemas.messages import Decision
 from schemas.topics import BY_NAME
 from services.orchestrator.__main__ import service
+from services.orchestrator.domain import state
 from tests.orchestrator.welcome import LEGAL_SEGMENT, welcome
 from tests.orchestrator.world import DAY, HOUR, journey, published, send, wait
 from tests.support.live import T0, driven, fact, read, rows, running, settings, until
@@ -90,13 +91,26 @@ async def sent(config: Settings) -> list[dict]:
     return sorted(found, key=lambda i: (i["received_at"], i["id"], i.get("attempt", 0)))
 
 
-async def drive(context, conductor, to: int, step: int = HOUR) -> None:
-    """The clock goes on in steps of at most an hour; hours in which nothing is due are skipped."""
+async def accept(context, feed: Feed, at: int) -> None:
+    """Everything that is under way was taken by its provider."""
+    people = await rows(context, "SELECT id::text AS id, state FROM person WHERE merged_into IS NULL ORDER BY id")
+    letters = [
+        ({"id": key, "profile": row["id"]}, p) for row in people for key, p in sorted(state.decode(row["state"]).pending.items())
+    ]
+    for letter, _ in [pair for pair in letters if pair[1].due_at is None]:
+        await feed.put("decisions", verdict(letter, "accepted", at))
+
+
+async def drive(context, conductor, to: int, feed: Feed | None = None) -> None:
+    """The clock goes on in steps of at most an hour; hours in which nothing is due are skipped. feed: for a prompt sender's words."""
     while True:
         due = await rows(context, "SELECT min(due_at) AS due FROM person")
         following = min(to, max(due[0]["due"] or to, (await context.clock.read()).at))
         await set_clock(context.db, following)
         await conductor.settle()
+        if feed is not None:
+            await accept(context, feed, following)
+            await conductor.settle()
         again = await rows(context, "SELECT min(due_at) AS due FROM person")
         if following == to and (again[0]["due"] or to + 1) > to:
             return
@@ -118,9 +132,9 @@ async def welcome_story(config: Settings) -> tuple[list[dict], list[dict], list[
         await feed.marks(T0 + HOUR)
         await conductor.settle()
         assert not await rows(context, "SELECT FROM person WHERE wait_topic IS NOT NULL OR due_at IS NULL")
-        await drive(context, conductor, T0 + 3 * DAY)
+        await drive(context, conductor, T0 + 3 * DAY, feed)
         await feed.put("facts", did(BOB, "Balance Topped Up", T0 + 3 * DAY, properties={"amount": {"minor": 1}}))
-        await drive(context, conductor, T0 + 20 * DAY)
+        await drive(context, conductor, T0 + 20 * DAY, feed)
         states = [r["state"] for r in await rows(context, "SELECT state FROM person ORDER BY id")]
     return await sent(config), await read(config, "decisions"), states
 
@@ -132,7 +146,7 @@ async def test_the_welcome_chain_end_to_end_and_two_runs_are_equal_byte_for_byte
     assert sorted(by[ANN], key=lambda pair: (pair[1], list(days).index(pair[0]))) == [(t, d * DAY) for t, d in days.items()]
     assert by[BOB] == [("price", 6 * HOUR), ("letter2", 6 * HOUR + DAY)]
     assert by[CAT] == []
-    assert {d["by"] for d in decisions} == {"orchestrator"}
+    assert {d["by"] for d in decisions if d["verdict"] != "accepted"} == {"orchestrator"}
     assert {i["template_version"] for i in intents if i["template"] == "price"} == {3}
     rules = {(d["verdict"], d.get("rule", "")) for d in decisions if d["profile"] == CAT}
     assert rules == {("entered", ""), ("skipped", "no_address"), ("left", "end")}

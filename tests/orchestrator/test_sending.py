@@ -36,7 +36,7 @@ def test_somebody_never_contactable_gets_no_marketing_but_service():
 
 def test_the_global_control_group_gets_service_messages_alone_and_counts_as_if_it_got_the_rest():
     chain = journey("j", send("a"), wait("w", "1d"), send("b", **{"class": "service"}), send("c", **{"class": "mass"}))
-    world = World(chain, rule(global_control={"share": 1000, "salt": "gcg-2026"}))
+    world = World(chain, rule(global_control={"share": 1000, "salt": "gcg-2026"}), prompt=True)
     inside = next(f"p{n}" for n in range(1000) if bucket("gcg-2026", f"p{n}") < 1000)
     outside = next(f"p{n}" for n in range(1000) if bucket("gcg-2026", f"p{n}") == 1000 or bucket("gcg-2026", f"p{n}") > 1000)
     for who in (inside, outside):

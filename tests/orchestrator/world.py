@@ -47,9 +47,10 @@ def brand(zone: str = "UTC", key: str = "shop") -> Published:
 
 
 class World:
-    """Every move is one call of `decide`; `log` keeps (instant of the world, emission)."""
+    """Every move is one call of `decide`; `log` keeps (instant of the world, emission). prompt: its sender takes each letter at once."""
 
-    def __init__(self, *documents: Any, at: int = T0) -> None:
+    def __init__(self, *documents: Any, at: int = T0, prompt: bool = False) -> None:
+        self.prompt = prompt
         self.book = build([published("journey", d) if isinstance(d, dict) else d for d in documents])
         self.answers: dict[str, list[str]] = {}
         for document in documents:
@@ -173,3 +174,5 @@ class World:
         assert (again.emits, again.person) == (outcome.emits, outcome.person), "the same state and news gave another decision"
         self.people[who] = reread(encode(outcome.person))
         self.log.extend(outcome.emits)
+        for intent in outcome.intents if self.prompt else ():
+            self.verdict(intent, "accepted")

@@ -66,6 +66,7 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
     sending.settle(turn, verdict)
+    runs.release(turn, Moment(verdict.received_at, verdict.id))
     return turn.outcome()
 
 
@@ -95,7 +96,9 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     runs.fire(turn, fact.received_at)
     for emission in before.emits:
         turn.emit(emission)
-    merging.fold(turn, before.person, Moment(fact.received_at, fact.id))
+    moment = Moment(fact.received_at, fact.id)
+    merging.fold(turn, before.person, moment)
+    runs.release(turn, moment)
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)

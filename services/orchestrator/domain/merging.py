@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.orchestrator.domain import runs, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
-from services.orchestrator.domain.turn import Moment, Turn, same
+from services.orchestrator.domain.turn import Moment, Turn
 
 
 def fold(turn: Turn, loser: Person, moment: Moment) -> None:
@@ -58,13 +58,30 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
 
 
 def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
-    """End the one, and see to it that what both have sent is not sent again should an intent come back late."""
-    twice = set(stays.done) & set(goes.done)
-    settled = twice - {p.step for p in turn.person.pending.values() if same(p.run, goes)}
-    for key, pending in list(turn.person.pending.items()):
-        if (same(pending.run, goes) and pending.step in twice) or (same(pending.run, stays) and pending.step in settled):
+    """End the one: what it sent are letters of the other now. Of a letter that both have sent, one at most may be sent anew.
+
+    Which of two that are under way it will be shows when one is heard of (`sending.settle`).
+    """
+    pending = turn.person.pending
+    for step in sorted(set(stays.done) & set(goes.done)):
+        mine = [key for key, p in pending.items() if p.step == step and p.of(stays)]
+        theirs = [key for key, p in pending.items() if p.step == step and p.of(goes)]
+        for key in _superfluous(turn, mine, theirs):
             sending.forget(turn, key, moment, "merged")
+    for key, letter in pending.items():
+        if letter.of(goes):
+            pending[key] = replace(letter, joined=stays.occurrence)
     turn.tell(goes, "left" if goes.step else "skipped", moment, "merged", step=goes.step)
+
+
+def _superfluous(turn: Turn, mine: list[str], theirs: list[str]) -> list[str]:
+    """Of the intents of one letter, by side, those that must not go again: all when one side is through with it, else all that wait
+    but one; none is given up for one that waits while it is under way, for it may have gone.
+    """
+    if not mine or not theirs:
+        return mine + theirs
+    flying = [key for key in mine + theirs if turn.person.pending[key].due_at is None]
+    return [key for key in mine + theirs if key not in (flying or mine[:1])]
 
 
 def _clash(plan: Plan | None, one: Run, other: Run) -> bool:

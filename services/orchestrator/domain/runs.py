@@ -32,7 +32,7 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
     if plan is None or (run.step and run.step not in plan.steps):
         end(turn, run, moment, "left", "no_version")
     elif run.step:
-        _walk(turn, plan, replace(run, waits=None), moment)
+        _walk(turn, plan, replace(run, waits=None, held=False), moment)
     else:
         turn.drop(run)
         start(turn, plan, replace(run, waits=None), moment)
@@ -53,10 +53,23 @@ def fire(turn: Turn, upto: int) -> None:
     while (timer := min(turn.person.timers(), default=None)) is not None and timer.due <= upto:
         moment = Moment(timer.due, timer.occurrence)
         if timer.intent:
-            sending.again(turn, timer.intent, replace(turn.person.pending[timer.intent], due_at=None), moment)
+            sending.again(turn, timer.intent, turn.person.pending[timer.intent], moment)
         else:
             key = (timer.journey, timer.occurrence)
             go_on(turn, next(r for r in turn.person.runs if (r.journey, r.occurrence) == key), moment)
+        release(turn, moment)
+
+
+def release(turn: Turn, moment: Moment) -> None:
+    """Sends that waited for an earlier one of their run go on, in their order, once there is none that they must let go first."""
+    person = turn.person
+    for _, key in sorted((pending.run.taken, key) for key, pending in person.pending.items() if pending.held):
+        pending = person.pending[key]
+        if not sending.overdue(turn, pending.run, moment.now):
+            sending.again(turn, key, pending, moment)
+    for run in [run for run in person.runs if run.held]:
+        if not sending.overdue(turn, run, moment.now):
+            go_on(turn, run, moment._replace(now=max(moment.now, run.since)))
 
 
 def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:

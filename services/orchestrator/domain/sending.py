@@ -11,10 +11,11 @@ from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
 ADDRESS = {"email": "email", "sms": "phone", "telegram": "telegram_id"}  # channel -> kind of identifier
+ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
 
 
 class Answer(NamedTuple):
-    """until: of a deferred one, the instant to decide again (ms)."""
+    """until: of a deferred one, the instant to decide again (ms), at the latest."""
 
     verdict: Literal["sent", "skipped", "deferred", "would_have_sent"]
     rule: str = ""
@@ -35,13 +36,14 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
         return run, True
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
-        turn.put(replace(run, due_at=answer.until))
+        turn.put(replace(run, due_at=answer.until, held=answer.rule == ORDER))
         return run, False
     return run, True
 
 
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
     """Decide an intent anew that came back late, under its own key."""
+    pending = replace(pending, due_at=None, held=False)
     step = _step(turn, pending)
     if step is None:
         del turn.person.pending[key]
@@ -49,11 +51,11 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
         return
     answer = _decide(turn, pending.run, step, pending.first_try, moment.now)
     if answer.verdict == "sent":
-        _issue(turn, key, replace(pending, due_at=None), step, moment)
+        _issue(turn, key, pending, step, moment)
         return
     _tell(turn, pending.run, step, answer, moment, pending.attempt, key)
     if answer.verdict == "deferred":
-        turn.person.pending[key] = replace(pending, due_at=answer.until)
+        turn.person.pending[key] = replace(pending, due_at=answer.until, held=answer.rule == ORDER)
     else:
         del turn.person.pending[key]
 
@@ -69,7 +71,7 @@ def settle(turn: Turn, verdict: Decision) -> None:
 def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:
     """The run is over: what it sent and came back late goes no more. What the sender has under way cannot be called back."""
     for key, pending in list(turn.person.pending.items()):
-        if (pending.run.journey, pending.run.occurrence) == (run.journey, run.occurrence):
+        if pending.of(run):
             forget(turn, key, moment, rule)
 
 
@@ -80,8 +82,21 @@ def forget(turn: Turn, key: str, moment: Moment, rule: str) -> None:
         turn.tell(pending.run, "skipped", moment, rule, step=pending.step, intent=key, attempt=pending.attempt)
 
 
+def overdue(turn: Turn, run: Run, now: int) -> str:
+    """The step of the earliest letter that a send of this run must let go first, "" if there is none: so letters keep their order.
+
+    That is one which missed its slot: it came back late or held and is not final since, or its slot is over and nothing was heard of
+    it (the sender stands still). One that the sender has within its first slot holds nothing: the sender takes both in their order, and a
+    mail server that is down shall not keep the text message back that stands in for it. A final word on it ends the hold, and so
+    does the held one's own `expires`, so that a word that never comes stops no run for ever. Service messages wait for nobody.
+    """
+    earlier = [p for p in turn.person.pending.values() if p.of(run) and p.run.taken < run.taken]
+    missed = [(p.run.taken, p.step) for p in earlier if p.attempt or p.until < now]
+    return min(missed, default=(0, ""))[1]
+
+
 def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
-    """Reachable, not in the control group, and a slot within `expires`: in this order."""
+    """Reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
@@ -93,6 +108,8 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
         return Answer("skipped", "expired")
     if not marketing:
         return Answer("sent")
+    if before := overdue(turn, run, now):
+        return Answer("deferred", ORDER, limit + 1, before)
     message = Message(step.message_class, run.brand)
     slot = search(rules, turn.zone(run.brand), person.reservations, message, now, limit)
     if slot.at > limit:
@@ -110,7 +127,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
         made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after, day)
         person.reservations = [*kept, made]
-    person.pending[key] = pending
+    person.pending[key] = replace(pending, until=not_after)
     turn.emit(
         Intent(
             id=key,
@@ -162,6 +179,8 @@ def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, atte
 def _keep(turn: Turn, verdict: Decision) -> None:
     person, key = turn.person, verdict.intent
     held = person.pending.pop(key, None)
+    for twin in _twins(turn, held) if held else ():
+        forget(turn, twin, Moment(verdict.received_at, verdict.id), "merged")
     state = DOUBT if verdict.verdict == "in_doubt" else KEPT
     found = _reserved(turn, key)
     if found is None:
@@ -188,10 +207,22 @@ def _free(turn: Turn, verdict: Decision) -> None:
     pending = person.pending.get(key)
     if pending is None or pending.attempt != verdict.attempt or pending.due_at is not None:
         return
+    moment = Moment(verdict.received_at, verdict.id)
     if final:
         del person.pending[key]
+    elif verdict.verdict == "late" and len(_twins(turn, pending)) > 1:
+        del person.pending[key]
+        turn.tell(pending.run, "skipped", moment, "merged", step=pending.step, intent=key, attempt=pending.attempt)
     elif verdict.verdict == "late":
-        again(turn, key, replace(pending, attempt=pending.attempt + 1), Moment(verdict.received_at, verdict.id))
+        again(turn, key, replace(pending, attempt=pending.attempt + 1), moment)
+    else:
+        person.pending[key] = replace(pending, until=0)  # held: the slot was given back
+
+
+def _twins(turn: Turn, pending: Pending) -> list[str]:
+    """The intents of this letter: two people who are one now may have been sent it by two keys."""
+    run = replace(pending.run, occurrence=pending.joined or pending.run.occurrence)
+    return [key for key, other in turn.person.pending.items() if other.step == pending.step and other.of(run)]
 
 
 def _reserved(turn: Turn, key: str) -> Reservation | None:

@@ -18,6 +18,7 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     occurrence: id of the fact or membership that started it; trigger_at: when that occurred; started_at: when it came here.
     step "": the entry itself, which waits for the answer about the audience. since: when the step was reached; due_at: its timer;
     waits: the fact that the segmenter must have passed first. taken: steps so far; done: send steps whose intent went out.
+    held: its send waits for an earlier one of the run, at the latest until due_at.
     """
 
     journey: str
@@ -33,6 +34,7 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     taken: int = 0
     done: tuple[str, ...] = ()
     data: dict[str, Any] = {}
+    held: bool = False
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
@@ -52,13 +54,24 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):
-    """An intent that may come back: what is needed to decide it again. due_at: it came back late and was deferred until then."""
+    """An intent that may come back: what is needed to decide it again.
+
+    due_at: it came back late and was deferred until then; held: for an earlier one of its run. until: the end of the slot in which
+    the sender has it. joined: occurrence of the run that took its own one in when two people became one.
+    """
 
     run: Run
     step: str
     first_try: int
     attempt: int = 0
     due_at: int | None = None
+    until: int = 0
+    held: bool = False
+    joined: str = ""
+
+    def of(self, run: Run) -> bool:
+        """Is it a letter of this run?"""
+        return (self.run.journey, self.joined or self.run.occurrence) == (run.journey, run.occurrence)
 
 
 class Timer(NamedTuple):

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from services.orchestrator.domain.state import Pending, Run
+from services.orchestrator.domain.state import KEPT, Pending, Reservation, Run
 from tests.orchestrator.world import DAY, HOUR, T0, World, journey, rule, send, wait
 
 NIGHT = rule(quiet_hours={"from": "21:00", "to": "09:00"})
@@ -231,3 +231,6 @@ def test_states_of_before_are_read_and_hold_until_they_are_heard_of():
     before = msgspec.msgpack.encode([msgspec.to_builtins(run)[:-1], "one", T0, 0, None])
     old = msgspec.msgpack.decode(before, type=Pending)
     assert (old.run, old.until, old.held, old.joined) == (run, 0, False, "")
+    with_its_day = msgspec.msgpack.encode(["key", 1, "mass", "shop", T0, T0 + HOUR, T0 // DAY, KEPT])
+    kept = msgspec.msgpack.decode(with_its_day, type=Reservation)
+    assert (kept.until, kept.state) == (T0 + HOUR, KEPT)

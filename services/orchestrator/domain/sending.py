@@ -125,7 +125,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
     day = zone.day(now)
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
-        made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after, day)
+        made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after)
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
     turn.emit(
@@ -187,9 +187,9 @@ def _keep(turn: Turn, verdict: Decision) -> None:
         # It was given back as late or held and went all the same: it is counted, on the day on which it went.
         step = _step(turn, held) if held else None
         if held and step and step.message_class != "service":
-            at, brand = verdict.received_at, held.run.brand
-            day = turn.zone(brand).day(at)
-            person.reservations.append(Reservation(key, verdict.attempt, step.message_class, brand, at, at, day, state))
+            at = verdict.received_at
+            made = Reservation(key, verdict.attempt, step.message_class, held.run.brand, at, at, state=state)
+            person.reservations.append(made)
         return
     if found.state == OPEN:
         went = max(found.at, min(verdict.received_at, found.until))

@@ -38,9 +38,10 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
-    """A place in the caps, taken for one intent. day: his local day (days since 1970), for which the slot was made.
+    """A place in the caps, taken for one intent.
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
+    unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
     """
 
     intent: str
@@ -49,7 +50,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     brand: str
     at: int
     until: int
-    day: int
+    unused: int = 0
     state: int = OPEN
 
 

@@ -1,6 +1,7 @@
 """May it be sent, and what follows from a provider's answer. Pure."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -17,6 +18,7 @@ WITHDRAWS = frozenset(("Consent Withdrawn", "Email Unsubscribed", "Unsubscribed"
 CONSENT_EVENTS = GRANTS | WITHDRAWS
 
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
+SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
 RANK = {"service": 0, "triggered": 1, "mass": 2}
@@ -48,13 +50,22 @@ class Contact(msgspec.Struct, array_like=True):
     """What the sender knows of a person.
 
     addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; consents: "brand|channel|topic" ->
-    (at ms, granted); unreachable: channel -> reason, after a permanent failure of the address.
+    (at ms, granted); suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
+    SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. unreachable: what
+    states of before had in its place, one (address hash, reason) for each channel.
     """
 
     addresses: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     attributes: dict[str, tuple[int, Any]] = msgspec.field(default_factory=dict)
     consents: dict[str, tuple[int, bool]] = msgspec.field(default_factory=dict)
     unreachable: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    suppressed: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read a state of before."""
+        while self.unreachable:
+            channel, (hashed, reason) = self.unreachable.popitem()
+            self.suppressed[f"{channel}|{hashed}"] = (0, reason)
 
 
 def learn(contact: Contact, fact: Fact) -> bool:
@@ -111,7 +122,26 @@ def fold(winner: Contact, loser: Contact) -> None:
     for key, word in loser.consents.items():
         mine = winner.consents.get(key)
         winner.consents[key] = word if mine is None else min(mine, word, key=lambda w: (w[1], -w[0]))
-    winner.unreachable = {**loser.unreachable, **winner.unreachable}
+    for refused, why in loser.suppressed.items():
+        winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
+    _bound(winner)
+
+
+def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:
+    """Never this address on this channel again."""
+    contact.suppressed[f"{channel}|{address_hash(address)}"] = (at, reason)
+    _bound(contact)
+
+
+def _bound(contact: Contact) -> None:
+    """Keep the newest of each channel."""
+    newest = sorted(contact.suppressed.items(), key=lambda pair: (pair[1][0], pair[0]), reverse=True)
+    seen: Counter[str] = Counter()
+    for refused, _ in newest:
+        channel = refused.partition("|")[0]
+        seen[channel] += 1
+        if seen[channel] > SUPPRESSED:
+            del contact.suppressed[refused]
 
 
 def address_of(contact: Contact, channel: str) -> str | None:
@@ -124,9 +154,9 @@ def forbids(contact: Contact, intent: Intent, consent_age_ms: int) -> str | None
     address = address_of(contact, intent.channel)
     if address is None:
         return "no_address"
-    bad = contact.unreachable.get(intent.channel)
-    if bad and bad[0] == address_hash(address):
-        return f"suppressed:{bad[1]}"
+    refused = contact.suppressed.get(f"{intent.channel}|{address_hash(address)}")
+    if refused is not None:
+        return f"suppressed:{refused[1]}"
     if intent.message_class == "service":
         return None
     if consent_age_ms > STALE_MS:

@@ -60,7 +60,7 @@ def record_of(intent: Intent, person: str, after: Next, result: Result, links: b
 
 async def write(connection: Connection, settings: Settings, owner: int, now: int, group: Sequence[Record]) -> set[str]:
     """Write a group. Returns the ids whose rows were still ours to end; the others changed nothing."""
-    await _suppress(connection, settings, [r for r in group if r.suppress])
+    await _suppress(connection, settings, now, [r for r in group if r.suppress])
     rows = [
         Ended(r.intent.id, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.links, r.repeat)
         for r in group
@@ -78,7 +78,7 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     return ended
 
 
-async def _suppress(connection: Connection, settings: Settings, records: Sequence[Record]) -> None:
+async def _suppress(connection: Connection, settings: Settings, now: int, records: Sequence[Record]) -> None:
     if not records:
         return
     crowd = await people.load(connection, {r.person for r in records})
@@ -87,7 +87,7 @@ async def _suppress(connection: Connection, settings: Settings, records: Sequenc
         person = crowd.canonical(record.person)
         state = crowd.state(person)
         contact = desk.setdefault(person, _decode(state) if state else Contact())
-        contact.unreachable[record.intent.channel] = (domain.address_hash(record.address), record.suppress)
+        domain.suppress(contact, record.intent.channel, record.address, record.suppress, now)
     saved = [Saved(p, partition_of(p, settings.partitions), _encode(c), None) for p, c in desk.items()]
     await crowd.save(connection, saved)
 

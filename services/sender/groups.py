@@ -5,9 +5,10 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from runtime.db import TRANSIENT
+from runtime.db import TRANSIENT, Again
 
 T = TypeVar("T")
+PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
 
 
 def _at_once() -> float:
@@ -17,7 +18,8 @@ def _at_once() -> float:
 class Group(Generic[T]):
     """`add` returns when the group that held the entry is committed. The flush writes a group and answers an outcome for each.
 
-    gather: how long (s) a first entry waits for company, asked each time. Passing trouble of the database is waited out: the group is written again. Any other error goes to all callers of the group.
+    gather: how long (s) a first entry waits for company, asked each time. Passing trouble of the database is waited out, and so is a
+    merge of a person at hand: the group is written again. Any other error goes to all callers of the group.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Group(Generic[T]):
         while True:
             try:
                 outcomes = await self._flush([entry for entry, _ in group])
-            except TRANSIENT:
+            except PASSING:
                 await asyncio.sleep(delay)
                 delay = min(5.0, delay * 2)
                 continue

@@ -37,14 +37,17 @@ def decode_message(record: Record) -> Intent:
 
 
 class Handler:
-    """Handles batches; the intents claimed by the last one are handed to `delivery` after its commit."""
+    """Handles batches; the intents that they claim are handed to `delivery` after the commit.
+
+    They are kept until then whatever becomes of the batch: one whose commit was not heard of stands, and its rows are ours. A job
+    without a row of ours starts nothing.
+    """
 
     def __init__(self, delivery: Delivery, partitions: int) -> None:
         self._delivery, self._partitions = delivery, partitions
-        self._claimed: list[Job] = []
+        self._claimed: dict[str, Job] = {}
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        self._claimed = []
         news = [item for item in items if isinstance(item.value, Fact)]
         if news:
             await self._learn(tx, [item.value for item in news])
@@ -52,8 +55,8 @@ class Handler:
         return await self._claim(tx, intents) if intents else []
 
     async def committed(self) -> None:
-        claimed, self._claimed = self._claimed, []
-        for job in claimed:
+        claimed, self._claimed = self._claimed, {}
+        for job in claimed.values():
             self._delivery.put(job)
 
     async def _learn(self, tx: Tx, news: Sequence[Fact]) -> None:
@@ -87,7 +90,7 @@ class Handler:
         claimed, refused = await store.claim(tx.connection, [c for _, c in claims.values()], self._delivery.owner)
         for id_, (item, claim) in claims.items():
             if id_ in claimed:
-                self._claimed.append(Job(item.value, claim.profile, claim.address_key, since=wall_ms()))
+                self._claimed[id_] = Job(item.value, claim.profile, claim.address_key, since=wall_ms())
             elif id_ in refused:
                 told.append((item, "same_address"))
         order = {id(item): n for n, item in enumerate(items)}
@@ -129,5 +132,6 @@ class Doubts:
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
         rows = await tx.connection.fetch(store.AGED, tx.now, tx.now - domain.DOUBT_MS, limit)
         at = ats[min(ats)]
-        emits = [verdict_emit(decode_intent(row["intent"]), "unknown", "in_doubt:72h", tx.now, at) for row in rows]
+        intents = sorted((decode_intent(row["intent"]) for row in rows), key=lambda i: i.id)
+        emits = [verdict_emit(intent, "unknown", "in_doubt:72h", tx.now, at) for intent in intents]
         return Fired(emits, len(rows), tx.now if rows else 0)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from runtime import people
 from runtime.clock import Clock
-from runtime.db import TRANSIENT, Database
+from runtime.db import TRANSIENT, Again, Database
 from runtime.kafka import SendFailed
 from runtime.people import Saved
 from runtime.publisher import Full, Outgoing, Publisher
@@ -92,7 +92,8 @@ class Public:
             return _page(request, 4, 404)
         _link, row, intent = found
         now = (await self._clock.now())[0]
-        await self._forbid(row["profile"], intent, now)
+        while not await self._forbid(row["profile"], intent, now):
+            continue
         try:
             more = {"channel": intent.channel, "topic": "*"}
             await self._publish(intent, row["profile"], "Email Unsubscribed", "unsubscribe", more)
@@ -100,15 +101,20 @@ class Public:
             return JSONResponse({"title": "try again", "status": 503}, status_code=503, headers={"Retry-After": "5"})
         return _page(request, 3, 200)
 
-    async def _forbid(self, person: str, intent: Intent, now: int) -> None:
-        async with self._db.transaction() as connection:
-            crowd = await people.load(connection, [person])
-            canonical = crowd.canonical(person)
-            state = crowd.state(canonical)
-            contact = _decode(state) if state else Contact()
-            domain.withdraw(contact, intent.brand, intent.channel, "*", now)
-            await crowd.save(connection, [Saved(canonical, partition_of(canonical, self._partitions), _encode(contact), None)])
-            await connection.execute(store.TOUCH, [canonical])
+    async def _forbid(self, person: str, intent: Intent, now: int) -> bool:
+        """False when a merge came between: to be done again."""
+        try:
+            async with self._db.transaction() as connection:
+                crowd = await people.load(connection, [person])
+                canonical = crowd.canonical(person)
+                state = crowd.state(canonical)
+                contact = _decode(state) if state else Contact()
+                domain.withdraw(contact, intent.brand, intent.channel, "*", now)
+                await crowd.save(connection, [Saved(canonical, partition_of(canonical, self._partitions), _encode(contact), None)])
+                await connection.execute(store.TOUCH, [canonical])
+        except Again:
+            return False
+        return True
 
     async def _row(self, request: Request, kind: links.Kind) -> tuple[links.Link, Any, Intent] | None:
         token = request.path_params["token"].removesuffix(".gif")

@@ -23,6 +23,7 @@ from services.sender.groups import Group
 from services.sender.ledger import Record
 from services.sender.letters import Letters
 from services.sender.rates import Rates
+from services.sender.store import Start
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class Delivery:
         if after.pause_ms:
             self._paused[job.intent.channel] = self._now() + after.pause_ms
             log.warning("channel pauses", extra={"channel": job.intent.channel, "why": result.code, "ms": after.pause_ms})
-        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.links, ready.message.address))
+        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.message.address))
         if after.state == "retry":
             self.put(job, after.at)
 
@@ -253,10 +254,14 @@ class Delivery:
             raise NotStarted
 
     async def _still_allowed(self, ready: Ready) -> bool:
+        """Whatever moved about the person is a no: the attempt is looked at anew then, and its own rule says what becomes of it."""
         if self._now() > ready.job.intent.not_after:
             return False
-        async with self._context.db.connection() as connection:
-            row = (await store.contacts(connection, [ready.job.person])).get(ready.job.person)
+        try:
+            async with self._context.db.connection() as connection:
+                row = (await store.contacts(connection, [ready.job.person])).get(ready.job.person)
+        except TRANSIENT:
+            return False  # nobody knows; nothing was called yet, so it may be looked at again
         return row is not None and row["stamp"] == ready.stamp
 
     async def _not_started(self, ready: Ready) -> None:
@@ -270,8 +275,12 @@ class Delivery:
             )  # nothing was called: look again, and say the rule that forbids
             self.put(job)
             return
-        async with self._context.db.connection() as connection:
-            row = await connection.fetchrow("SELECT owner, state FROM attempt WHERE id = $1", job.intent.id)
+        try:
+            async with self._context.db.connection() as connection:
+                row = await connection.fetchrow("SELECT owner, state FROM attempt WHERE id = $1", job.intent.id)
+        except TRANSIENT:
+            self.put(job)  # if it is not ours any more, its next start will say so
+            return
         if row and row["owner"] == self.owner and row["state"] == "taken":
             self.put(job)  # something was forbidden since we looked: look again
 
@@ -282,13 +291,13 @@ class Delivery:
 
     async def _commit_starts(self, group: Sequence[Ready]) -> Sequence[bool]:
         async with self._context.db.transaction() as connection:
-            starts = [(r.job.intent.id, r.job.person, r.stamp, r.token) for r in group]
+            starts = [Start(r.job.intent.id, r.job.person, r.stamp, r.token, r.job.intent.attempt, r.links) for r in group]
             for ready in group:
                 ready.flushes += 1
             started = await store.start(connection, self.owner, self._now(), starts)
             self._context.failpoint("start_before_commit")
         self._context.failpoint("start_after_commit")
-        return [ready.job.intent.id in started for ready in group]
+        return [ready.token in started for ready in group]
 
     async def _commit_records(self, group: Sequence[Record]) -> Sequence[bool]:
         if self._context.clock.state.driven:

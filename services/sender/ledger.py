@@ -36,13 +36,12 @@ class Record(NamedTuple):
     next_at: int = 0
     code: str = ""
     provider_id: str | None = None
-    links: bytes | None = None
     repeat: bool = False
     suppress: str = ""
     address: str = ""
 
 
-def record_of(intent: Intent, person: str, after: Next, result: Result, links: bytes | None, address: str) -> Record:
+def record_of(intent: Intent, person: str, after: Next, result: Result, address: str) -> Record:
     return Record(
         intent,
         person,
@@ -51,7 +50,6 @@ def record_of(intent: Intent, person: str, after: Next, result: Result, links: b
         after.at,
         result.code,
         result.provider_id,
-        links,
         after.repeat,
         after.suppress,
         address,
@@ -59,10 +57,14 @@ def record_of(intent: Intent, person: str, after: Next, result: Result, links: b
 
 
 async def write(connection: Connection, settings: Settings, owner: int, now: int, group: Sequence[Record]) -> set[str]:
-    """Write a group. Returns the ids whose rows were still ours to end; the others changed nothing."""
+    """Write a group. Returns the ids whose rows were still ours to end; the others changed nothing.
+
+    An attempt ends once: of two records of it (clicks that come together reconcile it twice) the first one counts.
+    """
+    group = list({r.intent.id: r for r in reversed(group)}.values())[::-1]
     await _suppress(connection, settings, now, [r for r in group if r.suppress])
     rows = [
-        Ended(r.intent.id, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.links, r.repeat)
+        Ended(r.intent.id, r.intent.attempt, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.repeat)
         for r in group
     ]
     ended = await store.finish(connection, owner, now, rows)

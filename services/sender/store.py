@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runtime.db import Connection
+import asyncpg
+
+from runtime.db import Again, Connection
 
 CLAIM = """
 INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at)
@@ -22,21 +24,33 @@ WHERE a.id = u.id AND a.state IN ('late', 'held') AND a.attempt < u.attempt
 RETURNING a.id::text AS id
 """
 KNOWN = "SELECT id::text AS id FROM attempt WHERE id = ANY($1::uuid[])"
-# The token knows a start again whose commit was not heard of: it stands, and its call has not begun.
+# Its new address has got this message under another key: it is over, at this attempt.
+TWICE = """
+UPDATE attempt a SET state = 'skipped', attempt = u.attempt, finished_at = u.at
+FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::bigint[]) AS u (id, attempt, address_key, at)
+WHERE a.id = u.id AND a.state IN ('late', 'held') AND a.attempt < u.attempt
+      AND EXISTS (SELECT FROM attempt b WHERE b.address_key = u.address_key AND b.id <> a.id)
+RETURNING a.id::text AS id
+"""
+# The token knows a start again whose commit was not heard of: it stands, and its call has not begun. Of two starts of one intent it
+# says which one it was. The links are kept before the call: a letter whose outcome nobody wrote down is clicked in all the same.
 START = """
-UPDATE attempt a SET state = 'started', started_at = $3::bigint, tries = tries + (a.state = 'taken')::int, code = u.token
-FROM unnest($1::uuid[], $4::uuid[], $5::bigint[], $6::text[]) AS u (id, person, stamp, token) LEFT JOIN person p ON p.id = u.person
-WHERE a.id = u.id AND a.owner = $2 AND (
+UPDATE attempt a SET state = 'started', started_at = $3::bigint, tries = tries + (a.state = 'taken')::int, code = u.token,
+       links = coalesce(u.links, a.links)
+FROM unnest($1::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::smallint[], $8::bytea[])
+    AS u (id, person, stamp, token, attempt, links) LEFT JOIN person p ON p.id = u.person
+WHERE a.id = u.id AND a.owner = $2 AND a.attempt = u.attempt AND (
     (a.state = 'taken' AND coalesce(p.stamp, 0) = u.stamp AND p.merged_into IS NULL) OR (a.state = 'started' AND a.code = u.token)
-) RETURNING a.id::text AS id
+) RETURNING a.code AS token
 """
 FINISH = """
 UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
-       links = coalesce(u.links, a.links), finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7::bigint END, repeats = a.repeats + u.repeat,
+       finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7::bigint END, repeats = a.repeats + u.repeat,
        owner = CASE WHEN u.state = 'taken' THEN $8::int END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $9::int[])
-    AS u (id, state, code, provider_id, next_at, links, repeat)
-WHERE a.id = u.id AND (a.owner = $8::int OR a.state = 'in_doubt') AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $9::int[])
+    AS u (id, state, code, provider_id, next_at, attempt, repeat)
+WHERE a.id = u.id AND a.attempt = u.attempt AND (a.owner = $8::int OR a.state = 'in_doubt')
+      AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
 """
 OWNERS = "SELECT DISTINCT owner FROM attempt WHERE state IN ('taken', 'started') AND owner <> $1"
 ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
@@ -80,19 +94,30 @@ class Claim(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What became of an attempt. state taken: to be tried again at next_at."""
+    """What became of an attempt (the row may stand at a later one by now). state taken: to be tried again at next_at."""
 
     id: str
+    attempt: int
     state: str
     code: str = ""
     provider_id: str | None = None
     next_at: int = 0
-    links: bytes | None = None
     repeat: bool = False
 
 
+class Start(NamedTuple):
+    """An attempt that is to begin: stamp of the person that was checked, token of this start, packed click targets."""
+
+    id: str
+    person: str
+    stamp: int
+    token: str
+    attempt: int
+    links: bytes | None
+
+
 async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> tuple[set[str], set[str]]:
-    """Insert what is new. Returns (claimed by us now, refused because another message has gone to that address)."""
+    """Insert what is new, take again what came back. Returns (claimed by us now, refused: the address has this message already)."""
     if not claims:
         return set(), set()
     columns = list(zip(*claims, strict=True))
@@ -104,22 +129,33 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
     known = {row["id"] for row in await connection.fetch(KNOWN, [c.id for c in left])}
     again = [c for c in left if c.id in known and c.attempt > 0]
     if again:
-        by_column = [
-            list(column) for column in zip(*((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again), strict=True)
-        ]
-        rows = await connection.fetch(RECLAIM, *by_column[:3], owner, *by_column[3:])
-        claimed |= {row["id"] for row in rows}
-    return claimed, {c.id for c in left if c.id not in known}
+        claimed |= await _reclaim(connection, list({c.address_key: c for c in reversed(again)}.values()), owner)
+    return claimed, {c.id for c in left if c.id not in known} | await _twice(connection, again)
 
 
-async def start(connection: Connection, owner: int, now: int, starts: Sequence[tuple[str, str, int, str]]) -> set[str]:
-    """Mark attempts as started: (id, person, the stamp that was checked, token of this start).
+async def _reclaim(connection: Connection, again: Sequence[Claim], owner: int) -> set[str]:
+    """Take again what came back, one for each address."""
+    rows = ((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again)
+    ids, attempts, intents, *rest = (list(column) for column in zip(*rows, strict=True))
+    try:
+        taken = await connection.fetch(RECLAIM, ids, attempts, intents, owner, *rest)
+    except asyncpg.UniqueViolationError as error:
+        raise Again("another process took the message for that address") from error
+    return {row["id"] for row in taken}
 
-    Not among the answer: somebody forbade or took it.
-    """
-    ids, people, stamps, tokens = (list(column) for column in zip(*starts, strict=True))
-    rows = await connection.fetch(START, ids, owner, now, people, stamps, tokens)
-    return {row["id"] for row in rows}
+
+async def _twice(connection: Connection, again: Sequence[Claim]) -> set[str]:
+    if not again:
+        return set()
+    columns = ([c.id for c in again], [c.attempt for c in again], [c.address_key for c in again], [c.received_at for c in again])
+    return {row["id"] for row in await connection.fetch(TWICE, *columns)}
+
+
+async def start(connection: Connection, owner: int, now: int, starts: Sequence[Start]) -> set[str]:
+    """Mark attempts as started. Answers the tokens of those that were; of the others somebody forbade or took the attempt."""
+    ids, *columns = (list(column) for column in zip(*starts, strict=True))
+    rows = await connection.fetch(START, ids, owner, now, *columns)
+    return {row["token"] for row in rows}
 
 
 async def finish(connection: Connection, owner: int, now: int, ended: Sequence[Ended]) -> set[str]:
@@ -130,7 +166,7 @@ async def finish(connection: Connection, owner: int, now: int, ended: Sequence[E
         [e.code for e in ended],
         [e.provider_id for e in ended],
         [e.next_at for e in ended],
-        [e.links for e in ended],
+        [e.attempt for e in ended],
         now,
         owner,
         [int(e.repeat) for e in ended],

@@ -1,6 +1,7 @@
 """The pump goes on: whatever comes in while it waits for the database, and when the database goes away."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -61,3 +62,27 @@ async def test_a_database_that_goes_away_costs_no_message(delivery):
     delivery._prepare = prepare
     delivery.put(job("email"))
     await pumped(delivery, lambda: tries == [["email"], ["email"]])
+
+
+@pytest.fixture
+def without_a_database(delivery):
+    """From now on the database answers nothing."""
+
+    @asynccontextmanager
+    async def gone():
+        raise ConnectionError("the server closed the connection")
+        yield
+
+    delivery._context.db = SimpleNamespace(connection=gone)
+    return delivery
+
+
+async def test_a_start_that_cannot_be_checked_again_does_not_call_and_stops_nothing(without_a_database):
+    late = Job(SimpleNamespace(channel="email", message_class="service", not_after=5), "person", b"")
+    assert await without_a_database._still_allowed(SimpleNamespace(job=late, stamp=0)) is False
+
+
+async def test_a_job_that_did_not_start_is_kept_when_nobody_can_say_whose_it_is(without_a_database):
+    one = Job(SimpleNamespace(id="i", channel="email", message_class="service"), "person", b"")
+    await without_a_database._not_started(SimpleNamespace(job=one, forbidden=""))
+    assert without_a_database.waiting() == 1

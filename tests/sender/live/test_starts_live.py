@@ -23,30 +23,67 @@ def merged(at: int):
     return fact("merged", at=at, type=PROFILE_MERGED, event="", profile=person(2), properties=pair)
 
 
+def another_no(at: int):
+    """To a topic that the letter is not about."""
+    about = {"channel": "email", "topic": "weekly"}
+    return fact("no", at=at + 1, event="Consent Withdrawn", profile=person(1), properties=about)
+
+
+NEWS = {"merged": (merged, "merged_into IS NOT NULL"), "another no": (another_no, "stamp > 0")}
+
+
+@pytest.fixture
+def disturb(config, monkeypatch):  # noqa: F811
+    """The first start is committed, then something happens to the person, and the process does not go on at once."""
+
+    def prepare(how: str, meanwhile: str) -> None:
+        commit, first = Delivery._commit_starts, [True]
+
+        async def disturbed(self, group):
+            outcome = await commit(self, group)
+            if first and first.pop():
+                if meanwhile in NEWS:
+                    news, seen = NEWS[meanwhile]
+                    await put(config, [news(wall_ms())], documents=False)
+                    await until(lambda: rows(self._context, f"SELECT FROM person WHERE {seen}"))
+                if how == "unheard":
+                    raise ConnectionError
+                await asyncio.sleep(0.6)
+            return outcome
+
+        monkeypatch.setattr(Delivery, "_commit_starts", disturbed)
+
+    return prepare
+
+
 @pytest.mark.parametrize("how", ["unheard", "slow"])
-@pytest.mark.parametrize("meanwhile", ["nothing", "merged"])
-async def test_a_start_that_takes_long_still_leads_to_one_call(config, smtp, monkeypatch, how, meanwhile):  # noqa: F811
+@pytest.mark.parametrize("meanwhile", ["nothing", *NEWS])
+async def test_a_start_that_takes_long_still_leads_to_one_call(config, smtp, disturb, how, meanwhile):  # noqa: F811
     """unheard: the database ended after the commit, before its answer; slow: the process slept. He may be another one by then."""
-    commit, first, now = Delivery._commit_starts, [True], wall_ms()
-
-    async def disturbed(self, group):
-        outcome = await commit(self, group)
-        if first and first.pop():
-            if meanwhile == "merged":
-                await put(config, [merged(now)], documents=False)
-                await until(lambda: rows(self._context, "SELECT FROM person WHERE merged_into IS NOT NULL"))
-            if how == "unheard":
-                raise ConnectionError
-            await asyncio.sleep(0.6)
-        return outcome
-
-    monkeypatch.setattr(Delivery, "_commit_starts", disturbed)
+    disturb(how, meanwhile)
+    now = wall_ms()
     one, _ = sender(config, smtp)
     async with running(config, one) as (context,):
         await put(config, [*contact(1, "same@example.org", at=now), *contact(2, "same@example.org", at=now)], [intent(1, at=now)])
         await until(lambda: closed(context))
         assert await states(context) == {"accepted": 1}
     assert len(smtp.record.accepted) == 1
+
+
+async def test_a_merge_that_brings_another_address_sends_a_started_one_back_and_skips_nothing(config, smtp, disturb):  # noqa: F811
+    disturb("slow", "merged")
+    now = wall_ms()
+    one, _ = sender(config, smtp)
+    async with running(config, one) as (context,):
+        await put(config, [*contact(2, "new@example.org", at=now + 1), *contact(1, "old@example.org", at=now)], [intent(1, at=now)])
+        await until(lambda: stands(context, "late"))
+        await put(config, [], [intent(1, at=now, attempt=1)], documents=False)  # the orchestrator decides it again
+        await until(lambda: accepted(context))
+    assert [(d["verdict"], d.get("rule", "")) for d in await read(config, "decisions")] == [
+        ("late", "address_changed"),
+        ("accepted", ""),
+    ]
+    assert [entry["to"] for entry in smtp.record.accepted] == [["new@example.org"]]
 
 
 class Slow(smtp_server.Dialogue):

@@ -62,7 +62,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fact. Times are UTC in integer milliseconds. `identifiers` are "kind:value" texts, strongest first.
 
     attributes: what the fact says of the person (Segment's traits); properties: of the event; money in both is
-    `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. `profile`, `bucketing_id`, `bucketed_at` are added by profile.
+    `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
+    being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile.
     cause: id of the fact, merge or launch that this one follows from.
     """
 

@@ -12,6 +12,7 @@ from runtime.kafka import Record
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, Lane, decode, encode, extend
 from schemas.identifiers import normalise
 from schemas.ids import derive
+from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
 from services.profile import domain, store
 from services.profile.domain import Profile
@@ -25,14 +26,17 @@ _LONG = b"0" * 19  # perhaps a number beyond 64 bits
 
 def decode_raw(record: Record) -> Fact:
     """A fact of `facts.raw`, which others may write too: what the rest relies on is checked here. Raises ValueError."""
-    fact = decode(record.value or b"")
+    raw = record.value or b""
+    if (field := too_deep(raw)) is not None:
+        raise ValueError(f"{field[:60]}: nested deeper than {MAX_DEPTH} levels, send a flatter fact")
+    fact = decode(raw)
     if not _UUID.fullmatch(fact.id):
         raise ValueError(f"id: a uuid in lower case is wanted, e.g. uuid5 of source and messageId; got {fact.id[:60]!r}")
     if fact.type.startswith("profile.") or fact.profile is not None:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
-    if _LONG in (record.value or b"").translate(_DIGITS_TO_ZERO):
+    if _LONG in raw.translate(_DIGITS_TO_ZERO):
         _refuse_long(fact)
     return fact
 

@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 
 from runtime.settings import Settings
+from schemas.facts import encode, extend
+from schemas.nesting import MAX_DEPTH
 from services.profile.__main__ import service
 from tests.support.live import T0, fact, publish, read, rows, running, until
 
@@ -165,8 +167,6 @@ async def test_poison_put_straight_into_the_topic_is_buried_and_its_neighbours_g
 
 async def test_unknown_fields_of_a_later_version_are_passed_on(config):
     raw = fact("1", "user_id:1")
-    from schemas.facts import encode, extend
-
     await publish(config, [extend(encode(raw), b'"later":{"x":[1]}')], key="k")
     async with running(config, service()) as (context,):
         await handled(context, 1)
@@ -211,3 +211,27 @@ async def test_a_number_that_no_state_can_hold_is_undecodable_and_the_rest_goes_
         (buried,) = await rows(context, "SELECT reason, detail FROM dead_letter")
     assert buried["reason"] == "undecodable" and "64 bits" in buried["detail"]
     assert [f["properties"] for f in await read(config, "facts") if f["type"] == "track"] == [{"n": 2**62}]
+
+
+async def test_what_no_reader_bears_is_undecodable_by_its_field_and_the_rest_goes_on(config):
+    deep = b"[" * 900 + b"1" + b"]" * 900
+    one = encode(fact("1", "user_id:a"))
+    bad = [extend(one, b'"properties":{"a":%b}' % deep), extend(one, b'"later":%b' % deep)]
+    await publish(config, [*bad, fact("2", "user_id:a", properties=nested(MAX_DEPTH))], key="one partition")
+    async with running(config, service()) as (context,):
+        await handled(context, 3)
+        buried = await rows(context, "SELECT reason, detail FROM dead_letter ORDER BY id")
+    assert [row["reason"] for row in buried] == ["undecodable"] * 2
+    assert [row["detail"].split(",")[0] for row in buried] == [
+        "properties: nested deeper than 32 levels",
+        "later: nested deeper than 32 levels",
+    ]
+    assert [f["id"] for f in await read(config, "facts") if f["type"] == "track"] == [fact("2").id]
+
+
+def nested(levels: int) -> dict[str, object]:
+    """An object of so many levels."""
+    found: dict[str, object] = {"n": 1}
+    for _ in range(levels - 1):
+        found = {"a": found}
+    return found

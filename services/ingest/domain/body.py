@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.nesting import MAX_DEPTH, TOKEN
+
 from .values import Malformed, Refusal
 
 MAX_BODY = 512_000  # 500 KB, after decompression
 MAX_EVENTS = 2_500
 MAX_EVENT = 32 * 1_024
 MAX_SHARED = 8 * 1_024  # a batch's context: it is copied into each event, so it may not be large
-MAX_DEPTH = 32
 MAX_FIELDS = 1_000  # of one object
 
 _KEPT_DEPTH = MAX_DEPTH + 8  # deeper nesting is cut off there; it is refused for its depth afterwards
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUL = rb"\u0000"
@@ -91,7 +91,7 @@ def _without_bad_text(body: bytes) -> bytes:
 def _without_depth(body: bytes) -> bytes:
     """Everything nested deeper than we read becomes null."""
     parts, depth, kept_to = [], 0, 0
-    for found in _TOKEN.finditer(body):
+    for found in TOKEN.finditer(body):
         mark = found[0]
         if mark in (b"[", b"{"):
             depth += 1
@@ -113,22 +113,26 @@ def read_shared(raw: msgspec.Raw, path: str) -> dict[str, Any]:
     try:
         if len(data) > MAX_SHARED:
             raise Refusal("", "context_too_large", "It is larger than 8 KB.", "send it with the events that need it")
-        return read(data, _object)
+        return read(data, _object, level=2)  # where it stands in each event
     except Refusal as refusal:
         fault = refusal.fault
         raise Malformed(".".join(filter(None, (path, fault.path))), fault.code, fault.message, fault.mend) from refusal
 
 
-def read(data: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
-    """One event in the shape of the decoder. Refuses what is too large, too deep, too wide or no storable text."""
+def read(data: bytes, decoder: msgspec.json.Decoder[Shape], level: int = 1) -> Shape:
+    """One event in the shape of the decoder. Refuses what is too large, too deep, too wide or no storable text.
+
+    level: of nesting at which it stands. An event has MAX_DEPTH with itself, so that each field of the fact has no more, though
+    money and `integrations` come to stand one deeper there.
+    """
     if len(data) > MAX_EVENT:
         raise Refusal("", "event_too_large", "The event is larger than 32 KB.", "send less; put files elsewhere")
     if _suspicious(data):
-        _find_fault(data)
+        _find_fault(data, level)
     try:
         return decoder.decode(data)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-        _find_fault(data)
+        _find_fault(data, level)
         raise Refusal("", "wrong_type", "It is not an object.", "send an object") from error
 
 
@@ -137,24 +141,24 @@ def _suspicious(data: bytes) -> bool:
     return (
         _NUL in data
         or _LONG in data.translate(_DIGITS_TO_ZERO)
-        or data.count(b"{") + data.count(b"[") > MAX_DEPTH
+        or data.count(b"{") + data.count(b"[") >= MAX_DEPTH
         or (len(data) > 5 * MAX_FIELDS and data.count(b":") > MAX_FIELDS)
     )
 
 
-def _find_fault(data: bytes) -> None:
+def _find_fault(data: bytes, level: int) -> None:
     """The slow, complete look at an event that looks suspicious or that the decoder refused without saying where."""
     text = _without_depth(data).decode("utf-8", "surrogateescape")
     try:
         value = json.loads(text, parse_int=_whole, parse_float=_fraction)
     except ValueError as error:
         raise Refusal("", "json_broken", "The event is not well-formed JSON.", "send well-formed JSON") from error
-    _inspect(value, "", 1)
+    _inspect(value, "", level)
 
 
 def _inspect(value: Any, path: str, depth: int) -> None:
     if depth > MAX_DEPTH and type(value) in (dict, list):
-        raise Refusal(path, "nesting_too_deep", "It is nested deeper than 32 levels.", "send a flatter event")
+        raise Refusal(path, "nesting_too_deep", f"It is nested deeper than {MAX_DEPTH} levels.", "send a flatter event")
     if type(value) is dict:
         if len(value) > MAX_FIELDS:
             raise Refusal(path, "too_many_fields", "It has more than 1,000 fields.", "send a list, or fewer fields")

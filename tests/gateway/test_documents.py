@@ -118,7 +118,10 @@ WRONG = {
         {"caps": [{"name": "c", "class": "service", "most": 0}]},
         {("caps.0.class", "literal_error"), ("caps.0.most", "greater_than_equal")},
     ),
-    "brands": ({"name": "a\x00b"}, {("name", "nul")}),
+    "brands": (
+        {"from_email": "not an address", "time_zone": "Mars/Phobos", "color": 1},
+        {("from_email", "address"), ("time_zone", "time_zone"), ("name", "missing"), ("color", "extra_forbidden")},
+    ),
 }
 
 
@@ -136,6 +139,7 @@ async def test_every_fault_is_named_at_once(site, plural):
         ({"subject": "s"}, {("text", "value")}),
         ({"subject": "s", "text": "{{ a | shout }}"}, {("text", "liquid_filter")}),
         ({"subject": "s", "mjml": "<mjml><mj-bo"}, {("mjml", "mjml_syntax")}),
+        ({"subject": "s", "text": "a\x00b"}, {("text", "nul")}),
         ([], {("", "object")}),
         ("text", {("", "object")}),
     ],

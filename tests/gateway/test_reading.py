@@ -49,6 +49,26 @@ def test_what_is_kept_reads_the_same(kind):
     assert read(one, "k", text_of(document)) == document
 
 
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"from_email": "News@Shop.example", "time_zone": "America/Argentina/Ushuaia"}, []),
+        ({"from_email": "новости@магазин.рф"}, []),
+        ({"from_email": ""}, []),
+        ({"from_email": "news"}, ["from_email"]),
+        ({"from_email": " news@shop.example"}, ["from_email"]),
+        ({"from_email": "Shop <news@shop.example>", "time_zone": "Mars/Phobos"}, ["from_email", "time_zone"]),
+        ({"from_email": "news@shop.example\nBcc: x@y.example"}, ["from_email"]),
+        ({"time_zone": "Europe"}, ["time_zone"]),
+        ({"time_zone": "../Europe/London"}, ["time_zone"]),
+        ({"time_zone": ""}, ["time_zone"]),
+        ({"time_zone": None, "from_email": 1}, ["time_zone", "from_email"]),
+    ],
+)
+def test_where_letters_of_a_brand_come_from_and_when_its_day_begins(body, paths):
+    assert [fault.path for fault in faults_of("brand", {"name": "B", **body}) or ()] == paths
+
+
 def asks(**edges: str) -> dict:
     return {
         ("segment", key): Standing(1, None, frozenset(f"segment:{one}" for one in targets.split()))

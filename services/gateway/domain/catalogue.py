@@ -137,6 +137,8 @@ FAULTS: dict[str, Text] = {
         "ключ: от 1 до 63 знаков a-z, 0-9, `.`, `_`, `-`, первым буква или цифра",
     ),
     "key_mismatch": Text("must be `{key}`, as in the address", "должен быть `{key}`, как в адресе"),
+    "address": Text("an address such as news@shop.example is wanted", "нужен адрес, например news@shop.example"),
+    "time_zone": Text("an IANA time zone such as Europe/London is wanted", "нужен часовой пояс IANA, например Europe/Moscow"),
     "nul": Text("the character NUL is not allowed", "символ NUL недопустим"),
     "time": Text("UTC milliseconds, an ISO time, or null", "миллисекунды UTC, время ISO или null"),
     "identifier": Text(

@@ -12,7 +12,7 @@ from schemas.journeys import Brand, Journey, Rule, dump
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
 from schemas.templates import Template
-from services.gateway.domain import markup
+from services.gateway.domain import brands, markup
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
 
@@ -74,6 +74,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
     faults = list(_key_faults(key, body["key"]))
     if place := _nul(body):
         raise Problem("invalid", [*faults, Fault(place, "nul")])
+    if kind.model is Brand:
+        faults += brands.faults_of(body)
     for path, condition in kind.spots(body):
         try:
             parse(condition)

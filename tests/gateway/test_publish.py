@@ -137,6 +137,27 @@ async def test_a_journey_of_one_brand_cannot_send_what_is_anothers(fresh):
     assert faults_of(await fresh.http.post("/api/journeys/j/publish")) == {("steps.0.template", "other_brand")}
 
 
+async def test_what_is_published_anew_must_fit_whoever_uses_it(fresh):
+    """A journey in force sends this template by e-mail: as a text message, or another brand's, it could not go on."""
+    await fresh.publish("templates", WELCOME)
+    await fresh.publish("journeys", journey("hello"))
+    await fresh.publish("brands", {"key": "school", "name": "School"})
+    for changed, code in (({"channel": "sms"}, "other_channel"), ({"brand": "school"}, "other_brand")):
+        await fresh.http.put("/api/templates/welcome", json={**WELCOME, **changed})
+        told = problem_of(await fresh.http.post("/api/templates/welcome/publish"), 409, "used_otherwise")
+        assert "journey hello, step mail" in told["detail"]
+        assert [(one["path"], one["code"]) for one in told["errors"]] == [("journeys.hello.steps.0.template", code)]
+    assert [one["version"] for one in await records(fresh, "template")] == [1]
+    assert await fresh.publish("templates", {**WELCOME, "subject": "Hello", "brand": "shop"}) == 2
+    by_sms = [{"id": "mail", "template": "welcome", "channel": "sms"}]
+    both = [
+        {"kind": "template", "body": {**WELCOME, "channel": "sms"}},
+        {"kind": "journey", "body": journey("hello", steps=by_sms)},
+    ]
+    problem_of(await fresh.http.post("/api/documents/import", json={"documents": both[:1]}), 409, "used_otherwise")
+    assert (await fresh.http.post("/api/documents/import", json={"documents": both})).status_code == 200
+
+
 async def test_segments_in_a_circle_are_refused(fresh):
     await fresh.http.put("/api/segments/self", json=segment("self", "self"))
     assert faults_of(await fresh.http.post("/api/segments/self/publish")) == {("condition", "cycle")}

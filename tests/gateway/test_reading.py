@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.gateway.domain.kinds import KINDS, key_of, read, text_of
 from services.gateway.domain.problems import Problem
-from services.gateway.domain.references import Standing, check, refs_of, users
+from services.gateway.domain.references import Standing, check, misfits, refs_of, users
 from services.gateway.settings import GatewaySettings
 from tests.gateway.test_documents import DOCUMENTS
 
@@ -96,9 +96,21 @@ def test_a_circle_is_found_exactly_when_there_is_one(edges, data):
 
 def test_who_mentions_a_document():
     world = asks(a="b c", b="c", c="", d="d")
-    assert users("segment", "c", world) == ["segment a", "segment b"]
+    assert users("segment", "c", world) == [("segment", "a"), ("segment", "b")]
     assert users("segment", "d", world) == []
     assert refs_of(segment("x", "a", "b")) == {"segment:a", "segment:b"}
+
+
+def test_what_was_published_anew_must_fit_every_mention_in_force():
+    letter = {("template", "t"): Standing(1, "shop", frozenset(), "email")}
+    steps = [{"id": "a", "template": "t"}, {"id": "b", "template": "t"}, {"id": "c", "template": "u", "channel": "sms"}]
+    chain = {("journey", "j"): read(KINDS["journey"], "j", {"brand": "shop", "trigger": {"event": "E"}, "steps": steps})}
+    assert misfits(set(letter), chain, letter) == []
+    texts = {("template", "t"): Standing(2, "shop", frozenset(), "sms")}
+    found = misfits(set(texts), chain, texts)
+    assert [one.where for one in found] == ["journey j, step a", "journey j, step b"]
+    paths = ["journeys.j.steps.0.template", "journeys.j.steps.1.template"]
+    assert [(one.fault.path, one.fault.code) for one in found] == [(path, "other_channel") for path in paths]
 
 
 def test_addresses_of_services():

@@ -58,6 +58,14 @@ PROBLEMS: dict[str, Entry] = {
         _STATE,
         Text("It is still used by: {by}. Change these first.", "На него ссылаются: {by}. Сначала измените их."),
     ),
+    "used_otherwise": Entry(
+        409,
+        _STATE,
+        Text(
+            "It no longer fits what uses it: {by}. Change these first, or import all of them together.",
+            "Опубликованное больше не сойдётся с ним: {by}. Сначала измените это или импортируйте всё вместе.",
+        ),
+    ),
     "revision_stale": Entry(
         412,
         _STATE,

@@ -1,6 +1,6 @@
 """What documents ask of each other, and whether all of it is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -8,17 +8,18 @@ from pydantic import BaseModel
 from schemas.audience import references as segments_of
 from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send
 from schemas.segments import Segment
-from services.gateway.domain.kinds import brand_of
+from services.gateway.domain.kinds import KINDS, brand_of
 from services.gateway.domain.problems import Fault
 
 
 class Reference(NamedTuple):
-    """One mention of a document by another. channel: what a template is to be for."""
+    """One mention of a document by another. channel: what a template is to be for; step: of a journey, where one mentions it."""
 
     path: str
     kind: str
     key: str
     channel: str = ""
+    step: str = ""
 
 
 class Standing(NamedTuple):
@@ -61,11 +62,12 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
         yield from (Reference("audience", "segment", key) for key in sorted(segments_of(journey.audience)))
     for place, step in enumerate(journey.steps):
         if isinstance(step, Branch):
-            yield from (Reference(f"steps.{place}.if", "segment", key) for key in sorted(segments_of(step.condition)))
+            asked = sorted(segments_of(step.condition))
+            yield from (Reference(f"steps.{place}.if", "segment", key, step=step.id) for key in asked)
         elif isinstance(step, Send):
-            yield Reference(f"steps.{place}.template", "template", step.template, step.channel)
+            yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
-                yield Reference(f"steps.{place}.topic", "topic", step.topic)
+                yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
 
 
 def refs_of(document: BaseModel) -> frozenset[str]:
@@ -75,22 +77,26 @@ def refs_of(document: BaseModel) -> frozenset[str]:
 def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]:
     """What stands in the way of publishing: something mentioned is not published, of another brand or channel, or a circle."""
     own = brand_of(kind, document)
-    faults = []
+    faults: list[Fault] = []
     for one in references(document):
-        found = world.get((one.kind, one.key))
-        params = {"kind": one.kind, "key": one.key}
-        if (one.kind, one.key) == (kind, key):
-            continue  # said as a circle
-        if found is None:
-            faults.append(Fault(one.path, "unknown_reference", params=params))
-        elif one.kind != "brand" and own is not None and found.brand is not None and found.brand != own:
-            faults.append(Fault(one.path, "other_brand", params={**params, "brand": found.brand}))
-        elif one.channel and found.channel != one.channel:
-            faults.append(Fault(one.path, "other_channel", params={**params, "channel": found.channel}))
+        if (one.kind, one.key) != (kind, key):  # that one is said as a circle
+            faults += _misfit(one, own, world)
     through = _circle(f"{kind}:{key}", refs_of(document), world)
     if through:
         faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": ", ".join(through)}))
     return faults
+
+
+def _misfit(one: Reference, own: str | None, world: World) -> Iterator[Fault]:
+    """What is wrong with a mention by a document of the brand `own`."""
+    found = world.get((one.kind, one.key))
+    params = {"kind": one.kind, "key": one.key}
+    if found is None:
+        yield Fault(one.path, "unknown_reference", params=params)
+    elif one.kind != "brand" and own is not None and found.brand is not None and found.brand != own:
+        yield Fault(one.path, "other_brand", params={**params, "brand": found.brand})
+    elif one.channel and found.channel != one.channel:
+        yield Fault(one.path, "other_channel", params={**params, "channel": found.channel})
 
 
 def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
@@ -112,7 +118,29 @@ def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
     return back
 
 
-def users(kind: str, key: str, world: World) -> list[str]:
-    """The documents in force that mention this one, as `journey welcome`."""
+def users(kind: str, key: str, world: World) -> list[tuple[str, str]]:
+    """(kind, key) of the documents in force that mention this one."""
     name = f"{kind}:{key}"
-    return sorted(f"{one[0]} {one[1]}" for one, standing in world.items() if name in standing.refs and one != (kind, key))
+    return sorted(one for one, standing in world.items() if name in standing.refs and one != (kind, key))
+
+
+class Misfit(NamedTuple):
+    """A mention in force that what was published anew no longer fits. where: "journey welcome, step mail"."""
+
+    where: str
+    fault: Fault
+
+
+def misfits(published: Collection[tuple[str, str]], using: Mapping[tuple[str, str], BaseModel], world: World) -> list[Misfit]:
+    """Of the documents in force in `using`, the mentions that the ones just `published` break: another channel, another brand."""
+    found = []
+    for (kind, key), document in using.items():
+        own = brand_of(kind, document)
+        for one in references(document):
+            if (one.kind, one.key) in published:
+                where = f"{kind} {key}, step {one.step}" if one.step else f"{kind} {key}"
+                found += [
+                    Misfit(where, Fault(f"{KINDS[kind].plural}.{key}.{fault.path}", fault.code, params=fault.params))
+                    for fault in _misfit(one, own, world)
+                ]
+    return found

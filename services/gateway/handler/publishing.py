@@ -17,7 +17,7 @@ from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, text_of
 from services.gateway.domain.problems import Problem
-from services.gateway.domain.references import Standing, check, refs_of, users
+from services.gateway.domain.references import Standing, check, misfits, refs_of, users
 from services.gateway.handler.call import Call
 from services.gateway.store import documents
 
@@ -31,6 +31,7 @@ class Publishing:
     def __init__(self, call: Call, now: int, world: dict[tuple[str, str], Standing]) -> None:
         self._call, self._now, self._world = call, now, world
         self._emits: list[Emit] = []
+        self._moved: set[tuple[str, str]] = set()  # to another channel or brand
 
     @classmethod
     async def begin(cls, call: Call) -> "Publishing":
@@ -49,6 +50,9 @@ class Publishing:
         channel = str(body.get("channel", "email"))
         standing = Standing(version, brand_of(kind, document), refs_of(document), channel)
         await documents.add_version(self._call.connection, kind, key, standing, json.dumps(body), self._now, self._call.key.id)
+        before = self._world.get((kind, key))
+        if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
+            self._moved.add((kind, key))
         self._world[kind, key] = standing
         if isinstance(document, Journey):
             self._answer_conditions(document, version)
@@ -60,7 +64,7 @@ class Publishing:
         """Take a document out of force. Its versions stay: people may stand in them."""
         by = users(kind, key, self._world)
         if by:
-            raise Problem("referenced", by=", ".join(by))
+            raise Problem("referenced", by=", ".join(map(" ".join, by)))
         self._world.pop((kind, key), None)
         self.emit(kind, key, version, None)
 
@@ -79,13 +83,25 @@ class Publishing:
         self._emits.append(Emit(DEFINITIONS.name, f"{name}@{stands}", msgspec.json.encode(published), at, kind, partition))
 
     async def finish(self) -> None:
-        """Write what was published to the outbox."""
+        """Write what was published to the outbox, unless what is in force does not fit it. Asked here and not of each document: an
+        import may bring those that use it along.
+        """
         if not self._emits:
             return
+        await self._refuse_misfits()
         try:
             await own.publish_in(self._call.connection, self._call.settings, SERVICE, LANE, self._emits)
         except RecordTooLarge as error:
             raise Problem("document_too_large", limit=MAX_BYTES) from error
+
+    async def _refuse_misfits(self) -> None:
+        using: dict[tuple[str, str], BaseModel] = {}
+        for kind, key in {user for one in self._moved for user in users(*one, self._world)}:
+            body = await self._in_force(kind, key, self._world[kind, key].version)
+            using[kind, key] = KINDS[kind].model.model_validate(body)
+        found = misfits(self._moved, dict(sorted(using.items())), self._world)
+        if found:
+            raise Problem("used_otherwise", [one.fault for one in found], by="; ".join(one.where for one in found))
 
     async def _in_force(self, kind: str, key: str, version: int) -> dict[str, Any] | None:
         found = await documents.version(self._call.connection, kind, key, version)

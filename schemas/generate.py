@@ -1,44 +1,41 @@
-"""Writes the JSON Schemas of what others than our services may write: `python -m schemas.generate [--check]`.
+"""Writes what others may know of the topics: `python -m schemas.generate [--check]`.
 
-A backend that writes `facts.raw` itself checks its facts against `schemas/json/fact.schema.json`.
+`schemas/json/` holds the JSON Schema of each record and document, and all topics as one AsyncAPI document. A backend that writes
+`facts.raw` itself checks its facts against `fact.schema.json`.
 """
 
-import inspect
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from schemas.facts import Fact
+from schemas import asyncapi, json_schemas
 
 FOLDER = Path(__file__).parent / "json"
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def files() -> dict[str, dict[str, Any]]:
     """Each generated file's name and content."""
-    fact = msgspec.json.schema(Fact)
-    for struct in fact["$defs"].values():  # newer Pythons strip the margin of docstrings, older ones keep it
-        if "description" in struct:
-            struct["description"] = inspect.cleandoc(struct["description"])
-    return {"fact.schema.json": {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fact", **fact}}
+    return {**json_schemas.schemas(), asyncapi.FILE: asyncapi.document()}
 
 
-def rendered(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+def rendered(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
-    """Names of the files in `folder` that are missing or differ from what the code says."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.schema.json")}
-    return [name for name, schema in schemas().items() if found.get(name) != rendered(schema)]
+    """Names of the files in `folder` that are missing, differ from what the code says, or that it no longer makes."""
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    wanted = {name: rendered(content) for name, content in files().items()}
+    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
 
 
 def write(folder: Path = FOLDER) -> None:
     folder.mkdir(exist_ok=True)
-    for name, schema in schemas().items():
-        (folder / name).write_text(rendered(schema), encoding="utf-8")
+    for name in stale(folder):
+        (folder / name).unlink(missing_ok=True)
+    for name, content in files().items():
+        (folder / name).write_text(rendered(content), encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:

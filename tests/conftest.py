@@ -24,10 +24,13 @@ HOMES = Path(tempfile.gettempdir())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A row of CASES is shown on real Kafka and PostgreSQL; a test that claims one and runs in memory fails the run."""
+    """A row of CASES is shown on a whole real installation, through its public interfaces; a claim of less fails the run."""
     for item in items:
-        if item.get_closest_marker("case") and not {"kafka", "postgres"} <= set(getattr(item, "fixturenames", ())):
-            raise pytest.UsageError(f"{item.nodeid} claims a case and does not run on the real Kafka and PostgreSQL")
+        if item.get_closest_marker("case") and "installation" not in getattr(item, "fixturenames", ()):
+            raise pytest.UsageError(
+                f"{item.nodeid} claims a case without a whole installation: ask for the fixture `installation` "
+                "(tests/cases/conftest.py), or take the mark `case` off"
+            )
 
 
 def free_ports(count: int) -> list[int]:

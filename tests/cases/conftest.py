@@ -26,12 +26,5 @@ async def sister(installation: Installation) -> Shop:
     return await Shop(installation, new_brand()).open()
 
 
-@pytest.fixture(scope="module")
-async def live(local_settings, kafka: str, postgres: str) -> AsyncIterator[Shop]:
-    """A shop of an installation of its own, whose clock nobody drives."""
-    async with installed(local_settings, kafka, postgres) as found:
-        yield await Shop(found, new_brand()).open_live()
-
-
 def new_brand() -> str:
     return f"b{os.urandom(4).hex()}"

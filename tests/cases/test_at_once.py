@@ -3,14 +3,29 @@
 import os
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import pytest
 
 from deploy.local import run
+from tests.cases.conftest import new_brand
+from tests.support.installation import Installation, installed
 from tests.support.live import until
 from tests.support.shop import Shop, journey, send, template
 
 LETTER = "Your login is {{ event.login }}. Fill in your profile: https://{{ brand }}.example/profile"
+
+
+@pytest.fixture(scope="module")
+async def installation(local_settings, kafka: str, postgres: str) -> AsyncIterator[Installation]:
+    """In place of the driven one: nobody drives its clock."""
+    async with installed(local_settings, kafka, postgres) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def live(installation: Installation) -> Shop:
+    return await Shop(installation, new_brand()).open_live()
 
 
 @pytest.mark.case("J2")

@@ -2,6 +2,11 @@
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.conftest import pytest_collection_modifyitems
 
 ROWS = frozenset(("C1", "C2", "C3", "C4", "G4", "J1", "J2", "O1", "R1", "R2", "R3", "R4", "R5"))
 
@@ -16,3 +21,14 @@ def claimed(source: str) -> set[str]:
 def test_no_row_is_without_a_test():
     found = set().union(*(claimed(file.read_text(encoding="utf-8")) for file in Path(__file__).parent.glob("test_*.py")))
     assert found >= ROWS, f"nobody shows {sorted(ROWS - found)}"
+
+
+def item(*fixtures: str, mark: bool = True) -> SimpleNamespace:
+    """A test as pytest collects it."""
+    return SimpleNamespace(nodeid="test_x.py::test_x", fixturenames=fixtures, get_closest_marker=lambda _name: mark or None)
+
+
+def test_a_claim_needs_the_whole_installation():
+    pytest_collection_modifyitems([item("shop", "installation"), item("kafka", "postgres", mark=False)])
+    with pytest.raises(pytest.UsageError, match=r"test_x.py::test_x claims a case .* `installation`"):
+        pytest_collection_modifyitems([item("kafka", "postgres", "database")])

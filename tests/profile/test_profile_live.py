@@ -1,4 +1,4 @@
-"""The profile service on real Kafka and PostgreSQL: C1, C2, C3 and what must hold around them."""
+"""The profile service alone on real Kafka and PostgreSQL: who is whom, and what must hold around it."""
 
 from collections import Counter
 
@@ -40,7 +40,6 @@ async def handled(context, count: int) -> None:
     await until(enough)
 
 
-@pytest.mark.case("C1")
 async def test_two_registrations_with_one_email_are_one_profile(config):
     await publish(
         config,
@@ -58,7 +57,6 @@ async def test_two_registrations_with_one_email_are_one_profile(config):
     assert len(told) <= 1  # none if the e-mail came second to a profile that already had it
 
 
-@pytest.mark.case("C2")
 async def test_a_bot_player_who_gives_an_email_stays_one_person_with_one_history(config):
     early, late = T0, T0 + 1000
     await publish(config, [fact("1", "telegram_id:7", at=early, source="bot"), fact("2", "email:b@example.org", at=late)])
@@ -76,7 +74,6 @@ async def test_a_bot_player_who_gives_an_email_stays_one_person_with_one_history
     assert merged[0]["bucketed_at"] == early  # and keeps the smallest bucketing pair
 
 
-@pytest.mark.case("C3")
 async def test_an_anonymous_visitor_becomes_known_and_a_second_login_on_the_device_is_somebody_else(config):
     await publish(config, [fact(f"view{n}", "anonymous_id:dev", event="Page Viewed") for n in range(3)])
     async with running(config, service()) as (context,):
@@ -117,7 +114,6 @@ async def test_attributes_are_last_write_wins_by_occurred_at_in_any_order(config
     assert state == {"city": [T0 + 2000, "Kazan"], "tier": [T0 + 2000, 1], "age": [T0 + 1000, 30]}
 
 
-@pytest.mark.case("C1")
 async def test_two_identifiers_on_two_partitions_in_the_same_second_end_as_one_profile(config):
     facts = []
     for n in range(40):

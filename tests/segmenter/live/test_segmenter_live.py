@@ -56,7 +56,6 @@ async def play(config: Settings, services, inputs) -> None:
             await conductor.settle()
 
 
-@pytest.mark.case("G4")
 async def test_people_enter_and_leave_by_facts_and_by_time_alone(config):
     buy = {"event": "Order Completed"}
     inputs = [

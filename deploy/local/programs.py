@@ -69,16 +69,15 @@ def infrastructure(settings: LocalSettings) -> list[Program]:
             infrastructure=True,
         )
     )
-    if exists("deploy.fakes.__main__"):
-        programs.append(
-            Program(
-                name="fakes",
-                command=(sys.executable, "-m", "deploy.fakes"),
-                ports=((settings.fakes_port, "OTKLIK_FAKES_PORT"),),
-                is_ready=lambda: ready.http(settings.fakes_port),
-                infrastructure=True,
-            )
+    programs.append(
+        Program(
+            name="fakes",
+            command=(sys.executable, "-m", "deploy.fakes"),
+            ports=((settings.fakes_port, "OTKLIK_FAKES_PORT"),),
+            is_ready=lambda: ready.http(settings.fakes_port),
+            infrastructure=True,
         )
+    )
     return programs
 
 

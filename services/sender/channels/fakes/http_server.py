@@ -88,6 +88,6 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
 
 def _written(answer: Answer) -> bytes:
     body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body, ensure_ascii=False).encode()
-    head = [f"HTTP/1.1 {answer.status} x", f"content-length: {len(body)}", "content-type: application/json"]
-    head.extend(f"{name}: {value}" for name, value in answer.headers.items())
+    headers = {"content-length": len(body), "content-type": "application/json", **answer.headers}
+    head = [f"HTTP/1.1 {answer.status} x", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(head) + "\r\n\r\n").encode() + body

@@ -36,7 +36,7 @@ class SmscFake:
         self.record = record or Record()
         self.script = Script()
         self.statuses: dict[str, int] = {}
-        self.server = HttpFake(self._handle)
+        self.server = HttpFake(self.handle)
 
     async def start(self, port: int = 0) -> int:
         return await self.server.start(port)
@@ -45,7 +45,7 @@ class SmscFake:
         await self.server.stop()
         self.record.close()
 
-    async def _handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> Answer:
         if request.path == "/accepted":
             return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
         body = request.json()

@@ -41,7 +41,7 @@ class TelegramFake:
         self.token = token
         self.record = record or Record()
         self.script = Script()
-        self.server = HttpFake(self._handle)
+        self.server = HttpFake(self.handle)
 
     async def start(self, port: int = 0) -> int:
         return await self.server.start(port)
@@ -50,7 +50,7 @@ class TelegramFake:
         await self.server.stop()
         self.record.close()
 
-    async def _handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> Answer:
         if request.path == "/accepted":
             return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
         if request.path == "/script":

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from runtime import health, log, metrics, retention
+from runtime import health, log, metrics, presence, retention
 from runtime.clock import Clock
 from runtime.db import TRANSIENT, Database
 from runtime.drive import register
@@ -98,6 +98,7 @@ async def run_service(context: Context) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(context.db.close)
         stack.push_async_callback(context.clock.stop)
+        stack.push_async_callback(presence.leave, context.db, service.name, presence.address(settings))
         await stack.enter_async_context(service.life(context))
         relay = asyncio.create_task(context.relay.run(), name=f"{service.name}-relay")
         work = asyncio.create_task(driver.run(), name=f"{service.name}-loop")
@@ -121,7 +122,9 @@ async def run_service(context: Context) -> None:
 
 
 async def _watch(context: Context, ending: asyncio.Event) -> None:
-    await asyncio.gather(_observe(context, ending), _keep_fresh(context, ending))
+    here = presence.address(context.settings)
+    there = presence.keep(context.db, context.service.name, here, ending)
+    await asyncio.gather(_observe(context, ending), _keep_fresh(context, ending), there)
 
 
 async def _keep_fresh(context: Context, ending: asyncio.Event) -> None:

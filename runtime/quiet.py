@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 async def state(context: "Context") -> dict[str, Any]:
-    """`{"quiet", "busy": [why], "ends": {"facts-0": 17}}` of the whole service: any of its processes can tell it of all partitions.
+    """`{"quiet", "busy": [why], "ends": {"facts-0": 17}}` of the whole service, save that only the process itself knows what it
+    has under way: each of them is to be asked.
 
     Two answers in a row that are quiet with the same `ends` mean that nothing moved between them.
     """

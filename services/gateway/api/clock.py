@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from runtime import presence
 from runtime.clock import wall_ms
 from runtime.drive import Backwards, Conductor, NotDriven, Stuck, set_clock
 from runtime.process import Context
@@ -16,6 +17,7 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.problems import Fault, Problem
 
 LATEST = 253_402_300_800_000  # the year 10000
+SILENT: tuple[int, Any] = (503, {"busy": ["a process does not answer"]})
 STILL_ROUNDS = 2
 PATIENCE_S = 60.0  # for one turn of one service
 
@@ -92,18 +94,22 @@ async def _settle(context: Context) -> int:
 
 
 async def _still(context: Context, neighbours: Neighbours) -> dict[str, Any]:
-    """Quiet twice with the same log ends, in every service."""
+    """Quiet twice with the same log ends, in every process of every service: each knows its own calls alone."""
     busy: dict[str, list[str]] = {}
     looks = []
     for _ in range(STILL_ROUNDS):
-        ends: dict[str, Any] = {}
+        ends: dict[str, list[Any]] = {}
+        live = await presence.live(context.db)
         if not await context.relay.drained():
             busy.setdefault("gateway", []).append("outbox")
         for service in neighbours.names:
-            status, state = await neighbours.ask(service, "/quiet")
-            if status != 200 or not state["quiet"]:
-                busy.setdefault(service, []).extend(state.get("busy", ["unknown"]))
-            ends[service] = state.get("ends")
+            answers = await neighbours.ask_all(service, "/quiet", live.get(service, ()))
+            if not any(answers):
+                raise Problem("service_unavailable", service=service)
+            for status, state in (answer or SILENT for answer in answers):
+                if status != 200 or not state["quiet"]:
+                    busy.setdefault(service, []).extend(state.get("busy", ["unknown"]))
+            ends[service] = [answer[1].get("ends") for answer in answers if answer]
         looks.append(ends)
     moved = any(look != looks[0] for look in looks)
     if not busy and not moved:

@@ -1,5 +1,6 @@
 """The other services of the installation, asked over HTTP on their admin addresses (runtime/internal.py)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,17 @@ class Neighbours:
         """(status, JSON) of the first process of the service that answers."""
         return await self._send("GET", service, path, params={"service": service, **params})
 
+    async def ask_all(self, service: str, path: str, live: Sequence[str]) -> list[tuple[int, Any] | None]:
+        """The answer of each of these processes, or where none is known of those at the configured addresses; None: it did not answer."""
+
+        async def one(address: str) -> tuple[int, Any] | None:
+            try:
+                return await self._send_to([address], "GET", service, path, params={"service": service})
+            except Problem:
+                return None
+
+        return await asyncio.gather(*(one(address) for address in live or self._addresses[service]))
+
     async def tell(self, service: str, path: str, body: Any) -> tuple[int, Any]:
         return await self._send("POST", service, path, params={"service": service}, json=body)
 
@@ -52,7 +64,10 @@ class Neighbours:
     async def _send(self, method: str, service: str, path: str, **more: Any) -> tuple[int, Any]:
         if service not in self._addresses:
             raise Problem("service_unknown", service=service)
-        for address in self._addresses[service]:
+        return await self._send_to(self._addresses[service], method, service, path, **more)
+
+    async def _send_to(self, addresses: Sequence[str], method: str, service: str, path: str, **more: Any) -> tuple[int, Any]:
+        for address in addresses:
             try:
                 answer = await self._client.request(method, f"{address}/internal{path}", **more)
             except httpx.HTTPError:

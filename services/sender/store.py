@@ -52,7 +52,16 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::sm
 WHERE a.id = u.id AND a.attempt = u.attempt AND (a.owner = $8::int OR a.state = 'in_doubt')
       AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
 """
-OWNERS = "SELECT DISTINCT owner FROM attempt WHERE state IN ('taken', 'started') AND owner <> $1"
+# From one owner to the next by the index of what is open: DISTINCT would read the whole table to find the few.
+OWNERS = """
+WITH RECURSIVE found AS (
+    (SELECT owner FROM attempt WHERE state IN ('taken', 'started') ORDER BY owner LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.owner FROM attempt a WHERE a.state IN ('taken', 'started') AND a.owner > f.owner ORDER BY a.owner LIMIT 1)
+    FROM found f WHERE f.owner IS NOT NULL
+)
+SELECT owner FROM found WHERE owner IS NOT NULL AND owner <> $1
+"""
 ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
 DOUBT = """
 UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL

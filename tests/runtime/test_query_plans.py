@@ -3,28 +3,38 @@
 import pytest
 
 from runtime import people
-from services.orchestrator import store
+from services.orchestrator import store as orchestrator_store
 from services.orchestrator.__main__ import service as orchestrator
+from services.sender import store as sender_store
+from services.sender.__main__ import service as sender
 from tests.support.live import running
 
-FILL = """
+PEOPLE = """
 INSERT INTO person (id, partition, state, due_at)
 SELECT md5(n::text)::uuid, n % 12, repeat('x', 200)::bytea, 2000000000000 + n FROM generate_series(1, 30000) AS n
 """
+ATTEMPTS = """
+INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at)
+SELECT md5(n::text)::uuid, md5(n::text)::bytea, md5(n::text)::uuid, 'email', 'mass', CASE WHEN n % 3 = 0 THEN 'taken' ELSE 'accepted' END,
+       0, CASE WHEN n % 3 = 0 THEN n % 2 END, 0, '', 0
+FROM generate_series(1, 30000) AS n
+"""
+PARTITIONS = "'{0,1,2,3,4,5,6,7,8,9,10,11}'"
 ASKED = {
-    "is due": (people.IS_DUE, "smallint[], bigint", "'{0,1,2,3,4,5,6,7,8,9,10,11}', 5"),
-    "due": (people.DUE, "smallint[], bigint, bigint", "'{0,1,2,3,4,5,6,7,8,9,10,11}', 5, 200"),
-    "waiting": (store.WAITING, "text[], int[], bigint[]", "'{facts,facts}', '{0,1}', '{10,10}'"),
+    "is due": (orchestrator, PEOPLE, people.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
+    "due": (orchestrator, PEOPLE, people.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
+    "waiting": (orchestrator, PEOPLE, orchestrator_store.WAITING, "text[], int[], bigint[]", "'{facts,facts}', '{0,1}', '{10,10}'"),
+    "owners": (sender, ATTEMPTS, sender_store.OWNERS, "int", "7"),
 }
 
 
 @pytest.mark.parametrize("what", ASKED)
-async def test_no_table_of_people_is_read_whole(config, what):
-    query, kinds, values = ASKED[what]
-    async with running(config, orchestrator()) as (context,), context.db.connection() as connection:
-        await connection.execute(FILL)
-        await connection.execute("ANALYZE person")
+async def test_no_large_table_is_read_whole(config, what):
+    service, fill, query, kinds, values = ASKED[what]
+    async with running(config, service()) as (context,), context.db.connection() as connection:
+        await connection.execute(fill)
+        await connection.execute("ANALYZE")
         await connection.execute("SET plan_cache_mode = force_generic_plan")  # as of the sixth time that a statement is run
         await connection.execute(f"PREPARE asked ({kinds}) AS {query}")
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE asked ({values})"))
-    assert "Index" in plan and "Seq Scan on person" not in plan, plan
+    assert "Index" in plan and "Seq Scan on person" not in plan and "Seq Scan on attempt" not in plan, plan

@@ -1,59 +1,29 @@
 """A batch of facts through the live plan: load the people that it may move, decide in order, save, tell who entered and left."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from pydantic import TypeAdapter
 
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
-from runtime.definitions import Definitions
+from runtime.db import Again
 from runtime.kafka import Place, Record
 from runtime.people import People, Saved
 from runtime.service import Fired
 from schemas import facts
-from schemas.audience import Condition, references
-from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.ids import derive, partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter.domain import live, state
 from services.segmenter.domain.draft import Change, Decision
-from services.segmenter.domain.plan import Plan, compile_plan
+from services.segmenter.domain.plan import Plan
 from services.segmenter.domain.state import Glance, State
+from services.segmenter.plans import Live, Plans
 
-UNNAMED = "~"  # segments that answer a journey's conditions: somebody waits for marks only where there are some
-_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
-NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
 _encode = msgspec.json.Encoder().encode
 _glance = msgspec.msgpack.Decoder(Glance).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """The compiled plan of one revision with the version of each segment."""
-
-    plan: Plan
-    versions: Mapping[str, int]
-    marks: bool
-
-
-def _build(documents: Sequence[Published], revision: int) -> Live:
-    current = [d for d in documents if d.pointer]
-    conditions = {d.key: _condition_of(d) for d in current}
-    kept = {d.key: d for d in documents}  # of each key the newest version
-    while missing := {key for condition in conditions.values() for key in references(condition)} - conditions.keys():
-        # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
-        conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
-    plan = compile_plan(conditions, revision + 1)
-    return Live(plan, {d.key: d.version for d in current}, any(d.key.startswith(UNNAMED) for d in current))
-
-
-def _condition_of(document: Published) -> Condition:
-    return _condition.validate_python(msgspec.json.decode(document.body)["condition"])
 
 
 def decode(record: Record) -> Fact:
@@ -65,22 +35,15 @@ class Handler:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self._definitions = Definitions(("segment",), _build)
-        self._plans: dict[int, Plan] = {}
-        self._swept: tuple[int, set[int]] = (-1, set())  # revision, partitions whose people all stand under it
-
-    async def live(self, tx: Tx) -> Live:
-        found = await self._definitions.at(tx.connection, tx.revision)
-        if found.plan.revision not in self._plans:
-            self._plans = {r: p for r, p in self._plans.items() if r >= found.plan.revision - 8}
-            self._plans[found.plan.revision] = found.plan
-        return found
+        self._plans = Plans()
+        self._settled = -1  # number of the last plan under which everybody was seen to stand
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        now_live = await self.live(tx)
-        swept = await self._settled(tx, now_live, {item.place[1] for item in items})
-        # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first.
-        moving = [item for item in items if item.place[1] not in swept or _may_move(item.value, now_live.plan)]
+        now_live = await self._plans.at(tx)
+        # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first. It
+        # does not help that the fact's own partition is swept: he may be merged into somebody of another.
+        settled = await self._is_settled(tx, now_live.plan.revision)
+        moving = [item for item in items if not settled or _may_move(item.value, now_live.plan)]
         emits: list[Emit] = []
         strayed: dict[Place, set[int]] = {}
         if moving:
@@ -94,20 +57,15 @@ class Handler:
             emits.extend(_marks(tx, items, strayed))
         return emits
 
-    async def _settled(self, tx: Tx, now_live: Live, partitions: set[int]) -> set[int]:
-        """The partitions whose people have all been brought under the plan."""
-        revision, swept = self._swept
-        if revision != now_live.plan.revision:
-            swept = set()
-        if not partitions <= swept:
-            rows = await tx.connection.fetch(SWEPT_ONES, list(partitions - swept), now_live.plan.revision)
-            swept = swept | {row["partition"] for row in rows}
-        self._swept = (now_live.plan.revision, swept)
-        return swept
+    async def _is_settled(self, tx: Tx, number: int) -> bool:
+        """Whether everybody has been brought under the plan."""
+        if self._settled != number and await tx.connection.fetchval(SWEPT_ONES, number) >= self._partitions:
+            self._settled = number
+        return self._settled == number
 
     async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> "Desk":
         crowd = await people.load(tx.connection, set(ids))
-        return Desk(crowd, now_live, self._plans, tx.now, self._partitions)
+        return Desk(crowd, now_live, self._plans.known, tx.now, self._partitions)
 
     # ---- timers
 
@@ -118,7 +76,7 @@ class Handler:
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
         """Flips that are due, oldest first; when there are none, people who are to be brought under a new plan."""
-        now_live = await self.live(tx)
+        now_live = await self._plans.at(tx)
         due = await people.due(tx.connection, list(ats), tx.now, limit)
         if not due:
             return await self._sweep(tx, now_live, ats, limit)
@@ -149,10 +107,10 @@ class Handler:
 SWEEP_DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT revision + 1 FROM definition_revision)
-)
+    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan)
+) OR (SELECT revision FROM definition_revision) > (SELECT revision FROM plan)
 """
-SWEPT_ONES = "SELECT partition FROM sweep WHERE partition = ANY($1::smallint[]) AND revision = $2 AND done"
+SWEPT_ONES = "SELECT count(*) FROM sweep WHERE revision = $1 AND done"
 SWEEP_NEXT = """
 SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
 FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
@@ -221,6 +179,8 @@ class Desk:
         held = state.decode(raw) if raw else State()
         told: list[Change] = []
         plan = self._live.plan
+        if held.revision > plan.revision:
+            raise Again("a later plan rules: this one must bring nobody back")
         if raw and held.revision != plan.revision:
             old = self._plans.get(held.revision)
             if old is not None:

@@ -71,7 +71,7 @@ class Plan:
 
 
 def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
-    """The plan of all definitions (segment key -> condition) at one revision (>= 1, growing).
+    """The plan of all definitions (segment key -> condition) under a number (>= 1, growing with each change).
 
     Raises AudienceError on references to nowhere and on cycles, ValueError on a revision below 1.
     """

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.definitions import Published
-from services.segmenter.handler import _build
+from services.segmenter.plans import defined
 
 ASKS = {"kind": "segment", "key": "vip"}
 VIP = {"kind": "attribute", "name": "vip", "op": "eq", "value": True}
@@ -17,10 +17,10 @@ def segment(key: str, condition: dict[str, Any], version: int = 1, pointer: bool
 
 
 def test_a_deleted_segment_stops_nobody_else() -> None:
-    live = _build([segment("~journey.j.1.audience", ASKS), segment("kazan", VIP), segment("vip", VIP, pointer=False)], 1)
-    assert {"~journey.j.1.audience", "kazan"} <= set(live.plan.place)
+    found = defined([segment("~journey.j.1.audience", ASKS), segment("kazan", VIP), segment("vip", VIP, pointer=False)], 1)
+    assert {"~journey.j.1.audience", "kazan"} <= found.conditions.keys()
 
 
 def test_a_segment_that_has_not_come_yet_holds_nobody() -> None:
-    live = _build([segment("~journey.j.1.audience", ASKS)], 1)
-    assert "~journey.j.1.audience" in live.plan.place
+    found = defined([segment("~journey.j.1.audience", ASKS)], 1)
+    assert "~journey.j.1.audience" in found.conditions

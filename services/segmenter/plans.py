@@ -1,0 +1,107 @@
+"""Which plan rules, and its number: a new one only where an answer can be another, so that nobody is brought under a plan for nothing.
+
+Every publication raises the revision of the definitions: a template, a brand, a segment with a new title. What the segmenter answers
+depends on conditions alone. So the table `plan` holds the number under which the conditions of the last revision were compiled, and the
+next revision takes it over where they mean the same. Numbers only grow: whoever meets a person under a greater one knows that he is late.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from pydantic import TypeAdapter
+
+from runtime.batch import Tx
+from runtime.db import Again
+from runtime.definitions import Definitions
+from schemas.attributes import canonical
+from schemas.audience import Condition, references
+from schemas.definitions import Published
+from services.segmenter.domain.normal import fingerprint
+from services.segmenter.domain.plan import Plan, compile_plan
+
+UNNAMED = "~"  # segments that answer a journey's conditions: somebody waits for marks only where there are some
+KEPT = 8  # plans of before, under which people may still stand
+_condition: TypeAdapter[Condition] = TypeAdapter(Condition)
+NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
+
+RULING = "SELECT p.revision, p.number, d.revision AS newest FROM plan p CROSS JOIN definition_revision d"
+LOCK = "SELECT revision, number, content FROM plan FOR UPDATE"
+RECORD = "UPDATE plan SET revision = $1, number = $2, content = $3"
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """The conditions of one revision, with the version of each segment in force. marks: somebody waits for them."""
+
+    conditions: Mapping[str, Condition]
+    versions: Mapping[str, int]
+    marks: bool
+
+    def content(self) -> str:
+        """Equal where every answer is. 32 hex digits."""
+        means = [[key, fingerprint(condition)] for key, condition in sorted(self.conditions.items())]
+        return hashlib.sha256(canonical(means)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What rules in a transaction."""
+
+    plan: Plan
+    versions: Mapping[str, int]
+    marks: bool
+
+
+def defined(documents: Sequence[Published], _revision: int) -> Defined:
+    """What is in force, and what that asks about. documents: every version that is kept, in the order of versions."""
+    current = [d for d in documents if d.pointer]
+    conditions = {d.key: _condition_of(d) for d in current}
+    kept = {d.key: d for d in documents}  # of each key the newest version
+    while missing := {key for condition in conditions.values() for key in references(condition)} - conditions.keys():
+        # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
+        conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
+    return Defined(conditions, {d.key: d.version for d in current}, any(d.key.startswith(UNNAMED) for d in current))
+
+
+def _condition_of(document: Published) -> Condition:
+    return _condition.validate_python(msgspec.json.decode(document.body)["condition"])
+
+
+class Plans:
+    """The ruling plan of a process and the last ones before it."""
+
+    def __init__(self) -> None:
+        self._definitions = Definitions(("segment",), defined)
+        self._ruling: tuple[int, Live] | None = None  # revision, what rules at it: only what is committed stands here
+        self.known: dict[int, Plan] = {}
+
+    async def at(self, tx: Tx) -> Live:
+        """What rules at the revision of this transaction. Raises Again when a later one came meanwhile."""
+        if self._ruling and self._ruling[0] == tx.revision:
+            return self._ruling[1]
+        found = await self._definitions.at(tx.connection, tx.revision)
+        row = await tx.connection.fetchrow(RULING)
+        if row["newest"] != tx.revision:
+            raise Again("other definitions came while these were read")
+        committed = row["revision"] == tx.revision
+        number = row["number"] if committed else await self._number(tx, found.content())
+        if number not in self.known:
+            self.known[number] = compile_plan(found.conditions, number)
+            self.known = dict(list(self.known.items())[-KEPT:])
+        live = Live(self.known[number], found.versions, found.marks)
+        if committed:
+            self._ruling = tx.revision, live
+        return live
+
+    async def _number(self, tx: Tx, content: str) -> int:
+        """Of the plan at this revision, recorded with the batch: two processes find the same, whichever comes first."""
+        row = await tx.connection.fetchrow(LOCK)
+        if row["revision"] > tx.revision:
+            raise Again("a later plan was recorded while we waited")
+        if row["revision"] == tx.revision:
+            return int(row["number"])
+        number: int = row["number"] if row["content"] == content else tx.revision + 1
+        await tx.connection.execute(RECORD, tx.revision, number, content)
+        return number

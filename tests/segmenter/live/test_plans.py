@@ -1,0 +1,126 @@
+"""When everybody is brought under a new plan, and that nobody who comes late brings anybody back."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+import pytest
+
+from runtime.batch import Emit
+from runtime.db import Again
+from runtime.process import Context
+from schemas.facts import PROFILE_MERGED, Fact
+from schemas.ids import derive, partition_of
+from services.segmenter.__main__ import service as segmenter
+from services.segmenter.domain import state
+from tests.runtime.toys import opened
+from tests.segmenter.live.by_hand import Process, publish
+from tests.support import live
+from tests.support.live import T0, fact, rows
+
+KAZAN = {"kind": "attribute", "name": "city", "op": "eq", "value": "Kazan"}
+OMSK = {**KAZAN, "value": "Omsk"}
+PEOPLE = [derive("person", n) for n in range(30)]
+
+
+@pytest.fixture
+async def context(kafka: str, database: str, topic_prefix: str) -> AsyncIterator[Context]:
+    config = live.settings(kafka, database, topic_prefix)
+    async with opened(segmenter(config), config) as found:
+        yield found
+
+
+def lives_in(city: str, person: str, at: int = T0) -> Fact:
+    return fact(f"{city}{person}{at}", type="identify", event="", profile=person, attributes={"city": city}, at=at)
+
+
+def told(emits: Sequence[Emit]) -> list[tuple[str, str]]:
+    found = [msgspec.json.decode(emit.value) for emit in emits]
+    return [(m.get("segment", ""), m["type"]) for m in found]
+
+
+async def test_only_what_can_change_an_answer_sweeps(context: Context) -> None:
+    one = Process(context)
+    await publish(context, "segment", "kazan", condition=KAZAN)
+    await one.sweep()
+    await one.take(*(lives_in("Kazan", person) for person in PEOPLE))
+    stood = await rows(context, "SELECT id, state, xmin::text FROM person ORDER BY id")
+    quiet = (
+        ("template", "hello", 1, {"text": "hi"}),
+        ("brand", "shop", 1, {"time_zone": "Asia/Omsk"}),
+        ("segment", "kazan", 2, {"condition": {"kind": "all", "of": [KAZAN, KAZAN]}, "title": "The same in other words"}),
+    )
+    for kind, key, version, body in quiet:
+        await publish(context, kind, key, version, **body)
+        assert await one.sweep() == 0
+        assert await rows(context, "SELECT id, state, xmin::text FROM person ORDER BY id") == stood
+    await publish(context, "segment", "~journey.j.1.b", condition=OMSK)
+    assert await one.sweep() == len(PEOPLE)
+    assert len({state.glance(row["state"]).revision for row in await rows(context, "SELECT state FROM person")}) == 1
+    again = Process(context)  # a process that starts knows the plan that rules
+    await publish(context, "template", "hello", 2, text="hi there")
+    assert await again.sweep() == 0
+    assert told(await again.take(lives_in("Omsk", PEOPLE[0], T0 + 1)))[:2] == [("kazan", "left"), ("~journey.j.1.b", "entered")]
+
+
+async def test_what_is_published_back_and_forth_sweeps_each_time(context: Context) -> None:
+    """Under the other plan some were moved already: that the first one ruled before does not mean that they stand under it."""
+    one = Process(context)
+    await publish(context, "segment", "s", condition=KAZAN)
+    await one.sweep()
+    await one.take(*(lives_in("Omsk", person) for person in PEOPLE))
+    await publish(context, "segment", "s", 2, condition=OMSK)
+    assert told(await one.take(fact("seen", profile=PEOPLE[0]))) == [("s", "entered")]
+    await publish(context, "segment", "s", 3, condition=KAZAN)
+    assert await one.sweep() == len(PEOPLE)
+    assert {tuple(state.decode(row["state"]).members) for row in await rows(context, "SELECT state FROM person")} == {()}
+
+
+async def test_two_processes_find_the_same_number_whoever_comes_first(context: Context) -> None:
+    one, other = Process(context), Process(context)
+    await publish(context, "segment", "s", condition=KAZAN)
+    await one.take(lives_in("Omsk", PEOPLE[0]))
+    await publish(context, "template", "t", text="hi")
+    await other.take(lives_in("Omsk", PEOPLE[1]))
+    await one.take(lives_in("Omsk", PEOPLE[2]))
+    stood = {state.glance(row["state"]).revision for row in await rows(context, "SELECT state FROM person")}
+    assert len(stood) == 1
+    await one.sweep()
+    assert await other.sweep() == 0
+
+
+async def test_a_batch_that_read_the_revision_before_a_new_plan_brings_nobody_back(context: Context) -> None:
+    late, quick = Process(context), Process(context)
+    await publish(context, "segment", "s", condition=KAZAN)
+    await late.take(lives_in("Omsk", PEOPLE[0]))
+    await late.take(lives_in("Omsk", PEOPLE[0]))
+    await publish(context, "segment", "s", 2, condition=OMSK)
+    await quick.sweep()
+    with pytest.raises(Again):
+        await late.take(lives_in("Kazan", PEOPLE[0], T0 + 1), revision=1)
+    with pytest.raises(Again):
+        await Process(context).take(lives_in("Kazan", PEOPLE[0], T0 + 1), revision=1)
+    assert told(await late.take(lives_in("Kazan", PEOPLE[0], T0 + 1))) == [("s", "left")]
+
+
+async def test_definitions_are_never_taken_for_those_of_an_earlier_revision(context: Context) -> None:
+    """A transaction read its revision, and the documents only after the next ones had come: it begins again and records nothing."""
+    await publish(context, "segment", "s", condition=KAZAN)
+    await publish(context, "segment", "s", 2, condition=OMSK)
+    with pytest.raises(Again):
+        await Process(context).take(lives_in("Kazan", PEOPLE[0]), revision=1)
+    assert [row["revision"] for row in await rows(context, "SELECT revision FROM plan")] == [-1]
+
+
+async def test_a_mark_waits_for_the_sweep_of_whomever_the_person_was_merged_into(context: Context) -> None:
+    """The fact's partition is swept, his who is meant is not: he is brought under the plan before the mark is written."""
+    size = context.settings.partitions
+    elder = PEOPLE[0]
+    younger = next(name for name in PEOPLE if partition_of(name, size) != partition_of(elder, size))
+    one = Process(context)
+    await one.sweep()
+    await one.take(lives_in("Kazan", elder, T0 + 1), lives_in("Omsk", younger))
+    merge = {"winner": elder, "loser": younger}
+    await one.take(fact("m", type=PROFILE_MERGED, event="", profile=elder, properties=merge))
+    await publish(context, "segment", "~journey.j.1.b", condition=KAZAN)
+    await one.sweep([partition_of(younger, size)])
+    assert told(await one.take(fact("seen", profile=younger))) == [("~journey.j.1.b", "entered"), ("", "mark"), ("", "mark")]

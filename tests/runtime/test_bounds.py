@@ -1,0 +1,59 @@
+"""A batch is bounded by its bytes and by the time that it takes, beside its rows."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from runtime.batch import Item, Tx
+from runtime.loop import Loop
+from runtime.settings import Settings
+from tests.runtime.toys import all_passed, applied, counter
+from tests.support.live import fact, publish, running, until
+
+
+class Seen:
+    """Writes down what each batch holds: (records, bytes)."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int]] = []
+
+    async def __call__(self, _tx: Tx, items: Sequence[Item]) -> None:
+        self.batches.append((len(items), sum(len(item.raw) for item in items)))
+
+
+async def test_a_batch_ends_with_the_record_that_fills_its_bytes(config: Settings) -> None:
+    """So a record that is larger than all of them goes through, alone."""
+    sizes = [1_000] * 40 + [60_000] + [1_000] * 20
+    await publish(config, [fact(f"f{n}", "user_id:a", properties={"text": "x" * size}) for n, size in enumerate(sizes)])
+    seen, bound = Seen(), 10_000
+    async with running(config.model_copy(update={"batch_bytes": bound}), counter(seen)) as (context,):
+        await until(all_passed(context, len(sizes)))
+        assert set((await applied(context)).values()) == {1}
+    small = [size for count, size in seen.batches if size < 60_000]
+    assert max(small) < bound + 2_000, "at most one record beyond the bound"
+    assert sum(count for count, _ in seen.batches) == len(sizes)
+    assert min(count for count, _ in seen.batches[:3]) > 1, "full of small ones"
+    assert max(size for _, size in seen.batches) < bound + 62_000
+
+
+async def test_batches_that_take_too_long_get_smaller_down_to_one_record(config: Settings) -> None:
+    """Any batch takes longer than no time at all."""
+    await publish(config, [fact(f"f{n}", "user_id:a") for n in range(70)])
+    seen = Seen()
+    async with running(config.model_copy(update={"batch_seconds": 0.0, "batch_rows": 32}), counter(seen)) as (context,):
+        await until(all_passed(context, 70))
+        assert context.loop is not None and context.loop.rows == 1
+    counts = [count for count, _ in seen.batches]
+    assert counts[0] <= 32 and counts[-1] == 1
+    assert all(count <= max(1, 32 >> place) for place, count in enumerate(counts))
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "after"),
+    [(800, 2.1, 400), (1, 9.0, 1), (800, 2.0, 800), (800, 0.5, 800), (800, 0.4, 1600), (1600, 0.4, 2000), (2000, 0.0, 2000)],
+)
+def test_a_slow_batch_halves_the_next_ones_and_quick_ones_let_them_grow_back(rows: int, seconds: float, after: int) -> None:
+    loop = object.__new__(Loop)
+    loop.settings, loop.rows = Settings(batch_rows=2000, batch_seconds=2.0), rows
+    loop._adapt(seconds)
+    assert loop.rows == after

@@ -18,6 +18,7 @@ from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter.domain import live, state
 from services.segmenter.domain.draft import Change, Decision
+from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Plan
 from services.segmenter.domain.state import Glance, State
 from services.segmenter.plans import Live, Plans
@@ -52,7 +53,7 @@ class Handler:
                 told = list(desk.handle(item.value, tx.at(item)))
                 emits.extend(told)
                 strayed.setdefault(item.place, set()).update(partition_of(emit.key, self._partitions) for emit in told)
-            await desk.save(tx)
+            await desk.save(tx, early=True)
         if now_live.marks:
             emits.extend(_marks(tx, items, strayed))
         return emits
@@ -82,7 +83,7 @@ class Handler:
             return await self._sweep(tx, now_live, ats, limit)
         desk = await self._desk(tx, now_live, [person for person, _, _ in due])
         emits: list[Emit] = []
-        for person, partition, _ in due:
+        for person, partition, _ in sorted(due, key=lambda row: (desk.due(row[0]), row[0])):
             emits.extend(desk.fire(person, ats[partition]))
         await desk.save(tx)
         return Fired(emits, len(due), due[0][2])
@@ -148,9 +149,15 @@ class Desk:
         decision = live.decide(before, fact, self._now, self._live.plan)
         return self._take(person, decision, at, told)
 
+    def due(self, person: str) -> int:
+        """When time alone may next flip a segment of his; his row may name an earlier instant."""
+        raw = self._crowd.state(self._crowd.canonical(person))
+        return _glance(raw).due if raw else NEVER
+
     def fire(self, person: str, at: At) -> Iterable[Emit]:
         person = self._crowd.canonical(person)
         before, told = self._state(person)
+        self._changed.add(person)  # where nothing is due yet the row still says so (see save): it learns the true instant
         return self._take(person, live.fire(before, self._now, self._live.plan), at, told)
 
     def upgrade(self, person: str, at: At) -> Iterable[Emit]:
@@ -219,9 +226,12 @@ class Desk:
             emits.append(Emit(MEMBERSHIPS.name, person, _encode(record), at, kind))
         return emits
 
-    async def save(self, tx: Tx) -> None:
+    async def save(self, tx: Tx, *, early: bool = False) -> None:
+        """early: with nearly each fact the next flip moves into the future, and the index with it; so the row keeps the instant it
+        has, the timer comes too early once, finds nothing and sets it right.
+        """
         rows = [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in self._changed_states()]
-        await self._crowd.save(tx.connection, rows)
+        await self._crowd.save(tx.connection, rows, early=early)
 
     def _changed_states(self) -> list[tuple[str, State]]:
         return [(person, self._states[person]) for person in sorted(self._changed)]

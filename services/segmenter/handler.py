@@ -173,10 +173,13 @@ class Desk:
             return ()
         winner, loser = pair
         (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
-        decision = live.merge(one, other, fact.received_at, self._live.plan, fact.id)
+        # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
+        past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
+        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id)
         self._states.pop(loser)
         self._changed.discard(loser)
-        return [*self._tell(loser, told_other, at), *self._take(winner, decision, at, told_one)]
+        gone = self._tell(loser, [*told_other, *past.changes], at)
+        return [*gone, *self._take(winner, decision, at, told_one)]
 
     def _state(self, person: str) -> tuple[State, Sequence[Change]]:
         """His state under the current plan, and what bringing it there changed."""
@@ -241,6 +244,8 @@ def _may_move(fact: Fact, plan: Plan) -> bool:
     """Whether the person's row must be looked at. Reach and bucketing come with profile.changed, so most page views need no row."""
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED) or fact.attributes:
         return True
+    if "anonymous_id" in plan.by_kind and any(text.startswith("anonymous_id:") for text in fact.identifiers):
+        return True  # profile.changed names those that prove who somebody is, this one it does not
     return (fact.event or fact.type) in plan.by_event
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from runtime import people
@@ -69,6 +70,26 @@ async def test_one_that_comes_nearer_moves_the_row_at_once(context: Context) -> 
     assert await dues(context) == [(T0 + MINUTE, T0 + MINUTE)]
 
 
+@pytest.mark.parametrize("timer_first", [True, False])
+async def test_a_flip_that_was_due_before_a_merge_is_told_of_him_to_whom_time_brought_it(
+    context: Context, timer_first: bool
+) -> None:
+    """The timer may come late: the merge comes at its own instant, and what was due before happened before, and starts journeys."""
+    elder, younger = PEOPLE[:2]
+    process = Process(context)
+    await publish(context, "segment", "sleeps", condition={"kind": "not", "of": did(1, HOUR)})
+    await process.fire()
+    await process.take(seen(elder, T0), seen(younger, T0))
+    process.now = T0 + 2 * HOUR
+    told = (await process.fire())[0] if timer_first else []
+    pair = {"winner": elder, "loser": younger}
+    told += await process.take(fact("m", at=process.now, type=PROFILE_MERGED, event="", profile=elder, properties=pair))
+    found = [(emit.key, msgspec.json.decode(emit.value)) for emit in told]
+    assert sorted((person, m["type"], m["at"], m["why"]) for person, m in found) == sorted(
+        (person, "entered", T0 + HOUR, "time") for person in (elder, younger)
+    )
+
+
 def history(seed: int) -> list[tuple[int, list[Fact], bool]]:
     """(instant, facts received by then, whether the timers have their turn), with facts that come late and people who are merged."""
     rng, at = random.Random(seed), T0
@@ -110,3 +131,12 @@ async def test_the_same_is_decided_byte_for_byte(context: Context, monkeypatch: 
     monkeypatch.setattr(people, "UPDATE_EARLY", people.UPDATE)
     assert sum(map(len, early.values())) > 60
     assert early == await play(context, history(seed))
+
+
+async def test_an_anonymous_visitor_is_known_by_his_device(context: Context) -> None:
+    """profile tells of identifiers that prove who somebody is; this one is heard with the facts that carry it."""
+    process = Process(context)
+    await publish(context, "segment", "device", condition={"kind": "identifier", "has": "anonymous_id"})
+    await process.fire()
+    (entered,) = await process.take(fact("p", "anonymous_id:x", type="page", event="", profile=PEOPLE[0]))
+    assert entered.key == PEOPLE[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -93,7 +94,7 @@ class Handler:
         if not rows:
             return Fired()
         partition, last = rows[0]["partition"], rows[0]["last_id"]
-        ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last, limit)]
+        ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last or BEFORE_ALL, limit)]
         emits: list[Emit] = []
         if ids:
             desk = await self._desk(tx, now_live, ids)
@@ -117,9 +118,10 @@ SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
 FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
 WHERE s.partition IS NULL OR NOT s.done OR s.revision <> $2 ORDER BY 1 LIMIT 1
 """
+BEFORE_ALL = UUID(int=0)
 WALK = """
 SELECT id::text AS id FROM person
-WHERE partition = $1 AND merged_into IS NULL AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+WHERE partition = $1 AND merged_into IS NULL AND id > $2 ORDER BY id LIMIT $3
 """
 SWEPT = """
 INSERT INTO sweep (partition, revision, last_id, done) VALUES ($1, $2, $3, $4)

@@ -5,13 +5,15 @@ import pytest
 from runtime import people
 from services.orchestrator import store as orchestrator_store
 from services.orchestrator.__main__ import service as orchestrator
+from services.segmenter import handler as segmenter_handler
+from services.segmenter.__main__ import service as segmenter
 from services.sender import store as sender_store
 from services.sender.__main__ import service as sender
 from tests.support.live import running
 
 PEOPLE = """
 INSERT INTO person (id, partition, state, due_at)
-SELECT md5(n::text)::uuid, n % 12, repeat('x', 200)::bytea, 2000000000000 + n FROM generate_series(1, 30000) AS n
+SELECT md5(n::text)::uuid, n % 12, ''::bytea, 2000000000000 + n FROM generate_series(1, 30000) AS n
 """
 ATTEMPTS = """
 INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at)
@@ -24,6 +26,7 @@ ASKED = {
     "is due": (orchestrator, PEOPLE, people.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
     "due": (orchestrator, PEOPLE, people.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "waiting": (orchestrator, PEOPLE, orchestrator_store.WAITING, "text[], int[], bigint[]", "'{facts,facts}', '{0,1}', '{10,10}'"),
+    "walk": (segmenter, PEOPLE, segmenter_handler.WALK, "smallint, uuid, bigint", "3, '0f000000-0000-0000-0000-000000000000', 100"),
     "owners": (sender, ATTEMPTS, sender_store.OWNERS, "int", "7"),
 }
 
@@ -37,4 +40,5 @@ async def test_no_large_table_is_read_whole(config, what):
         await connection.execute("SET plan_cache_mode = force_generic_plan")  # as of the sixth time that a statement is run
         await connection.execute(f"PREPARE asked ({kinds}) AS {query}")
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE asked ({values})"))
+    assert "Filter: (($2 IS NULL)" not in plan, plan
     assert "Index" in plan and "Seq Scan on person" not in plan and "Seq Scan on attempt" not in plan, plan

@@ -24,6 +24,8 @@ from schemas.topics import BY_NAME, DEFINITIONS
 
 log = logging.getLogger(__name__)
 
+BEHIND_MS = 5_000  # a service whose knowledge is older than that has a backlog
+
 PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
 
 
@@ -48,7 +50,7 @@ class Loop:
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
         self.handled = 0  # records and timers, for the driven clock
         self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
-        self.freshness = Freshness()
+        self.freshness = Freshness(service.knows_its_age, settings.partitions)
         self.oldest = 0  # received_at of the last record handled, for backpressure
 
     def _lane(self, name: str) -> Lane:
@@ -290,20 +292,28 @@ class Loop:
 
     # ---- timers
 
-    async def fire(self, now: int) -> int:
-        """Fire the due timers of the partitions this process owns. Returns how many."""
+    def timers_upto(self, now: int) -> int:
+        """Timers that were due after this instant wait: while facts are read that were received before, an outage's backlog, they would
+        overtake what would have kept them from firing (law 5).
+        """
+        if not self.service.knows_its_age or now - self.freshness.at <= BEHIND_MS:
+            return now
+        return self.freshness.at
+
+    async def fire(self, upto: int) -> int:
+        """Fire the timers that were due by then, of the partitions this process owns. Returns how many."""
         timers = self.service.timers
         reader = self.lanes[0].reader if self.lanes else None
         owned = sorted({p for _, p in reader.assigned - reader.fresh}) if reader else []
-        if timers is None or not owned:
+        if timers is None or not owned or upto <= 0:
             return 0
         async with self.db.connection() as connection:
-            if not await timers.due(connection, owned, now):
+            if not await timers.due(connection, owned, upto):
                 return 0
         limit = self.settings.timer_rows
         while True:
             try:
-                fired = await self._fire(owned, limit)
+                fired = await self._fire(owned, limit, upto)
             except Again:
                 continue
             except TRANSIENT as error:
@@ -318,12 +328,14 @@ class Loop:
                 limit = 1
                 continue
             metrics.timers_fired.labels(self.service.name).inc(fired.count)
-            metrics.timers_late.labels(self.service.name).set(max(0, now - fired.oldest) / 1000 if fired.count else 0)
+            metrics.timers_late.labels(self.service.name).set(
+                max(0, self.clock.last_known_ms() - fired.oldest) / 1000 if fired.count else 0
+            )
             self.handled += fired.count
             self.pulse += 1
             return fired.count
 
-    async def _fire(self, owned: Sequence[int], limit: int) -> Fired:
+    async def _fire(self, owned: Sequence[int], limit: int, upto: int) -> Fired:
         assert self.service.timers is not None
         async with self.lanes[0].reader.in_flight:
             name = self.service.name
@@ -331,6 +343,7 @@ class Loop:
                 async with self.db.transaction() as connection:
                     marks, now, revision = await watermark.lock(connection, [(watermark.TIMERS, p) for p in owned])
                     self._failpoint("timers_locked")
+                    now = min(now, upto)
                     ats = {p: At(f"{name}:timers-{p}", m.epoch, max(0, m.next_offset)) for (_, p), m in marks.items()}
                     tx = Tx(connection, now, revision, name, {})
                     fired = await self.service.timers.fire(tx, ats, limit)

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from runtime import health, log, metrics, presence, retention
+from runtime import health, log, metrics, presence, retention, watermark
 from runtime.clock import Clock
 from runtime.db import TRANSIENT, Database
 from runtime.drive import register
 from runtime.failpoints import Failpoint, build
-from runtime.kafka import Producer, create_topics, wait_for
+from runtime.kafka import Place, Producer, create_topics, wait_for
 from runtime.loop import Loop
 from runtime.migrate import migrate
 from runtime.outbox import Relay
@@ -131,12 +131,18 @@ async def _keep_fresh(context: Context, ending: asyncio.Event) -> None:
     """How old its knowledge is, where somebody asks: often until it is known, then once a second. A driven turn knows everything."""
     loop = context.loop
     assert loop is not None
+
+    async def marks() -> Mapping[Place, int]:
+        async with context.db.connection() as connection:
+            known = await watermark.read(connection, [topic.name for topic in context.service.knows_its_age])
+        return {place: mark for place, (mark, _) in known.items()}
+
     while context.service.knows_its_age and not ending.is_set():
         if not context.clock.state.driven:
             try:
-                await loop.freshness.look(loop.lanes[0])
+                await loop.freshness.look(loop.lanes[0], marks)
             except TRANSIENT as error:
-                logger.warning("Kafka does not say where its logs end", extra={"why": type(error).__name__})
+                logger.warning("nobody says where the logs end, or how far they were read", extra={"why": type(error).__name__})
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(ending.wait(), 1.0 if loop.freshness.at else 0.1)
 

@@ -77,8 +77,8 @@ class Service:
     life: a context manager around the whole run for what else the service keeps (HTTP server, connections, tasks).
     committed: called after each commit. settle: finishes what is under way (open attempts) in a driven turn, True if it did
     anything; busy: whether anything is under way, for the quiet question. api: routes for other services, under /internal beside
-    /livez (runtime/internal.py), with paths that are unique in an installation. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. knows_its_age: it or those behind it
-    ask how old its knowledge is (runtime/freshness.py). failpoints: names
+    /livez (runtime/internal.py), with paths that are unique in an installation. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. knows_its_age: topics of the
+    first lane of which it or those behind it ask how old its knowledge is (runtime/freshness.py). failpoints: names
     beside those of the machine. settings: the bounds of a batch that suit this service, made of those the process has.
     """
 
@@ -94,7 +94,7 @@ class Service:
     busy: Callable[[], Awaitable[bool]] = _settled
     api: Callable[["Context"], Sequence[BaseRoute]] = _no_api
     may_read: Callable[[str], bool] = _always
-    knows_its_age: bool = False
+    knows_its_age: Sequence[Topic] = ()
     settings: Callable[[Settings], Settings] = _as_given
     failpoints: Sequence[str] = ()
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)

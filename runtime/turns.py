@@ -80,7 +80,7 @@ class Driver:
                     did += second
         now = asyncio.get_running_loop().time()
         if now >= self._next_timers:
-            fired = await loop.fire(loop.clock.last_known_ms())
+            fired = await loop.fire(loop.timers_upto(loop.clock.last_known_ms()))
             self._next_timers = now + (0 if fired >= loop.settings.timer_rows else loop.settings.timer_poll_ms / 1000)
             did += fired
         if not did:

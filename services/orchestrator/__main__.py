@@ -10,6 +10,7 @@ def service() -> Service:
     handler = Handler()
     return Service(
         name="orchestrator",
+        knows_its_age=(FACTS,),
         consumes=(
             Consumes(FACTS, decode_fact),
             Consumes(MEMBERSHIPS, decode_membership),

@@ -11,7 +11,7 @@ def service() -> Service:
     handler = Handler()
     return Service(
         name="profile",
-        knows_its_age=True,
+        knows_its_age=(FACTS_RAW,),
         consumes=(Consumes(FACTS_RAW, decode_raw), Consumes(FACTS_RAW_BULK, decode_raw, lane="bulk")),
         handle=handler,
         committed=handler.committed,

@@ -12,6 +12,7 @@ def service(settings: Settings | None = None) -> Service:
     handler = Handler((settings or Settings()).partitions)
     return Service(
         name="segmenter",
+        knows_its_age=(FACTS,),
         consumes=(Consumes(FACTS, decode), Consumes(FACTS_BULK, decode, lane="bulk"), Consumes(DEFINITIONS, decode_published)),
         handle=handler,
         timers=handler,

@@ -141,7 +141,7 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
     second = [messages(channel, "mass") for channel in CHANNELS]
     return Service(
         name="sender",
-        knows_its_age=True,
+        knows_its_age=(FACTS, DEFINITIONS),
         consumes=(
             *(Consumes(topic, decode_message) for topic in first),
             *(Consumes(topic, decode_message, lane="bulk") for topic in second),

@@ -137,7 +137,7 @@ async def deaf(context):
     await until(lambda: context.loop and context.loop.freshness.at)
     freshness = context.loop.freshness
 
-    async def nothing(_lane) -> None:
+    async def nothing(*_) -> None:
         freshness.at = 1
 
     freshness.look = nothing

@@ -33,6 +33,7 @@ CALLS = [
     ("POST", "/api/documents/import", "publish"),
     ("GET", "/api/profiles?identifier=email:a@b.cd", "read"),
     ("GET", "/api/profiles/x", "read"),
+    ("GET", "/api/profiles/x/decisions", "read"),
     ("GET", "/api/dead-letters", "read"),
     ("POST", "/api/dead-letters/replay", "admin"),
     ("GET", "/api/in-doubt", "read"),

@@ -70,6 +70,8 @@ class Outside:
         body = {"documents": DOCUMENTS}
         answer = httpx.post(f"{self._base}/api/documents/import", json=body, headers=headers, trust_env=False, timeout=30)
         assert answer.status_code == 200, answer.text
+        # In force everywhere before anybody registers: who comes earlier has no journey to enter.
+        until(lambda: httpx.get(f"{self._base}/api/quiet", headers=headers, trust_env=False, timeout=30).json().get("quiet"))
 
     def register(self, number: int) -> None:
         traits = {"name": f"n{number}", "telegram_id": 1000 + number, "phone": f"+7916000000{number}"}

@@ -96,5 +96,9 @@ async def _database(postgres: str, name: str) -> str:
 
 
 def row_of_ports() -> int:
-    """The first of the free ports side by side."""
-    return next(base for base in range(22_000, 26_000, NEIGHBOURS) if all(processes.is_free(base + n) for n in range(NEIGHBOURS)))
+    """The first of free ports side by side. Each session begins to look elsewhere: two that start at once would find the same ones, and
+    each would hold the other's processes for its own.
+    """
+    places = range(22_000, 26_000, NEIGHBOURS)
+    turned = (places[(os.getpid() + n) % len(places)] for n in range(len(places)))
+    return next(base for base in turned if all(processes.is_free(base + n) for n in range(NEIGHBOURS)))

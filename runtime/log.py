@@ -21,7 +21,7 @@ class JsonFormatter(logging.Formatter):
             "at": int(record.created * 1000),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "what": record.getMessage(),
+            "what": _message(record),
             **self._always,
         }
         line.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
@@ -31,6 +31,12 @@ class JsonFormatter(logging.Formatter):
             line["error"] = kind.__name__ if kind else "?"
             line["trace"] = [f"{f.filename}:{f.lineno}:{f.name}" for f in traceback.extract_tb(trace)][-12:]
         return json.dumps(line, default=str)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Asyncio adds the future to its message, and with it the text of the error that nobody fetched: its first line is its own."""
+    message = record.getMessage()
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def setup(service: str, instance: str, stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:

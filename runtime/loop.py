@@ -29,6 +29,10 @@ BEHIND_MS = 5_000  # a service whose knowledge is older than that has a backlog
 PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
 
 
+class TimerFailed(RuntimeError):  # noqa: N818
+    """A person's timer breaks the code. It names the kind of the error alone, as its text may quote an address."""
+
+
 class Loop:
     """Reads the lanes of one service. `turns.py` drives it: freely in live time, by turns under the driven clock."""
 
@@ -321,9 +325,9 @@ class Loop:
                 metrics.retries.labels(self.service.name, type(error).__name__).inc()
                 self.pulse += 1
                 return 0  # the cycle comes back
-            except Exception:
-                if limit == 1:
-                    raise  # one person's timer breaks the code: stop, and say so
+            except Exception as error:
+                if limit == 1:  # one person's timer: stop, and say so
+                    raise TimerFailed(f"a timer breaks the code: {type(error).__name__}") from error
                 log.exception("timers failed, one at a time")
                 limit = 1
                 continue

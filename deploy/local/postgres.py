@@ -126,6 +126,7 @@ autovacuum_naptime = 10s
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
+log_error_verbosity = terse # the detail of an error quotes the row: addresses have no place in a log
 """
 
 

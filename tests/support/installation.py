@@ -42,8 +42,10 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(make_settings: Callable[..., LocalSettings], kafka: str, postgres: str) -> AsyncIterator[Installation]:
-    """Up, with a database and topics of its own; down and gone afterwards."""
+async def installed(
+    make_settings: Callable[..., LocalSettings], kafka: str, postgres: str, *, mail: bool = True
+) -> AsyncIterator[Installation]:
+    """Up, with a database and topics of its own; down and gone afterwards. mail: with the catcher, else the test has that port."""
     # The session's pid in its name: should the session be killed, the next one ends what is left.
     home = Path(tempfile.mkdtemp(prefix=f"otklik-tests-{os.getpid()}-cases-"))
     name = home.name.rpartition("-")[2].lower()
@@ -58,7 +60,7 @@ async def installed(make_settings: Callable[..., LocalSettings], kafka: str, pos
         environment.setenv("OTKLIK_TELEGRAM_TOKEN", "1:cases")
         environment.setenv("OTKLIK_SMSC_URL", f"http://127.0.0.1:{await sms.start()}")
         environment.setenv("OTKLIK_SMSC_APIKEY", "cases")
-        programs = ["mail", *(program.name for program in services(settings))]
+        programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:
         async with _clients(settings) as (api, public, catcher), Log(kafka, f"{name}.") as log:

@@ -117,8 +117,18 @@ class Judgement:
             if tries[0]["profile"] in profiles and tries[0]["step"] == entry["step"]
         ]
         states = [self._book.state(id_) for id_ in own]
-        if not any(state in EXCUSED for state in states):
+        if any(self._refused_in_time(id_, entry["names"]) for id_ in own):
+            self.raced += 1
+        elif not any(state in EXCUSED for state in states):
             found.add("intents.lost", f"{entry['step']} to {entry['names']}: intents {list(zip(own, states, strict=True))}")
+
+    def _refused_in_time(self, intent: str, names: Sequence[str]) -> bool:
+        """The sender came to it so late (it was killed again and again) that a no had come first: then it must not go."""
+        last = self._book.told[intent][-1] if intent in self._book.told else {}
+        if last.get("verdict") != "skipped" or last.get("rule") != "consent":
+            return False
+        words = [stop for name in names for stop in self._stops.get(name, ()) if stop["event"] == "Consent Withdrawn"]
+        return any(word["received_at"] <= last["received_at"] for word in words)
 
     def _extra(self, found: Findings, entry: Row) -> None:
         """A letter that should not have gone is a race if it was decided before what forbade it was known; else it is a fault."""

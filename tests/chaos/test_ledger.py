@@ -147,6 +147,18 @@ def test_what_is_missing_is_lost_unless_its_intent_says_why():
         assert counts.counts["intents.lost"] == lost
 
 
+def test_a_letter_that_a_no_overtook_is_a_race_and_one_refused_before_it_is_lost():
+    entry = {"names": ["user_id:1"], "step": "price", "least": 1, "most": 1, "letters": []}
+    journal = log((3, "facts", 0, 9), (9, "timers", 5, 6))
+    no = paid(4) | {"event": "Consent Withdrawn", "received_at": 100}
+    for rule, at, outcome in (("consent", 101, (0, 1)), ("consent", 99, (1, 0)), ("no_address", 101, (1, 0))):
+        book = Ledger([row("skipped")], [intent()], [], [told("skipped", rule=rule, received_at=at)])
+        judge, counts = Judgement(book, [registered(), no], journal, journal), Findings()
+        judge.learn([registered(), no])
+        judge.judge(counts, {"twice": [], "missing": [entry], "extra": []})
+        assert (counts.counts["intents.lost"], judge.raced) == outcome
+
+
 def test_where_somebody_stands_is_compared_with_what_he_is():
     people = [
         {"identifiers": ["user_id:1"], "attributes": {"legal_entity": [5, True]}},

@@ -98,6 +98,7 @@ async def whole_way(seconds: float, runs: int = 3, people: int = 100_000, rate: 
     async with installation() as found:
         load = Load(people, seed=1)
         await introduce(found, load)
+        await rest(found)
         await latency(found, load, 1000, min(60, seconds), runs)
         await latency(found, load, 3000, min(60, seconds), runs)
         await throughput(found, load, rate, seconds, runs)

@@ -21,14 +21,12 @@ from bench.load import Load, Poster
 from bench.processes import cpu_seconds, spent
 from deploy.local import run, secrets
 from deploy.local.programs import services
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import PORTS, LocalSettings
 from runtime.kafka import Reader
 from runtime.settings import Settings
 from schemas.topics import BY_NAME
 
-PORTS = (
-    "port", "kafka_port", "kafka_controller_port", "postgres_port", "smtp_port", "mail_port", "fakes_port", "ingest_port", "public_port",
-)  # fmt: skip
+SAMPLE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ async def rest(found: Installation, most_s: float = 1200) -> None:
     end = loop.time() + most_s
     while loop.time() < end:
         before = cpu_seconds(found.home)
-        await asyncio.sleep(3)
+        await asyncio.sleep(SAMPLE_S)  # what is watched is work per time: there is no event to wait for
         used = spent(before, cpu_seconds(found.home))
         if used.get("warehouse", 0) < 0.2 and used.get("postgres", 0) < 0.3:
             return

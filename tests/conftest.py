@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from deploy.local import processes, run, secrets
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import PORTS, LocalSettings
 
 HOMES = Path(tempfile.gettempdir())
 
@@ -49,18 +49,7 @@ def make_settings(home: Path, **changed: object) -> LocalSettings:
     """Settings of a run of its own: free ports, nothing from the environment. The home is open to PostgreSQL's user."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
-    names = (
-        "port",
-        "kafka_port",
-        "kafka_controller_port",
-        "postgres_port",
-        "smtp_port",
-        "mail_port",
-        "fakes_port",
-        "ingest_port",
-        "public_port",
-    )
-    ports = dict(zip((*names, "admin_port"), free_ports(len(names) + 1), strict=True))
+    ports = dict(zip((*PORTS, "admin_port"), free_ports(len(PORTS) + 1), strict=True))
     return LocalSettings(**{"home": home, "workers": {}, "database_url": None, **ports, **changed})
 
 

@@ -13,6 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"ingest": 1, "profile": 1, "segmenter": 1, "orchestrator": 1, "sender": 1, "warehouse": 1, "gateway": 1}
 Port = Annotated[int, Field(ge=1, le=65535)]
 
+# Settings of one port each; the admin ports lie side by side from `admin_port` on.
+PORTS = (
+    "port", "kafka_port", "kafka_controller_port", "postgres_port", "smtp_port", "mail_port", "fakes_port", "ingest_port", "public_port",
+)  # fmt: skip
+
 
 class LocalSettings(BaseSettings):
     """Ports are on 127.0.0.1. `home` holds all state of a run. `workers` is `service=count,...`, on top of SERVICES.

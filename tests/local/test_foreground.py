@@ -4,25 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from deploy.local import processes, run
-from deploy.local.settings import ROOT, LocalSettings
-from tests.support.installation import row_of_ports
-
-
-@pytest.fixture
-def settings(local_settings) -> Iterator[LocalSettings]:
-    with tempfile.TemporaryDirectory(prefix="otklik-run-", ignore_cleanup_errors=True) as folder:
-        chosen = local_settings(Path(folder), kafka_heap_mb=256, admin_port=row_of_ports())
-        try:
-            yield chosen
-        finally:
-            processes.end_run(chosen.home)
+from deploy.local.settings import ROOT
 
 
 @pytest.mark.timeout(240)

@@ -3,30 +3,16 @@
 import json
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import psutil
 import pytest
 
 from deploy.local import processes, run
-from deploy.local.settings import LocalSettings
-from tests.support.installation import row_of_ports
+from deploy.local.settings import PORTS, LocalSettings
 
-PORTS = (
-    "kafka_port",
-    "kafka_controller_port",
-    "postgres_port",
-    "smtp_port",
-    "mail_port",
-    "fakes_port",
-    "port",
-    "ingest_port",
-    "public_port",
-)
 STEPS = [{"id": name, "template": name, "channel": name, "class": "service"} for name in ("telegram", "sms")]
 JOURNEY = {"key": "hello", "brand": "shop", "trigger": {"event": "Registered"}, "steps": STEPS, "reentry": {"mode": "never"}}
 DOCUMENTS = [
@@ -36,17 +22,6 @@ DOCUMENTS = [
     ),
     {"kind": "journey", "body": JOURNEY},
 ]
-
-
-@pytest.fixture
-def settings(local_settings) -> Iterator[LocalSettings]:
-    # Not pytest's own folder: that one is closed to every other user, and so to PostgreSQL's.
-    with tempfile.TemporaryDirectory(prefix="otklik-whole-", ignore_cleanup_errors=True) as folder:
-        chosen = local_settings(Path(folder), kafka_heap_mb=256, admin_port=row_of_ports())
-        try:
-            yield chosen
-        finally:
-            processes.end_run(chosen.home)
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> object:

@@ -1,7 +1,7 @@
 """A row may name an earlier instant than the state does: the timer comes too early, and what is decided stays the same."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,22 +12,12 @@ from runtime.batch import Emit
 from runtime.process import Context
 from schemas.facts import PROFILE_MERGED, Fact
 from schemas.ids import derive
-from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
-from tests.runtime.toys import opened
 from tests.segmenter.live.by_hand import Process, publish
-from tests.support import live
 from tests.support.live import T0, fact, rows
 
 MINUTE, HOUR = 60_000, 3_600_000
 PEOPLE = [derive("person", n) for n in range(12)]
-
-
-@pytest.fixture
-async def context(kafka: str, database: str, topic_prefix: str) -> AsyncIterator[Context]:
-    config = live.settings(kafka, database, topic_prefix)
-    async with opened(segmenter(config), config) as found:
-        yield found
 
 
 def did(count: int, within: int) -> dict[str, Any]:

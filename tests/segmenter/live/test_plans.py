@@ -1,6 +1,6 @@
 """When everybody is brought under a new plan, and that nobody who comes late brings anybody back."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -10,23 +10,13 @@ from runtime.db import Again
 from runtime.process import Context
 from schemas.facts import PROFILE_MERGED, Fact
 from schemas.ids import derive, partition_of
-from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
-from tests.runtime.toys import opened
 from tests.segmenter.live.by_hand import Process, publish
-from tests.support import live
 from tests.support.live import T0, fact, rows
 
 KAZAN = {"kind": "attribute", "name": "city", "op": "eq", "value": "Kazan"}
 OMSK = {**KAZAN, "value": "Omsk"}
 PEOPLE = [derive("person", n) for n in range(30)]
-
-
-@pytest.fixture
-async def context(kafka: str, database: str, topic_prefix: str) -> AsyncIterator[Context]:
-    config = live.settings(kafka, database, topic_prefix)
-    async with opened(segmenter(config), config) as found:
-        yield found
 
 
 def lives_in(city: str, person: str, at: int = T0) -> Fact:

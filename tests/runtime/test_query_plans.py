@@ -1,4 +1,4 @@
-"""What is asked many times a second reads an index, however large the table: a plan that reads it whole is found here, not at a million."""
+"""What every loop asks again and again reads an index, however large the table: a plan that reads it whole is found here, not at a million."""
 
 import pytest
 

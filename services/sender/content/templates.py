@@ -86,7 +86,10 @@ def compile_template(source: TemplateSource) -> Template | TemplateFault:
     text = text_of_html(source.html) if source.text is None and source.html is not None else source.text
     parts: dict[str, BoundTemplate | None] = {}
     for part, wanted in (("subject", source.subject or None), ("html", source.html), ("text", text)):
-        compiled = _compile(part, wanted, source.blocks) if wanted is not None else None
+        blocks = source.blocks
+        if part == "text" and source.text is None:  # what was made of the HTML renders blocks that were written for it
+            blocks = {name: text_of_html(block) for name, block in blocks.items()}
+        compiled = _compile(part, wanted, blocks) if wanted is not None else None
         if isinstance(compiled, TemplateFault):
             return compiled
         parts[part] = compiled

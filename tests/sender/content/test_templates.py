@@ -220,3 +220,13 @@ def test_text_of_html():
         "<ul><li>one</li><li>two</li></ul><!-- no --><img alt='pic' src=x>"
     )
     assert text_of_html(source) == "Hi & {{ n | default: '<b>' }}\n- one\n- two\npic\n"
+
+
+def test_a_text_part_made_of_the_html_holds_no_markup_of_its_blocks():
+    blocks = {"foot": '<hr><p style="color:#777">Made up. <a href="{{ out }}">Unsubscribe</a></p>'}
+    template = compile_template(TemplateSource("t", 1, html='<p>Hello</p>{% render "foot", out: url %}', blocks=blocks))
+    assert isinstance(template, Template), template
+    parts = render(template, {"url": "https://shop.example/u"})
+    assert isinstance(parts, Parts), parts
+    assert "<" not in parts.text and "Made up. Unsubscribe (https://shop.example/u)" in parts.text
+    assert '<p style="color:#777">' in (parts.html or "")

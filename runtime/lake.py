@@ -11,6 +11,7 @@ is in `rest`: `rest.properties.products`.
 import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -53,6 +54,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "null": ("n", "BOOLEAN"),
     "object": ("o", "BOOLEAN"),
 }
+SPILL = "spill"  # beside the datasets: what the queries of running processes hold on the disk
 _PLAIN = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:\.[a-z0-9]+(?:_[a-z0-9]+)*)*")
 EXISTS = "SELECT to_regclass('warehouse.manifest') IS NOT NULL AND to_regclass('warehouse.property') IS NOT NULL"
 FILES = """
@@ -99,11 +101,17 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def connect(threads: int, memory: str) -> Any:
-    """A DuckDB of our own: in memory, never asking the network for extensions, times in UTC."""
+def connect(folder: Path, threads: int, memory: str) -> Any:
+    """A DuckDB of our own: in memory, never asking the network for extensions, times in UTC.
+
+    What is too large for its memory it puts into a folder of its own under `folder`; DuckDB makes that, but not its parents.
+    """
+    spill = folder / SPILL
+    spill.mkdir(parents=True, exist_ok=True)
     limits: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads,
         "memory_limit": memory,
+        "temp_directory": str(spill / secrets.token_hex(6)),
         "autoinstall_known_extensions": False,
         "parquet_metadata_cache": True,
     }
@@ -184,7 +192,7 @@ class Lake:
 
     def __init__(self, home: Path, db: Database, threads: int = 2, memory: str = "512MB") -> None:
         self.folder = home / "lake"
-        self._db, self._connection = db, connect(threads, memory)
+        self._db, self._connection = db, connect(self.folder, threads, memory)
 
     async def snapshot(self) -> Snapshot:
         """The lake as it stands now; empty before the warehouse first ran."""

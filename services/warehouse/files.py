@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.kafka import Place
-from runtime.lake import TABLES, column, connect, quote, scan, text
+from runtime.lake import SPILL, TABLES, column, connect, quote, scan, text
 from services.warehouse.domain.names import LONG
 from services.warehouse.domain.names import folder as folder_name
 from services.warehouse.domain.sheets import Sheet
@@ -36,7 +36,6 @@ _TAIL = "topic, kafka_partition, kafka_offset"
 # Row groups of mixed files are small, so that a query for one event skips most of them.
 _FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, USE_TMP_FILE false"
 MIXED_GROUP, OWN_GROUP = 16_384, 122_880
-SPILL = "spill"
 NAME = "coalesce(nullif(event, ''), type)"  # of the event, as in the manifest
 
 _json = msgspec.json.Encoder().encode
@@ -77,11 +76,17 @@ class LakeTrouble(OSError):  # noqa: N818
     """The disk or the memory, not the data: the batch runs again."""
 
 
+class TooLarge(LakeTrouble):
+    """Out of memory: with fewer files at a time it may go."""
+
+
 @contextmanager
 def _trouble() -> Iterator[None]:
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except duckdb.OutOfMemoryException as error:
+        raise TooLarge(str(error)[:200]) from error
+    except duckdb.IOException as error:
         raise LakeTrouble(str(error)[:200]) from error
 
 
@@ -91,8 +96,7 @@ class Files:
     def __init__(self, folder: Path, threads: int = 2, memory: str = "512MB") -> None:
         self.folder = folder
         self._busy = threading.Lock()  # a cancelled caller leaves his query behind: it must have ended before the close
-        self._duck = connect(threads, memory)
-        self._duck.execute(f"SET temp_directory = {text(str(folder / SPILL / f'{os.getpid()}-{id(self)}'))}")
+        self._duck = connect(folder, threads, memory)
 
     def close(self) -> None:
         with self._busy:

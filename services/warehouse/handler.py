@@ -25,7 +25,7 @@ from services.warehouse import store
 from services.warehouse.domain import sheets
 from services.warehouse.domain.sheets import Sheet
 from services.warehouse.domain.walk import Stored
-from services.warehouse.files import Files, Target, Written
+from services.warehouse.files import Files, LakeTrouble, Target, TooLarge, Written
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ SMALL = 5_000  # rows; a batch below it waits for company
 ORPHAN_S = 3600.0  # age of a file in no manifest that goes
 GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
 SWEEP_S = 600.0
+AGAIN_S, AGAIN_MOST_S = 1.0, 60.0  # after trouble: a merge that fails again and again must not eat the disk's and the cores' time
 
 
 _decode_fact = msgspec.json.Decoder(Stored).decode
@@ -68,6 +69,7 @@ class Handler:
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._next_sweep = 0.0
         self._grown = asyncio.Event()
+        self._too_large: set[str] = set()  # files that no memory was found for, until the next start
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
@@ -122,14 +124,18 @@ class Handler:
     async def _keep(self) -> None:
         """Beside the loop, until cancelled. An error that is not passing trouble stops the service: the lake would grow unmerged."""
         assert self._context is not None
+        wait = AGAIN_S
         while True:
             await self._grown.wait()
             self._grown.clear()
             try:
                 await self._house()
+                wait = AGAIN_S
             except TRANSIENT as error:
-                log.warning("merging begins again", extra={"why": type(error).__name__})
-                await asyncio.sleep(1.0)
+                told = str(error) if isinstance(error, LakeTrouble) else type(error).__name__  # others may quote a row
+                log.warning("merging begins again", extra={"why": told, "seconds": wait})
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, AGAIN_MOST_S)
                 self._grown.set()
             except Exception:
                 log.exception("the lake cannot be merged")
@@ -150,12 +156,25 @@ class Handler:
         merged = 0
         while True:
             async with self._context.db.connection() as connection:
-                runs = await store.ripe(connection, FAN, FULL)
+                runs = await store.ripe(connection, FAN, FULL, self._too_large)
             if not runs:
                 return merged
             for run in runs:
-                await self._merge(run)
+                await self._merge_in_parts(run)
                 merged += 1
+
+    async def _merge_in_parts(self, run: store.Run) -> None:
+        """Merge what memory has room for at a time. Two files that are too large together stay as they are."""
+        try:
+            await self._merge(run)
+        except TooLarge:
+            if len(run.files) <= 2:
+                self._too_large.update(run.files)
+                log.warning("files stay unmerged: there is no memory for two", extra={"files": run.files})
+                return
+            half = len(run.files) // 2
+            for part in (run.files[:half], run.files[half:]):
+                await self._merge_in_parts(run._replace(files=part))
 
     async def _merge(self, run: store.Run) -> None:
         assert self._context is not None

@@ -29,7 +29,7 @@ WHERE (p.event, p.scope, p.path, p.kind) = (u.event, u.scope, u.path, u.kind)
 """
 RIPE = """
 SELECT dataset, event, day, level, array_agg(file ORDER BY file) AS files FROM manifest
-WHERE removed_at IS NULL AND rows < $2 GROUP BY dataset, event, day, level HAVING count(*) >= $1
+WHERE removed_at IS NULL AND rows < $2 AND NOT file = ANY($3) GROUP BY dataset, event, day, level HAVING count(*) >= $1
 ORDER BY level, dataset, event, day
 """
 REPLACE = "UPDATE manifest SET removed_at = $2, replaced_by = $3 WHERE file = ANY($1) AND removed_at IS NULL RETURNING rows"
@@ -100,9 +100,9 @@ async def _count_asides(connection: Connection, seen: Mapping[Key, int], ordered
         await connection.execute(ASIDE, *map(list, zip(*aside, strict=True)), [seen[key] for key in aside])
 
 
-async def ripe(connection: Connection, least: int, full: int) -> list[Run]:
-    """Runs of at least `least` current files of fewer than `full` rows, the lowest level first."""
-    return [Run(*row) for row in await connection.fetch(RIPE, least, full)]
+async def ripe(connection: Connection, least: int, full: int, but: Collection[str] = ()) -> list[Run]:
+    """Runs of at least `least` current files of fewer than `full` rows, the lowest level first; the files of `but` stay out."""
+    return [Run(*row) for row in await connection.fetch(RIPE, least, full, list(but))]
 
 
 async def replace(connection: Connection, old: Sequence[str], new: Sequence[Written], now: int) -> None:

@@ -16,7 +16,9 @@ from schemas.topics import FACTS
 from services.warehouse import handler as handler_module
 from services.warehouse import store
 from services.warehouse.__main__ import service
-from services.warehouse.files import Files, LakeTrouble
+from services.warehouse.domain import sheets
+from services.warehouse.domain.walk import Stored
+from services.warehouse.files import Files, LakeTrouble, Target, TooLarge
 from services.warehouse.handler import Handler
 from tests.support.live import T0, driven, publish, rows, running, until
 from tests.warehouse.conftest import on_disk, passed, stored
@@ -107,6 +109,39 @@ async def test_duckdbs_own_disk_errors_are_trouble_and_not_the_datas_fault(tmp_p
     with pytest.raises(LakeTrouble):
         files.groups("facts", ["facts/mixed/gone.parquet"], 1)
     files.close()
+
+
+def test_a_merge_larger_than_its_memory_goes_over_the_disk(tmp_path):
+    files = Files(tmp_path / "lake", threads=1, memory="100MB")
+    values = [msgspec.json.decode(encode(stored(n, properties={"text": f"{n:064}"})), type=Stored) for n in range(4000)]
+    one = files.write(sheets.facts([("facts", 0, n, value) for n, value in enumerate(values)]), 1)
+    merged = files.merge("facts", [one.file] * 200, Target(None, 1, 2))
+    assert merged.rows == 200 * 4000
+    files.close()
+
+
+async def test_what_memory_has_no_room_for_is_merged_in_parts(config, lake, few, monkeypatch):
+    real = Files.merge
+
+    def small(self, dataset, sources, *more):
+        if len(sources) > 3 or any("E1" in file for file in sources):
+            raise TooLarge("no room")
+        return real(self, dataset, sources, *more)
+
+    monkeypatch.setattr(Files, "merge", small)
+    config = config.model_copy(update={"batch_rows": 10})
+    async with running(config, service(pace_s=0)) as (context,):
+        for start in range(0, 400, 40):
+            await publish_spread(config, spread(400)[start : start + 40])
+            await passed(context, start + 40)
+
+        async def merged():
+            files = (await lake(context)).files
+            return len([f for f in files if "E1" not in f.file]) < 12
+
+        await until(merged)
+        snapshot = await lake(context)
+        assert await snapshot.query("SELECT count(*), count(DISTINCT id) FROM facts") == [(400, 400)]
 
 
 async def test_what_was_relayed_twice_is_stored_once(config, lake):

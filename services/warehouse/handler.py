@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 FAN = 16  # so many files of a level are merged into one of the next: a row is written log16(files) times
 OWN = 5_000  # rows of an event and day that are worth a file of their own
 FULL = 1_000_000  # rows of a file that is merged no more
-PACE_S = 1.5  # small batches come no faster than this in live time, or each would be a tiny file
+PACE_S = 1.0  # from one small batch to the next in live time, or each would be a tiny file
 SMALL = 5_000  # rows; a batch below it waits for company
 ORPHAN_S = 3600.0  # age of a file in no manifest that goes
 GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
@@ -67,6 +67,7 @@ class Handler:
         self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
         self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
+        self._began = 0.0  # when the last batch did, by the loop's time
         self._next_sweep = 0.0
         self._grown = asyncio.Event()
         self._too_large: set[str] = set()  # files that no memory was found for, until the next start
@@ -97,6 +98,7 @@ class Handler:
         return self._merged
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        self._began = asyncio.get_running_loop().time()
         self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
         found = await asyncio.to_thread(_sheets, items)
         written = []
@@ -117,9 +119,10 @@ class Handler:
             await self._house()
             return
         self._grown.set()
-        if self._pace and max(self._sizes.values()) < SMALL:
+        left = self._began + self._pace - asyncio.get_running_loop().time()
+        if left > 0 and max(self._sizes.values()) < SMALL:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._context.stopping.wait(), self._pace)
+                await asyncio.wait_for(self._context.stopping.wait(), left)
 
     async def _keep(self) -> None:
         """Beside the loop, until cancelled. An error that is not passing trouble stops the service: the lake would grow unmerged."""

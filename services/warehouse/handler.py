@@ -6,8 +6,12 @@ Merging goes on beside the loop: it may take minutes on a busy machine, and fact
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +32,7 @@ from services.warehouse.domain.walk import Stored
 from services.warehouse.files import Files, LakeTrouble, Target, TooLarge, Written
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FAN = 16  # so many files of a level are merged into one of the next: a row is written log16(files) times
 OWN = 5_000  # rows of an event and day that are worth a file of their own
@@ -35,6 +40,7 @@ FULL = 1_000_000  # rows of a file that is merged no more
 PACE_S = 1.0  # from one small batch to the next in live time, or each would be a tiny file
 SMALL = 5_000  # rows; a batch below it waits for company
 ORPHAN_S = 3600.0  # age of a file in no manifest that goes
+YIELD = 10  # niceness of merging: on a full machine it takes what the way of a fact leaves
 GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
 SWEEP_S = 600.0
 AGAIN_S, AGAIN_MOST_S = 1.0, 60.0  # after trouble: a merge that fails again and again must not eat the disk's and the cores' time
@@ -65,6 +71,7 @@ class Handler:
         self._context: Context | None = None
         self._files: Files | None = None
         self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
+        self._beside = ThreadPoolExecutor(1, "merging", lambda: os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), YIELD))
         self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._began = 0.0  # when the last batch did, by the loop's time
@@ -86,6 +93,7 @@ class Handler:
             await asyncio.wait({keeping})
             self._files.close()
             self._merged.close()
+            self._beside.shutdown()
 
     @property
     def files(self) -> Files:
@@ -195,7 +203,7 @@ class Handler:
         """The files of a run as one; of a mixed run, what has grown large enough goes into files of its event and day."""
         assert self._context is not None
         files = self.merging
-        groups = await asyncio.to_thread(files.groups, run.dataset, run.files, OWN if run.day is None else 1)
+        groups = await self._aside(files.groups, run.dataset, run.files, OWN if run.day is None else 1)
         async with self._context.db.connection() as connection:
             places = await store.numbers(connection, len(groups) + 1)
             known = await store.known(connection, {g.event for g in groups if g.event is not None})
@@ -203,12 +211,16 @@ class Handler:
         for group, number in zip(groups, places, strict=False):
             keep = frozenset(column(key.scope, key.path, key.kind) for key in known if key.event == group.event)
             targets.append(Target(group, run.level + 1 if run.day else 1, number, keep))
-        new = [await asyncio.to_thread(files.merge, run.dataset, run.files, target) for target in targets]
+        new = [await self._aside(files.merge, run.dataset, run.files, target) for target in targets]
         if run.day is None:
             rest = Target(None, run.level + 1, places[-1])
-            new.append(await asyncio.to_thread(files.merge, run.dataset, run.files, rest, groups))
+            new.append(await self._aside(files.merge, run.dataset, run.files, rest, groups))
         await asyncio.to_thread(files.remove, [f.file for f in new if not f.rows])
         return [f for f in new if f.rows]
+
+    async def _aside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run a query of the merging DuckDB, which has no threads of its own, on the thread that yields to all others."""
+        return await asyncio.get_running_loop().run_in_executor(self._beside, work, *arguments)
 
     async def sweep(self) -> int:
         """Remove replaced files after 15 minutes, and after an hour those that no manifest lists. Returns how many."""

@@ -17,7 +17,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     carried: by a merge whose other side stood in it already: no news, and no journey starts.
 
     type mark: the segmenter has handled everything below `offset` of partition `partition` of topic `topic`. parts: the partitions of
-    `memberships` in which this mark stands, each behind what was told there; none means its own alone, which is the rule.
+    `memberships` in which this mark stands, each behind what was told there; none means its own alone, which is the rule. The key of a
+    condition as `topic`, with offset 1: everybody of the partition has been asked, from here on silence about somebody means no.
     received_at is the instant that orders it among other records of the person (the same as `at`).
     """
 

@@ -2,12 +2,13 @@
 
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
+from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, MEMBERSHIPS, MESSAGES
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
 
 
-def service() -> Service:
-    handler = Handler()
+def service(settings: Settings | None = None) -> Service:
+    handler = Handler((settings or Settings()).partitions)
     return Service(
         name="orchestrator",
         knows_its_age=(FACTS,),
@@ -20,6 +21,7 @@ def service() -> Service:
         ),
         handle=handler,
         timers=handler,
+        committed=handler.committed,
         migrations=("services.orchestrator.migrations",),
         topics_written=(DECISIONS, *MESSAGES),
     )

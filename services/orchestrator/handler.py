@@ -26,7 +26,8 @@ from services.orchestrator.domain import decide, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
-from services.orchestrator.domain.turn import Outcome
+from services.orchestrator.domain.turn import Outcome, Silent
+from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
 _FROM_SENDER = ("t", b"sender")
@@ -115,30 +116,34 @@ def _passed(known: store.Marks, told: Iterable[tuple[int, Membership]]) -> dict[
 class Desk:
     """The people of one transaction, locked, with their states as they are decided."""
 
-    def __init__(self, book: Book, rows: People, marks: store.Marks, locked: Collection[tuple[str, int]] = ()) -> None:
-        self._book, self._rows, self._marks, self._locked = book, rows, marks, locked
+    def __init__(
+        self, book: Book, rows: People, marks: store.Marks, silence: Silence, locked: Collection[tuple[str, int]] = ()
+    ) -> None:
+        self._book, self._rows, self._marks, self._silence, self._locked = book, rows, marks, silence, locked
         self._people: dict[str, Person] = {}
         self._partitions: dict[str, int] = {}
         self._waits: dict[str, Place | None] = {}  # as the base has them
-        self._known: set[Place | None] = {None}  # what runs waited for already when they were loaded
         self._moved: set[tuple[str, int]] = set()
         self._waiting: set[str] = set()
         self.emits: list[Emit] = []
 
     @classmethod
-    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], also: Collection[tuple[str, int]]) -> "Desk":
+    async def open(
+        cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: Collection[tuple[str, int]]
+    ) -> "Desk":
         """Lock the marks first, then the people: the one order that everybody follows. also: marks to lock beside those of the work."""
         ids = {profile for _, news in work for profile in _profiles(news)}
         told = [(item.place[1], n) for item, n in work if isinstance(n, Membership) and n.type == "mark"]
         places = {
             *also,
             *((mark.topic, mark.partition) for _, mark in told),
-            *(item.place for item, n in work if book.waits and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
+            *(item.place for item, n in work if book.conditions and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
         }
         marks = await store.lock_marks(tx.connection, places) if places else {}
+        silence.known(marks)
         if passed := _passed(marks, told):
             ids |= await store.waiting(tx.connection, passed)
-        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks, places)
+        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks, silence, places)
         for profile in sorted(ids):
             desk.person(desk._rows.canonical(profile))
         return desk
@@ -150,7 +155,6 @@ class Desk:
             person = state.decode(kept) if kept else Person()
             person.merges = [place for place in person.merges if not self._heard(place)]
             self._hold(profile, person)
-            self._known.update(run.waits for run in person.runs)
             self._waits[profile] = self._people[profile].waits()
         return self._people[profile]
 
@@ -163,19 +167,18 @@ class Desk:
             self._merge(news, at, (*item.place, item.offset))
             return
         profile = self._rows.canonical(news.profile or "")
-        person = self.person(profile)
+        person, silent = self.person(profile), self._silent(profile)
         if isinstance(news, Fact):
-            place = (*item.place, item.offset)
-            passed = not self._book.waits or self._heard(place)
-            self._keep(profile, decide.on_fact(self._book, profile, person, news, None if passed else place), at, partition)
+            place = self._unless_heard((*item.place, item.offset))
+            self._keep(profile, decide.on_fact(self._book, profile, person, news, place, silent), at, partition)
         elif isinstance(news, Membership):
-            self._keep(profile, decide.on_membership(self._book, profile, person, news), at, partition)
+            self._keep(profile, decide.on_membership(self._book, profile, person, news, silent), at, partition)
         else:
-            self._keep(profile, decide.on_verdict(self._book, profile, person, news), at, partition)
+            self._keep(profile, decide.on_verdict(self._book, profile, person, news, silent), at, partition)
 
     def fire(self, profile: str, now: int, at: At, partition: int) -> None:
         profile = self._rows.canonical(profile)
-        self._keep(profile, decide.on_timer(self._book, profile, self.person(profile), now), at, partition)
+        self._keep(profile, decide.on_timer(self._book, profile, self.person(profile), now, self._silent(profile)), at, partition)
 
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
         place = (mark.topic, mark.partition)
@@ -188,7 +191,7 @@ class Desk:
                 ready.append((min(waits), profile))
         for _, profile in sorted(ready):
             offsets = {place: mark.next_offset for place, mark in self._marks.items()}
-            outcome = decide.on_mark(self._book, profile, self._people[profile], offsets, mark)
+            outcome = decide.on_mark(self._book, profile, self._people[profile], offsets, mark, self._silent(profile))
             self._keep(profile, outcome, at, partition)
 
     def _merge(self, fact: Fact, at: At, place: Place) -> None:
@@ -197,9 +200,8 @@ class Desk:
         if pair is None:
             return
         winner, loser = pair
-        passed = not self._book.waits or self._heard(place)
         sides = (winner, self.person(winner)), (loser, self.person(loser))
-        outcome = decide.on_merged(self._book, *sides, fact, None if passed else place)
+        outcome = decide.on_merged(self._book, *sides, fact, self._unless_heard(place), self._silent(winner))
         self._keep(winner, outcome, at, place[1])
         self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
@@ -209,19 +211,29 @@ class Desk:
         """Has the segmenter passed a fact, and is all known that it told before?"""
         return self._marks.get(place[:2], Mark()).next_offset > place[2]
 
+    def _unless_heard(self, place: Place) -> Place | None:
+        return None if not self._book.conditions or self._heard(place) else place
+
+    def _silent(self, profile: str) -> Silent:
+        return self._silence.about(profile, self._heard)
+
     def _hold(self, profile: str, person: Person) -> None:
         self._people[profile] = person
         (self._waiting.discard if person.waits() is None else self._waiting.add)(profile)
 
     def _keep(self, profile: str, outcome: Outcome, at: At, partition: int) -> None:
         if outcome.person is not self._people[profile]:
-            for waits in {run.waits for run in outcome.person.runs} - self._known:
-                if waits and waits[:2] not in self._locked:
-                    raise MarkNeeded(waits[:2])
+            waits = outcome.person.waits()
+            if waits is not None and waits != self._waits[profile] and waits[:2] not in self._locked:
+                raise MarkNeeded(waits[:2])
             self._hold(profile, outcome.person)
             self._partitions.setdefault(profile, partition)
         for emission in outcome.emits:
             self.emits.append(_emit(emission, at))
+
+    @property
+    def moved(self) -> store.Marks:
+        return {place: self._marks[place] for place in self._moved}
 
     async def save(self, tx: Tx) -> None:
         changed = [(profile, self._people[profile], partition) for profile, partition in self._partitions.items()]
@@ -232,7 +244,7 @@ class Desk:
         if news:
             await store.wait(tx.connection, news)
         if self._moved:
-            await store.move_marks(tx.connection, {place: self._marks[place] for place in self._moved})
+            await store.move_marks(tx.connection, self.moved)
 
 
 def _emit(emission: Intent | Decision, at: At) -> Emit:
@@ -245,22 +257,34 @@ def _emit(emission: Intent | Decision, at: At) -> Emit:
 class Handler:
     """Handles batches of all inputs, and (as `Timers`) what is due."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int) -> None:
         build: Callable[[Sequence[Published], int], Book] = books.build
         self._definitions = Definitions(books.KINDS, build)
+        self._silence = Silence(partitions)
         self._also: set[tuple[str, int]] = set()  # marks that the batch at hand was found to need
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        book = await self._definitions.at(tx.connection, tx.revision)
+        self._silence.moving({})  # those of a batch that was rolled back have not moved
+        book = await self._book(tx)
         work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
         if not work:
             return []
-        desk = await Desk.open(tx, book, work, self._also)
+        desk = await Desk.open(tx, book, work, self._silence, self._also)
         with self._noting_needs():
             for item, news in work:
                 desk.handle(tx, item, news)
         await desk.save(tx)
+        self._silence.moving(desk.moved)
         return desk.emits
+
+    async def committed(self) -> None:
+        self._silence.committed()
+
+    async def _book(self, tx: Tx) -> Book:
+        book = await self._definitions.at(tx.connection, tx.revision)
+        if book is not self._silence.book:
+            self._silence.begin(book, await store.answered(tx.connection))
+        return book
 
     @contextmanager
     def _noting_needs(self) -> Iterator[None]:
@@ -276,13 +300,14 @@ class Handler:
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
         """Fire what is due for the people who wait longest, up to `limit` of them."""
-        book = await self._definitions.at(tx.connection, tx.revision)
+        book = await self._book(tx)
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
         if not due:
             return Fired()
         places = frozenset(self._also)
         marks = await store.lock_marks(tx.connection, places) if places else {}
-        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, places)
+        self._silence.known(marks)
+        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)
         with self._noting_needs():
             for profile, partition, _ in due:
                 desk.fire(profile, tx.now, ats[partition], partition)

@@ -16,7 +16,14 @@ LOCK_MARKS = """
 SELECT m.topic, m.partition FROM mark m JOIN unnest($1::text[], $2::int[]) AS u (topic, partition) USING (topic, partition)
 ORDER BY m.topic, m.partition FOR UPDATE OF m
 """
-MARKS = "SELECT topic, partition, next_offset, halves FROM mark"
+# All of facts, and of those of conditions, which are many and move once, the ones that were asked for.
+MARKS = """
+SELECT topic, partition, next_offset, halves FROM mark WHERE NOT starts_with(topic, '~')
+UNION ALL
+SELECT m.topic, m.partition, m.next_offset, m.halves
+FROM unnest($1::text[], $2::int[]) AS u (topic, partition) JOIN mark m USING (topic, partition) WHERE starts_with(u.topic, '~')
+"""
+ANSWERED = "SELECT topic, partition FROM mark WHERE starts_with(topic, '~') AND next_offset > 0"
 MOVE_MARKS = """
 UPDATE mark m SET next_offset = u.next, halves = u.halves
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[]) AS u (topic, partition, next, halves)
@@ -40,7 +47,7 @@ _decode = msgspec.msgpack.Decoder(tuple[Half, ...]).decode
 
 
 async def lock_marks(connection: Connection, places: Iterable[tuple[str, int]]) -> Marks:
-    """(topic, partition) -> how far the segmenter has come; those of `places` are locked until the commit.
+    """(topic, partition) -> how far the segmenter has come; those of `places` are locked until the commit. Of conditions only these.
 
     The lock is what makes waiting safe whoever owns which partition: a run that begins to wait holds the mark, so the transaction
     that moves it comes later and sees the run; or it came before, and the run sees the mark.
@@ -51,8 +58,13 @@ async def lock_marks(connection: Connection, places: Iterable[tuple[str, int]]) 
     if len(rows) < len(ordered):
         await connection.execute(ENSURE_MARKS, topics, partitions)
         await connection.fetch(LOCK_MARKS, topics, partitions)
-    rows = await connection.fetch(MARKS)
+    rows = await connection.fetch(MARKS, topics, partitions)
     return {(row["topic"], row["partition"]): Mark(row["next_offset"], _decode(row["halves"])) for row in rows}
+
+
+async def answered(connection: Connection) -> list[tuple[str, int]]:
+    """(condition, partition) that the segmenter answers."""
+    return [(row["topic"], row["partition"]) for row in await connection.fetch(ANSWERED)]
 
 
 async def move_marks(connection: Connection, marks: Marks) -> None:

@@ -55,8 +55,7 @@ class Handler:
                 emits.extend(told)
                 strayed.setdefault(item.place, set()).update(partition_of(emit.key, self._partitions) for emit in told)
             await desk.save(tx, early=True)
-        if now_live.marks:
-            emits.extend(_marks(tx, items, strayed))
+        emits.extend(_marks(tx, items, strayed))
         return emits
 
     async def _is_settled(self, tx: Tx, number: int) -> bool:
@@ -103,6 +102,8 @@ class Handler:
             await desk.save(tx)
         done = len(ids) < limit
         await tx.connection.execute(SWEPT, partition, now_live.plan.revision, ids[-1] if ids else None, done)
+        if done:
+            emits.extend(_asked(now_live.asked, partition, ats[partition], tx.now))
         return Fired(emits, max(1, len(ids)), tx.now)
 
 
@@ -256,6 +257,16 @@ def _people(items: Sequence[Item]) -> Iterable[str]:
         yield item.value.profile
         if item.value.type == PROFILE_MERGED:
             yield item.value.properties["loser"]
+
+
+def _asked(keys: Iterable[str], partition: int, at: At, now: int) -> Iterable[Emit]:
+    """Everybody of the partition stands under the plan: who asks about these conditions and hears nothing knows the answer.
+
+    Without that, a run that meets a new condition before the segmenter does would take our silence for a no.
+    """
+    for key in sorted(keys):
+        mark = Membership(type="mark", received_at=now, topic=key, partition=partition, offset=1)
+        yield Emit(MEMBERSHIPS.name, "", _encode(mark), at, "mark", partition)
 
 
 def _marks(tx: Tx, items: Sequence[Item], strayed: Mapping[Place, set[int]]) -> Iterable[Emit]:

@@ -18,10 +18,10 @@ from runtime.definitions import Definitions
 from schemas.attributes import canonical
 from schemas.audience import Condition, references
 from schemas.definitions import Published
+from schemas.journeys import CONDITION
 from services.segmenter.domain.normal import fingerprint
 from services.segmenter.domain.plan import Plan, compile_plan
 
-UNNAMED = "~"  # segments that answer a journey's conditions: somebody waits for marks only where there are some
 KEPT = 8  # plans of before, under which people may still stand
 _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
@@ -33,11 +33,11 @@ RECORD = "UPDATE plan SET revision = $1, number = $2, content = $3"
 
 @dataclass(frozen=True, slots=True)
 class Defined:
-    """The conditions of one revision, with the version of each segment in force. marks: somebody waits for them."""
+    """The conditions of one revision, with the version of each segment in force. asked: keys of conditions that journeys ask about."""
 
     conditions: Mapping[str, Condition]
     versions: Mapping[str, int]
-    marks: bool
+    asked: frozenset[str]
 
     def content(self) -> str:
         """Equal where every answer is. 32 hex digits."""
@@ -51,7 +51,7 @@ class Live:
 
     plan: Plan
     versions: Mapping[str, int]
-    marks: bool
+    asked: frozenset[str]
 
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:
@@ -62,7 +62,8 @@ def defined(documents: Sequence[Published], _revision: int) -> Defined:
     while missing := {key for condition in conditions.values() for key in references(condition)} - conditions.keys():
         # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
         conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
-    return Defined(conditions, {d.key: d.version for d in current}, any(d.key.startswith(UNNAMED) for d in current))
+    asked = frozenset(key for key in kept if key.startswith(CONDITION))
+    return Defined(conditions, {d.key: d.version for d in current}, asked)
 
 
 def _condition_of(document: Published) -> Condition:
@@ -90,7 +91,7 @@ class Plans:
         if number not in self.known:
             self.known[number] = compile_plan(found.conditions, number)
             self.known = dict(list(self.known.items())[-KEPT:])
-        live = Live(self.known[number], found.versions, found.marks)
+        live = Live(self.known[number], found.versions, found.asked)
         if committed:
             self._ruling = tx.revision, live
         return live

@@ -20,13 +20,13 @@ async def test_a_goal_in_the_backlog_ends_the_run_whose_timer_came_due_meanwhile
     chain = journey("welcome", wait("w", "4s"), send("letter"), goal={"event": "Paid"})
     await feed.documents(published("journey", chain), published("template", {"key": "letter"}))
     people = [person(p, now, f"email:{n}@example.org") for n, p in enumerate((ANN, BOB))]
-    async with running(config, service()) as (context,):
+    async with running(config, service(config)) as (context,):
         await until(lambda: known(context))
         await feed.put("facts", *people, *(did(p, "Registered", now + 1) for p in (ANN, BOB)))
         await until(lambda: runs(context, 2))
     await feed.put("facts", did(ANN, "Paid", now + 1000))
     await until(lambda: wall_ms() > now + 4500)
-    async with running(config, service()) as (context,):
+    async with running(config, service(config)) as (context,):
         await until(lambda: runs(context, 0))
     told = [(d["profile"], d["verdict"], d.get("rule", "")) for d in await read(config, "decisions") if d["verdict"] != "entered"]
     assert (BOB, "sent", "") in told

@@ -11,6 +11,7 @@ from runtime.settings import Settings
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, encode, extend
 from schemas.ids import derive, partition_of
+from schemas.journeys import condition_key
 from schemas.memberships import Membership
 from schemas.messages import Decision
 from schemas.topics import BY_NAME
@@ -53,8 +54,18 @@ class Feed:
             self.offsets[(topic, place)] = self.offsets.get((topic, place), 0) + len(records)
         await producer.stop()
 
-    async def documents(self, *documents: Published) -> None:
+    async def documents(self, *documents: Published, answered: bool = True) -> None:
+        """answered: the segmenter knows the conditions of the journeys already."""
         await self.put("definitions", *documents)
+        self._conditions = [key for d in documents if d.kind == "journey" for key in conditions(d)]
+        if answered:
+            await self.answered(T0)
+
+    async def answered(self, at: int) -> None:
+        """The segmenter has asked everybody about the conditions of the journeys."""
+        for place in range(self.config.partitions):
+            told = [Membership(type="mark", received_at=at, topic=key, partition=place, offset=1) for key in self._conditions]
+            await self.put("memberships", *told, partition=place)
 
     async def marks(self, at: int, topic: str = "facts") -> None:
         """The segmenter has come to the end of every partition."""
@@ -62,6 +73,12 @@ class Feed:
             if name == topic:
                 mark = Membership(type="mark", received_at=at, topic=name, partition=place, offset=end)
                 await self.put("memberships", mark, partition=place)
+
+
+def conditions(document: Published) -> list[str]:
+    body = msgspec.json.decode(bytes(document.body))
+    steps = [step["id"] for step in body["steps"] if "if" in step] + ["audience"] * ("audience" in body)
+    return [condition_key(document.key, document.version, step) for step in steps]
 
 
 def person(profile: str, at: int, *identifiers: str, **attributes) -> Fact:
@@ -119,7 +136,7 @@ async def drive(context, conductor, to: int, feed: Feed | None = None) -> None:
 async def welcome_story(config: Settings) -> tuple[list[dict], list[dict], list[bytes]]:
     feed = Feed(config)
     await feed.documents(published("journey", welcome()), published("template", {"key": "price"}, 3))
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(ANN, T0, "email:a@example.org", "phone:+1"), person(BOB, T0, "email:b@example.org"))
         await feed.put("facts", *(did(p, "Registered", T0 + n) for n, p in enumerate((ANN, BOB, CAT))))
@@ -183,7 +200,7 @@ async def test_verdicts_merges_and_caps_through_the_topics(config):
     await feed.documents(
         published("journey", chain), cap, published("brand", {"key": "shop", "name": "Shop", "time_zone": "Asia/Kolkata"})
     )
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", *(person(p, T0, "email:x@example.org") for p in (ANN, BOB)))
         await feed.put("facts", did(ANN, "Launch", T0 + 1), did(BOB, "Launch", T0 + 2))
@@ -221,7 +238,7 @@ async def test_a_merge_moves_a_waiting_run_and_the_mark_finds_it(config):
     )
     feed = Feed(config)
     await feed.documents(published("journey", chain))
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1))
         await set_clock(context.db, T0 + HOUR)
@@ -260,7 +277,7 @@ async def test_a_run_that_was_merged_waits_for_the_mark_of_the_merge_as_well(con
         await feed.put("memberships", passed, partition=places[who])
         await conductor.settle()
 
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1), merged)
         await set_clock(context.db, T0 + HOUR)
@@ -283,7 +300,7 @@ async def test_a_mark_that_stands_in_two_partitions_counts_when_it_was_read_in_b
     await feed.documents(published("journey", chain))
     place = partition_of(BOB, config.partitions)
     other = (place + 1) % config.partitions
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1))
         mark = Membership(
@@ -306,11 +323,37 @@ async def test_a_mark_that_stands_in_two_partitions_counts_when_it_was_read_in_b
         assert [tuple(r) for r in left] == [(mark.offset, b"\x90")]
 
 
+async def test_a_condition_so_new_that_the_segmenter_has_not_asked_anybody_is_waited_for(config):
+    """The segmenter passed the fact under the plan of before: its silence says nothing about the new condition."""
+    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
+    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
+                    {"id": "stop", "end": True})  # fmt: skip
+    feed = Feed(config)
+    await feed.documents(published("journey", chain), answered=False)
+    async with driven(config, service(config)) as ((context,), conductor):
+        await conductor.settle()
+        await feed.put("facts", *(person(who, T0, "email:x@example.org") for who in (ANN, BOB)))
+        await feed.put("facts", *(did(who, "Registered", T0 + 1) for who in (ANN, BOB)))
+        await feed.marks(T0 + 2)
+        await set_clock(context.db, T0 + HOUR)
+        await conductor.settle()
+        waiting = await rows(context, "SELECT DISTINCT wait_topic FROM person")
+        assert ([tuple(r) for r in waiting], await sent(config)) == ([("~journey.j.1.b",)], [])
+        await feed.put("memberships", entered(ANN, "~journey.j.1.b", T0 + HOUR))
+        await feed.answered(T0 + HOUR)
+        await conductor.settle()
+        assert sorted((i["template"], i["profile"]) for i in await sent(config)) == [("gold", ANN), ("plain", BOB)]
+        await feed.put("facts", person(CAT, T0, "email:x@example.org"), did(CAT, "Registered", T0 + HOUR + 1))
+        await feed.marks(T0 + HOUR + 1)
+        await conductor.settle()
+        assert [i["template"] for i in await sent(config) if i["profile"] == CAT] == ["plain"], "known from now on"
+
+
 async def test_facts_of_the_second_lane_count_and_our_own_verdicts_pass_unread(config):
     chain = journey("j", send("x"), wait("w", "1d"), send("y"), goal={"event": "Paid"})
     feed = Feed(config)
     await feed.documents(published("journey", chain), published("segment", {"key": "s", "condition": {}}))
-    async with driven(config, service()) as ((context,), conductor):
+    async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(ANN, T0, "email:x@example.org"))
         await feed.put("facts.bulk", did(ANN, "Paid", T0 - DAY), did(ANN, "Registered", T0 + 5))
@@ -331,7 +374,7 @@ async def test_live_two_instances_and_a_document_that_cannot_be_read(config):
     await feed.documents(published("journey", {**chain, "key": "bad", "steps": []}), published("journey", chain))
     one, two = (config.model_copy(update={"instance": f"orchestrator-{n}"}) for n in range(2))
     people = [derive("live", n) for n in range(20)]
-    async with running(one, service()) as (context,), running(two, service()):
+    async with running(one, service(config)) as (context,), running(two, service(config)):
         await until(lambda: ruling(context))
         await feed.put("facts", *(person(p, T0, "email:x@example.org") for p in people), *(did(p, "Go", T0 + 1) for p in people))
 

@@ -15,7 +15,6 @@ from services.orchestrator.domain.state import Run
 
 MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand}
 KINDS = (*MODELS, "template")
-UNNAMED = "~"
 T = TypeVar("T")
 
 
@@ -52,8 +51,7 @@ class Plan:
 class Book:
     """triggers, entering: of the current versions; goals, exits: of every version, for people still inside.
 
-    waits: some answer is a segment made for it. The segmenter writes marks only while there is such a one, so without any a run
-    that waited would wait for ever.
+    conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -64,7 +62,7 @@ class Book:
     exits: Mapping[str, Sequence[Plan]]
     segments: frozenset[str]
     events: frozenset[str]
-    waits: bool
+    conditions: frozenset[str]
     rules: Rules
     zones: Mapping[str, str]
     templates: Mapping[str, int]
@@ -89,7 +87,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
         events=frozenset([*triggers, *goals]),
-        waits=any(answer.startswith(UNNAMED) for plan in plans for answer in plan.answers.values()),
+        conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates=_templates(documents),

@@ -1,5 +1,6 @@
 """A run's way: entry, steps, timers, end."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.journeys import Branch, Send, Wait
@@ -19,8 +20,8 @@ class Go(NamedTuple):
 
 def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     """A trigger matched. Who must be asked about waits for the answer, everybody else enters or is refused at once."""
-    place = _unheard(turn, moment)
-    if "audience" in plan.answers and place is not None and not _refusal(turn, plan, run):
+    place = _unheard(turn, moment, plan.answers["audience"]) if "audience" in plan.answers else None
+    if place is not None and not _refusal(turn, plan, run):
         turn.put(replace(run, waits=place))
         return
     _admit(turn, plan, run, moment)
@@ -72,19 +73,21 @@ def release(turn: Turn, moment: Moment) -> None:
             go_on(turn, run, moment._replace(now=max(moment.now, run.since)))
 
 
-def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:
+def resume(turn: Turn, passed: Mapping[tuple[str, int], int], moment: Moment) -> None:
     """Runs whose fact the segmenter has passed go on, in the order of their facts. passed: (topic, partition) -> next offset."""
     ready = [run for run in turn.person.runs if run.waits is not None and below(passed, run.waits)]
     for run in sorted(ready, key=lambda r: (r.waits, r.journey, r.occurrence)):
         go_on(turn, run, moment._replace(now=max(moment.now, run.since, run.started_at)))
 
 
-def _unheard(turn: Turn, moment: Moment) -> Place | None:
-    """What the segmenter must have passed before it can be asked about him: the fact at hand, then the merges that made him one."""
-    return moment.place or min(turn.person.merges, default=None)
+def _unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:
+    """What the segmenter must have passed before it can be asked about him: the fact at hand, then the merges that made him one, then
+    the condition itself, if it is so new that nobody has been asked yet.
+    """
+    return moment.place or min(turn.person.merges, default=None) or turn.silent.get(condition)
 
 
-def below(passed: dict[tuple[str, int], int], place: Place) -> bool:
+def below(passed: Mapping[tuple[str, int], int], place: Place) -> bool:
     return passed.get(place[:2], 0) > place[2]
 
 
@@ -141,7 +144,7 @@ def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
                 return None
             return Go(run, following)
         case Branch():
-            if (place := _unheard(turn, moment)) is not None:
+            if (place := _unheard(turn, moment, plan.answers[step.id])) is not None:
                 turn.put(replace(run, waits=place))
                 return None
             return Go(run, step.then if turn.stands(plan.answers[step.id]) else step.otherwise)

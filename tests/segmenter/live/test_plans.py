@@ -24,8 +24,15 @@ def lives_in(city: str, person: str, at: int = T0) -> Fact:
 
 
 def told(emits: Sequence[Emit]) -> list[tuple[str, str]]:
+    """Who entered and left what."""
     found = [msgspec.json.decode(emit.value) for emit in emits]
-    return [(m.get("segment", ""), m["type"]) for m in found]
+    return [(m["segment"], m["type"]) for m in found if m["type"] != "mark"]
+
+
+def marked(emits: Sequence[Emit]) -> list[str]:
+    """What each record of a batch or a sweep is, a mark as "mark of" its topic."""
+    found = [msgspec.json.decode(emit.value) for emit in emits]
+    return [f"mark of {m['topic']}" if m["type"] == "mark" else m["type"] for m in found]
 
 
 async def test_only_what_can_change_an_answer_sweeps(context: Context) -> None:
@@ -113,4 +120,27 @@ async def test_a_mark_waits_for_the_sweep_of_whomever_the_person_was_merged_into
     await one.take(fact("m", type=PROFILE_MERGED, event="", profile=elder, properties=merge))
     await publish(context, "segment", "~journey.j.1.b", condition=KAZAN)
     await one.sweep([partition_of(younger, size)])
-    assert told(await one.take(fact("seen", profile=younger))) == [("~journey.j.1.b", "entered"), ("", "mark"), ("", "mark")]
+    assert marked(await one.take(fact("seen", profile=younger))) == ["entered", "mark of facts", "mark of facts"]
+
+
+async def test_when_everybody_of_a_partition_was_asked_about_a_condition_it_is_said_behind_the_answers(context: Context) -> None:
+    """Else a run that met the condition before the segmenter did would take silence for a no, or wait for ever."""
+    one, size = Process(context), context.settings.partitions
+    await one.take(*(lives_in("Kazan", person) for person in PEOPLE))
+    await one.sweep()
+    await publish(context, "segment", "~journey.j.1.b", condition=KAZAN)
+    await publish(context, "segment", "kazan", condition=KAZAN)
+    own = [person for person in PEOPLE if partition_of(person, size) == partition_of(PEOPLE[0], size)]
+    emits, _ = await one.fire([partition_of(PEOPLE[0], size)], limit=1)
+    kinds = marked(emits)
+    assert (kinds[-1], kinds.count("entered"), len(kinds)) == ("mark of ~journey.j.1.b", 2 * len(own), 2 * len(own) + 1)
+    assert [(emit.topic, emit.partition) for emit in emits][-1] == ("memberships", partition_of(PEOPLE[0], size))
+    others = [p for p in range(size) if p != partition_of(PEOPLE[0], size)]
+    assert marked((await one.fire(others))[0]).count("mark of ~journey.j.1.b") == size - 1
+    await publish(context, "segment", "~journey.j.2.b", condition=OMSK)
+    assert set(marked((await one.fire())[0])) >= {"mark of ~journey.j.1.b", "mark of ~journey.j.2.b"}
+
+
+async def test_a_fact_is_marked_though_nobody_asks_yet(context: Context) -> None:
+    """The orchestrator may know a journey already for whose conditions it waits."""
+    assert marked(await Process(context).take(lives_in("Kazan", PEOPLE[0]))) == ["mark of facts"]

@@ -400,12 +400,15 @@ async def test_facts_that_concern_no_journey_touch_no_table():
     class Record:
         value = encode(did(ANN, "Page Viewed", T0))
 
+    book = build([published("journey", welcome())])
+
     class Known:
         async def at(self, *_: object):
-            return build([published("journey", welcome())])
+            return book
 
-    handler = Handler()
+    handler = Handler(12)
     handler._definitions = Known()
+    handler._silence.begin(book, ())
     item = Item(("facts", 0), 5, decode_fact(Record()), Record.value, None, None, T0)
     tx = Tx(None, T0, 1, "orchestrator", {})
     assert await asyncio.wait_for(handler(tx, [item] * 100), 5) == []

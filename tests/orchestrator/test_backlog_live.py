@@ -2,7 +2,7 @@
 
 from runtime.clock import wall_ms
 from services.orchestrator.__main__ import service
-from tests.orchestrator.test_orchestrator_live import ANN, BOB, Feed, config, did, person  # noqa: F401  (config is a fixture)
+from tests.orchestrator.feed import ANN, BOB, Feed, did, person
 from tests.orchestrator.world import journey, published, send, wait
 from tests.support.live import read, rows, running, until
 
@@ -15,7 +15,7 @@ async def known(context) -> bool:
     return len(await rows(context, "SELECT FROM definition_current")) == 2
 
 
-async def test_a_goal_in_the_backlog_ends_the_run_whose_timer_came_due_meanwhile(config):  # noqa: F811
+async def test_a_goal_in_the_backlog_ends_the_run_whose_timer_came_due_meanwhile(config):
     feed, now = Feed(config), wall_ms()
     chain = journey("welcome", wait("w", "4s"), send("letter"), goal={"event": "Paid"})
     await feed.documents(published("journey", chain), published("template", {"key": "letter"}))

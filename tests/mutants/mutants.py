@@ -118,4 +118,20 @@ MUTANTS = (
         "address_key bytea NOT NULL",
         ("tests/sender/live/test_sender_live.py::test_the_same_message_to_one_address_of_two_profiles_goes_once",),
     ),
+    Mutant(
+        "silence about a new condition",
+        "services/orchestrator/domain/runs.py",
+        " or turn.silent.get(condition)",
+        "",
+        ("tests/orchestrator/test_marks_live.py::test_a_condition_so_new_that_the_segmenter_has_not_asked_anybody_is_waited_for",),
+    ),
+    Mutant(
+        "everybody was asked",
+        "services/segmenter/handler.py",
+        "        if done:\n            emits.extend(_asked(",
+        "        if True:\n            emits.extend(_asked(",
+        (
+            "tests/segmenter/live/test_plans.py::test_when_everybody_of_a_partition_was_asked_about_a_condition_it_is_said_behind_the_answers",
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ Merging goes on beside the loop: it may take minutes on a busy machine, and fact
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +72,7 @@ class Handler:
         self._context: Context | None = None
         self._files: Files | None = None
         self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
-        self._beside = ThreadPoolExecutor(1, "merging", lambda: os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), YIELD))
+        self._beside = ThreadPoolExecutor(1, "merging", _yielding)
         self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._began = 0.0  # when the last batch did, by the loop's time
@@ -235,6 +236,12 @@ class Handler:
             async with self._context.db.transaction() as connection:
                 await store.forget(connection, old)
         return len(old) + len(orphans)
+
+
+def _yielding() -> None:
+    """Only Linux has threads of different niceness."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), YIELD)
 
 
 def _sheets(items: Sequence[Item]) -> list[Sheet]:

@@ -137,6 +137,11 @@ class Loop:
         False when some of it was put aside and has to be read again.
         """
         batch, lane.reader.buffer = lane.reader.buffer, {}
+        ruling = {place: records for place, records in batch.items() if place[0] == DEFINITIONS.name}
+        if ruling and len(ruling) < len(batch):  # documents first, as in live time
+            if not await self.process(lane, self._portion(lane, ruling)):
+                return False
+            batch = {place: records for place, records in batch.items() if place not in ruling}
         portion = self._portion(lane, batch)
         while len(portion.items) > self.settings.batch_rows:
             head, portion = portion.halves(self.settings.batch_rows)

@@ -75,7 +75,7 @@ async def open_context(service: Service, settings: Settings) -> Context:
     """Migrations, topics, connections. Waits for a broker and a database that are just coming up."""
     settings = service.settings(settings)
     await wait_for(lambda: migrate(settings, "runtime", "runtime.clocksql"), timeout=60)
-    await migrate(settings, service.name, "runtime.sql", *service.migrations)
+    await wait_for(lambda: migrate(settings, service.name, "runtime.sql", *service.migrations), timeout=60)
     read = [c.topic for c in service.consumes]
     if read or service.topics_written:
         await wait_for(lambda: create_topics(settings, [*read, *service.topics_written]), timeout=60)

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from runtime.kafka.records import Place, Record
 from runtime.kafka.security import connection
 from runtime.settings import Settings
+from schemas.topics import DEFINITIONS
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ HINT_S = 1.0
 CALM_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing; questions wait behind it
 HURRY_WAIT_MS = 10
 GATHER_BYTES = 1_000_000  # an answer of this size is full
+RULING = DEFINITIONS.name  # documents, which what comes after them is decided by
 
 
 class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -99,6 +101,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             place = self._place(tp)
             if place in self.assigned:
                 self.buffer.setdefault(place, []).extend(records)
+        if ruling := [self._tp(place) for place in self.assigned if place[0] == RULING]:
+            # One answer of the broker holds all topics, but the client hands out only `rows` of it: the documents must be among them.
+            for tp, records in (await self._consumer.getmany(*ruling, timeout_ms=0)).items():
+                self.buffer.setdefault(self._place(tp), []).extend(records)
 
     def gather(self, wait_ms: int) -> None:
         """From the next fetch on the broker waits `wait_ms` for a fuller answer; 0: it answers with the first record."""
@@ -120,9 +126,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 (self._consumer.resume if place in wanted else self._consumer.pause)(self._tp(place))
 
     def take(self, rows: int, size: int) -> dict[Place, list[Record]]:
-        """Up to `rows` records and `size` bytes out of the buffer, at least one record, in partition order."""
+        """Up to `rows` records and `size` bytes out of the buffer, at least one record, in partition order.
+
+        Documents go alone and first: they rule from the next transaction on, and facts that came after them are to meet them.
+        """
         taken: dict[Place, list[Record]] = {}
-        for place in sorted(self.buffer):
+        for place in sorted(place for place in self.buffer if place[0] == RULING) or sorted(self.buffer):
             if rows <= 0 or size <= 0:
                 break
             waiting = self.buffer[place]

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from runtime import metrics, watermark
-from runtime.kafka import create_topics
+from runtime.kafka import Reader, create_topics
 from runtime.loop import Loop
 from schemas.facts import encode
 from schemas.ids import partition_of
@@ -93,6 +93,14 @@ async def test_taken_with_another_gap_a_partition_goes_back_too(config):
             reader.fill(b, 5)
             await loop.take(lane)
         assert await applied(context) == {r.id: 1 for place in places for r in log[place][10:]}
+
+
+def test_documents_are_handed_out_alone_and_first(config):
+    """They rule from the next transaction on, and the facts beside them came later."""
+    reader = Reader(config, "test", "live", ["decisions", "definitions", "facts"])
+    reader.buffer = {(topic, 0): [fake_record((topic, 0), n) for n in range(3)] for topic in ("decisions", "facts", "definitions")}
+    assert list(reader.take(100, 10**6)) == [("definitions", 0)]
+    assert list(reader.take(100, 10**6)) == [("decisions", 0), ("facts", 0)]
 
 
 class FakeReader:

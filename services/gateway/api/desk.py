@@ -1,5 +1,6 @@
 """Where every management call comes in: who calls, may he, one transaction, and one answer however often he asks."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,8 @@ from services.gateway.domain.access import Key
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
 from services.gateway.store import keys
+
+TOLD_S = 5.0  # without Kafka the caller is answered all the same: it is published, and will get there
 
 Work = Callable[[Call, Any], Awaitable[Answer]]
 
@@ -49,8 +52,19 @@ class Desk:
         async with self.calling(request, scope, hold=True) as call:
             given = request.headers.get("idempotency-key") if request.method == "POST" else None
             if given is None:
-                return wire.answered(await work(call, body))
-            return await self._once(call, request, given, raw, lambda: work(call, body))
+                answer = wire.answered(await work(call, body))
+            else:
+                answer = await self._once(call, request, given, raw, lambda: work(call, body))
+        await self._told()
+        return answer
+
+    async def _told(self) -> None:
+        """What the call published is in the log before the caller hears of it: a fact that he sends next comes behind it there."""
+        end = asyncio.get_running_loop().time() + TOLD_S
+        while not await self.context.relay.drained():
+            if asyncio.get_running_loop().time() > end:
+                return
+            await asyncio.sleep(0.005)  # the relay may lead in another process: its rows are what can be seen
 
     async def _once(self, call: Call, request: Request, given: str, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Response:
         name = hash_of(f"{call.key.id}\x1f{request.url.path}\x1f{given}")

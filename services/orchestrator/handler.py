@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from services.orchestrator.domain import decide, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
-from services.orchestrator.domain.turn import Outcome, Silent
+from services.orchestrator.domain.turn import Outcome
 from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
@@ -123,7 +124,7 @@ class Desk:
         self._people: dict[str, Person] = {}
         self._partitions: dict[str, int] = {}
         self._waits: dict[str, Place | None] = {}  # as the base has them
-        self._moved: set[tuple[str, int]] = set()
+        self.moved: store.Marks = {}
         self._waiting: set[str] = set()
         self.emits: list[Emit] = []
 
@@ -167,23 +168,22 @@ class Desk:
             self._merge(news, at, (*item.place, item.offset))
             return
         profile = self._rows.canonical(news.profile or "")
-        person, silent = self.person(profile), self._silent(profile)
+        person, book = self.person(profile), self._book_for(profile)
         if isinstance(news, Fact):
             place = self._unless_heard((*item.place, item.offset))
-            self._keep(profile, decide.on_fact(self._book, profile, person, news, place, silent), at, partition)
+            self._keep(profile, decide.on_fact(book, profile, person, news, place), at, partition)
         elif isinstance(news, Membership):
-            self._keep(profile, decide.on_membership(self._book, profile, person, news, silent), at, partition)
+            self._keep(profile, decide.on_membership(book, profile, person, news), at, partition)
         else:
-            self._keep(profile, decide.on_verdict(self._book, profile, person, news, silent), at, partition)
+            self._keep(profile, decide.on_verdict(book, profile, person, news), at, partition)
 
     def fire(self, profile: str, now: int, at: At, partition: int) -> None:
         profile = self._rows.canonical(profile)
-        self._keep(profile, decide.on_timer(self._book, profile, self.person(profile), now, self._silent(profile)), at, partition)
+        self._keep(profile, decide.on_timer(self._book_for(profile), profile, self.person(profile), now), at, partition)
 
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
         place = (mark.topic, mark.partition)
-        self._marks[place] = read(self._marks.get(place, Mark()), mark.offset, mark.parts, partition)
-        self._moved.add(place)
+        self._marks[place] = self.moved[place] = read(self._marks.get(place, Mark()), mark.offset, mark.parts, partition)
         ready = []
         for profile in self._waiting:
             waits = [run.waits for run in self._people[profile].runs if run.waits and self._heard(run.waits)]
@@ -191,7 +191,7 @@ class Desk:
                 ready.append((min(waits), profile))
         for _, profile in sorted(ready):
             offsets = {place: mark.next_offset for place, mark in self._marks.items()}
-            outcome = decide.on_mark(self._book, profile, self._people[profile], offsets, mark, self._silent(profile))
+            outcome = decide.on_mark(self._book_for(profile), profile, self._people[profile], offsets, mark)
             self._keep(profile, outcome, at, partition)
 
     def _merge(self, fact: Fact, at: At, place: Place) -> None:
@@ -201,7 +201,7 @@ class Desk:
             return
         winner, loser = pair
         sides = (winner, self.person(winner)), (loser, self.person(loser))
-        outcome = decide.on_merged(self._book, *sides, fact, self._unless_heard(place), self._silent(winner))
+        outcome = decide.on_merged(self._book_for(winner), *sides, fact, self._unless_heard(place))
         self._keep(winner, outcome, at, place[1])
         self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
@@ -214,8 +214,9 @@ class Desk:
     def _unless_heard(self, place: Place) -> Place | None:
         return None if not self._book.conditions or self._heard(place) else place
 
-    def _silent(self, profile: str) -> Silent:
-        return self._silence.about(profile, self._heard)
+    def _book_for(self, profile: str) -> Book:
+        silent = self._silence.about(profile, self._heard)
+        return replace(self._book, silent=silent) if silent else self._book
 
     def _hold(self, profile: str, person: Person) -> None:
         self._people[profile] = person
@@ -231,10 +232,6 @@ class Desk:
         for emission in outcome.emits:
             self.emits.append(_emit(emission, at))
 
-    @property
-    def moved(self) -> store.Marks:
-        return {place: self._marks[place] for place in self._moved}
-
     async def save(self, tx: Tx) -> None:
         changed = [(profile, self._people[profile], partition) for profile, partition in self._partitions.items()]
         rows = [Saved(profile, partition, state.encode(person), person.due_at()) for profile, person, partition in changed]
@@ -243,7 +240,7 @@ class Desk:
         news = {profile: place for profile, place in waits.items() if place != self._waits[profile]}
         if news:
             await store.wait(tx.connection, news)
-        if self._moved:
+        if self.moved:
             await store.move_marks(tx.connection, self.moved)
 
 

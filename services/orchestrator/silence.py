@@ -1,12 +1,11 @@
 """Which conditions the segmenter answers already: it says so once for each partition, when everybody there has been asked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from schemas.ids import partition_of
 from schemas.journeys import CONDITION
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.state import Place
-from services.orchestrator.domain.turn import EVERYTHING_ANSWERED, Silent
 from services.orchestrator.store import Marks
 
 
@@ -38,15 +37,15 @@ class Silence:
         self._answered |= self._moving
         self._moving = set()
 
-    def about(self, profile: str, heard: Callable[[Place], bool]) -> Silent:
-        """The conditions that are not answered about somebody yet. heard: of marks that were read in this transaction."""
+    def about(self, profile: str, heard: Callable[[Place], bool]) -> Mapping[str, Place]:
+        """The conditions that are not answered about somebody yet, as `Book.silent`. heard: of marks read in this transaction."""
         partition = partition_of(profile, self._partitions)
         if self.book is None or partition in self._complete:
-            return EVERYTHING_ANSWERED
+            return {}
         unanswered = [key for key in self.book.conditions if (key, partition) not in self._answered]
         if not unanswered:
             self._complete.add(partition)
-            return EVERYTHING_ANSWERED
+            return {}
         return {key: (key, partition, 0) for key in unanswered if not heard((key, partition, 0))}
 
 

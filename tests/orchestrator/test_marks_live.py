@@ -9,18 +9,19 @@ from tests.orchestrator.feed import ANN, BOB, CAT, Feed, did, entered, person, s
 from tests.orchestrator.world import HOUR, journey, published, send
 from tests.support.live import T0, driven, rows
 
+VIP = {"kind": "attribute", "name": "vip", "op": "exists"}
+GOLD_OR_PLAIN = journey(
+    "j",
+    {"id": "b", "if": VIP, "then": "gold", "else": "plain"},
+    send("gold", next="stop"),
+    send("plain"),
+    {"id": "stop", "end": True},
+)
+
 
 async def test_a_merge_moves_a_waiting_run_and_the_mark_finds_it(config):
-    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
-    chain = journey(
-        "j",
-        {"id": "b", "if": vip, "then": "gold", "else": "plain"},
-        send("gold", next="stop"),
-        send("plain"),
-        {"id": "stop", "end": True},
-    )
     feed = Feed(config)
-    await feed.documents(published("journey", chain))
+    await feed.documents(published("journey", GOLD_OR_PLAIN))
     async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", person(BOB, T0, "email:x@example.org"), did(BOB, "Registered", T0 + 1))
@@ -43,11 +44,8 @@ async def test_a_merge_moves_a_waiting_run_and_the_mark_finds_it(config):
 
 async def test_a_run_that_was_merged_waits_for_the_mark_of_the_merge_as_well(config):
     """The mark of the fact that began it lies in one partition, that of the merge in another."""
-    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
-    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
-                    {"id": "stop", "end": True})  # fmt: skip
     feed = Feed(config)
-    await feed.documents(published("journey", chain))
+    await feed.documents(published("journey", GOLD_OR_PLAIN))
     others = (derive("elder", n) for n in range(20))
     elder = next(one for one in others if partition_of(one, config.partitions) != partition_of(BOB, config.partitions))
     merged = did(elder, "", T0 + 2, type=PROFILE_MERGED, properties={"winner": elder, "loser": BOB})
@@ -76,11 +74,8 @@ async def test_a_run_that_was_merged_waits_for_the_mark_of_the_merge_as_well(con
 
 async def test_a_mark_that_stands_in_two_partitions_counts_when_it_was_read_in_both(config):
     """The answer about somebody merged away lies in the partition of the survivor: the mark stands behind it there as well."""
-    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
-    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
-                    {"id": "stop", "end": True})  # fmt: skip
     feed = Feed(config)
-    await feed.documents(published("journey", chain))
+    await feed.documents(published("journey", GOLD_OR_PLAIN))
     place = partition_of(BOB, config.partitions)
     other = (place + 1) % config.partitions
     async with driven(config, service(config)) as ((context,), conductor):
@@ -108,11 +103,8 @@ async def test_a_mark_that_stands_in_two_partitions_counts_when_it_was_read_in_b
 
 async def test_a_condition_so_new_that_the_segmenter_has_not_asked_anybody_is_waited_for(config):
     """The segmenter passed the fact under the plan of before: its silence says nothing about the new condition."""
-    vip = {"kind": "attribute", "name": "vip", "op": "exists"}
-    chain = journey("j", {"id": "b", "if": vip, "then": "gold", "else": "plain"}, send("gold", next="stop"), send("plain"),
-                    {"id": "stop", "end": True})  # fmt: skip
     feed = Feed(config)
-    await feed.documents(published("journey", chain), answered=False)
+    await feed.documents(published("journey", GOLD_OR_PLAIN), answered=False)
     async with driven(config, service(config)) as ((context,), conductor):
         await conductor.settle()
         await feed.put("facts", *(person(who, T0, "email:x@example.org") for who in (ANN, BOB)))

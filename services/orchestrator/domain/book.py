@@ -1,7 +1,7 @@
 """The published documents, compiled for deciding: who is interested in which event, segment and answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from schemas.definitions import Published
 from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, condition_key, duration_ms
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
-from services.orchestrator.domain.state import Run
+from services.orchestrator.domain.state import Place, Run
 
 MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand}
 KINDS = (*MODELS, "template")
@@ -51,7 +51,8 @@ class Plan:
 class Book:
     """triggers, entering: of the current versions; goals, exits: of every version, for people still inside.
 
-    conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter.
+    conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
+    that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -66,6 +67,7 @@ class Book:
     rules: Rules
     zones: Mapping[str, str]
     templates: Mapping[str, int]
+    silent: Mapping[str, Place] = field(default_factory=dict)
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:

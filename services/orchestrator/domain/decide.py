@@ -1,10 +1,7 @@
 """What each kind of news does to a person: pure functions of his state, the news and the published documents.
 
-Before anything received at r is decided, his timers due <= r fire. Times are ms; every function gives an Outcome. silent: the
-conditions that the segmenter has not begun to answer for him, each with what to wait for.
+Before anything received at r is decided, his timers due <= r fire. Times are ms; every function gives an Outcome.
 """
-
-from collections.abc import Mapping
 
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
@@ -12,7 +9,7 @@ from schemas.messages import Decision
 from services.orchestrator.domain import merging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.state import Person, Place, Run
-from services.orchestrator.domain.turn import EVERYTHING_ANSWERED, Moment, Outcome, Silent, Turn
+from services.orchestrator.domain.turn import Moment, Outcome, Turn
 
 ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
 LANGUAGE = ("language", "locale")
@@ -23,11 +20,9 @@ def concerns(fact: Fact) -> bool:
     return bool(fact.identifiers) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE))
 
 
-def on_fact(
-    book: Book, profile: str, person: Person, fact: Fact, place: Place | None, silent: Silent = EVERYTHING_ANSWERED
-) -> Outcome:
+def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place | None) -> Outcome:
     """place: where the fact lies while the segmenter has not passed it; None when it has, so that its answers are current."""
-    turn, now = Turn(book, profile, person, silent), fact.received_at
+    turn, now = Turn(book, profile, person), fact.received_at
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
         _learn(turn.person, fact)
@@ -45,12 +40,12 @@ def on_fact(
     return turn.outcome()
 
 
-def on_membership(book: Book, profile: str, person: Person, news: Membership, silent: Silent = EVERYTHING_ANSWERED) -> Outcome:
+def on_membership(book: Book, profile: str, person: Person, news: Membership) -> Outcome:
     """Where he stands now, which ends runs and starts others. Entering on a membership waits for nothing.
 
     What was told of a profile that has been merged into him meanwhile says nothing of where he stands: the segmenter speaks of him.
     """
-    turn, now, moment = Turn(book, profile, person, silent), news.received_at, Moment(news.received_at, news.id)
+    turn, now, moment = Turn(book, profile, person), news.received_at, Moment(news.received_at, news.id)
     runs.fire(turn, now)
     if news.profile == profile and news.type == "entered":
         turn.person.segments[news.segment] = news.at
@@ -66,52 +61,38 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership, si
     return turn.outcome()
 
 
-def on_verdict(book: Book, profile: str, person: Person, verdict: Decision, silent: Silent = EVERYTHING_ANSWERED) -> Outcome:
+def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:
     """What became of an intent. Verdicts that come twice, late or for an attempt long decided again change nothing."""
-    turn = Turn(book, profile, person, silent)
+    turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
     sending.settle(turn, verdict)
     runs.release(turn, Moment(verdict.received_at, verdict.id))
     return turn.outcome()
 
 
-def on_mark(
-    book: Book,
-    profile: str,
-    person: Person,
-    passed: Mapping[tuple[str, int], int],
-    mark: Membership,
-    silent: Silent = EVERYTHING_ANSWERED,
-) -> Outcome:
+def on_mark(book: Book, profile: str, person: Person, passed: dict[tuple[str, int], int], mark: Membership) -> Outcome:
     """The segmenter has come this far. passed: (topic, partition) -> next offset, this mark included."""
-    turn = Turn(book, profile, person, silent)
+    turn = Turn(book, profile, person)
     turn.person.merges = [place for place in person.merges if not runs.below(passed, place)]
     runs.fire(turn, mark.received_at)
     runs.resume(turn, passed, Moment(mark.received_at, mark.id))
     return turn.outcome()
 
 
-def on_timer(book: Book, profile: str, person: Person, now: int, silent: Silent = EVERYTHING_ANSWERED) -> Outcome:
+def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
     """Everything due <= now fires, each with its own instant."""
-    turn = Turn(book, profile, person, silent)
+    turn = Turn(book, profile, person)
     runs.fire(turn, now)
     return turn.outcome()
 
 
-def on_merged(
-    book: Book,
-    winner: tuple[str, Person],
-    loser: tuple[str, Person],
-    fact: Fact,
-    place: Place | None = None,
-    silent: Silent = EVERYTHING_ANSWERED,
-) -> Outcome:
+def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact, place: Place | None = None) -> Outcome:
     """The winner's state with the loser's in it. What was due before happened to two people, each with his own rules.
 
     place: where the fact lies while the segmenter has not passed it.
     """
-    before = on_timer(book, *loser, fact.received_at, silent)
-    turn = Turn(book, *winner, silent)
+    before = on_timer(book, *loser, fact.received_at)
+    turn = Turn(book, *winner)
     runs.fire(turn, fact.received_at)
     for emission in before.emits:
         turn.emit(emission)

@@ -1,6 +1,5 @@
 """A run's way: entry, steps, timers, end."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.journeys import Branch, Send, Wait
@@ -73,7 +72,7 @@ def release(turn: Turn, moment: Moment) -> None:
             go_on(turn, run, moment._replace(now=max(moment.now, run.since)))
 
 
-def resume(turn: Turn, passed: Mapping[tuple[str, int], int], moment: Moment) -> None:
+def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:
     """Runs whose fact the segmenter has passed go on, in the order of their facts. passed: (topic, partition) -> next offset."""
     ready = [run for run in turn.person.runs if run.waits is not None and below(passed, run.waits)]
     for run in sorted(ready, key=lambda r: (r.waits, r.journey, r.occurrence)):
@@ -84,10 +83,10 @@ def _unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:
     """What the segmenter must have passed before it can be asked about him: the fact at hand, then the merges that made him one, then
     the condition itself, if it is so new that nobody has been asked yet.
     """
-    return moment.place or min(turn.person.merges, default=None) or turn.silent.get(condition)
+    return moment.place or min(turn.person.merges, default=None) or turn.book.silent.get(condition)
 
 
-def below(passed: Mapping[tuple[str, int], int], place: Place) -> bool:
+def below(passed: dict[tuple[str, int], int], place: Place) -> bool:
     return passed.get(place[:2], 0) > place[2]
 
 

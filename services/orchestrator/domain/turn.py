@@ -1,6 +1,5 @@
 """One decision in the making: a copy of the person, and what is told of him."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.ids import derive
@@ -10,9 +9,6 @@ from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.zones import Zone, zone
 
 Emission = Intent | Decision
-# Conditions that the segmenter has not begun to answer for him -> what to wait for. Of the others, silence means no.
-Silent = Mapping[str, Place]
-EVERYTHING_ANSWERED: Silent = {}
 
 
 class Moment(NamedTuple):
@@ -48,8 +44,8 @@ class Outcome(NamedTuple):
 class Turn:
     """Working state of one decision: made, changed, turned into an Outcome, forgotten."""
 
-    def __init__(self, book: Book, profile: str, person: Person, silent: Silent = EVERYTHING_ANSWERED) -> None:
-        self.book, self.profile, self.silent = book, profile, silent
+    def __init__(self, book: Book, profile: str, person: Person) -> None:
+        self.book, self.profile = book, profile
         self.person = person.copy()
         self._before = person
         self._emits: list[Emission] = []

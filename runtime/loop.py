@@ -136,18 +136,16 @@ class Loop:
 
         False when some of it was put aside and has to be read again.
         """
-        batch, lane.reader.buffer = lane.reader.buffer, {}
-        ruling = {place: records for place, records in batch.items() if place[0] == DEFINITIONS.name}
-        if ruling and len(ruling) < len(batch):  # documents first, as in live time
-            if not await self.process(lane, self._portion(lane, ruling)):
+        buffer = lane.reader.buffer
+        while front := lane.reader.front():
+            portion = self._portion(lane, {place: buffer.pop(place) for place in front})
+            while len(portion.items) > self.settings.batch_rows:
+                head, portion = portion.halves(self.settings.batch_rows)
+                if not await self.process(lane, head):
+                    return False
+            if not await self.process(lane, portion):
                 return False
-            batch = {place: records for place, records in batch.items() if place not in ruling}
-        portion = self._portion(lane, batch)
-        while len(portion.items) > self.settings.batch_rows:
-            head, portion = portion.halves(self.settings.batch_rows)
-            if not await self.process(lane, head):
-                return False
-        return await self.process(lane, portion) and not lane.reader.fresh
+        return not lane.reader.fresh
 
     def _portion(self, lane: Lane, batch: dict[Place, list[Record]]) -> Portion:
         self._check(lane, batch)
@@ -257,12 +255,10 @@ class Loop:
             raise poison.Poisoned(error) from error
 
     async def _handle(self, tx: Tx, items: list[Item]) -> list[Emit]:
-        documents = [item for item in items if item.place[0] == DEFINITIONS.name]
-        facts = [item for item in items if item.place[0] != DEFINITIONS.name] if documents else items
-        emits = await self.service.handle(tx, facts) if facts else []
-        if documents:
-            await definitions.store(tx.connection, documents)  # last: this batch must not see what rules from the next one on
-        return emits
+        if items and items[0].place[0] == DEFINITIONS.name:  # they come alone: `Reader.front`
+            await definitions.store(tx.connection, items)
+            return []
+        return await self.service.handle(tx, items) if items else []
 
     def _refuse_closed(self, items: Sequence[Item]) -> None:
         """Only topics that others may write can hold rubbish; in our own it means that the code is broken. Once per record read."""

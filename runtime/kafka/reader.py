@@ -96,15 +96,22 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def fetch(self, timeout_ms: int, rows: int) -> None:
         """Wait until records are there (or the time is over) and put them into `buffer`."""
-        fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=rows)
+        self._keep(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=rows))
+        if ruling := [self._tp(place) for place in self.assigned if place[0] == RULING]:
+            # One answer of the broker holds all topics, but the client hands out only `rows` of it: the documents must be among them.
+            self._keep(await self._consumer.getmany(*ruling, timeout_ms=0))
+
+    def _keep(self, fetched: Mapping[TopicPartition, list[Record]]) -> None:
         for tp, records in fetched.items():
             place = self._place(tp)
             if place in self.assigned:
                 self.buffer.setdefault(place, []).extend(records)
-        if ruling := [self._tp(place) for place in self.assigned if place[0] == RULING]:
-            # One answer of the broker holds all topics, but the client hands out only `rows` of it: the documents must be among them.
-            for tp, records in (await self._consumer.getmany(*ruling, timeout_ms=0)).items():
-                self.buffer.setdefault(self._place(tp), []).extend(records)
+
+    def front(self) -> list[Place]:
+        """What of the buffer is to be handled next: documents, as long as there are some, for they rule from the next transaction on and
+        facts that came after them are to meet them; then everything else.
+        """
+        return sorted(place for place in self.buffer if place[0] == RULING) or sorted(self.buffer)
 
     def gather(self, wait_ms: int) -> None:
         """From the next fetch on the broker waits `wait_ms` for a fuller answer; 0: it answers with the first record."""
@@ -126,12 +133,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 (self._consumer.resume if place in wanted else self._consumer.pause)(self._tp(place))
 
     def take(self, rows: int, size: int) -> dict[Place, list[Record]]:
-        """Up to `rows` records and `size` bytes out of the buffer, at least one record, in partition order.
-
-        Documents go alone and first: they rule from the next transaction on, and facts that came after them are to meet them.
-        """
+        """Up to `rows` records and `size` bytes of the `front` of the buffer, at least one record, in partition order."""
         taken: dict[Place, list[Record]] = {}
-        for place in sorted(place for place in self.buffer if place[0] == RULING) or sorted(self.buffer):
+        for place in self.front():
             if rows <= 0 or size <= 0:
                 break
             waiting = self.buffer[place]

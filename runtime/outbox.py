@@ -180,6 +180,12 @@ class Relay:
         async with self._db.connection() as connection:
             return not await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)")
 
+    async def flush(self, stop: asyncio.Event | None = None) -> None:
+        """Return when nothing waits any more, whichever process leads the relay, or when `stop` is set."""
+        while not await self.drained() and not (stop and stop.is_set()):
+            self.wake.set()
+            await asyncio.sleep(0.005)
+
     async def measure(self, now: int) -> None:
         async with self._db.connection() as connection:
             row = await connection.fetchrow(COUNT)

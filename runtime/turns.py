@@ -128,7 +128,7 @@ class Driver:
         moved = False
         while await self._move(state.at):
             moved = True
-        await self._relay_drained()
+        await loop.relay.flush(self._stop)
         async with loop.db.transaction() as connection:
             await connection.execute("SET LOCAL synchronous_commit = off")  # a turn that a crash forgets is given again
             await connection.execute(MOVED, loop.service.name, state.turn_no, moved)
@@ -187,12 +187,6 @@ class Driver:
                 lane.reader.listen(lane.reader.assigned)
                 lane.reader.gather(lane.pace.wait_ms)
             self._hushed = False
-
-    async def _relay_drained(self) -> None:
-        relay = self._loop.relay
-        while not await relay.drained() and not self._stop.is_set():
-            relay.wake.set()
-            await asyncio.sleep(0.002)
 
 
 def _fetched(lane: Lane, place: tuple[str, int]) -> int:

@@ -80,12 +80,10 @@ async def _told(context: Context) -> dict[str, Any]:
 
 async def _settle(context: Context) -> int:
     """First what we have published ourselves, then turns: the gateway has none."""
-    end = asyncio.get_running_loop().time() + PATIENCE_S
-    while not await context.relay.drained():
-        if asyncio.get_running_loop().time() > end:
-            raise Stuck("the gateway's own documents do not reach the log")
-        context.relay.wake.set()
-        await asyncio.sleep(0.005)
+    try:
+        await asyncio.wait_for(context.relay.flush(), PATIENCE_S)
+    except TimeoutError:
+        raise Stuck("the gateway's own documents do not reach the log") from None
     conductor = await Conductor(context.db, PATIENCE_S).open()
     try:
         return await conductor.settle(STILL_ROUNDS)

@@ -72,7 +72,7 @@ class Handler:
         self._context: Context | None = None
         self._files: Files | None = None
         self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
-        self._beside = ThreadPoolExecutor(1, "merging", _yielding)
+        self._beside: ThreadPoolExecutor | None = None
         self._failpoint: Failpoint = quiet
         self._sizes = {"live": 0, "bulk": 0}  # of the last batch of each lane
         self._began = 0.0  # when the last batch did, by the loop's time
@@ -85,6 +85,7 @@ class Handler:
         self._context, self._failpoint = context, context.failpoint
         folder = context.settings.home / "lake"
         self._files, self._merged = Files(folder), Files(folder, threads=1)
+        self._beside = ThreadPoolExecutor(1, "merging", _yielding)
         keeping = asyncio.create_task(self._keep(), name="warehouse-keeper")
         try:
             yield

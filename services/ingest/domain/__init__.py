@@ -58,7 +58,10 @@ def places(facts: Sequence[Fact], partitions: int) -> list[tuple[str, int]]:
     for fact in facts:
         strongest = fact.identifiers[0]
         if not strongest.startswith("user_id:"):
-            strongest = next((known[i] for i in fact.identifiers if i in known), strongest)
+            for identifier in fact.identifiers:
+                if identifier in known:
+                    strongest = known[identifier]
+                    break
         for identifier in fact.identifiers:
             known[identifier] = strongest
         key = f"{fact.source}|{strongest}"

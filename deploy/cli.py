@@ -87,7 +87,10 @@ def _status(_chosen: argparse.Namespace) -> int:
     from deploy.local.addresses import table
     from deploy.local.settings import LocalSettings
 
-    print(table(run.status(LocalSettings.from_environment())))
+    rows = run.status(LocalSettings.from_environment())
+    print(table(rows))
+    if any(row.state == "UNSUPERVISED" for row in rows):
+        print("the supervisor was killed and left processes behind: `make up` begins afresh, `make down` ends them")
     return 0
 
 

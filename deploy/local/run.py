@@ -199,15 +199,16 @@ def supervised(settings: LocalSettings) -> bool:
 
 
 def status(settings: LocalSettings) -> list[Row]:
-    """One row per declared program, whether it runs or not."""
+    """One row per declared program, whether it runs or not. UNSUPERVISED: its supervisor was killed, and processes are left."""
     supervisor = Supervisor(settings.home)
     settings = recorded(settings) if supervisor.pid else settings
     states = supervisor.states() if supervisor.pid else {}
-    return [_row(program, states.get(program.name, {})) for program in declared(settings)]
+    absent = "STOPPED" if supervisor.pid or not processes.of_run(settings.home) else "UNSUPERVISED"
+    return [_row(program, states.get(program.name, {"statename": absent})) for program in declared(settings)]
 
 
 def _row(program: Program, info: dict[str, object]) -> Row:
-    state = str(info.get("statename", "STOPPED"))
+    state = str(info["statename"])
     alive = state == "RUNNING"
     uptime = int(str(info["now"])) - int(str(info["start"])) if alive else None
     return Row(

@@ -90,6 +90,7 @@ def test_a_whole_run_that_was_killed_is_recovered_and_leaves_nothing(settings):
 
     orphans = kill(settings)
     assert {programs[name] for name in ("gateway-1", "sender-1", "kafka")} <= {process.pid for process in orphans}
+    assert {row.state for row in run.status(settings)} == {"UNSUPERVISED"}, "not stopped: they answer"
 
     assert run.up(settings, said.append) is True
     assert any("killed run" in line for line in said)

@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from msgspec import structs
 
 from schemas import facts, ids
-from services.ingest.domain import Accepted, Arrival, Fault, Source, normalise, places
+from services.ingest.domain import Accepted, Arrival, Fault, Source, normalise, place
 
 NOW = 1_795_341_600_000
 SOURCE = Source(brand="school", name="site", currency="GBP", region="GB")
@@ -220,25 +219,7 @@ def test_the_address_may_name_the_call_and_lane():
 
 def test_a_fact_goes_where_its_strongest_identifier_does():
     fact = fact_of({"type": "identify", "anonymousId": "a"})
-    assert places([fact], 12) == [("site|user_id:u1", ids.partition_of("site|user_id:u1", 12))]
-
-
-def test_what_a_device_does_after_its_person_was_named_in_the_request_stays_behind_that():
-    """Else a registration's letter may be decided before the address is known: `received_at` is the same, the partitions are not."""
-    named = fact_of({"type": "identify", "userId": "u7", "anonymousId": "a", "traits": {"email": "ann@example.org"}})
-    device, address, other, user = (
-        structs.replace(named, **more)
-        for more in (
-            {"identifiers": ("anonymous_id:a",)},
-            {"identifiers": ("email:ann@example.org",)},
-            {"identifiers": ("anonymous_id:b",)},
-            {"identifiers": ("user_id:u8", "anonymous_id:a")},
-        )
-    )
-    told = [device, named, device, address, other, user, device]
-    keys = [key.removeprefix("site|") for key, _ in places(told, 12)]
-    u7, u8 = "user_id:u7", "user_id:u8"
-    assert keys == ["anonymous_id:a", u7, u7, u7, "anonymous_id:b", u8, u8]
+    assert place(fact, 12) == ("site|user_id:u1", ids.partition_of("site|user_id:u1", 12))
 
 
 def test_the_same_bytes_twice_in_a_batch_are_two_facts_where_nothing_says_that_they_are_one():

@@ -5,7 +5,7 @@ import pytest
 from schemas.facts import PROFILE_CHANGED
 from schemas.ids import bucket
 from services.orchestrator.domain.zones import Zone
-from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, published, rule, send, wait
+from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, rule, send, wait
 
 NIGHT = {"from": "21:00", "to": "09:00"}
 MASS3 = {"name": "three", "class": "mass", "most": 3, "per": "week"}
@@ -31,6 +31,7 @@ def test_somebody_never_contactable_gets_no_marketing_but_service():
     world = World(journey("j", send("mail"), send("receipt", **{"class": "service"})))
     world.person("p", contact=False)
     world.fact("p", "Registered")
+    world.later(MINUTE)
     assert world.told("skipped", "sent") == [("skipped", "mail", "no_address"), ("sent", "receipt", "")]
 
 

@@ -1,7 +1,6 @@
 """The Segment tracking API over HTTP. 2xx means: the log has every readable event, the dead letters have the others."""
 
 import re
-from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -135,7 +134,7 @@ class Edge:
             else:
                 faults.append(_unread(arrival, index, cast("Fault", result), raw))
         if accepted:
-            await self._log.publish(self._records([one.fact for _, one in accepted]))
+            await self._log.publish([self._record(one.fact) for _, one in accepted])
         if faults and arrival.kind is not None and faults[0].fault.code == "event_too_large":
             return malformed(faults[0].fault)
         if strict:
@@ -144,12 +143,10 @@ class Edge:
             await self._buried.bury(faults)
         return success
 
-    def _records(self, told: Sequence[facts.Fact]) -> list[Record]:
-        topics = [FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK for fact in told]
-        return [
-            Record(topic.name, partition, key.encode(), facts.encode(fact))
-            for topic, fact, (key, partition) in zip(topics, told, domain.places(told, self._partitions), strict=True)
-        ]
+    def _record(self, fact: facts.Fact) -> Record:
+        key, partition = domain.place(fact, self._partitions)
+        topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
+        return Record(topic.name, partition, key.encode(), facts.encode(fact))
 
     async def _overloaded(self, retry_after_s: int) -> Reply:
         reply = problem(429, "overloaded", "There is no room now. Send it again later.", retry_after_s=retry_after_s)

@@ -23,7 +23,7 @@ from services.ingest.domain import (
     Source,
     Table,
     bind,
-    places,
+    place,
     read_mapping,
 )
 from services.ingest.ports import Log, Overloaded, Record, Unavailable
@@ -141,7 +141,7 @@ class _Portion:
         self.size += len(closed.value) + sum(len(one.raw) for one in closed.refused)
         if closed.fact is not None:
             self.facts += 1
-            ((key, partition),) = places([closed.fact], partitions)
+            key, partition = place(closed.fact, partitions)
             self.records.append(Record(FACTS_RAW_BULK.name, partition, key.encode(), closed.value))
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
-    answers: step (or "audience") -> the segment whose membership answers its condition.
+    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody?
     """
 
     key: str
@@ -34,6 +34,7 @@ class Plan:
     following: Mapping[str, str | None]
     durations: Mapping[str, int]
     answers: Mapping[str, str]
+    sends: bool
     matches: Test
     is_goal: Test
     goal: str | None
@@ -134,6 +135,7 @@ def _plan(body: bytes, version: int) -> Plan:
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
         durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
         answers=answers,
+        sends=any(isinstance(step, Send) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
         is_goal=matcher(goal) if goal is not None else bool,
         goal=goal.event if goal is not None else None,

@@ -23,12 +23,15 @@ def concerns(fact: Fact) -> bool:
 def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place | None) -> Outcome:
     """place: where the fact lies while the segmenter has not passed it; None when it has, so that its answers are current."""
     turn, now = Turn(book, profile, person), fact.received_at
+    moment = Moment(now, fact.id, place)
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
         _learn(turn.person, fact)
+        runs.named(turn, moment)
         return turn.outcome()
     _reached_by(turn.person, fact)
-    event, moment = fact.event or fact.type, Moment(now, fact.id, place)
+    runs.named(turn, moment)
+    event = fact.event or fact.type
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)
@@ -102,6 +105,7 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)
+    runs.named(turn, moment)
     return turn.outcome()
 
 

@@ -9,6 +9,8 @@ from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
 
+NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
+
 
 class Go(NamedTuple):
     """The run moves on: to a step, or (None) to its end."""
@@ -18,16 +20,23 @@ class Go(NamedTuple):
 
 
 def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
-    """A trigger matched. Who must be asked about waits for the answer, everybody else enters or is refused at once."""
-    place = _unheard(turn, moment, plan.answers["audience"]) if "audience" in plan.answers else None
-    if place is not None and not _refusal(turn, plan, run):
-        turn.put(replace(run, waits=place))
-        return
-    _admit(turn, plan, run, moment)
+    """A trigger matched. A stranger is given a moment to be named, for what names him may lie in another partition; who must be asked
+    about waits for the answer; everybody else enters or is refused at once.
+    """
+    if not _refusal(turn, plan, run):
+        until = run.started_at + NAMELESS_MS
+        if plan.sends and turn.person.bucketing is None and moment.now < until:
+            turn.put(replace(run, due_at=until, waits=moment.place if plan.answers else None))
+            return
+        place = _unheard(turn, moment, plan.answers["audience"]) if "audience" in plan.answers else None
+        if place is not None:
+            turn.put(replace(run, due_at=None, waits=place))
+            return
+    _admit(turn, plan, replace(run, due_at=None, waits=None), moment)
 
 
 def go_on(turn: Turn, run: Run, moment: Moment) -> None:
-    """The run's timer is due, or the answer that it waited for is there."""
+    """The run's timer is due, he who was a stranger has a name, or the answer that it waited for is there."""
     plan = turn.plan(run)
     if plan is None or (run.step and run.step not in plan.steps):
         end(turn, run, moment, "left", "no_version")
@@ -35,7 +44,22 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
         _walk(turn, plan, replace(run, waits=None, held=False), moment)
     else:
         turn.drop(run)
-        start(turn, plan, replace(run, waits=None), moment)
+        start(turn, plan, replace(run, since=max(run.since, moment.now)), moment._replace(place=run.waits))
+
+
+def named(turn: Turn, moment: Moment) -> None:
+    """Runs that were held because nobody knew whom to write to begin, once what names him is heard.
+
+    Answers about him must be those of after the fact that did, if it lies behind the one that began the run; a merge that did is
+    waited for as any merge is.
+    """
+    if turn.person.bucketing is None:
+        return
+    for run in [run for run in turn.person.runs if not run.step and run.due_at is not None]:
+        place = run.waits or moment.place
+        if place and moment.place and place[:2] == moment.place[:2]:
+            place = max(place, moment.place)
+        go_on(turn, replace(run, waits=place), moment)
 
 
 def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> None:
@@ -76,7 +100,7 @@ def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> No
     """Runs whose fact the segmenter has passed go on, in the order of their facts. passed: (topic, partition) -> next offset."""
     ready = [run for run in turn.person.runs if run.waits is not None and below(passed, run.waits)]
     for run in sorted(ready, key=lambda r: (r.waits, r.journey, r.occurrence)):
-        go_on(turn, run, moment._replace(now=max(moment.now, run.since, run.started_at)))
+        go_on(turn, replace(run, waits=None), moment._replace(now=max(moment.now, run.since, run.started_at)))
 
 
 def _unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:

@@ -42,6 +42,23 @@ async def test_the_activation_letter_comes_right_after_the_registration_with_log
     assert not any(name.lower() == "list-unsubscribe" for name, _ in letter["headers"]), "a service letter is no mailing"
 
 
+@pytest.mark.case("J2")
+@pytest.mark.parametrize("first", ["device", "name"])
+async def test_the_letter_comes_whichever_is_heard_first_the_registration_of_a_device_or_whose_device_it_is(live: Shop, first: str):
+    """One request of a site, two source keys: nobody promises in which order they are handled."""
+    key = f"named-{first}"
+    await live.publish(
+        template(key, live.brand), journey(key, live.brand, "Registered", send(key, live.brand, **{"class": "service"}))
+    )
+    device = f"{live.brand}-{key}"
+    registers = live.call("track", first, userId=None, anonymousId=device, event="Registered")
+    names = live.call("identify", first, anonymousId=device, traits={"email": live.address(first)})
+    for call in (registers, names) if first == "device" else (names, registers):
+        await live.post(call)
+    (mail,) = await until(live.mails, 15)
+    assert (mail["to"], mail["subject"]) == ([live.address(first)], key)
+
+
 @pytest.mark.case("R5")
 async def test_who_presses_unsubscribe_gets_no_more_marketing_from_that_second_on_and_service_all_the_same(live: Shop):
     b = live.brand

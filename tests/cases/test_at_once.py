@@ -47,11 +47,9 @@ async def test_the_activation_letter_comes_right_after_the_registration_with_log
 async def test_the_letter_comes_whichever_is_heard_first_the_registration_of_a_device_or_whose_device_it_is(live: Shop, first: str):
     """One request of a site, two source keys: nobody promises in which order they are handled."""
     key = f"named-{first}"
-    await live.publish(
-        template(key, live.brand), journey(key, live.brand, "Registered", send(key, live.brand, **{"class": "service"}))
-    )
+    await live.publish(template(key, live.brand), journey(key, live.brand, key, send(key, live.brand, **{"class": "service"})))
     device = f"{live.brand}-{key}"
-    registers = live.call("track", first, userId=None, anonymousId=device, event="Registered")
+    registers = live.call("track", first, userId=None, anonymousId=device, event=key)
     names = live.call("identify", first, anonymousId=device, traits={"email": live.address(first)})
     for call in (registers, names) if first == "device" else (names, registers):
         await live.post(call)

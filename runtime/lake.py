@@ -171,6 +171,16 @@ class Snapshot:
         """
         return self._properties.get((event, scope, path), {})
 
+    def paths(self, event: str, scope: Scope) -> Sequence[tuple[str, str]]:
+        """(path, column) of all values that were ever seen of this event name, but for nulls and empty objects."""
+        return [
+            (path, name)
+            for (of, where, path), names in self._properties.items()
+            if (of, where) == (event, scope)
+            for kind, name in names.items()
+            if kind not in ("null", "object")
+        ]
+
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query. Raises StaleSnapshot when a file is gone."""
         async with self._lock:

@@ -4,7 +4,9 @@ A service that cannot handle one record goes on without it. One that can handle 
 topic into the dead letters.
 """
 
+import base64
 import hashlib
+import hmac
 from collections import deque
 from collections.abc import Sequence
 
@@ -36,15 +38,20 @@ class Poisoned(Exception):  # noqa: N818
 
 
 class Vault:
-    """Encrypts buried records: they hold personal data. The key derives from the installation's secret."""
+    """Encrypts what holds personal data, and makes unguessable words. Both keys derive from the installation's secret."""
 
     def __init__(self, secret: str) -> None:
+        self._words = hashlib.sha256(b"otklik words:" + secret.encode()).digest()
         self._cipher = AESGCM(hashlib.sha256(b"otklik dead letters:" + secret.encode()).digest())
 
     def seal(self, data: bytes, name: str) -> bytes:
         # The nonce derives from what it names: one record of one place is sealed once, and a rerun gives the same bytes.
         nonce = hashlib.sha256(f"{name}:".encode() + data).digest()[:12]
         return nonce + self._cipher.encrypt(nonce, data, name.encode())
+
+    def token(self, name: str) -> str:
+        """32 characters of a-z and 2-7 that only who knows the secret can make of this name."""
+        return base64.b32encode(hmac.digest(self._words, name.encode(), "sha256")[:20]).decode().lower()
 
     def open(self, sealed: bytes, name: str) -> bytes:
         return self._cipher.decrypt(sealed[:12], sealed[12:], name.encode())

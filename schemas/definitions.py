@@ -4,7 +4,20 @@ import msgspec
 
 from schemas.facts import Seq
 
-KINDS = ("segment", "journey", "campaign", "template", "topic", "brand", "rule", "experiment", "write_key")
+KINDS = (
+    "segment",
+    "journey",
+    "campaign",
+    "template",
+    "topic",
+    "brand",
+    "rule",
+    "identity",
+    "connector",
+    "policy",
+    "experiment",
+    "write_key",
+)
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,6 +14,7 @@ Lane = Literal["live", "bulk"]
 
 PROFILE_CHANGED = "profile.changed"
 PROFILE_MERGED = "profile.merged"
+PROFILE_REFUSED = "profile.refused"
 CONSENT_CHANGED = "consent.changed"
 
 # Identifier kinds, strongest first: the first one of a fact keys it in `facts.raw`, and names the person in lists.
@@ -43,6 +44,7 @@ PERSONAL = frozenset(
         "avatar",
         "title_name",
         "city_address",
+        "evidence",
     ]
 )
 
@@ -63,7 +65,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     attributes: what the fact says of the person (Segment's traits); properties: of the event; money in both is
     `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
-    being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile.
+    being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile; so is `contested`: identifiers
+    that came with it and are somebody else's by the rules of identity; and `lost`, of a `profile.changed`: those that are his no more.
     cause: id of the fact, merge or launch that this one follows from.
     """
 
@@ -85,15 +88,30 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     profile: str | None = None
     bucketing_id: str | None = None
     bucketed_at: int | None = None
+    contested: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     src: str | None = None
     seq: Seq | None = None
 
 
 class Merged(msgspec.Struct, frozen=True, kw_only=True):
-    """Properties of a `profile.merged` fact, keyed by the winner: everything of `loser` is the winner's from now on."""
+    """Properties of a `profile.merged` fact, keyed by the winner: everything of `loser` is the winner's from now on.
+
+    by: the kinds of identifiers of the fact that `cause` names through which the two were found to be one, the loser's first:
+    "user_id+email".
+    """
 
     winner: str
     loser: str
+    by: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of a `profile.refused` fact: an identifier of this kind did not make the person one with `other`, by this rule."""
+
+    other: str
+    by: str
+    rule: str
 
 
 _encoder = msgspec.json.Encoder()

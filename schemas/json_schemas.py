@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from schemas.connectors import Connector
 from schemas.definitions import Published
 from schemas.facts import Fact, Merged
+from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, Rule
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
+from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
 from schemas.templates import Template
@@ -33,6 +36,9 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "segment": Segment,
     "journey": Journey,
     "rule": Rule,
+    "identity": Identity,
+    "connector": Connector,
+    "policy": Policy,
     "write_key": WriteKey,
 }
 

@@ -14,20 +14,25 @@ from runtime.process import Context
 from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
 from runtime.serving import serving
+from schemas.connectors import secret_of
 from schemas.topics import DEFINITIONS, FACTS_RAW, FACTS_RAW_BULK
 from services.ingest.api import app
-from services.ingest.api.imports import routes
+from services.ingest.api import connectors as connectors_api
+from services.ingest.api import imports as imports_api
+from services.ingest.api.hooks import HookEdge
 from services.ingest.domain import Source
 from services.ingest.handler.buried import DeadLetters
+from services.ingest.handler.connectors import Connectors, Hooks
 from services.ingest.handler.importer import FAILPOINTS, Importer, Means
 from services.ingest.handler.log import KafkaLog, Pressure
 from services.ingest.handler.sources import Sources, decode_definition, first_of
 from services.ingest.settings import IngestSettings
-from services.ingest.store import Imports
+from services.ingest.store import Imports, Payloads
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+CLEAN_MS = 60_000
 ROOM = 0.45  # of the retention: events are refused before the slowest consumer's lag reaches half of it
 
 
@@ -37,6 +42,9 @@ class Ingest:
     def __init__(self, settings: IngestSettings) -> None:
         self.settings = settings
         self._sources = Sources()
+        self._connectors = Connectors()
+        self._hooks: Hooks | None = None
+        self._cleaned_at = 0
         self._context: Context | None = None
         self._importer: Importer | None = None
 
@@ -52,7 +60,11 @@ class Ingest:
         kafka = KafkaLog(publisher, lambda: context.clock.state.driven or not pressure.too_high(context.clock.last_known_ms()))
         importer = self._importer = Importer(self._means(context, kafka))
         letters = DeadLetters(context.db, context.vault)
-        edge = app(kafka, letters, self._sources, context.clock.now, context.settings.partitions)
+        self._hooks = Hooks(
+            self._connectors, Payloads(context.db, context.vault), kafka, context.clock.now, context.settings.partitions
+        )
+        hooks = HookEdge(self._hooks, lambda connector: secret_of(context.vault, connector))
+        edge = app(kafka, letters, self._sources, context.clock.now, context.settings.partitions, hooks)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(publisher.close)
             await stack.enter_async_context(_beside(self._look_on(context, pressure), context))
@@ -76,13 +88,22 @@ class Ingest:
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
         imports = Imports(context.db, context.vault)
-        return routes(imports, self.settings, context.clock.last_known_ms, self._wake)
+        payloads = Payloads(context.db, context.vault)
+        return [
+            *imports_api.routes(imports, self.settings, context.clock.last_known_ms, self._wake),
+            *connectors_api.routes(payloads, self._taker, context.clock.last_known_ms),
+        ]
+
+    def _taker(self) -> Hooks:
+        if self._hooks is None:
+            raise RuntimeError("ingest does not serve yet")
+        return self._hooks
 
     async def committed(self) -> None:
         """Documents came: keys are in force at once."""
         if self._context is not None:
             with contextlib.suppress(*TRANSIENT):  # the next look takes them in
-                await self._sources.refresh(self._context.db)
+                await self._refresh(self._context)
 
     async def settle(self) -> bool:
         return await self._importer.settle() if self._importer else False
@@ -110,16 +131,30 @@ class Ingest:
         if self._importer is not None:
             self._importer.wake()
 
+    async def _refresh(self, context: Context) -> None:
+        async with context.db.transaction() as connection:
+            revision = await connection.fetchval("SELECT revision FROM definition_revision")
+            await self._sources.refresh(connection, revision)
+            await self._connectors.refresh(connection, revision)
+
     async def _look(self, context: Context, pressure: Pressure) -> None:
         """Keys that another process took in, and how far the consumers are."""
-        await self._sources.refresh(context.db)
+        await self._refresh(context)
         await pressure.read(context.db, context.clock.last_known_ms())
+
+    async def _clean(self, context: Context) -> None:
+        """Payloads that have been kept long enough go, whether new ones come or not."""
+        now = context.clock.last_known_ms()
+        if now - self._cleaned_at >= CLEAN_MS:
+            await Payloads(context.db, context.vault).clean(now)
+            self._cleaned_at = now
 
     async def _look_on(self, context: Context, pressure: Pressure) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
                 await self._look(context, pressure)
+                await self._clean(context)
             except TRANSIENT as error:  # until then the last answer holds
                 log.warning("could not look at keys and lag", extra={"why": type(error).__name__})
 

@@ -1,8 +1,9 @@
 """The profile service: `facts.raw` -> `facts`."""
 
+from runtime.definitions import decode_published
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
-from schemas.topics import FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
+from schemas.topics import DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK
 from services.profile.api import api
 from services.profile.handler import Handler, decode_raw
 
@@ -12,11 +13,16 @@ def service() -> Service:
     return Service(
         name="profile",
         knows_its_age=(FACTS_RAW,),
-        consumes=(Consumes(FACTS_RAW, decode_raw), Consumes(FACTS_RAW_BULK, decode_raw, lane="bulk")),
+        consumes=(
+            Consumes(FACTS_RAW, decode_raw),
+            Consumes(FACTS_RAW_BULK, decode_raw, lane="bulk"),
+            Consumes(DEFINITIONS, decode_published),
+        ),
         handle=handler,
         committed=handler.committed,
         migrations=("services.profile.migrations",),
         topics_written=(FACTS, FACTS_BULK),
+        life=handler.ledger.life,
         api=api,
     )
 

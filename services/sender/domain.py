@@ -2,21 +2,22 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+import phonenumbers
 
-from schemas import attributes
+from schemas import attributes, consents
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
+from schemas.policies import FORBIDDEN, Cell
 
 ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
-GRANTS = frozenset(("Consent Granted",))
-WITHDRAWS = frozenset(("Consent Withdrawn", "Email Unsubscribed", "Unsubscribed", "Email Marked as Spam"))
-CONSENT_EVENTS = GRANTS | WITHDRAWS
 
+RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
@@ -52,7 +53,8 @@ class Contact(msgspec.Struct, array_like=True):
     addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; consents: "brand|channel|topic" ->
     (at ms, granted); suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
     SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. unreachable: what
-    states of before had in its place, one (address hash, reason) for each channel.
+    states of before had in its place, one (address hash, reason) for each channel. lost: "kind:value" of what was his and is nobody's,
+    in whatever order that is heard of.
     """
 
     addresses: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
@@ -60,6 +62,7 @@ class Contact(msgspec.Struct, array_like=True):
     consents: dict[str, tuple[int, bool]] = msgspec.field(default_factory=dict)
     unreachable: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
     suppressed: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+    lost: list[str] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Read a state of before."""
@@ -68,36 +71,41 @@ class Contact(msgspec.Struct, array_like=True):
             self.suppressed[f"{channel}|{hashed}"] = (0, reason)
 
 
-def learn(contact: Contact, fact: Fact) -> bool:
-    """Take in a profile.changed fact or a consent event. True when it may forbid what was allowed."""
+def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
+    """Take in a profile.changed fact or a consent event. True when it may forbid what was allowed.
+
+    folded: it was said by one whom the contact has taken in, and is heard behind the merge: the stricter word counts, as it does there.
+    """
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
         for identifier in fact.identifiers:
             kind, _, value = identifier.partition(":")
-            if kind in ADDRESS_KIND.values():
+            if kind in ADDRESS_KIND.values() and identifier not in contact.lost:
                 contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
+        if fact.lost:
+            contact.lost = sorted({*contact.lost, *fact.lost})
+            _forget(contact)
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
-    granted = fact.event in GRANTS
+    granted = fact.event in consents.GRANTS
+    if granted and not consents.is_proven(fact):
+        return False  # the ledger has it as unproven: nobody is written to for it
     key = consent_key(fact)
-    contact.consents[key] = _stricter(contact.consents.get(key), (fact.occurred_at, granted))
+    word, held = (fact.occurred_at, granted), contact.consents.get(key)
+    contact.consents[key] = _strictest(held, word) if folded and held is not None else _stricter(held, word)
     return not granted
 
 
+def _forget(contact: Contact) -> None:
+    """Addresses that were shared by too many to be anybody's."""
+    for kind, (_, value) in list(contact.addresses.items()):
+        if f"{kind}:{value}" in contact.lost:
+            del contact.addresses[kind]
+
+
 def consent_key(fact: Fact) -> str:
-    """What the word is about. A no to something that we do not know is a no to everything: nobody may be written to for a slip."""
-    channel = _word(fact, "channel") or ("email" if fact.event.startswith("Email") else "*")
-    topic = _word(fact, "topic") or "*"
-    if fact.event in WITHDRAWS:
-        channel = channel if channel in ADDRESS_KIND else "*"
-        topic = topic if isinstance(fact.properties.get("topic"), str) else "*"
-    return f"{fact.brand}|{channel}|{topic}"
-
-
-def _word(fact: Fact, name: str) -> str:
-    value = fact.properties.get(name)
-    text = str(value).strip() if value else ""
-    return text.lower() if name == "channel" else text
+    """What the word is about."""
+    return "|".join((fact.brand, *consents.about(fact)))
 
 
 def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) -> None:
@@ -113,6 +121,11 @@ def _stricter(old: tuple[int, bool] | None, new: tuple[int, bool]) -> tuple[int,
     return (old[0], old[1] and new[1]) if new[0] == old[0] else old
 
 
+def _strictest(one: tuple[int, bool], other: tuple[int, bool]) -> tuple[int, bool]:
+    """Of words of two people who are one: the no; of two that are the same, the later."""
+    return min(one, other, key=lambda word: (word[1], -word[0]))
+
+
 def fold(winner: Contact, loser: Contact) -> None:
     """One person out of two: newest addresses, last-written attributes, the strictest consent of the same key."""
     for kind, address in loser.addresses.items():
@@ -121,10 +134,12 @@ def fold(winner: Contact, loser: Contact) -> None:
     winner.attributes = dict(after)
     for key, word in loser.consents.items():
         mine = winner.consents.get(key)
-        winner.consents[key] = word if mine is None else min(mine, word, key=lambda w: (w[1], -w[0]))
+        winner.consents[key] = word if mine is None else _strictest(mine, word)
     for refused, why in loser.suppressed.items():
         winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
     _bound(winner)
+    winner.lost = sorted({*winner.lost, *loser.lost})
+    _forget(winner)
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:
@@ -149,29 +164,55 @@ def address_of(contact: Contact, channel: str) -> str | None:
     return found[1] if found else None
 
 
-def forbids(contact: Contact, intent: Intent, consent_age_ms: int) -> str | None:
-    """The rule that forbids this message now, or None. "stale_consent" means wait, every other one skip."""
+def forbids(contact: Contact, intent: Intent, consent_age_ms: int, forbidden: Collection[Cell] = FORBIDDEN) -> str | None:
+    """The rule that forbids this message now, or None. "stale_consent" means wait, every other one skip.
+
+    forbidden: (country, channel, purpose) where the law does; of whom no country is known it says nothing.
+    """
     address = address_of(contact, intent.channel)
     if address is None:
         return "no_address"
     refused = contact.suppressed.get(f"{intent.channel}|{address_hash(address)}")
     if refused is not None:
         return f"suppressed:{refused[1]}"
-    if intent.message_class == "service":
+    purpose = "service" if intent.message_class == "service" else "marketing"
+    country = country_of(contact)
+    if (country, intent.channel, purpose) in forbidden:
+        return f"policy:{country}:{intent.channel}"
+    if purpose == "service":
         return None
     if consent_age_ms > STALE_MS:
         return "stale_consent"
     return None if permitted(contact.consents, intent.brand, intent.channel, intent.topic) else "consent"
 
 
-def permitted(consents: Mapping[str, tuple[int, bool]], brand: str, channel: str, topic: str) -> bool:
+def country_of(contact: Contact) -> str:
+    """Two letters: what he is said to live in, else where his phone is from; "" where neither is known."""
+    said = contact.attributes.get("country", (0, None))[1]
+    if isinstance(said, str):
+        word = said.strip().upper()
+        if (code := RUSSIA.get(word, word)) in phonenumbers.SUPPORTED_REGIONS:
+            return code
+    phone = contact.addresses.get("phone")
+    return _region(phone[1]) if phone else ""
+
+
+@lru_cache(65_536)
+def _region(phone: str) -> str:
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(phone)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def permitted(words: Mapping[str, tuple[int, bool]], brand: str, channel: str, topic: str) -> bool:
     """The newest word on the topic, its channel or everything rules; a tie is a no; silence is a no."""
     keys = (f"{brand}|{channel}|{topic}", f"{brand}|{channel}|*", f"{brand}|*|*", f"{brand}|*|{topic}")
-    words = [consents[key] for key in keys if key in consents]
-    if not words:
+    said = [words[key] for key in keys if key in words]
+    if not said:
         return False
-    newest = max(at for at, _ in words)
-    return all(granted for at, granted in words if at == newest)
+    newest = max(at for at, _ in said)
+    return all(granted for at, granted in said if at == newest)
 
 
 def address_hash(address: str) -> str:

@@ -11,7 +11,7 @@ from runtime.clock import wall_ms
 from runtime.kafka import Record
 from runtime.people import People, Saved
 from runtime.service import Fired
-from schemas import facts
+from schemas import consents, facts
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
@@ -23,7 +23,7 @@ from services.sender.verdicts import verdict_emit
 
 encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
-_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, *domain.CONSENT_EVENTS))
+_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, *consents.EVENTS))
 
 
 def decode_fact(record: Record) -> Fact | None:
@@ -69,7 +69,8 @@ class Handler:
             if fact.type == PROFILE_MERGED:
                 stamped |= _merge(crowd, desk, fact)
             person = crowd.canonical(str(fact.profile))
-            if domain.learn(_contact(crowd, desk, person), fact):
+            folded = fact.profile != person
+            if domain.learn(_contact(crowd, desk, person), fact, folded=folded):
                 stamped.add(person)
         saved = [Saved(person, partition_of(person, self._partitions), encode_contact(c), None) for person, c in desk.items()]
         await crowd.save(tx.connection, saved)

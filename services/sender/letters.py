@@ -1,6 +1,6 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from runtime.definitions import Definitions
 from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
+from schemas.policies import Cell, Policy, forbidden
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
 from services.sender.channels.contract import Rendered
@@ -35,16 +36,18 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The templates and brands of one revision. Templates are compiled when they are first used, and kept."""
+    """The templates, brands and policies of one revision. Templates are compiled when they are first used, and kept."""
 
     documents: dict[tuple[str, int], TemplateDocument]
     current: dict[str, int]
     brands: dict[str, Brand]
     compiled: dict[tuple[str, int], Template | TemplateFault]
+    forbidden: Collection[Cell]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
-    library = Library({}, {}, {}, {})
+    policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
+    library = Library({}, {}, {}, {}, forbidden(policies))
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
@@ -60,8 +63,8 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
         self._settings, self._keys = settings, keys
-        self._definitions = Definitions(("template", "brand"), _build)
-        self._library = Library({}, {}, {}, {})
+        self._definitions = Definitions(("template", "brand", "policy"), _build)
+        self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
         """Take the templates and brands of this moment's revision."""
@@ -76,7 +79,7 @@ class Letters:
         if row is None:
             return "no_address"
         contact = _decode(row["state"])
-        rule = domain.forbids(contact, intent, consent_age_ms)
+        rule = domain.forbids(contact, intent, consent_age_ms, self._library.forbidden)
         if rule is not None:
             return rule
         address = domain.address_of(contact, intent.channel) or ""

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.shop import DAY, HOUR, MINUTE, SECOND, Shop, journey, once, segment, send, template
+from tests.support.shop import DAY, HOUR, MINUTE, SECOND, Shop, journey, once, one_address_one_person, segment, send, template
 
 ALWAYS = {"mode": "always"}
 
@@ -81,7 +81,11 @@ async def test_a_chain_of_merges_in_one_batch(shop: Shop, backwards: bool):
     b = shop.brand
     two = (send("first", b), {"id": "day", "wait": "1d"}, send("second", b))
     await shop.publish(
-        *counts(shop, "Viewed", 9), template("first", b), template("second", b), journey("two", b, "Registered", *two)
+        one_address_one_person(),
+        *counts(shop, "Viewed", 9),
+        template("first", b),
+        template("second", b),
+        journey("two", b, "Registered", *two),
     )
     start = shop.now
     for number, who in enumerate("abc"):
@@ -106,7 +110,8 @@ async def test_a_chain_of_merges_in_one_batch(shop: Shop, backwards: bool):
 async def test_a_merge_between_a_fact_and_its_timer(shop: Shop, at_the_timer: bool):
     """The loser's timer is the winner's, and fires once: also when the merge is received in the very minute in which it is due."""
     b = shop.brand
-    await shop.publish(template("later", b), journey("later", b, "Asked", {"id": "hour", "wait": "1h"}, send("later", b)))
+    later = journey("later", b, "Asked", {"id": "hour", "wait": "1h"}, send("later", b))
+    await shop.publish(one_address_one_person(), template("later", b), later)
     await shop.post(shop.is_("old"), shop.agrees("old"))
     await shop.until(shop.now + MINUTE)
     start = shop.now

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.cases.welcome import FIRST, LATER, welcome
-from tests.support.shop import DAY, HOUR, MINUTE, Shop, once
+from tests.support.shop import DAY, HOUR, MINUTE, Shop, once, one_address_one_person
 
 PHONE = "+79161234567"
 
@@ -91,7 +91,7 @@ async def test_a_top_up_that_is_heard_of_before_its_registration_ends_it_and_an_
 
 @pytest.mark.case("J1", "C1")
 async def test_a_merge_in_the_middle_keeps_one_run_and_nothing_comes_twice(shop: Shop):
-    await shop.publish(*welcome(shop.brand))
+    await shop.publish(one_address_one_person(), *welcome(shop.brand))
     start = shop.now
     await shop.post(*registers(shop, "ann"))
     await shop.until(start + 6 * HOUR)
@@ -116,7 +116,7 @@ async def test_a_merge_in_the_middle_keeps_one_run_and_nothing_comes_twice(shop:
 
 @pytest.mark.case("J1", "C1")
 async def test_a_merge_of_two_who_have_had_the_same_letter_does_not_send_the_next_one_twice(shop: Shop):
-    await shop.publish(*welcome(shop.brand))
+    await shop.publish(one_address_one_person(), *welcome(shop.brand))
     start = shop.now
     await shop.post(*registers(shop, "bob"))
     await shop.until(start + HOUR)

@@ -65,7 +65,7 @@ def test_the_oracle_and_the_journey_have_the_same_waits():
         if "template" in step:
             after[step["id"]] = waited
     assert after == dict(REST)
-    assert {d.kind for d in documents()} == {"segment", "template", "brand", "journey"}
+    assert {d.kind for d in documents()} == {"segment", "template", "brand", "journey", "identity"}
 
 
 def test_who_registers_gets_a_word_at_once_and_six_letters_by_his_kind():

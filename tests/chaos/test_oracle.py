@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.facts import Fact
+from schemas.identity import Identity
 from schemas.ids import derive
 from services.profile import domain
 from services.profile.domain import Profile
+from services.profile.domain.rules import compiled
 from tests.chaos.oracle import JUNK, expected
 from tests.chaos.stream import Call, Stream
 from tests.chaos.verify import Findings, check_facts
+from tests.chaos.welcome import IDENTITY
 
 
 def calls(seed: int, batches: int = 4) -> list[Call]:
@@ -33,6 +36,9 @@ def test_the_oracle_does_not_care_for_order_or_repeats(seed, rng):
     assert expected(mixed) == expected(lines)
 
 
+FREE = compiled(Identity.model_validate(IDENTITY), 1)
+
+
 def linked(stream: list[Call]) -> set[tuple[str, ...]]:
     """Groups of identifiers by the linking rule of profile, fact by fact."""
     owners: dict[str, str] = {}
@@ -42,10 +48,10 @@ def linked(stream: list[Call]) -> set[tuple[str, ...]]:
         fact = Fact(
             id=derive(call.message), type=call.kind, brand="b", source=call.source, occurred_at=0, received_at=0, identifiers=names
         )
-        verdict = domain.link(fact, {i: owners[i] for i in names if i in owners}, profiles)
-        winner = profiles.setdefault(verdict.owner, Profile(0))
+        verdict = domain.link(fact, {i: owners[i] for i in names if i in owners}, profiles, FREE)
+        winner = profiles.setdefault(verdict.owner, Profile(0, names={}))
         for loser in verdict.losers:
-            domain.fold(winner, profiles.pop(loser))
+            domain.fold(winner, profiles.pop(loser), 0)
             owners.update({name: verdict.owner for name, person in owners.items() if person == loser})
         owners.update(dict.fromkeys(verdict.attached, verdict.owner))
         winner.strong = winner.strong or any(domain.kind_of(i) in domain.STRONG for i in verdict.attached)

@@ -85,7 +85,8 @@ async def crossing(db: Database, before: Sequence[Fact], first: Fact, second: Fa
 
 async def known(db: Database, identifier: str) -> tuple[str, dict[str, Any]]:
     async with db.transaction() as connection:
-        (owner,) = (await store.owners(connection, [identifier])).values()
+        owner = await store.owner_of(connection, identifier)
+        assert owner is not None
         state = (await store.lock(connection, [owner]))[owner]
     return owner, {name: value for name, (_, value) in state.attributes.items()}
 

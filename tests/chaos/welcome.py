@@ -9,6 +9,7 @@ from runtime.kafka import Out, Producer, SendFailed
 from runtime.settings import Settings
 from schemas.definitions import Published
 from schemas.facts import encode
+from schemas.identity import Identity
 from schemas.ids import partition_of
 from schemas.journeys import Journey, condition_key, conditions
 from schemas.segments import Segment
@@ -51,6 +52,15 @@ HELLO: dict[str, Any] = {
     "steps": [{"id": "hello", "template": "hello"}],
 }
 
+# The end state must not depend on the order of arrival, so no rule may keep people apart: each account has a user id of every source.
+KINDS = ("user_id", "email", "phone", "telegram_id")
+IDENTITY: dict[str, Any] = {
+    "key": "rules",
+    "kinds": [{"kind": kind, "limit": 1000} for kind in KINDS],
+    "merges": 10_000,
+    "merges_per_hour": 10_000,
+}
+
 
 def template(step: str) -> dict[str, Any]:
     """A letter that says itself which step it is and which fact started the run, so that the SMTP server's log tells."""
@@ -69,7 +79,13 @@ def documents() -> list[Published]:
         Segment.model_validate(segment)
     found = [("segment", segment) for segment in segments]
     found += [("template", template(step)) for step in STEPS]
-    found += [("brand", {"key": "shop", "name": "Shop", "time_zone": "UTC"}), ("journey", WELCOME), ("journey", HELLO)]
+    Identity.model_validate(IDENTITY)
+    found += [
+        ("identity", IDENTITY),
+        ("brand", {"key": "shop", "name": "Shop", "time_zone": "UTC"}),
+        ("journey", WELCOME),
+        ("journey", HELLO),
+    ]
     return [Published(kind=kind, key=body["key"], version=1, pointer=True, body=msgspec.Raw(encode(body))) for kind, body in found]
 
 

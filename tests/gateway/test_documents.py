@@ -22,18 +22,26 @@ DOCUMENTS = {
         ],
     },
     "rules": {"caps": [{"name": "c", "class": "mass", "most": 3, "per": "week"}], "quiet_hours": {"from": "21:00", "to": "09:00"}},
+    "connectors": {
+        "brand": "shop",
+        "calls": [{"call": "identify", "when": "has(body.x)", "traits": {"email": "body['E-mail'][0]"}}],
+    },
+    "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
+    "identity": {"kinds": [{"kind": "user_id", "never_merge": True}, {"kind": "phone", "limit": 3, "refused": ["+79160000000"]}]},
 }
+KEYS = {"identity": "rules"}  # of kinds of which there is one document
 
 
 @pytest.mark.parametrize("plural", DOCUMENTS)
 async def test_a_document_is_saved_read_changed_and_deleted(site, plural):
-    path, body = f"/api/{plural}/round-trip", DOCUMENTS[plural]
+    key = KEYS.get(plural, "round-trip")
+    path, body = f"/api/{plural}/{key}", DOCUMENTS[plural]
     problem_of(await site.http.get(path), 404, "document_not_found")
     saved = await site.http.put(path, json=body)
     assert saved.status_code == 201 and saved.headers["etag"] == '"1"'
     got = await site.http.get(path)
     assert got.headers["etag"] == '"1"' and got.json() == saved.json()
-    assert got.json()["key"] == "round-trip" and got.json()["_meta"]["published_version"] is None
+    assert got.json()["key"] == key and got.json()["_meta"]["published_version"] is None
     again = await site.http.put(path, json=got.json())  # what GET gives, PUT takes
     assert again.status_code == 200 and again.headers["etag"] == '"2"'
     assert {**again.json(), "_meta": 0} == {**got.json(), "_meta": 0}
@@ -74,6 +82,43 @@ async def test_lists_go_on_where_they_ended(site):
 
 
 WRONG = {
+    "policies": (
+        {"country": "Russia", "channel": "pigeon", "reason": "because"},
+        {
+            ("country", "string_pattern_mismatch"),
+            ("channel", "literal_error"),
+            ("allow", "missing"),
+            ("reason", "string_too_short"),
+        },
+    ),
+    "connectors": (
+        {
+            "region": "russia",
+            "calls": [
+                {"call": "track", "id": "body.", "traits": {"a": "os.environ"}},
+                {"call": "identify", "event": "E"},
+                {"call": "track", "event": "E", "properties": {"p": ""}},
+            ],
+        },
+        {
+            ("brand", "missing"),
+            ("region", "string_pattern_mismatch"),
+            ("calls.0.id", "value"),
+            ("calls.0.traits.a", "value"),
+            ("calls.1.event", "value"),
+            ("calls.2.properties.p", "string_too_short"),
+        },
+    ),
+    "identity": (
+        {"key": "wrong", "kinds": [{"kind": "passport"}, {"kind": "email", "limit": 0, "refused": [""]}], "junk_after": 1},
+        {
+            ("key", "literal_error"),
+            ("kinds.0.kind", "literal_error"),
+            ("kinds.1.limit", "greater_than_equal"),
+            ("kinds.1.refused.0", "string_too_short"),
+            ("junk_after", "greater_than_equal"),
+        },
+    ),
     "journeys": (
         {
             "brand": 1,

@@ -8,7 +8,7 @@ from services.gateway.domain.kinds import KINDS, key_of, read, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
 from services.gateway.settings import GatewaySettings
-from tests.gateway.test_documents import DOCUMENTS
+from tests.gateway.test_documents import DOCUMENTS, KEYS
 
 WORDS = """
     key brand name condition kind of steps id wait if then else template trigger event segment where path op value
@@ -45,8 +45,9 @@ def faults_of(kind, body):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_kept_reads_the_same(kind):
     one = KINDS[kind]
-    document = read(one, "k", DOCUMENTS[one.plural])
-    assert read(one, "k", text_of(document)) == document
+    key = KEYS.get(one.plural, "k")
+    document = read(one, key, DOCUMENTS[one.plural])
+    assert read(one, key, text_of(document)) == document
 
 
 @pytest.mark.parametrize(

@@ -70,16 +70,16 @@ MUTANTS = (
     ),
     Mutant(
         "row lock, profile",
-        "services/profile/store.py",
+        "services/profile/store/people.py",
         "ORDER BY id FOR UPDATE",
         "ORDER BY id",
         (LOCKS + "two_batches_that_change_one_person_at_once_lose_neither_change",),
     ),
     Mutant(
         "row lock, identifiers",
-        "services/profile/store.py",
-        "ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key RETURNING",
-        "ON CONFLICT (key) DO NOTHING RETURNING",
+        "services/profile/store/people.py",
+        "ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key",
+        "ON CONFLICT (key) DO NOTHING",
         (LOCKS + "two_batches_that_bring_one_new_identifier_at_once_make_one_person",),
     ),
     Mutant(
@@ -91,7 +91,7 @@ MUTANTS = (
     ),
     Mutant(
         "alias re-read, profile",
-        "services/profile/store.py",
+        "services/profile/store/people.py",
         MERGED,
         "",
         (LOCKS + "news_of_somebody_who_is_merged_away_at_that_moment_goes_to_the_survivor",),

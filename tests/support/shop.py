@@ -226,6 +226,11 @@ def segment(key: str, brand: str, condition: Mapping[str, Any]) -> dict[str, Any
     return {"kind": "segment", "body": {"key": f"{brand}-{key}", "brand": brand, "condition": condition}}
 
 
+def one_address_one_person() -> dict[str, Any]:
+    """Rules of identity for a company in which two user ids with one address are one customer: by default they stay two."""
+    return {"kind": "identity", "body": {"key": "rules", "kinds": [{"kind": "user_id"}]}}
+
+
 def once(*came: tuple[str, str]) -> Counter[tuple[str, str]]:
     """What `Shop.came` answers when each of these (whom, subject) came once and nothing else did."""
     return Counter(came)

@@ -42,8 +42,8 @@ class Neighbours:
 
         return await asyncio.gather(*(one(address) for address in live or self._addresses[service]))
 
-    async def tell(self, service: str, path: str, body: Any) -> tuple[int, Any]:
-        return await self._send("POST", service, path, params={"service": service}, json=body)
+    async def tell(self, service: str, path: str, body: Any, **params: Any) -> tuple[int, Any]:
+        return await self._send("POST", service, path, params={"service": service, **params}, json=body)
 
     async def stream(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
         """The answer of the first process that can be reached, body unread: the caller closes it. A body is sent to one process only."""

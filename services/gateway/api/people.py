@@ -42,11 +42,36 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         Those of people who were merged into him belong to it. `next`: as the last page gave it.
         """
         for_all_brands(await desk.admit(request, "read"))
+        return await from_lake("/decisions", profile, limit, next)
+
+    @router.get("/api/profiles/{profile}/timeline")
+    async def timeline(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
+        """What happened to the person, newest first: his facts, whom he became one with and why, whom not and by which rule, the
+        segments he entered and left, and every verdict about him. Those of people who were merged into him belong to it.
+        """
+        for_all_brands(await desk.admit(request, "read"))
+        return await from_lake("/timeline", profile, limit, next)
+
+    @router.get("/api/profiles/{profile}/consents")
+    async def consents(request: Request, profile: str, limit: Limit = 100) -> Response:
+        """Every word of consent of the person, newest first: what, for which channel and topic, under which text, by which source, with
+        its evidence and its place in the chain of the ledger. `state` unproven: it was imported without evidence, and allows nothing.
+        """
+        for_all_brands(await desk.admit(request, "read"))
+        return _person(*await neighbours.ask("profile", f"{_path(profile)}/consents", limit=limit))
+
+    @router.get("/api/consents/verify")
+    async def verify(request: Request) -> Response:
+        """Whether the ledger is whole: no word was changed, none left out."""
+        for_all_brands(await desk.admit(request, "read"))
+        return _person(*await neighbours.ask("profile", "/consents/verify"))
+
+    async def from_lake(path: str, profile: str, limit: int, cursor: str) -> Response:
         status, person = await neighbours.ask("profile", _path(profile))
         if status == 404:
             raise Problem("profile_not_found")
         people = ",".join((person["id"], *person["merged"]))
-        status, found = await neighbours.ask("warehouse", "/decisions", profiles=people, limit=limit, next=next)
+        status, found = await neighbours.ask("warehouse", path, profiles=people, limit=limit, next=cursor)
         if status == 422:
             raise Problem("invalid", [Fault("next", "cursor")])
         return JSONResponse(found, status)

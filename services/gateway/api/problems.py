@@ -50,11 +50,17 @@ async def _unstorable(request: Request, _error: Exception) -> Response:
     return wire.problem(request, Problem("invalid", [Fault("", "nul")]))
 
 
+def _place(request: Request) -> str:
+    """Where a call went, without what is secret in a webhook's address."""
+    path = request.url.path
+    return "/".join(path.split("/")[:3]) if path.startswith("/hooks/") else path
+
+
 async def _database(request: Request, error: Exception) -> Response:
-    log.warning("a call failed", extra={"why": type(error).__name__, "path": request.url.path})
+    log.warning("a call failed", extra={"why": type(error).__name__, "path": _place(request)})
     return wire.problem(request, Problem("database_unavailable"))
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    log.error("a call failed", exc_info=error, extra={"path": request.url.path})
+    log.error("a call failed", exc_info=error, extra={"path": _place(request)})
     return wire.problem(request, Problem("internal"))

@@ -48,6 +48,14 @@ PROBLEMS: dict[str, Entry] = {
     ),
     "not_found": Entry(404, _UNKNOWN, Text("Nothing is at this address.", "По этому адресу ничего нет.")),
     "document_not_found": Entry(404, _UNKNOWN, Text("There is no {kind} `{key}`.", "Нет документа {kind} `{key}`.")),
+    "payload_not_found": Entry(
+        404,
+        _UNKNOWN,
+        Text(
+            "No such payload was taken in, or it is more than three days ago.",
+            "Такого запроса не было, или прошло больше трёх дней.",
+        ),
+    ),
     "profile_not_found": Entry(404, _UNKNOWN, Text("There is no such profile.", "Такого профиля нет.")),
     "method_not_allowed": Entry(405, _UNKNOWN, Text("This address does not take {method}.", "Этот адрес не принимает {method}.")),
     "clock_backwards": Entry(

@@ -8,7 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from schemas.audience_reading import AudienceError, parse
+from schemas.connectors import Connector
+from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, Rule, dump
+from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
 from schemas.templates import Template
@@ -44,13 +47,14 @@ def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """plural: as in addresses; rank: references go to lower ranks (or within one)."""
+    """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force."""
 
     name: str
     plural: str
     model: type[BaseModel]
     rank: int
     spots: Callable[[Mapping[str, Any]], Iterator[Spot]] = _no_spots
+    needs: str = "publish"
 
 
 KINDS = {
@@ -62,6 +66,9 @@ KINDS = {
         Kind("segment", "segments", Segment, 3, _segment_spots),
         Kind("journey", "journeys", Journey, 4, _journey_spots),
         Kind("rule", "rules", Rule, 5),
+        Kind("identity", "identity", Identity, 5),
+        Kind("connector", "connectors", Connector, 5),
+        Kind("policy", "policies", Policy, 5, needs="admin"),
     )
 }
 

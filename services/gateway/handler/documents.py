@@ -107,6 +107,8 @@ async def import_all(call: Call, body: Any) -> Answer:
         try:
             version, changed = await publishing.publish(kind.name, key, document, draft)
         except Problem as problem:
+            if problem.code != "invalid":
+                raise
             raise Problem("invalid", _at(place, problem.faults)) from problem
         results.append({"kind": kind.name, "key": key, "version": version, "changed": changed})
     await publishing.finish()

@@ -13,6 +13,7 @@ from runtime.outbox import RecordTooLarge
 from schemas.definitions import Published
 from schemas.ids import partition_of
 from schemas.journeys import Journey, conditions
+from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, text_of
@@ -40,6 +41,7 @@ class Publishing:
 
     async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
         """Put a draft in force. Returns (version, whether anything changed): what is in force already stays as it is."""
+        self._needs(kind)
         faults = check(kind, key, document, self._world)
         if faults:
             raise Problem("invalid", faults)
@@ -57,11 +59,18 @@ class Publishing:
         if isinstance(document, Journey):
             self._answer_conditions(document, version)
         self.emit(kind, key, version, body)
-        await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision)
+        said = {"reason": document.reason} if isinstance(document, Policy) else {}
+        await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision, **said)
         return version, True
+
+    def _needs(self, kind: str) -> None:
+        """Write keys are published by calls of their own, which have asked already."""
+        if kind in KINDS:
+            self._call.key.needs(KINDS[kind].needs)
 
     async def withdraw(self, kind: str, key: str, version: int) -> None:
         """Take a document out of force. Its versions stay: people may stand in them."""
+        self._needs(kind)
         by = users(kind, key, self._world)
         if by:
             raise Problem("referenced", by=", ".join(map(" ".join, by)))

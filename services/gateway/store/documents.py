@@ -25,6 +25,10 @@ WORLD = """
 SELECT v.kind, v.key, v.version, v.brand, v.refs, coalesce(v.body->>'channel', 'email') AS channel
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 """
+PUBLISHED = """
+SELECT v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
+WHERE d.kind = $1 AND d.key = $2
+"""
 NEXT = "SELECT coalesce(max(version), 0) + 1 FROM document_version WHERE kind = $1 AND key = $2"
 ADD = """
 INSERT INTO document_version (kind, key, version, brand, body, refs, published_at, published_by)
@@ -66,6 +70,12 @@ async def save(connection: Connection, kind: str, key: str, brand: str | None, b
     if revision is not None:
         return revision, True
     return await connection.fetchval(UPDATE, kind, key, brand, body, now), False
+
+
+async def published(connection: Connection, kind: str, key: str) -> dict[str, Any] | None:
+    """The version in force; None if there is none."""
+    body = await connection.fetchval(PUBLISHED, kind, key)
+    return None if body is None else dict(json.loads(body))
 
 
 async def delete(connection: Connection, kind: str, key: str) -> None:

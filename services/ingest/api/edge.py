@@ -13,6 +13,7 @@ from services.ingest.domain import Accepted, Arrival, Batch, Fault, Malformed, S
 from services.ingest.ports import Buried, Clock, Log, Overloaded, Record, Sources, Unavailable, Unread
 
 from . import wire
+from .hooks import HOOKS, HookEdge
 from .problems import Reply, faulty, malformed, problem, told
 
 _SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -44,7 +45,10 @@ _UNAVAILABLE_RETRY_S = 5
 class Edge:
     """The ASGI application. It keeps nothing between requests."""
 
-    def __init__(self, log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int) -> None:
+    def __init__(
+        self, log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int, hooks: HookEdge | None = None
+    ) -> None:
+        self._hooks = hooks
         self._log = log
         self._buried = buried
         self._sources = sources
@@ -77,6 +81,8 @@ class Edge:
 
     async def _routed(self, scope: wire.Scope, headers: wire.Headers, receive: wire.Receive) -> Reply:
         path, method = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/"), scope["method"]
+        if self._hooks is not None and path.startswith(HOOKS):
+            return await self._hooks(path, method, scope, headers, receive)
         if path not in POSTS and path not in PIXELS:
             return _NOT_FOUND
         if method == "OPTIONS":
@@ -157,9 +163,11 @@ class Edge:
         return reply._replace(headers=(*reply.headers, (b"x-ratelimit-reset", reset)))
 
 
-def app(log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int = PARTITIONS) -> Edge:
+def app(
+    log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int = PARTITIONS, hooks: HookEdge | None = None
+) -> Edge:
     """The ASGI application of ingest. See `ports` for what it is given."""
-    return Edge(log, buried, sources, clock, partitions)
+    return Edge(log, buried, sources, clock, partitions, hooks)
 
 
 def _pixel_data(query: dict[str, str]) -> bytes:

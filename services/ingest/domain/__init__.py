@@ -9,8 +9,10 @@ from schemas.ids import partition_of
 
 from .body import MAX_BODY, MAX_EVENT, MAX_EVENTS, Batch, read_shared, split
 from .events import KINDS, normalise
+from .hooks import Made, make
 from .mapping import Mapping, Plan, bind, read_mapping
 from .moments import parse as parse_time
+from .payloads import MAX_PAYLOAD, read_payload
 from .rows import Assembly, Closed, Refused
 from .table import DELIMITERS, ENCODINGS, Row, Sniffer, Table
 from .values import Accepted, Arrival, Fault, Malformed, Source
@@ -22,12 +24,14 @@ __all__ = [
     "MAX_BODY",
     "MAX_EVENT",
     "MAX_EVENTS",
+    "MAX_PAYLOAD",
     "Accepted",
     "Arrival",
     "Assembly",
     "Batch",
     "Closed",
     "Fault",
+    "Made",
     "Malformed",
     "Mapping",
     "Plan",
@@ -37,10 +41,12 @@ __all__ = [
     "Source",
     "Table",
     "bind",
+    "make",
     "normalise",
     "parse_time",
     "place",
     "read_mapping",
+    "read_payload",
     "read_shared",
     "split",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runtime.db import Database
+from runtime.db import Connection
 from runtime.definitions import Definitions, decode_published
 from runtime.kafka import Record
 from schemas.definitions import Published
@@ -17,6 +17,7 @@ from services.ingest.domain import Source
 log = logging.getLogger(__name__)
 
 KIND = "write_key"
+KINDS = (KIND, "connector")
 _REMEMBERED = 10_000
 
 
@@ -25,7 +26,7 @@ def decode_definition(record: Record) -> Published | None:
     if not record.value:
         return None
     document = decode_published(record)
-    return document if document.kind == KIND else None
+    return document if document.kind in KINDS else None
 
 
 def first_of(keys_file: Path | None, source: Source) -> dict[str, Source]:
@@ -71,10 +72,8 @@ class Sources:
                 self._known[key] = source
         return source
 
-    async def refresh(self, db: Database) -> None:
+    async def refresh(self, connection: Connection, revision: int) -> None:
         """Take over what was published since the last call."""
-        async with db.transaction() as connection:
-            revision = await connection.fetchval("SELECT revision FROM definition_revision")
-            published = await self._definitions.at(connection, revision)
+        published = await self._definitions.at(connection, revision)
         if published is not self._published:
             self._published, self._known = published, {}

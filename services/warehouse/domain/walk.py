@@ -40,6 +40,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     occurred_at: int
     received_at: int
     identifiers: tuple[str, ...] = ()
+    contested: tuple[str, ...] = ()
     lane: str = "live"
     event: str = ""
     attributes: dict[str, Any] = {}
@@ -87,7 +88,7 @@ class Walk:
 
     def fact(self, row: int, fact: Stored) -> None:
         name = fact.event or fact.type
-        self._row, self._held = row, held_by(fact.identifiers)
+        self._row, self._held = row, held_by(fact.identifiers + fact.contested)
         if fact.properties:
             self._enter(name, "properties", fact.properties)
         if fact.attributes:

@@ -1,4 +1,4 @@
-"""One person, for the gateway: /internal/profiles."""
+"""One person: /internal/profiles."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,23 +13,22 @@ from schemas.identifiers import normalise
 from services.profile import store
 
 
-def api(context: Context) -> Sequence[BaseRoute]:
+def routes(context: Context) -> Sequence[BaseRoute]:
     """`GET /profiles?identifier=kind:value` and `GET /profiles/{id}`; an id that was merged away answers with the winner."""
 
     async def find(request: Request) -> Response:
         kind, _, value = request.query_params.get("identifier", "").partition(":")
         clean = normalise(kind, value)
         if clean is None:
-            return _refused(422, "bad_identifier")
+            return refused(422, "bad_identifier")
         async with context.db.connection() as connection:
-            owners = await store.owners(connection, [f"{kind}:{clean}"])
-            return await _person(connection, next(iter(owners.values()), None))
+            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"))
 
     async def one(request: Request) -> Response:
         try:
             person = str(UUID(request.path_params["id"]))
         except ValueError:
-            return _refused(404, "not_found")
+            return refused(404, "not_found")
         async with context.db.connection() as connection:
             stones = await store.resolve(connection, [person])
             return await _person(connection, stones.get(person, person))
@@ -40,7 +39,7 @@ def api(context: Context) -> Sequence[BaseRoute]:
 async def _person(connection: Any, person: str | None) -> Response:
     found = await store.person(connection, person) if person else None
     if found is None:
-        return _refused(404, "not_found")
+        return refused(404, "not_found")
     profile, identifiers, merged = found
     return JSONResponse(
         {
@@ -54,5 +53,5 @@ async def _person(connection: Any, person: str | None) -> Response:
     )
 
 
-def _refused(status: int, code: str) -> Response:
+def refused(status: int, code: str) -> Response:
     return JSONResponse({"code": code}, status_code=status)

@@ -1,0 +1,130 @@
+"""Connectors in force, and what becomes of a payload: kept, read, made into facts, noted."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+from pydantic import ValidationError
+
+from runtime.db import TRANSIENT, Connection
+from runtime.definitions import Definitions
+from schemas import facts
+from schemas.connectors import Connector
+from schemas.definitions import Published
+from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
+from services.ingest.domain import Accepted, Arrival, Fault, Malformed, Source, make, normalise, place, read_payload
+from services.ingest.ports import Clock, Log, Record, Unavailable
+from services.ingest.store import Kept, Payloads
+
+log = logging.getLogger(__name__)
+
+KIND = "connector"
+
+
+class Read(NamedTuple):
+    """What a payload comes to. calls: as they are sent to the tracking API; facts: those that were taken; faults: of both."""
+
+    calls: list[dict[str, Any]]
+    facts: list[facts.Fact]
+    faults: list[Fault]
+
+
+class Connectors:
+    """The published ones, by key."""
+
+    def __init__(self) -> None:
+        self._published: dict[str, Connector] = {}
+        self._definitions = Definitions((KIND,), read_connectors)
+
+    def get(self, key: str) -> Connector | None:
+        return self._published.get(key)
+
+    async def refresh(self, connection: Connection, revision: int) -> None:
+        self._published = await self._definitions.at(connection, revision)
+
+
+def read_connectors(documents: Sequence[Published], _revision: int) -> dict[str, Connector]:
+    found = {}
+    for document in documents:
+        if document.pointer:
+            try:
+                found[document.key] = _parsed(bytes(document.body))
+            except ValidationError as error:
+                # One broken document may not close the door to all the others.
+                log.error("a connector cannot be read: publish it anew", extra={"key": document.key, "why": error.title})  # noqa: TRY400
+    return found
+
+
+@lru_cache(1024)
+def _parsed(body: bytes) -> Connector:
+    return Connector.model_validate_json(body)
+
+
+def read(connector: Connector, kept: Kept, *, driven: bool) -> Read:
+    """What a payload comes to by a connector, with nothing sent."""
+    source = Source(
+        brand=connector.brand, name=connector.told_by(), lane=connector.lane, currency=connector.currency, region=connector.region
+    )
+    arrival = Arrival(source=source, now=kept.received_at, driven=driven, lane=connector.lane)
+    try:
+        body = read_payload(kept.content_type, kept.body)
+    except Malformed as malformed:
+        return Read([], [], [malformed.fault])
+    packed = msgspec.json.encode(sorted(kept.query.items())) + kept.body
+    made = make(connector, body, kept.query, f"{hashlib.sha256(packed).hexdigest()}-{kept.first_at}")
+    taken, faults = [], list(made.faults)
+    for index, (number, call) in enumerate(made.calls):
+        result = normalise(msgspec.json.encode(call), arrival, index)
+        if isinstance(result, Accepted):
+            taken.append(result.fact)
+        else:
+            faults.append(msgspec.structs.replace(result, path=f"calls.{number}: {result.path}"))
+    return Read([call for _, call in made.calls], taken, faults)
+
+
+class Hooks:
+    """Takes payloads in. 2xx means: the log has its facts, and what made none is kept and told of."""
+
+    def __init__(self, connectors: Connectors, payloads: Payloads, log_: Log, clock: Clock, partitions: int) -> None:
+        self._connectors, self._payloads, self._log, self._clock = connectors, payloads, log_, clock
+        self._partitions = partitions
+
+    def connector(self, key: str) -> Connector | None:
+        return self._connectors.get(key)
+
+    async def take(self, connector: Connector, content_type: str, query: Mapping[str, str], body: bytes) -> None:
+        """Raises Overloaded or Unavailable: nothing of it is known to be kept, and the sender sends it again."""
+        now, driven = await self._clock()
+        try:
+            kept = await self._payloads.add(connector.key, connector.brand, now, content_type, query, body)
+        except TRANSIENT as error:
+            raise Unavailable from error
+        await self.tell(connector, kept, driven=driven)
+
+    async def tell(self, connector: Connector, kept: Kept, *, driven: bool) -> Read:
+        """Send what a kept payload comes to; told again, its facts have the same ids."""
+        found = read(connector, kept, driven=driven)
+        if found.facts:
+            await self._log.publish([self._record(fact) for fact in found.facts])
+        try:
+            await self._payloads.note(kept.id, len(found.facts), found.faults)
+        except TRANSIENT as error:
+            if found.faults:
+                raise Unavailable from error
+            log.warning("what a payload came to could not be noted", extra={"why": type(error).__name__})
+        return found
+
+    async def replay(self, connector: Connector, ids: Sequence[int], brands: Sequence[str] | None) -> list[tuple[int, Read]]:
+        now, driven = await self._clock()
+        return [
+            (kept.id, await self.tell(connector, kept, driven=driven))
+            for kept in await self._payloads.some(connector.key, ids, brands, now)
+        ]
+
+    def _record(self, fact: facts.Fact) -> Record:
+        key, partition = place(fact, self._partitions)
+        topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
+        return Record(topic.name, partition, key.encode(), facts.encode(fact))

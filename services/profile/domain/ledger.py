@@ -1,0 +1,105 @@
+"""The ledger of consents: what each word becomes there, and the chain that shows that none was changed or left out. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas import consents
+from schemas.facts import Fact
+
+GENESIS = b"\0" * 32
+_KEPT = ("text_id", "text_sha256", "language", "policy_version", "controller", "jurisdiction", "actor")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Entry(NamedTuple):
+    """One word of one person. partition, number: its place in a chain; prev, hash: of the entry before and its own (sha256).
+
+    terms: what the word was given under, as JSON; sealed: what identifies the person or proves the word, encrypted, None once it was
+    erased: the chain holds its hash. Times in ms.
+    """
+
+    partition: int
+    number: int
+    profile: str
+    fact: str
+    brand: str
+    channel: str
+    topic: str
+    purpose: str
+    action: str
+    basis: str
+    state: str
+    source: str
+    occurred_at: int
+    recorded_at: int
+    expires_at: int | None
+    terms: bytes
+    sealed: bytes | None
+    sealed_hash: bytes
+    prev: bytes
+    hash: bytes
+
+
+def entry(fact: Fact, profile: str, place: tuple[int, int], prev: bytes, sealed: bytes) -> Entry:
+    """The entry of a word at a place of a chain. sealed: `evidence_of(fact)`, encrypted."""
+    channel, topic = consents.about(fact)
+    said = fact.properties
+    expires = said.get("expires_at")
+    made = Entry(
+        *place,
+        profile=profile,
+        fact=fact.id,
+        brand=fact.brand,
+        channel=channel[:60],
+        topic=topic[:200],
+        purpose=_text(said.get("purpose"), "marketing"),
+        action=consents.ACTIONS[fact.event],
+        basis=_text(said.get("basis"), "consent"),
+        state="proven" if consents.is_proven(fact) else "unproven",
+        source=fact.source,
+        occurred_at=fact.occurred_at,
+        recorded_at=fact.received_at,
+        expires_at=expires if type(expires) is int and 0 < expires < 2**53 else None,
+        terms=_encode({name: _text(said[name], "") for name in _KEPT if said.get(name)}),
+        sealed=sealed,
+        sealed_hash=hashlib.sha256(sealed).digest(),
+        prev=prev,
+        hash=b"",
+    )
+    return made._replace(hash=hash_of(made))
+
+
+def evidence_of(fact: Fact, only: Sequence[str] = ()) -> bytes:
+    """What identifies the person or proves the word, as JSON: his identifiers then, the evidence, the connection.
+
+    only: of a no that somebody else said, the identifiers of his that it named; all else is that one's.
+    """
+    if only:
+        return _encode({"identifiers": only, "evidence": None, "context": {}})
+    context = {name: fact.context[name] for name in ("ip", "userAgent", "page") if name in fact.context}
+    return _encode({"identifiers": fact.identifiers, "evidence": fact.properties.get("evidence"), "context": context})
+
+
+def hash_of(one: Entry) -> bytes:
+    """Of all that an entry says, with the hash of the one before; of what is sealed its hash, so that it can be erased."""
+    said = {name: value for name, value in one._asdict().items() if name not in ("sealed", "hash")}
+    plain: Mapping[str, Any] = {name: value.hex() if isinstance(value, bytes) else value for name, value in said.items()}
+    return hashlib.sha256(_encode(plain)).digest()
+
+
+def broken(one: Entry, prev: bytes, number: int) -> str:
+    """What is wrong with an entry that must follow another one in its chain, "" if nothing is."""
+    if one.number != number:
+        return "missing"
+    if one.prev != prev or one.hash != hash_of(one):
+        return "changed"
+    if one.sealed is not None and hashlib.sha256(one.sealed).digest() != one.sealed_hash:
+        return "evidence"
+    return ""
+
+
+def _text(value: Any, default: str) -> str:
+    return str(value)[:500].replace("\x00", "") if value else default

@@ -1,0 +1,168 @@
+"""Batches of `facts.raw`: read without locks where nothing is new, lock and decide where it is."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from runtime.batch import Emit, Item, Tx
+from runtime.db import Again
+from runtime.definitions import Definitions
+from schemas import consents
+from schemas.definitions import Published
+from schemas.facts import Fact
+from services.profile import store
+from services.profile.domain import KIND, Refusal, Rules, build, kind_of, person_id
+from services.profile.handler.consent import Ledger, Word
+from services.profile.handler.decoding import clean, somebody
+from services.profile.handler.desk import Desk, also_theirs, pass_on
+from services.profile.store import Known
+
+
+class Told(NamedTuple):
+    """A fact of a batch. settled: whose it is, where nothing in it is new; contested: those of its identifiers that stay others'."""
+
+    item: Item
+    fact: Fact
+    settled: str | None
+    contested: tuple[Refusal, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Does it bring anything that is kept?"""
+        return self.settled is None or bool(self.fact.attributes)
+
+
+class Handler:
+    """Handles batches of `facts.raw` and `facts.raw.bulk`."""
+
+    def __init__(self) -> None:
+        compile_: Callable[[Sequence[Published], int], Rules] = build
+        self._rules = Definitions((KIND,), compile_)
+        self._seen = store.Seen()
+        self.ledger = Ledger()
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        fresh = await self._fresh(tx, items)
+        if not fresh:
+            return []
+        rules = await self._rules.at(tx.connection, tx.revision)
+        facts = [(item, clean(item, tx.now, rules)) for item in fresh]
+        known = await store.known(tx.connection, {i for _, fact in facts for i in fact.identifiers})
+        work, before = [], set[str]()
+        for item, fact in facts:
+            work.append(_told(item, _without_nobodies(fact, known, before, rules), known, rules))
+            before.update(fact.identifiers)
+        changing = [told for told in work if told.changes]
+        desk = await _open_desk(tx, changing, known, rules) if changing else Desk(rules, {}, {}, {})
+        emits: list[Emit] = []
+        words: list[Word] = []
+        for told in work:
+            made = self._made(tx, desk, told)
+            emits.extend(made)
+            if told.fact.event in consents.EVENTS:
+                said = [emit.key for emit in made if emit.type == told.fact.event]
+                words.append(Word(told.item.place[1], told.fact, said[0]))
+                for person in said[1:]:
+                    named = tuple(name for name in told.fact.identifiers if name in known and known[name].owner == person)
+                    words.append(Word(told.item.place[1], told.fact, person, named or ("",)))
+        await desk.save(tx)
+        if words:
+            await self.ledger.keep(tx, words)
+        return emits
+
+    def _made(self, tx: Tx, desk: Desk, told: "Told") -> list[Emit]:
+        """What a fact is told as. Junk that was found in this batch names nobody in it any more."""
+        fact = desk.without_junk(told.fact)
+        if told.changes:
+            return desk.handle(tx, told.item, fact, told.settled, told.contested)
+        owner = desk.canonical(told.settled or "")
+        contested = desk.still(owner, told.contested)
+        return [pass_on(tx, told.item, fact, owner, contested), *also_theirs(tx, told.item, fact, contested)]
+
+    async def committed(self) -> None:
+        self._seen.committed()
+
+    async def _fresh(self, tx: Tx, items: Sequence[Item]) -> list[Item]:
+        first = {item.value.id: item for item in reversed(items)}
+        new = await self._seen.new(tx.connection, first.keys(), tx.now)
+        return [item for item in items if item.value.id in new and first[item.value.id] is item]
+
+
+def _without_nobodies(fact: Fact, known: Mapping[str, Known], before: Collection[str], rules: Rules) -> Fact:
+    """What was found to be shared by too many names nobody, and is never locked.
+
+    The former id of an alias is told as a user's and as a device's: it names the one who there is, else a device. A user id that
+    nobody has would contradict the new one and make a person of nobody. before: what earlier facts of the batch have named.
+    """
+    alias = fact.type == "alias" and "user_id" in rules.never_merge
+
+    def names(identifier: str) -> bool:
+        if identifier in known:
+            return not known[identifier].junk(rules.version)
+        kind, _, value = identifier.partition(":")
+        if not alias or identifier == fact.identifiers[0] or identifier in before:
+            return True
+        user = f"user_id:{value}"
+        return kind != "user_id" and user not in known and user not in before
+
+    kept = [identifier for identifier in fact.identifiers if names(identifier)]
+    return fact if len(kept) == len(fact.identifiers) else msgspec.structs.replace(fact, identifiers=somebody(fact, kept))
+
+
+def _told(item: Item, fact: Fact, known: Mapping[str, Known], rules: Rules) -> Told:
+    """Whose the fact is by what was read without a lock, None where it brings a new identifier, a new link, or a new source of a name
+    whose contradictions count.
+
+    A link that was refused under the rules in force brings nothing new: the fact is the person's whom the strongest names.
+    """
+    found = [known.get(name) for name in fact.identifiers]
+    first = found[0]
+    for name, one in zip(fact.identifiers, found, strict=True):
+        if one is None or (kind_of(name) in rules.never_merge and fact.source not in one.sources.split(",")):
+            return Told(item, fact, None)
+    if first is not None and all(other is not None and other.owner == first.owner for other in found):
+        return Told(item, fact, first.owner)
+    names = rules.ordered(fact.identifiers)
+    head = known[names[0]]
+    if fact.type == "alias":
+        return Told(item, fact, None)
+    contested = []
+    for name in names[1:]:
+        other = known[name]
+        if other.owner != head.owner:
+            if head.owner not in other.refused or other.ruled != rules.version:
+                return Told(item, fact, None)
+            contested.append(Refusal(name, other.owner, "known"))
+    return Told(item, fact, head.owner, tuple(contested))
+
+
+async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], rules: Rules) -> Desk:
+    """Lock identifiers by key, then profiles by id: the one order that everybody follows."""
+    linking = [told.fact for told in work if told.settled is None]
+    claimed = await store.claim(tx.connection, _to_claim(linking, known)) if linking else {}
+    if any(found.known.junk(rules.version) for name, found in claimed.items() if name in known or not found.fresh):
+        raise Again("an identifier became junk between reading and locking")
+    held = {name: known[name] for fact in linking for name in fact.identifiers if name in known}
+    held.update({name: found.known for name, found in claimed.items() if not found.fresh})
+    # Not what we read: a tombstone perhaps, or newer.
+    strangers = {found.owner for name, found in held.items() if name not in known or known[name].owner != found.owner}
+    if strangers:
+        stones = await store.resolve(tx.connection, strangers)
+        held = {name: found._replace(owner=stones.get(found.owner, found.owner)) for name, found in held.items()}
+    people = {found.owner for found in held.values()} | {told.settled for told in work if told.settled is not None}
+    profiles = await store.lock(tx.connection, people, {name for name, found in claimed.items() if found.fresh})
+    if profiles.keys() != people:
+        raise Again("a profile vanished between reading and locking")
+    return Desk(rules, held, {name: found.known.owner for name, found in claimed.items()}, profiles)
+
+
+def _to_claim(work: Sequence[Fact], known: Mapping[str, Known]) -> dict[str, tuple[str, str]]:
+    """Identifiers of the facts that bring something new, each with the profile that it most likely goes to, and who tells it."""
+    wanted: dict[str, tuple[str, str]] = {}
+    for fact in work:
+        found = [known[name].owner for name in fact.identifiers if name in known]
+        likely = found[0] if found else person_id(fact)
+        for name in fact.identifiers:
+            wanted.setdefault(name, (known[name].owner if name in known else likely, fact.source))
+    return wanted

@@ -1,0 +1,73 @@
+"""Facts of `facts.raw`, which others may write too: checked, and in the one spelling that the rest relies on."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from runtime.batch import Item
+from runtime.kafka import Record
+from schemas.facts import Fact, Lane, decode
+from schemas.identifiers import normalise
+from schemas.nesting import MAX_DEPTH, too_deep
+from schemas.topics import FACTS_RAW_BULK
+from services.profile.domain import Rules
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LATEST = 253_402_300_800_000  # the year 10000
+_AHEAD_MS = 60_000  # clocks of two machines may differ; what is further ahead would fire timers before their time
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG = b"0" * 19  # perhaps a number beyond 64 bits
+
+
+def decode_raw(record: Record) -> Fact:
+    """A fact of `facts.raw`, which others may write too: what the rest relies on is checked here. Raises ValueError."""
+    raw = record.value or b""
+    if (field := too_deep(raw)) is not None:
+        raise ValueError(f"{field[:60]}: nested deeper than {MAX_DEPTH} levels, send a flatter fact")
+    fact = decode(raw)
+    if not _UUID.fullmatch(fact.id):
+        raise ValueError(f"id: a uuid in lower case is wanted, e.g. uuid5 of source and messageId; got {fact.id[:60]!r}")
+    if fact.type.startswith("profile.") or fact.profile is not None:
+        raise ValueError("type, profile: these are the profile service's own; leave them out")
+    if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
+        raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
+    if _LONG in raw.translate(_DIGITS_TO_ZERO):
+        _refuse_long(fact)
+    return fact
+
+
+def _refuse_long(fact: Fact) -> None:
+    """No state can hold a whole number beyond 64 bits: such a fact is undecodable, not a failure of ours."""
+    try:
+        msgspec.msgpack.encode((fact.attributes, fact.properties, fact.context, fact.occurred_at))
+    except OverflowError as error:
+        raise ValueError("attributes, properties or context: a number is beyond 64 bits, send it as text") from error
+
+
+@lru_cache(maxsize=200_000)
+def _normal(identifier: str) -> str | None:
+    kind, _, value = identifier.partition(":")
+    clean = normalise(kind, value)
+    return f"{kind}:{clean}" if clean is not None else None
+
+
+def clean(item: Item, now: int, rules: Rules) -> Fact:
+    """The fact as the rest relies on it, whoever wrote it: identifiers in their one spelling and junk left out, no time of the future,
+    and the second lane's facts marked as such, since history starts no journey.
+    """
+    fact: Fact = item.value
+    received_at = fact.received_at if fact.received_at <= now + _AHEAD_MS else now
+    occurred_at = min(fact.occurred_at, received_at)
+    lane: Lane = "bulk" if item.place[0] == FACTS_RAW_BULK.name else fact.lane
+    names = dict.fromkeys(n for i in fact.identifiers if (n := _normal(i)) is not None and n not in rules.refused)
+    known = somebody(fact, names)
+    if (known, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):
+        return fact
+    return msgspec.structs.replace(fact, identifiers=known, occurred_at=occurred_at, received_at=received_at, lane=lane)
+
+
+def somebody(fact: Fact, names: Iterable[str]) -> tuple[str, ...]:
+    """Without any name: nobody we could know again, a person of one fact, so that nothing is lost."""
+    return tuple(names) or (f"anonymous_id:{fact.id}",)

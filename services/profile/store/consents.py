@@ -1,0 +1,51 @@
+"""The ledger of consents in PostgreSQL: chains of entries, one for each partition of `facts.raw`."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from runtime.db import Connection
+from services.profile.domain.ledger import GENESIS, Entry
+
+COLUMNS = Entry._fields
+SHOWN = ", ".join(f"{name}::text AS {name}" if name in ("profile", "fact") else name for name in COLUMNS)
+BEGIN = "INSERT INTO consent_chain (partition, number, hash) SELECT u, 0, $2 FROM unnest($1::int[]) AS u ORDER BY 1 ON CONFLICT DO NOTHING"
+HEADS = "SELECT partition, number, hash FROM consent_chain WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE"
+MOVE = """
+UPDATE consent_chain c SET number = u.number, hash = u.hash
+FROM unnest($1::int[], $2::bigint[], $3::bytea[]) AS u (partition, number, hash) WHERE c.partition = u.partition
+"""
+OF = f"SELECT {SHOWN} FROM consent WHERE profile = ANY($1::uuid[]) ORDER BY recorded_at DESC, partition, number DESC LIMIT $2"  # noqa: S608
+WALK = f"SELECT {SHOWN} FROM consent WHERE partition = $1 AND number > $2 ORDER BY number LIMIT $3"  # noqa: S608
+
+Head = tuple[int, bytes]  # number and hash of the last entry of a chain
+
+
+async def chains(connection: Connection, partitions: Collection[int]) -> dict[int, Head]:
+    """Lock the ends of these chains, in their order."""
+    wanted = sorted(partitions)
+    await connection.execute(BEGIN, wanted, GENESIS)
+    return {row["partition"]: (row["number"], row["hash"]) for row in await connection.fetch(HEADS, wanted)}
+
+
+async def heads(connection: Connection) -> dict[int, Head]:
+    """The ends of all chains."""
+    return {
+        row["partition"]: (row["number"], row["hash"])
+        for row in await connection.fetch("SELECT partition, number, hash FROM consent_chain")
+    }
+
+
+async def add(connection: Connection, made: Sequence[Entry], heads: Mapping[int, Head]) -> None:
+    """Append entries. heads: the ends of the chains with them."""
+    await connection.copy_records_to_table("consent", records=made, columns=COLUMNS)
+    partitions = sorted(heads)
+    await connection.execute(MOVE, partitions, [heads[p][0] for p in partitions], [heads[p][1] for p in partitions])
+
+
+async def entries(connection: Connection, people: Sequence[str], limit: int) -> list[Entry]:
+    """What these profiles said, newest first."""
+    return [Entry(*row.values()) for row in await connection.fetch(OF, people, limit)]
+
+
+async def walk(connection: Connection, partition: int, after: int, limit: int) -> list[Entry]:
+    """A piece of a chain, in its order."""
+    return [Entry(*row.values()) for row in await connection.fetch(WALK, partition, after, limit)]

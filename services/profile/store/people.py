@@ -1,0 +1,266 @@
+"""The tables of profile: identifiers, profiles, and the ids of facts seen today and yesterday."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from runtime.db import Again, Connection
+from services.profile.domain import Contradiction, Profile
+
+DAY_MS = 86_400_000
+
+KNOWN = """
+SELECT i.key, i.profile::text AS profile, p.merged_into::text AS merged_into, i.refused, i.ruled, i.junk_at, i.sources
+FROM identifier i JOIN profile p ON p.id = i.profile WHERE i.key = ANY($1::text[])
+"""
+STONES = "SELECT id::text AS id, merged_into::text AS at FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL"
+# Inserts what is new and locks what is there, in one order for everybody.
+CLAIM = """
+INSERT INTO identifier (key, profile, sources) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[]) ORDER BY 1
+ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key
+RETURNING key, profile::text AS profile, refused, ruled, junk_at, sources, (xmax = 0) AS fresh
+"""
+LOCK = "SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+GIVE = "UPDATE identifier i SET profile = u.profile FROM unnest($1::text[], $2::uuid[]) AS u (key, profile) WHERE i.key = u.key"
+INSERT = "INSERT INTO profile (id, first_at, state) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) ORDER BY 1"
+UPDATE = """
+UPDATE profile p SET first_at = u.first_at, state = u.state FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS u (id, first_at, state)
+WHERE p.id = u.id
+"""
+BURY = """
+UPDATE profile p SET state = '', merged_into = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (id, winner) WHERE p.id = u.id
+"""
+JUDGE = """
+UPDATE identifier i SET refused = u.refused, ruled = $3, junk_at = u.junk_at
+FROM unnest($1::text[], $2::text[], $4::bigint[]) AS u (key, refused, junk_at) WHERE i.key = u.key
+"""
+CONTRADICTIONS = """
+SELECT i.key, i.profile::text AS profile, i.refused FROM identifier i
+WHERE i.refused IS NOT NULL AND i.junk_at IS NULL ORDER BY i.key LIMIT $1
+"""
+# Rows of before people's names stood in their state.
+NAMES_OF = """
+WITH RECURSIVE gone AS (
+    SELECT id, id AS top FROM profile WHERE id = ANY($1::uuid[])
+    UNION SELECT p.id, g.top FROM profile p JOIN gone g ON p.merged_into = g.id
+)
+SELECT g.top::text AS top, i.key FROM gone g JOIN identifier i ON i.profile = g.id
+"""
+SEEN = "SELECT id::text AS id FROM seen WHERE day = ANY($1::int[]) AND id = ANY($2::uuid[])"
+PERSON = "SELECT state FROM profile WHERE id = $1::uuid AND merged_into IS NULL"
+MERGED = """
+WITH RECURSIVE gone AS (
+    SELECT id FROM profile WHERE merged_into = $1::uuid
+    UNION SELECT p.id FROM profile p JOIN gone g ON p.merged_into = g.id
+)
+SELECT id::text AS id FROM gone ORDER BY id
+"""
+NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key"
+TELL = "UPDATE identifier i SET sources = u.sources FROM unnest($1::text[], $2::text[]) AS u (key, sources) WHERE i.key = u.key"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Profile).decode
+
+
+class Seen:
+    """Message ids of at least the last 24 hours, kept by day; a day's partition is made when its first fact comes."""
+
+    def __init__(self) -> None:
+        self._made: set[int] = set()
+        self._making: set[int] = set()
+
+    async def new(self, connection: Connection, ids: Collection[str], now: int) -> set[str]:
+        """Which of these fact ids come for the first time; they count as seen when the transaction commits.
+
+        Raises Again where another process has just seen one of them: then the next look finds it.
+        """
+        day = now // DAY_MS
+        if day not in self._made:
+            await self._make(connection, day)
+        rows = await connection.fetch(SEEN, [day - 1, day], list(ids))
+        new = set(ids) - {row["id"] for row in rows}
+        try:
+            # A copy writes pages where an insert writes rows: of all that is done for a fact this was the dearest.
+            await connection.copy_records_to_table(
+                f"seen_{day}", records=[(day, id_) for id_ in sorted(new)], columns=("day", "id")
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise Again("a fact was seen by somebody else while we looked") from error
+        except asyncpg.UndefinedTableError as error:
+            # The clock was driven ahead and given back: another day's maker has dropped the table that we had made.
+            self._made.clear()
+            raise Again("the table of the day is gone") from error
+        return new
+
+    async def _make(self, connection: Connection, day: int) -> None:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('profile.seen'))")
+        for wanted in (day - 1, day):
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS seen_{wanted} PARTITION OF seen FOR VALUES IN ({int(wanted)})")
+        rows = await connection.fetch(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'seen'::regclass"
+        )
+        for row in rows:
+            if int(row["relname"].removeprefix("seen_")) < day - 1:
+                await connection.execute(f'DROP TABLE "{row["relname"]}"')
+        self._making.add(day)
+
+    def committed(self) -> None:
+        """Only now are the partitions that a batch made sure to be there."""
+        self._made |= self._making
+        self._making.clear()
+
+
+class Known(NamedTuple):
+    """An identifier that there is. owner: canonical profile; refused: the profiles it was refused to, under version `ruled` of the rules.
+
+    junk_under: the version under which it was refused to too many, so that it names nobody while that is in force; None: it is not.
+    sources: that told it, of the kinds whose contradictions count; "" where it is not known.
+    """
+
+    owner: str
+    refused: frozenset[str] = frozenset()
+    ruled: int = 0
+    junk_under: int | None = None
+    sources: str = ""
+
+    def junk(self, version: int) -> bool:
+        return self.junk_under == version
+
+
+class Claimed(NamedTuple):
+    """An identifier under our lock; known.owner may be a tombstone. fresh: we have inserted it."""
+
+    known: Known
+    fresh: bool
+
+
+async def known(connection: Connection, keys: Collection[str]) -> dict[str, Known]:
+    """What is known of identifiers. Read without a lock: consumers follow a merge that comes later."""
+    rows = await connection.fetch(KNOWN, list(keys))
+    found = {row["key"]: _known(row, row["merged_into"] or row["profile"]) for row in rows}
+    if any(row["merged_into"] for row in rows):
+        follow = await resolve(connection, {one.owner for one in found.values()})
+        found = {key: one._replace(owner=follow.get(one.owner, one.owner)) for key, one in found.items()}
+    return found
+
+
+def _known(row: Any, owner: str) -> Known:
+    if row["refused"] is None:
+        return Known(owner, sources=row["sources"] or "")
+    junk = row["ruled"] if row["junk_at"] is not None else None
+    return Known(owner, frozenset(row["refused"].split(",")), row["ruled"], junk, row["sources"] or "")
+
+
+async def owner_of(connection: Connection, key: str) -> str | None:
+    """The canonical profile of one identifier; None where it is nobody's."""
+    found = (await known(connection, [key])).get(key)
+    return found.owner if found is not None and found.junk_under is None else None
+
+
+async def resolve(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Tombstone -> the profile that it means now, through chains."""
+    direct: dict[str, str] = {}
+    ask = set(ids)
+    while ask:
+        rows = await connection.fetch(STONES, list(ask))
+        direct.update({row["id"]: row["at"] for row in rows})
+        ask = {row["at"] for row in rows} - set(direct)
+    return {start: _end(start, direct) for start in direct}
+
+
+def _end(start: str, direct: Mapping[str, str]) -> str:
+    while start in direct:
+        start = direct[start]
+    return start
+
+
+async def person(connection: Connection, person: str) -> tuple[Profile, list[str], list[str]] | None:
+    """A canonical profile with its identifiers and the ids that were merged into it; None if there is none."""
+    row = await connection.fetchrow(PERSON, person)
+    if row is None:
+        return None
+    merged = [r["id"] for r in await connection.fetch(MERGED, person)]
+    names = await connection.fetch(NAMES, [person, *merged])
+    return _decode(row["state"]), [r["key"] for r in names], merged
+
+
+async def claim(connection: Connection, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Claimed]:
+    """Insert or lock identifiers, in key order. wanted: identifier -> the profile to give it if nobody has it, and who tells it."""
+    keys = sorted(wanted)
+    rows = await connection.fetch(CLAIM, keys, [wanted[k][0] for k in keys], [wanted[k][1] for k in keys]) if keys else []
+    return {r["key"]: Claimed(_known(r, r["profile"]), r["fresh"]) for r in rows}
+
+
+async def lock(connection: Connection, ids: Collection[str], fresh: Collection[str] = ()) -> dict[str, Profile]:
+    """Lock canonical profiles in id order. A tombstone among them means that a merge came first: Again.
+
+    fresh: identifiers that this transaction has just inserted, which are not yet anybody's.
+    """
+    if not ids:
+        return {}
+    rows = await connection.fetch(LOCK, sorted(ids))
+    if any(row["merged_into"] is not None for row in rows):
+        raise Again("merged while we waited for the lock")
+    return await _with_names(connection, {row["id"]: _decode(row["state"]) for row in rows}, fresh)
+
+
+async def _with_names(connection: Connection, found: dict[str, Profile], fresh: Collection[str] = ()) -> dict[str, Profile]:
+    if old := [id_ for id_, profile in found.items() if profile.names is None]:
+        for profile in (found[id_] for id_ in old):
+            profile.names = {}
+        for row in [row for row in await connection.fetch(NAMES_OF, old) if row["key"] not in fresh]:
+            found[row["top"]].known_as()[row["key"]] = f"~{row['key']}"  # who told it is not known: it contradicts no other
+    return found
+
+
+async def save(
+    connection: Connection,
+    *,
+    new: Mapping[str, Profile],
+    old: Mapping[str, Profile],
+    buried: Mapping[str, str],
+    given: Mapping[str, str],
+) -> None:
+    """Write what the batch decided. buried: loser -> winner; given: identifier -> profile where it is not what `claim` inserted."""
+    for statement, rows in ((INSERT, new), (UPDATE, old)):
+        if rows:
+            await connection.execute(statement, *_columns(rows))
+    if buried:
+        await connection.execute(BURY, list(buried), list(buried.values()))
+    if given:
+        await connection.execute(GIVE, list(given), list(given.values()))
+
+
+def _columns(rows: Mapping[str, Profile]) -> tuple[Sequence[Any], ...]:
+    return list(rows), [p.first_at for p in rows.values()], [_encode(p) for p in rows.values()]
+
+
+async def tell(connection: Connection, told: Mapping[str, str]) -> None:
+    """Keep which sources have told identifiers."""
+    await connection.execute(TELL, list(told), list(told.values()))
+
+
+async def judge(connection: Connection, judged: Mapping[str, Sequence[str]], junk: Mapping[str, int], version: int) -> None:
+    """Keep to whom identifiers were refused, under a version of the rules. junk: those that are nobody's from an instant (ms) on."""
+    names = sorted(judged)
+    await connection.execute(JUDGE, names, [",".join(judged[name]) for name in names], version, [junk.get(name) for name in names])
+
+
+async def contradictions(connection: Connection, most: int) -> list[Contradiction]:
+    """Up to `most` identifiers that were refused to somebody, with everybody to whom: between people who are two now."""
+    rows = await connection.fetch(CONTRADICTIONS, most)
+    told = [Contradiction(row["key"], row["profile"], person) for row in rows for person in row["refused"].split(",")]
+    stones = await resolve(connection, {person for one in told for person in (one.owner, one.person)})
+    now = (one._replace(owner=stones.get(one.owner, one.owner), person=stones.get(one.person, one.person)) for one in told)
+    return [one for one in now if one.owner != one.person]
+
+
+async def people(connection: Connection, ids: Iterable[str]) -> dict[str, Profile]:
+    """Canonical profiles, without a lock."""
+    wanted = sorted(set(ids))
+    rows = await connection.fetch(
+        "SELECT id::text AS id, state FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL", wanted
+    )
+    return await _with_names(connection, {row["id"]: _decode(row["state"]) for row in rows})

@@ -1,0 +1,57 @@
+"""What the lake knows of one person, for the gateway: /internal/decisions and /internal/timeline."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from runtime.lake import Lake, Snapshot
+from runtime.process import Context
+from services.warehouse.api import decisions, timeline
+from services.warehouse.api.cursor import LATEST, Cursor
+
+Page = Callable[[Snapshot, Sequence[str], int, Cursor], Awaitable[dict[str, Any]]]
+
+
+class Reading:
+    """The warehouse's own reader of its lake, apart from what writes and merges."""
+
+    def __init__(self) -> None:
+        self._lake: Lake | None = None
+
+    @asynccontextmanager
+    async def life(self, context: Context) -> AsyncIterator[None]:
+        self._lake = Lake(context.settings.home, context.db, threads=1)
+        try:
+            yield
+        finally:
+            self._lake.close()
+
+    def api(self, _context: Context) -> Sequence[BaseRoute]:
+        """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end."""
+
+        def of(page: Page) -> Callable[[Request], Awaitable[Response]]:
+            async def answer(request: Request) -> Response:
+                return await self._answer(request, page)
+
+            return answer
+
+        return [Route("/decisions", of(decisions.page)), Route("/timeline", of(timeline.page))]
+
+    async def _answer(self, request: Request, page: Page) -> Response:
+        try:
+            people = [str(UUID(one)) for one in request.query_params["profiles"].split(",")]
+            limit = max(1, min(1000, int(request.query_params.get("limit", "100"))))
+            cursor = Cursor.read(given) if (given := request.query_params.get("next")) else LATEST
+        except (KeyError, ValueError):
+            return JSONResponse({"code": "bad_cursor"}, status_code=422)
+        assert self._lake is not None
+        snapshot = await self._lake.snapshot()
+        try:
+            return JSONResponse(await page(snapshot, people, limit, cursor))
+        finally:
+            snapshot.close()

@@ -72,12 +72,12 @@ def entry(fact: Fact, profile: str, place: tuple[int, int], prev: bytes, sealed:
     return made._replace(hash=hash_of(made))
 
 
-def evidence_of(fact: Fact, only: Sequence[str] = ()) -> bytes:
+def evidence_of(fact: Fact, only: Sequence[str] | None = None) -> bytes:
     """What identifies the person or proves the word, as JSON: his identifiers then, the evidence, the connection.
 
     only: of a no that somebody else said, the identifiers of his that it named; all else is that one's.
     """
-    if only:
+    if only is not None:
         return _encode({"identifiers": only, "evidence": None, "context": {}})
     context = {name: fact.context[name] for name in ("ip", "userAgent", "page") if name in fact.context}
     return _encode({"identifiers": fact.identifiers, "evidence": fact.properties.get("evidence"), "context": context})

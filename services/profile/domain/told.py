@@ -1,8 +1,7 @@
 """The facts that tell the others what became of a person."""
 
 from collections.abc import Sequence
-
-import msgspec
+from typing import Any
 
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_REFUSED, Fact
 from schemas.ids import derive
@@ -12,48 +11,23 @@ from services.profile.domain.state import Attributes, Profile
 
 def changed(fact: Fact, owner: str, profile: Profile, identifiers: Sequence[str], news: Attributes) -> Fact:
     """The fact that tells the others what became of the person: new identifiers, attributes as name -> [at, value]."""
-    return Fact(
-        id=derive(fact.id, PROFILE_CHANGED),
-        type=PROFILE_CHANGED,
-        brand=fact.brand,
-        source=fact.source,
-        lane=fact.lane,
-        occurred_at=fact.occurred_at,
-        received_at=fact.received_at,
-        identifiers=tuple(identifiers),
-        attributes=dict(news),
-        cause=fact.id,
-        profile=owner,
-        bucketing_id=profile.bucketing_id,
-        bucketed_at=profile.bucketed_at,
-    )
+    return _news(fact, PROFILE_CHANGED, owner, profile, identifiers=tuple(identifiers), attributes=dict(news))
 
 
 def apart(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str]) -> Fact:
     """The fact that an identifier which may not be the fact's person's is another one's, whom nobody knew yet."""
-    return msgspec.structs.replace(changed(fact, person, profile, identifiers, {}), id=derive(fact.id, PROFILE_CHANGED, person))
+    return _news(fact, PROFILE_CHANGED, person, profile, person, identifiers=tuple(identifiers))
 
 
 def lost(fact: Fact, owner: str, profile: Profile, identifier: str) -> Fact:
     """The fact that an identifier is nobody's any more: it was shared by too many."""
-    told = changed(fact, owner, profile, (), {})
-    return msgspec.structs.replace(told, id=derive(fact.id, PROFILE_CHANGED, "lost", identifier), lost=(identifier,))
+    return _news(fact, PROFILE_CHANGED, owner, profile, "lost", identifier, lost=(identifier,))
 
 
 def refused(fact: Fact, person: str, other: str, identifier: str, rule: str) -> Fact:
     """The fact that a person was not made one with another: by which rule, and by what kind of identifier he would have been."""
-    return Fact(
-        id=derive(fact.id, PROFILE_REFUSED, person, other, identifier),
-        type=PROFILE_REFUSED,
-        brand=fact.brand,
-        source=fact.source,
-        lane=fact.lane,
-        occurred_at=fact.occurred_at,
-        received_at=fact.received_at,
-        properties={"other": other, "by": kind_of(identifier), "rule": rule},
-        cause=fact.id,
-        profile=person,
-    )
+    said = {"other": other, "by": kind_of(identifier), "rule": rule}
+    return _news(fact, PROFILE_REFUSED, person, None, person, other, identifier, properties=said)
 
 
 def merged(fact: Fact, winner: str, loser: str, profile: Profile, by: str) -> Fact:
@@ -61,18 +35,25 @@ def merged(fact: Fact, winner: str, loser: str, profile: Profile, by: str) -> Fa
 
     by: the kinds of identifiers through which the two were found, the loser's first.
     """
+    said = {"winner": winner, "loser": loser, "by": by}
+    return _news(fact, PROFILE_MERGED, winner, profile, loser, attributes=dict(profile.attributes), properties=said)
+
+
+def _news(fact: Fact, kind: str, person: str, profile: Profile | None, *of: str, **more: Any) -> Fact:
+    """A fact of profile's own, caused by another one. profile: of the person, where his bucketing pair is told; of: for its id, what
+    tells it from others of its kind that the same fact causes.
+    """
     return Fact(
-        id=derive(fact.id, PROFILE_MERGED, loser),
-        type=PROFILE_MERGED,
+        id=derive(fact.id, kind, *of),
+        type=kind,
         brand=fact.brand,
         source=fact.source,
         lane=fact.lane,
         occurred_at=fact.occurred_at,
         received_at=fact.received_at,
-        attributes=dict(profile.attributes),
-        properties={"winner": winner, "loser": loser, "by": by},
         cause=fact.id,
-        profile=winner,
-        bucketing_id=profile.bucketing_id,
-        bucketed_at=profile.bucketed_at,
+        profile=person,
+        bucketing_id=profile.bucketing_id if profile else None,
+        bucketed_at=profile.bucketed_at if profile else None,
+        **more,
     )

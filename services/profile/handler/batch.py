@@ -1,6 +1,7 @@
 """Batches of `facts.raw`: read without locks where nothing is new, lock and decide where it is."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -49,36 +50,25 @@ class Handler:
         rules = await self._rules.at(tx.connection, tx.revision)
         facts = [(item, clean(item, tx.now, rules)) for item in fresh]
         known = await store.known(tx.connection, {i for _, fact in facts for i in fact.identifiers})
+        # What was found to be shared by too many names nobody, and is never locked.
+        junk = {name for name, one in known.items() if one.junk(rules.version)}
         work, before = [], set[str]()
         for item, fact in facts:
-            work.append(_told(item, _without_nobodies(fact, known, before, rules), known, rules))
+            work.append(_told(item, _without(fact, junk | _unnamed(fact, known, before, rules)), known, rules))
             before.update(fact.identifiers)
         changing = [told for told in work if told.changes]
         desk = await _open_desk(tx, changing, known, rules) if changing else Desk(rules, {}, {}, {})
         emits: list[Emit] = []
         words: list[Word] = []
         for told in work:
-            made = self._made(tx, desk, told)
+            made = _made(tx, desk, told)
             emits.extend(made)
             if told.fact.event in consents.EVENTS:
-                said = [emit.key for emit in made if emit.type == told.fact.event]
-                words.append(Word(told.item.place[1], told.fact, said[0]))
-                for person in said[1:]:
-                    named = tuple(name for name in told.fact.identifiers if name in known and known[name].owner == person)
-                    words.append(Word(told.item.place[1], told.fact, person, named or ("",)))
+                words.extend(_words(told, made, known))
         await desk.save(tx)
         if words:
             await self.ledger.keep(tx, words)
         return emits
-
-    def _made(self, tx: Tx, desk: Desk, told: "Told") -> list[Emit]:
-        """What a fact is told as. Junk that was found in this batch names nobody in it any more."""
-        fact = desk.without_junk(told.fact)
-        if told.changes:
-            return desk.handle(tx, told.item, fact, told.settled, told.contested)
-        owner = desk.canonical(told.settled or "")
-        contested = desk.still(owner, told.contested)
-        return [pass_on(tx, told.item, fact, owner, contested), *also_theirs(tx, told.item, fact, contested)]
 
     async def committed(self) -> None:
         self._seen.committed()
@@ -89,25 +79,22 @@ class Handler:
         return [item for item in items if item.value.id in new and first[item.value.id] is item]
 
 
-def _without_nobodies(fact: Fact, known: Mapping[str, Known], before: Collection[str], rules: Rules) -> Fact:
-    """What was found to be shared by too many names nobody, and is never locked.
-
-    The former id of an alias is told as a user's and as a device's: it names the one who there is, else a device. A user id that
-    nobody has would contradict the new one and make a person of nobody. before: what earlier facts of the batch have named.
+def _unnamed(fact: Fact, known: Mapping[str, Known], before: Collection[str], rules: Rules) -> set[str]:
+    """What an alias names nobody by. The former id is told as a user's and as a device's: it names the one who there is, else a device,
+    for a user id that nobody has would contradict the new one and make a person of nobody. before: what the batch has named so far.
     """
-    alias = fact.type == "alias" and "user_id" in rules.never_merge
+    if fact.type != "alias" or "user_id" not in rules.never_merge:
+        return set()
+    former = fact.identifiers[1:]
+    new = {name for name in former if name not in known and name not in before}
+    users = {name.partition(":")[2] for name in former if kind_of(name) == "user_id" and name not in new}
+    return {name for name in new if kind_of(name) == "user_id" or name.partition(":")[2] in users}
 
-    def names(identifier: str) -> bool:
-        if identifier in known:
-            return not known[identifier].junk(rules.version)
-        kind, _, value = identifier.partition(":")
-        if not alias or identifier == fact.identifiers[0] or identifier in before:
-            return True
-        user = f"user_id:{value}"
-        return kind != "user_id" and user not in known and user not in before
 
-    kept = [identifier for identifier in fact.identifiers if names(identifier)]
-    return fact if len(kept) == len(fact.identifiers) else msgspec.structs.replace(fact, identifiers=somebody(fact, kept))
+def _without(fact: Fact, names: AbstractSet[str]) -> Fact:
+    if not names or names.isdisjoint(fact.identifiers):
+        return fact
+    return msgspec.structs.replace(fact, identifiers=somebody(fact, [name for name in fact.identifiers if name not in names]))
 
 
 def _told(item: Item, fact: Fact, known: Mapping[str, Known], rules: Rules) -> Told:
@@ -117,31 +104,52 @@ def _told(item: Item, fact: Fact, known: Mapping[str, Known], rules: Rules) -> T
     A link that was refused under the rules in force brings nothing new: the fact is the person's whom the strongest names.
     """
     found = [known.get(name) for name in fact.identifiers]
-    first = found[0]
-    for name, one in zip(fact.identifiers, found, strict=True):
-        if one is None or (kind_of(name) in rules.never_merge and fact.source not in one.sources.split(",")):
-            return Told(item, fact, None)
-    if first is not None and all(other is not None and other.owner == first.owner for other in found):
+    there = [one for one in found if one is not None]
+    if len(there) < len(found) or _is_news(fact, there, rules):
+        return Told(item, fact, None)
+    first = there[0]
+    if all(one.owner == first.owner for one in there):
         return Told(item, fact, first.owner)
     names = rules.ordered(fact.identifiers)
-    head = known[names[0]]
-    if fact.type == "alias":
+    owner = known[names[0]].owner
+    others = [(name, known[name]) for name in names if known[name].owner != owner]
+    if fact.type == "alias" or any(owner not in other.refused or other.ruled != rules.version for _, other in others):
         return Told(item, fact, None)
-    contested = []
-    for name in names[1:]:
-        other = known[name]
-        if other.owner != head.owner:
-            if head.owner not in other.refused or other.ruled != rules.version:
-                return Told(item, fact, None)
-            contested.append(Refusal(name, other.owner, "known"))
-    return Told(item, fact, head.owner, tuple(contested))
+    return Told(item, fact, owner, tuple(Refusal(name, other.owner, "known") for name, other in others))
+
+
+def _is_news(fact: Fact, found: Sequence[Known], rules: Rules) -> bool:
+    """Does a source tell a name for the first time whose contradictions count?"""
+    return any(
+        kind_of(name) in rules.never_merge and fact.source not in one.sources.split(",")
+        for name, one in zip(fact.identifiers, found, strict=True)
+    )
+
+
+def _made(tx: Tx, desk: Desk, told: Told) -> list[Emit]:
+    """What a fact is told as. Junk that was found in this batch names nobody in it any more."""
+    fact = desk.without_junk(told.fact)
+    if told.changes:
+        return desk.handle(tx, told.item, fact, told.settled, told.contested)
+    owner = desk.canonical(told.settled or "")
+    contested = desk.still(owner, told.contested)
+    return [pass_on(tx, told.item, fact, owner, contested), *also_theirs(tx, told.item, fact, contested)]
+
+
+def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iterator[Word]:
+    """A word of consent for the ledger: his who said it, and of a no those whose addresses it names."""
+    own, *others = [emit.key for emit in made if emit.type == told.fact.event]
+    partition = told.item.place[1]
+    yield Word(partition, told.fact, own)
+    for person in others:
+        yield Word(partition, told.fact, person, tuple(n for n in told.fact.identifiers if n in known and known[n].owner == person))
 
 
 async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], rules: Rules) -> Desk:
     """Lock identifiers by key, then profiles by id: the one order that everybody follows."""
     linking = [told.fact for told in work if told.settled is None]
     claimed = await store.claim(tx.connection, _to_claim(linking, known)) if linking else {}
-    if any(found.known.junk(rules.version) for name, found in claimed.items() if name in known or not found.fresh):
+    if any(found.known.junk(rules.version) for found in claimed.values()):
         raise Again("an identifier became junk between reading and locking")
     held = {name: known[name] for fact in linking for name in fact.identifiers if name in known}
     held.update({name: found.known for name, found in claimed.items() if not found.fresh})

@@ -21,7 +21,7 @@ class Word(NamedTuple):
     partition: int
     fact: Fact
     profile: str
-    named: tuple[str, ...] = ()
+    named: tuple[str, ...] | None = None
 
 
 class Ledger:

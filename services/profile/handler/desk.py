@@ -89,11 +89,7 @@ class Desk:
             self._note_sources(fact)
         merges = [self._merge(tx, item, fact, owner, loser, verdict.by[loser]) for loser in verdict.losers]
         self._attach(fact, owner, verdict.attached)
-        lost = (
-            [emit for refusal in verdict.refused for emit in self._refuse(tx, item, fact, owner, refusal)]
-            if settled is None
-            else []
-        )
+        refused = [] if settled is not None else [e for r in verdict.refused for e in self._refuse(tx, item, fact, owner, r)]
         bucketed = domain.bucketed(profile, verdict.attached, fact)
         news = domain.settle(profile, {name: (fact.occurred_at, value) for name, value in fact.attributes.items()})
         strong = [i for i in verdict.attached if domain.kind_of(i) in domain.STRONG]
@@ -102,12 +98,14 @@ class Desk:
             emits.append(self._tell(tx, item, domain.changed(fact, owner, profile, strong, news)))
         if verdict.created or verdict.losers or bucketed or fact.attributes or verdict.attached:
             self._changed.add(owner)
-        return [*emits, *lost]
+        return [*emits, *refused]
 
     def without_junk(self, fact: Fact) -> Fact:
         """Without what this batch has found to name nobody, unless nothing is left."""
+        if self._junk.keys().isdisjoint(fact.identifiers):
+            return fact
         kept = tuple(name for name in fact.identifiers if name not in self._junk)
-        return fact if not kept or len(kept) == len(fact.identifiers) else msgspec.structs.replace(fact, identifiers=kept)
+        return msgspec.structs.replace(fact, identifiers=kept) if kept else fact
 
     def still(self, owner: str, contested: Sequence[Refusal]) -> list[Refusal]:
         """Those that are another one's, whoever has become one in this batch."""
@@ -191,8 +189,6 @@ class Desk:
         return Emit(_topic(item), fact.profile or "", encode(fact), tx.at(item), PROFILE_CHANGED)
 
     async def save(self, tx: Tx) -> None:
-        if not self._changed and not self._judged:
-            return
         new = {p: self._profiles[p] for p in self._changed - self._known}
         # Somebody made and merged away within the batch still needs a row: a tombstone, for facts already told of him.
         made_and_buried = {loser for loser in self._buried if loser not in self._known}

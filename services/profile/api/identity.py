@@ -12,7 +12,7 @@ from schemas.identity import Identity
 from services.profile import domain, store
 from services.profile.domain import compiled
 
-MOST, SAMPLE = 20_000, 20  # contradictions that are judged anew in one answer, and pairs that are shown
+MOST, SAMPLE = 20_000, 20  # identifiers that are judged anew in one answer, and pairs that are shown
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
@@ -20,9 +20,9 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         """`POST /identity/rehearse` with rules: who would become one under them of those who were kept apart."""
         rules = compiled(Identity.model_validate_json(await request.body()), 0)
         async with context.db.connection() as connection:
-            found = await store.contradictions(connection, MOST + 1)
+            found, complete = await store.contradictions(connection, MOST)
             people = await store.people(connection, {person for one in found for person in (one.owner, one.person)})
-        known = [one for one in found[:MOST] if one.owner in people and one.person in people]
+        known = [one for one in found if one.owner in people and one.person in people]
         would = domain.rehearse(rules, known, people)
         return JSONResponse(
             {
@@ -30,7 +30,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
                 "merges": len(would),
                 "by": dict(Counter(one.by for one in would)),
                 "sample": [one._asdict() for one in would[:SAMPLE]],
-                "complete": len(found) <= MOST,
+                "complete": complete,
             }
         )
 

@@ -248,13 +248,13 @@ async def judge(connection: Connection, judged: Mapping[str, Sequence[str]], jun
     await connection.execute(JUDGE, names, [",".join(judged[name]) for name in names], version, [junk.get(name) for name in names])
 
 
-async def contradictions(connection: Connection, most: int) -> list[Contradiction]:
-    """Up to `most` identifiers that were refused to somebody, with everybody to whom: between people who are two now."""
-    rows = await connection.fetch(CONTRADICTIONS, most)
-    told = [Contradiction(row["key"], row["profile"], person) for row in rows for person in row["refused"].split(",")]
+async def contradictions(connection: Connection, most: int) -> tuple[list[Contradiction], bool]:
+    """What up to `most` identifiers that were refused to somebody keep apart, of people who are two now; and whether that is all."""
+    rows = await connection.fetch(CONTRADICTIONS, most + 1)
+    told = [Contradiction(row["key"], row["profile"], person) for row in rows[:most] for person in row["refused"].split(",")]
     stones = await resolve(connection, {person for one in told for person in (one.owner, one.person)})
     now = (one._replace(owner=stones.get(one.owner, one.owner), person=stones.get(one.person, one.person)) for one in told)
-    return [one for one in now if one.owner != one.person]
+    return [one for one in now if one.owner != one.person], len(rows) <= most
 
 
 async def people(connection: Connection, ids: Iterable[str]) -> dict[str, Profile]:

@@ -6,9 +6,11 @@ from typing import Protocol
 import msgspec
 
 from runtime.publisher import Outgoing as Record
-from services.ingest.domain import Fault, Source
+from schemas.facts import Fact, encode
+from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
+from services.ingest.domain import Fault, Source, place
 
-__all__ = ["Buried", "Clock", "Log", "Overloaded", "Record", "Sources", "Unavailable", "Unread"]
+__all__ = ["Buried", "Clock", "Log", "Overloaded", "Record", "Sources", "Unavailable", "Unread", "record"]
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,13 @@ class Unread(msgspec.Struct, frozen=True, kw_only=True):
     received_at: int
     fault: Fault
     raw: bytes
+
+
+def record(fact: Fact, partitions: int) -> Record:
+    """A fact as it goes into the log: by its lane, to the place of its source and strongest identifier."""
+    key, partition = place(fact, partitions)
+    topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
+    return Record(topic.name, partition, key.encode(), encode(fact))
 
 
 class Overloaded(Exception):  # noqa: N818 - an answer, not a failure

@@ -10,7 +10,7 @@ from services.gateway.api import wire
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.access import Key
-from services.gateway.domain.kinds import KINDS, read, text_of
+from services.gateway.domain.kinds import KEY, KINDS, read, text_of
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.store import documents as store
 
@@ -92,7 +92,7 @@ def _reaches(asked: Key, document: Any) -> None:
 
 
 def _plain(key: str) -> str:
-    if not key.isascii() or not key.replace("-", "").replace("_", "").replace(".", "").isalnum():
+    if not KEY.fullmatch(key):
         raise Problem("document_not_found", kind=CONNECTOR.name, key=key)
     return key
 

@@ -14,6 +14,9 @@ from services.ingest.domain import Malformed, read_payload
 from services.ingest.handler.connectors import Hooks, Read, read
 from services.ingest.store import Kept, Payloads
 
+from .imports import answer, brands_of
+from .problems import told
+
 _LATEST = 2**62
 _MOST = 100
 _encode = msgspec.json.Encoder().encode
@@ -30,10 +33,10 @@ class ConnectorsApi:
         try:
             before, limit = int(request.query_params.get("before", _LATEST)), int(request.query_params.get("limit", "20"))
         except ValueError:
-            return _answer({"code": "query_wrong"}, 422)
+            return answer({"code": "query_wrong"}, 422)
         before, limit = max(0, min(_LATEST, before)), max(1, min(_MOST, limit))
-        found = await self._payloads.page(request.path_params["key"], before, limit, _brands(request), self._now())
-        return _answer({"items": [_shown(kept) for kept in found], "next": found[-1].id if len(found) == limit else None})
+        found = await self._payloads.page(request.path_params["key"], before, limit, brands_of(request), self._now())
+        return answer({"items": [_shown(kept) for kept in found], "next": found[-1].id if len(found) == limit else None})
 
     async def test(self, request: Request) -> Response:
         """{document, payload}: the calls and facts that a payload would make. payload: the id of a kept one, or {content_type, query, body}."""
@@ -41,7 +44,7 @@ class ConnectorsApi:
         try:
             connector = Connector.model_validate(asked["document"])
         except ValidationError as error:
-            return _answer({"code": "document_wrong", "detail": error.title}, 422)
+            return answer({"code": "document_wrong", "detail": error.title}, 422)
         given = asked.get("payload")
         if isinstance(given, Mapping):
             query = given.get("query")
@@ -58,21 +61,21 @@ class ConnectorsApi:
         else:
             found = await self._some(request, [given] if given is not None else None)
             if not found:
-                return _answer({"code": "payload_unknown"}, 404)
+                return answer({"code": "payload_unknown"}, 404)
             kept = found[-1]
-        return _answer({"payload": _shown(kept), **_told(read(connector, kept, driven=False))})
+        return answer({"payload": _shown(kept), **_comes_to(read(connector, kept, driven=False))})
 
     async def replay(self, request: Request) -> Response:
         """{ids}: make facts of kept payloads by the published mapping; those that were made before are the same facts again."""
         connector = self._hooks().connector(request.path_params["key"])
         if connector is None:
-            return _answer({"code": "connector_unknown"}, 404)
+            return answer({"code": "connector_unknown"}, 404)
         ids = msgspec.json.decode(await request.body())["ids"]
-        told = await self._hooks().replay(connector, [one for one in ids[:_MOST] if 0 <= one <= _LATEST], _brands(request))
-        return _answer({"items": [{"id": number, "facts": len(one.facts), "faults": one.faults} for number, one in told]})
+        replayed = await self._hooks().replay(connector, [one for one in ids[:_MOST] if 0 <= one <= _LATEST], brands_of(request))
+        return answer({"items": [{"id": number, "facts": len(one.facts), "faults": one.faults} for number, one in replayed]})
 
     async def _some(self, request: Request, ids: list[Any] | None) -> list[Kept]:
-        key, brands = request.path_params["key"], _brands(request)
+        key, brands = request.path_params["key"], brands_of(request)
         if ids is None:
             return await self._payloads.page(key, _LATEST, 1, brands, self._now())
         return await self._payloads.some(key, [one for one in ids if type(one) is int and 0 <= one <= _LATEST], brands, self._now())
@@ -87,11 +90,6 @@ def routes(payloads: Payloads, hooks: Callable[[], Hooks], now: Callable[[], int
     ]
 
 
-def _brands(request: Request) -> list[str] | None:
-    given = request.query_params.get("brands")
-    return None if given is None else list(filter(None, given.split(",")))
-
-
 def _shown(kept: Kept) -> dict[str, Any]:
     try:
         body = read_payload(kept.content_type, kept.body)
@@ -104,17 +102,9 @@ def _shown(kept: Kept) -> dict[str, Any]:
         "query": kept.query,
         "body": body,
         "facts": kept.facts,
-        "faults": [_fault(fault) for fault in kept.faults],
+        "faults": [told(None, fault) for fault in kept.faults],
     }
 
 
-def _told(found: Read) -> dict[str, Any]:
-    return {"calls": found.calls, "facts": found.facts, "faults": [_fault(fault) for fault in found.faults]}
-
-
-def _fault(fault: Any) -> dict[str, str]:
-    return {"path": fault.path, "code": fault.code, "message": fault.message, "mend": fault.mend}
-
-
-def _answer(body: Any, status: int = 200) -> Response:
-    return Response(_encode(body), status, media_type="application/json")
+def _comes_to(found: Read) -> dict[str, Any]:
+    return {"calls": found.calls, "facts": found.facts, "faults": [told(None, fault) for fault in found.faults]}

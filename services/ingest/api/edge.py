@@ -5,12 +5,11 @@ from typing import cast
 
 import msgspec
 
-from schemas import facts
 from schemas.facts import Lane
-from schemas.topics import FACTS_RAW, FACTS_RAW_BULK, PARTITIONS
+from schemas.topics import PARTITIONS
 from services.ingest import domain
 from services.ingest.domain import Accepted, Arrival, Batch, Fault, Malformed, Source
-from services.ingest.ports import Buried, Clock, Log, Overloaded, Record, Sources, Unavailable, Unread
+from services.ingest.ports import Buried, Clock, Log, Overloaded, Sources, Unavailable, Unread, record
 
 from . import wire
 from .hooks import HOOKS, HookEdge
@@ -81,9 +80,9 @@ class Edge:
 
     async def _routed(self, scope: wire.Scope, headers: wire.Headers, receive: wire.Receive) -> Reply:
         path, method = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/"), scope["method"]
-        if self._hooks is not None and path.startswith(HOOKS):
-            return await self._hooks(path, method, scope, headers, receive)
         if path not in POSTS and path not in PIXELS:
+            if self._hooks is not None and path.startswith(HOOKS):
+                return await self._hooks(path, method, scope, headers, receive)
             return _NOT_FOUND
         if method == "OPTIONS":
             return Reply(204, b"")
@@ -140,7 +139,7 @@ class Edge:
             else:
                 faults.append(_unread(arrival, index, cast("Fault", result), raw))
         if accepted:
-            await self._log.publish([self._record(one.fact) for _, one in accepted])
+            await self._log.publish([record(one.fact, self._partitions) for _, one in accepted])
         if faults and arrival.kind is not None and faults[0].fault.code == "event_too_large":
             return malformed(faults[0].fault)
         if strict:
@@ -148,11 +147,6 @@ class Edge:
         if faults:
             await self._buried.bury(faults)
         return success
-
-    def _record(self, fact: facts.Fact) -> Record:
-        key, partition = domain.place(fact, self._partitions)
-        topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
-        return Record(topic.name, partition, key.encode(), facts.encode(fact))
 
     async def _overloaded(self, retry_after_s: int) -> Reply:
         reply = problem(429, "overloaded", "There is no room now. Send it again later.", retry_after_s=retry_after_s)

@@ -38,12 +38,12 @@ class ImportsApi:
         name = request.query_params.get("name", "")[:200]
         job, new = await self._imports.create(name, key[:200] if key else None, self._now())
         if not new:
-            return _answer({"id": job}, 202)
+            return answer({"id": job}, 202)
         started = False
         try:
             faults = await self._taken(request, job)
             started = not faults
-            return _refusal(faults) if faults else _answer({"id": job}, 202)
+            return _refusal(faults) if faults else answer({"id": job}, 202)
         except Malformed as refused:
             return _plain(malformed(refused.fault))
         except ClientDisconnect:
@@ -68,7 +68,7 @@ class ImportsApi:
         await upload.end()
         if not asked:
             raise Malformed("mapping", "mapping_missing", "There is no mapping.", "send the field `mapping` with JSON")
-        mapping = self._complete(read_mapping(bytes(asked)), _brands(request))
+        mapping = self._complete(read_mapping(bytes(asked)), brands_of(request))
         encoding = upload.encoding(mapping.encoding)
         plan = bind(mapping, upload.columns(encoding, mapping.delimiter))
         if isinstance(plan, list):
@@ -100,13 +100,13 @@ class ImportsApi:
         if not (limit.isdecimal() and 1 <= int(limit) <= 1_000 and after.isdecimal() and int(after) <= _LARGEST):
             fault = Fault("limit", "query_wrong", "limit or after cannot be read.", "limit=1..1000, after as `next` gave it")
             return _plain(malformed(fault))
-        items = await self._imports.page(int(after), int(limit), _brands(request))
+        items = await self._imports.page(int(after), int(limit), brands_of(request))
         more = str(items[-1]["number"]) if len(items) == int(limit) else None
-        return _answer({"items": items, "next": more})
+        return answer({"items": items, "next": more})
 
     async def one(self, request: Request) -> Response:
         found = await self._found(request)
-        return _plain(_NOT_FOUND) if found is None else _answer(found)
+        return _plain(_NOT_FOUND) if found is None else answer(found)
 
     async def refused(self, request: Request) -> Response:
         found = await self._found(request)
@@ -127,7 +127,7 @@ class ImportsApi:
             yield out.getvalue().encode()
 
     async def _found(self, request: Request) -> Mapping[str, Any] | None:
-        return await self._imports.one(str(request.path_params["id"]), _brands(request))
+        return await self._imports.one(str(request.path_params["id"]), brands_of(request))
 
 
 def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> list[BaseRoute]:
@@ -141,7 +141,7 @@ def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[
     ]
 
 
-def _brands(request: Request) -> Brands:
+def brands_of(request: Request) -> Brands:
     """`?brands=a,b`: those of the key that the gateway was shown; without it all."""
     given = request.query_params.get("brands")
     return None if given is None else tuple(filter(None, given.split(",")))
@@ -161,7 +161,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _answer(document: Mapping[str, Any], status: int = 200) -> Response:
+def answer(document: Mapping[str, Any], status: int = 200) -> Response:
     return Response(msgspec.json.encode(document), status, media_type=_JSON)
 
 

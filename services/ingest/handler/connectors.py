@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from runtime.db import TRANSIENT, Connection
 from runtime.definitions import Definitions
-from schemas import facts
 from schemas.connectors import Connector
 from schemas.definitions import Published
-from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
-from services.ingest.domain import Accepted, Arrival, Fault, Malformed, Source, make, normalise, place, read_payload
-from services.ingest.ports import Clock, Log, Record, Unavailable
+from schemas.facts import Fact
+from services.ingest.domain import Accepted, Arrival, Fault, Malformed, Source, make, normalise, read_payload
+from services.ingest.ports import Clock, Log, Unavailable, record
 from services.ingest.store import Kept, Payloads
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ class Read(NamedTuple):
     """What a payload comes to. calls: as they are sent to the tracking API; facts: those that were taken; faults: of both."""
 
     calls: list[dict[str, Any]]
-    facts: list[facts.Fact]
+    facts: list[Fact]
     faults: list[Fault]
 
 
@@ -108,7 +107,7 @@ class Hooks:
         """Send what a kept payload comes to; told again, its facts have the same ids."""
         found = read(connector, kept, driven=driven)
         if found.facts:
-            await self._log.publish([self._record(fact) for fact in found.facts])
+            await self._log.publish([record(fact, self._partitions) for fact in found.facts])
         try:
             await self._payloads.note(kept.id, len(found.facts), found.faults)
         except TRANSIENT as error:
@@ -123,8 +122,3 @@ class Hooks:
             (kept.id, await self.tell(connector, kept, driven=driven))
             for kept in await self._payloads.some(connector.key, ids, brands, now)
         ]
-
-    def _record(self, fact: facts.Fact) -> Record:
-        key, partition = place(fact, self._partitions)
-        topic = FACTS_RAW if fact.lane == "live" else FACTS_RAW_BULK
-        return Record(topic.name, partition, key.encode(), facts.encode(fact))

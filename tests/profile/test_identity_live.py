@@ -95,9 +95,7 @@ async def test_the_phone_of_the_till_is_junk_in_the_end_and_nobodys_address(conf
             await publish(config, [fact("new", "user_id:new", PHONE), fact("alone", PHONE)], key="one")
             await handled(context, 10)
         people_ = await people(context)
-        found = await rows(
-            context, "SELECT junk_at, profile::text AS owner FROM identifier WHERE key = $1".replace("$1", f"'{PHONE}'")
-        )
+        found = await rows(context, f"SELECT junk_at, profile::text AS owner FROM identifier WHERE key = '{PHONE}'")
     assert found[0]["junk_at"] == T0 + 3
     seen = await told(config)
     assert seen[fact("new").id]["identifiers"] == ["user_id:new"]

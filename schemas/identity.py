@@ -13,8 +13,8 @@ Value = Annotated[str, Field(min_length=1, max_length=254)]
 
 
 class KindRule(Document):
-    """limit: how many of the kind one person may have, LIMITS if nothing is said. never_merge: two people whom one source gave different identifiers of this
-    kind stay two, whatever else they share. refused: values that name nobody, e.g. the address of the till.
+    """limit: how many of the kind one person may have, LIMITS if nothing is said. never_merge: two people whom one source gave different
+    identifiers of this kind stay two, whatever else they share. refused: values that name nobody, e.g. the address of the till.
     """
 
     kind: KindName

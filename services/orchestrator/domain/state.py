@@ -16,9 +16,9 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     """One person's way through one journey version. All times in ms.
 
     occurrence: id of the fact or membership that started it; trigger_at: when that occurred; started_at: when it came here.
-    step "": the entry itself, which waits for the answer about the audience, or until due_at for a name of a stranger. since: when the step was reached; due_at: its timer;
-    waits: the fact that the segmenter must have passed first. taken: steps so far; done: send steps whose intent went out.
-    held: its send waits for an earlier one of the run, at the latest until due_at.
+    step "": the entry itself, which waits for the answer about the audience, or until due_at for a name of a stranger. since: when the
+    step was reached; due_at: its timer; waits: the fact that the segmenter must have passed first. taken: steps so far; done: send
+    steps whose intent went out. held: its send waits for an earlier one of the run, at the latest until due_at.
     """
 
     journey: str

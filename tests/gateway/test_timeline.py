@@ -52,4 +52,8 @@ async def test_facts_merges_refusals_segments_and_verdicts_come_newest_first_pag
             pages += found["items"]
             cursor = found["next"]
         assert pages == whole
+        later = fact("5", "user_id:c", at=T0 + 9_000_000, event="Bought", properties={"coupon": "X"})
+        await publish(config, [later], key="one")
+        await settled(site)
+        assert (await page())["items"] == whole, "what others' facts of this event have since, the files of his do not know"
         problem_of(await site.http.get(f"/api/profiles/{person}/timeline", params={"next": "x"}), 422, "invalid")

@@ -40,16 +40,18 @@ demo: setup ## fill it with the sample shop and show the way of its facts
 test: setup ## every test, on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q
 
-check: $(READY) ## format, lint, types, who may import whom, file sizes
+check: $(READY) ## format, lint, types, who may import whom, file sizes, generated schemas
 	@.venv/bin/ruff format --check --quiet $(CODE) || { echo "not formatted: run make fmt"; exit 1; }
 	@.venv/bin/ruff check --quiet $(CODE)
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports > .venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	@$(PY) -m deploy.local.sizes
+	@$(PY) -m schemas.generate --check
 
-fmt: $(READY) ## format, and mend what can be mended
+fmt: $(READY) ## format, mend what can be mended, generate the schemas
 	@.venv/bin/ruff format --quiet $(CODE)
 	@.venv/bin/ruff check --fix --quiet $(CODE)
+	@$(PY) -m schemas.generate
 
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" --no-emit-index-url --no-emit-find-links

@@ -10,7 +10,10 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Topic(Document):
-    """brand None: of all brands. name: language -> how the preference page calls it. parent: the topic that this is a part of."""
+    """brand None: of all brands. name: language -> how the preference page calls it. parent: the topic that this is a part of.
+
+    What is said on a topic holds for its parts as well: schemas/permission.py says how.
+    """
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
     brand: str | None = None

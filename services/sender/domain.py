@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import phonenumbers
 
-from schemas import attributes, consents
+from schemas import attributes, consents, permission
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
+from schemas.permission import FLAT, Said, Tree, joined, subject
 from schemas.policies import FORBIDDEN, Cell
 
 ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
@@ -50,11 +51,11 @@ class Outcome(StrEnum):
 class Contact(msgspec.Struct, array_like=True):
     """What the sender knows of a person.
 
-    addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; consents: "brand|channel|topic" ->
-    (at ms, granted); suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
-    SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. unreachable: what
-    states of before had in its place, one (address hash, reason) for each channel. lost: "kind:value" of what was his and is nobody's,
-    in whatever order that is heard of.
+    addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; words: what he agreed to and refused, by
+    subject; suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
+    SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. lost: "kind:value" of what
+    was his and is nobody's, in whatever order that is heard of. unreachable, consents: what states of before had in place of suppressed,
+    one (address hash, reason) for each channel, and of words, the newest one (at ms, granted) on each subject.
     """
 
     addresses: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
@@ -63,19 +64,20 @@ class Contact(msgspec.Struct, array_like=True):
     unreachable: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
     suppressed: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     lost: list[str] = msgspec.field(default_factory=list)
+    words: dict[str, Said] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read a state of before."""
         while self.unreachable:
             channel, (hashed, reason) = self.unreachable.popitem()
             self.suppressed[f"{channel}|{hashed}"] = (0, reason)
+        while self.consents:
+            about, (at, granted) = self.consents.popitem()
+            hear(self, about, Said(yes=at) if granted else Said(no=at))
 
 
-def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
-    """Take in a profile.changed fact or a consent event. True when it may forbid what was allowed.
-
-    folded: it was said by one whom the contact has taken in, and is heard behind the merge: the stricter word counts, as it does there.
-    """
+def learn(contact: Contact, fact: Fact) -> bool:
+    """Take in a profile.changed fact or a word of consent. True when it may forbid what was allowed."""
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
         for identifier in fact.identifiers:
             kind, _, value = identifier.partition(":")
@@ -87,13 +89,15 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
-    granted = fact.event in consents.GRANTS
-    if granted and not consents.is_proven(fact):
-        return False  # the ledger has it as unproven: nobody is written to for it
-    key = consent_key(fact)
-    word, held = (fact.occurred_at, granted), contact.consents.get(key)
-    contact.consents[key] = _strictest(held, word) if folded and held is not None else _stricter(held, word)
-    return not granted
+    about, said = permission.word(fact)
+    hear(contact, about, said)
+    return fact.event not in consents.GRANTS or said.until is not None
+
+
+def hear(contact: Contact, about: str, said: Said) -> None:
+    """Take in a word on a subject."""
+    if said != Said():
+        contact.words[about] = joined(contact.words.get(about, said), said)
 
 
 def _forget(contact: Contact) -> None:
@@ -103,38 +107,19 @@ def _forget(contact: Contact) -> None:
             del contact.addresses[kind]
 
 
-def consent_key(fact: Fact) -> str:
-    """What the word is about."""
-    return "|".join((fact.brand, *consents.about(fact)))
-
-
 def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) -> None:
     """The person said no by a link: in force before the fact has come round."""
-    key = f"{brand}|{channel}|{topic}"
-    contact.consents[key] = _stricter(contact.consents.get(key), (at, False))
-
-
-def _stricter(old: tuple[int, bool] | None, new: tuple[int, bool]) -> tuple[int, bool]:
-    """The later word counts; of two in the same millisecond the no."""
-    if old is None or new[0] > old[0]:
-        return new
-    return (old[0], old[1] and new[1]) if new[0] == old[0] else old
-
-
-def _strictest(one: tuple[int, bool], other: tuple[int, bool]) -> tuple[int, bool]:
-    """Of words of two people who are one: the no; of two that are the same, the later."""
-    return min(one, other, key=lambda word: (word[1], -word[0]))
+    hear(contact, subject(brand, channel, topic), Said(no=at))
 
 
 def fold(winner: Contact, loser: Contact) -> None:
-    """One person out of two: newest addresses, last-written attributes, the strictest consent of the same key."""
+    """One person out of two: newest addresses, last-written attributes, the words of both as if one had said them."""
     for kind, address in loser.addresses.items():
         winner.addresses[kind] = max(winner.addresses.get(kind, (-1, "")), address)
     after, _names = attributes.merge(winner.attributes, loser.attributes)
     winner.attributes = dict(after)
-    for key, word in loser.consents.items():
-        mine = winner.consents.get(key)
-        winner.consents[key] = word if mine is None else _strictest(mine, word)
+    for about, said in loser.words.items():
+        hear(winner, about, said)
     for refused, why in loser.suppressed.items():
         winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
     _bound(winner)
@@ -164,8 +149,15 @@ def address_of(contact: Contact, channel: str) -> str | None:
     return found[1] if found else None
 
 
-def forbids(contact: Contact, intent: Intent, consent_age_ms: int, forbidden: Collection[Cell] = FORBIDDEN) -> str | None:
-    """The rule that forbids this message now, or None. "stale_consent" means wait, every other one skip.
+def forbids(
+    contact: Contact,
+    intent: Intent,
+    consent_age_ms: int,
+    forbidden: Collection[Cell] = FORBIDDEN,
+    topics: Tree = FLAT,
+    now: int = 0,
+) -> str | None:
+    """The rule that forbids this message at an instant (ms), or None. "stale_consent" means wait, every other one skip.
 
     forbidden: (country, channel, purpose) where the law does; of whom no country is known it says nothing.
     """
@@ -183,7 +175,8 @@ def forbids(contact: Contact, intent: Intent, consent_age_ms: int, forbidden: Co
         return None
     if consent_age_ms > STALE_MS:
         return "stale_consent"
-    return None if permitted(contact.consents, intent.brand, intent.channel, intent.topic) else "consent"
+    allowed = permission.permitted(contact.words, topics, intent.brand, intent.channel, intent.topic, now)
+    return None if allowed else "consent"
 
 
 def country_of(contact: Contact) -> str:
@@ -203,16 +196,6 @@ def _region(phone: str) -> str:
         return phonenumbers.region_code_for_number(phonenumbers.parse(phone)) or ""
     except phonenumbers.NumberParseException:
         return ""
-
-
-def permitted(words: Mapping[str, tuple[int, bool]], brand: str, channel: str, topic: str) -> bool:
-    """The newest word on the topic, its channel or everything rules; a tie is a no; silence is a no."""
-    keys = (f"{brand}|{channel}|{topic}", f"{brand}|{channel}|*", f"{brand}|*|*", f"{brand}|*|{topic}")
-    said = [words[key] for key in keys if key in words]
-    if not said:
-        return False
-    newest = max(at for at, _ in said)
-    return all(granted for at, granted in said if at == newest)
 
 
 def address_hash(address: str) -> str:

@@ -69,8 +69,7 @@ class Handler:
             if fact.type == PROFILE_MERGED:
                 stamped |= _merge(crowd, desk, fact)
             person = crowd.canonical(str(fact.profile))
-            folded = fact.profile != person
-            if domain.learn(_contact(crowd, desk, person), fact, folded=folded):
+            if domain.learn(_contact(crowd, desk, person), fact):
                 stamped.add(person)
         saved = [Saved(person, partition_of(person, self._partitions), encode_contact(c), None) for person, c in desk.items()]
         await crowd.save(tx.connection, saved)

@@ -164,7 +164,7 @@ FAULTS: dict[str, Text] = {
     "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
     "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
-    "cycle": Text("asks about itself through {through}", "ссылается на себя через {through}"),
+    "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
     "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),
     "document_twice": Text("the same document stands here twice", "один и тот же документ встречается дважды"),
     "depth": Text("nested too deep: use segments of segments", "слишком глубокая вложенность: вынесите часть в сегменты"),

@@ -81,9 +81,9 @@ def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]
     for one in references(document):
         if (one.kind, one.key) != (kind, key):  # that one is said as a circle
             faults += _misfit(one, own, world)
-    through = _circle(f"{kind}:{key}", refs_of(document), world)
-    if through:
-        faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": ", ".join(through)}))
+    way = _circle(f"{kind}:{key}", refs_of(document), world)
+    if way:
+        faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": " > ".join(way)}))
     return faults
 
 
@@ -100,22 +100,18 @@ def _misfit(one: Reference, own: str | None, world: World) -> Iterator[Fault]:
 
 
 def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
-    """The first of the mentioned ones from which the way leads back to `start`."""
-    back = []
-    for first in sorted(refs):
-        seen: set[str] = set()
-        stack = [first]
-        while stack:
-            name = stack.pop()
-            if name == start:
-                back.append(first.partition(":")[2])
-                break
-            if name not in seen:
-                seen.add(name)
-                kind, _, key = name.partition(":")
-                standing = world.get((kind, key))
-                stack.extend(standing.refs if standing else ())
-    return back
+    """The shortest way along which `start` leads back to itself, as keys from `start` to `start`; [] if none does."""
+    ways = [[first] for first in sorted(refs)]
+    seen = set(refs)
+    for way in ways:  # grows while it is walked: the shorter ways first
+        if way[-1] == start:
+            return [name.partition(":")[2] for name in (start, *way)]
+        kind, _, key = way[-1].partition(":")
+        standing = world.get((kind, key))
+        onward = sorted(standing.refs - seen) if standing else ()
+        seen.update(onward)
+        ways += [[*way, name] for name in onward]
+    return []
 
 
 def users(kind: str, key: str, world: World) -> list[tuple[str, str]]:

@@ -47,7 +47,6 @@ def entry(fact: Fact, profile: str, place: tuple[int, int], prev: bytes, sealed:
     """The entry of a word at a place of a chain. sealed: `evidence_of(fact)`, encrypted."""
     channel, topic = consents.about(fact)
     said = fact.properties
-    expires = said.get("expires_at")
     made = Entry(
         *place,
         profile=profile,
@@ -56,13 +55,13 @@ def entry(fact: Fact, profile: str, place: tuple[int, int], prev: bytes, sealed:
         channel=channel[:60],
         topic=topic[:200],
         purpose=_text(said.get("purpose"), "marketing"),
-        action=consents.ACTIONS[fact.event],
+        action=consents.action(fact),
         basis=_text(said.get("basis"), "consent"),
-        state="proven" if consents.is_proven(fact) else "unproven",
+        state=_state(fact),
         source=fact.source,
         occurred_at=fact.occurred_at,
         recorded_at=fact.received_at,
-        expires_at=expires if type(expires) is int and 0 < expires < 2**53 else None,
+        expires_at=consents.ends_at(fact),
         terms=_encode({name: _text(said[name], "") for name in _KEPT if said.get(name)}),
         sealed=sealed,
         sealed_hash=hashlib.sha256(sealed).digest(),
@@ -70,6 +69,13 @@ def entry(fact: Fact, profile: str, place: tuple[int, int], prev: bytes, sealed:
         hash=b"",
     )
     return made._replace(hash=hash_of(made))
+
+
+def _state(fact: Fact) -> str:
+    """pending: it permits nothing before it is confirmed; unproven: nothing that marketing may rely on."""
+    if consents.is_request(fact):
+        return "pending"
+    return "proven" if consents.is_proven(fact) else "unproven"
 
 
 def evidence_of(fact: Fact, only: Sequence[str] | None = None) -> bytes:

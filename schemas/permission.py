@@ -1,0 +1,120 @@
+"""What a person's words of consent permit: one answer for everybody who sends by it or shows it. Pure.
+
+Topics are a tree whose root is "*", everything. A no forbids all below it until a later yes to one of them by itself; a yes permits those
+below that have no word of their own. Of each subject the newest yes and the newest no are kept, which is all that this asks for: so the
+answer is that of a replay of all words in the order in which they were said, in whatever order they are heard.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from schemas import consents
+from schemas.facts import Fact
+from schemas.subscriptions import Topic
+
+ALL = "*"
+Tree = Mapping[str, tuple[str, ...]]  # topic -> it and all that it is a part of, from the inside out, without the root
+FLAT: Tree = {}
+
+
+class Said(msgspec.Struct, array_like=True, frozen=True):
+    """The newest words on one subject: when (ms, -1: never) a yes, a no and a request were said. until: when the yes ends."""
+
+    yes: int = -1
+    no: int = -1
+    until: int | None = None
+    asked: int = -1
+
+    def ended(self, now: int) -> bool:
+        return self.until is not None and self.until <= now
+
+
+Words = Mapping[str, Said]  # by subject
+
+
+class Request(NamedTuple):
+    """A subscription that waits to be confirmed, asked for at an instant (ms)."""
+
+    topic: str
+    asked: int
+
+
+def subject(brand: str, channel: str, topic: str) -> str:
+    """What a word is about, as the key of `Words`."""
+    return f"{brand}|{channel}|{topic}"
+
+
+def word(fact: Fact) -> tuple[str, Said]:
+    """The subject of a word, and what it says. A yes that marketing may not rely on says nothing."""
+    key, at = subject(fact.brand, *consents.about(fact)), consents.said_at(fact)
+    if consents.is_request(fact):
+        return key, Said(asked=at)
+    if fact.event in consents.WITHDRAWS:
+        return key, Said(no=at)
+    return key, Said(yes=at, until=consents.ends_at(fact)) if consents.is_proven(fact) else Said()
+
+
+def joined(one: Said, other: Said) -> Said:
+    """Both: of each kind the newest; of two yeses of one millisecond that which ends first."""
+    ends = [said.until for said in (one, other) if said.yes == max(one.yes, other.yes) and said.until is not None]
+    return Said(max(one.yes, other.yes), max(one.no, other.no), min(ends, default=None), max(one.asked, other.asked))
+
+
+def tree(topics: Iterable[Topic]) -> Tree:
+    """The tree of these topics. One whose parent is not among them stands below the root."""
+    parents = {topic.key: topic.parent for topic in topics}
+    return {key: tuple(_outwards(key, parents)) for key in parents}
+
+
+def _outwards(key: str, parents: Mapping[str, str | None]) -> Iterator[str]:
+    seen: set[str] = set()
+    at: str | None = key
+    while at is not None and at not in seen:  # a circle cannot be published; should one be, it ends here
+        seen.add(at)
+        yield at
+        at = parents.get(at)
+
+
+def permitted(words: Words, of: Tree, brand: str, channel: str, topic: str, now: int) -> bool:
+    """May marketing on this topic go over this channel at this instant (ms)? Silence is a no, and so is a tie."""
+    allowed, refused = False, -1
+    for part in _inwards(of, topic):
+        said = _on(words, brand, channel, part)
+        refused = max(refused, said.no)
+        if said.yes > refused:
+            allowed = not said.ended(now)
+        elif said.no >= max(said.yes, 0):
+            allowed = False
+    return allowed
+
+
+def requests(words: Words, of: Tree, brand: str, channel: str) -> list[Request]:
+    """What waits to be confirmed over a channel: asked for after every no to it, and not confirmed since."""
+    topics = {
+        key.split("|", 2)[2]
+        for key, said in words.items()
+        if said.asked >= 0 and key.split("|", 2)[:2] in ([brand, channel], [brand, ALL])
+    }
+    found = []
+    for topic in sorted(topics):
+        asked = _on(words, brand, channel, topic).asked
+        line = [_on(words, brand, channel, part) for part in _inwards(of, topic)]
+        if asked > max(said.no for said in line) and asked > line[-1].yes:
+            found.append(Request(topic, asked))
+    return found
+
+
+def _inwards(of: Tree, topic: str) -> Iterator[str]:
+    yield ALL
+    if topic != ALL:
+        yield from reversed(of.get(topic, (topic,)))
+
+
+def _on(words: Words, brand: str, channel: str, topic: str) -> Said:
+    """What was said on a topic of this channel and of all channels."""
+    own, general = words.get(subject(brand, channel, topic)), words.get(subject(brand, ALL, topic))
+    if own is None or general is None:
+        return own or general or Said()
+    return joined(own, general)

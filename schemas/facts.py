@@ -16,6 +16,7 @@ PROFILE_CHANGED = "profile.changed"
 PROFILE_MERGED = "profile.merged"
 PROFILE_REFUSED = "profile.refused"
 CONSENT_CHANGED = "consent.changed"
+ERASE = "erase"  # of `facts.raw`: asks profile to erase whom it is `about`, or only the kinds of identifiers in the property `only`
 
 # Identifier kinds, strongest first: the first one of a fact keys it in `facts.raw`, and names the person in lists.
 IDENTIFIER_KINDS = ("user_id", "email", "phone", "telegram_id", "vk_id", "anonymous_id")

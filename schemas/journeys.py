@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from schemas.audience import Condition, Filter
+from schemas.audience import AnyOf, Condition, Did, Filter
 
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+# Whoever has done one of these has bought something.
+PAYS = ("Order Completed", "Order Paid", "Charge", "Charges Rolled Up")
 _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 LONGEST_MS = 3_660 * 86_400_000  # ten years: an instant that is further away fits no calendar, and in the end no column
 
@@ -83,18 +85,29 @@ class Send(Document):
     _check = field_validator("expires")(_duration)
 
 
+class Purge(Document):
+    """Erase the person, or only his addresses of a channel, unless he meets `keep`: by default nobody is purged who has ever bought."""
+
+    id: StepId
+    purge: Literal["person", "email", "sms", "telegram"]
+    keep: Condition = AnyOf(of=tuple(Did(event=event) for event in PAYS))
+    next: str | None = None
+
+
 class End(Document):
     id: StepId
     end: Literal[True] = True
 
 
-Step = Wait | Branch | Send | End
+Step = Wait | Branch | Send | Purge | End
 
 
 class Reentry(Document):
-    """mode never: once in a life; always; after: not before `after` since the last entry; per: once for each value of a property."""
+    """mode never: once in a life; always; after: not before `after` since the last entry; per: once for each value of a property;
+    outside: whenever he is not inside.
+    """
 
-    mode: Literal["never", "always", "after", "per"] = "never"
+    mode: Literal["never", "always", "after", "per", "outside"] = "never"
     after: str | None = None
     per: str | None = None
 
@@ -144,12 +157,19 @@ def condition_key(journey: str, version: int, step: str) -> str:
     return f"{CONDITION}{journey}.{version}.{step}"
 
 
+def asked(step: Step) -> Condition | None:
+    """What a step asks about the person."""
+    if isinstance(step, Branch):
+        return step.condition
+    return step.keep if isinstance(step, Purge) else None
+
+
 def conditions(journey: Journey, version: int) -> dict[str, Condition]:
-    """Segment key -> condition, of every branch and of the audience.
+    """Segment key -> condition, of every branch and purge and of the audience.
 
     A plain reference to a segment has one too: so that who stood there long before the journey came is told to it.
     """
-    found = {step.id: step.condition for step in journey.steps if isinstance(step, Branch)}
+    found = {step.id: condition for step in journey.steps if (condition := asked(step)) is not None}
     if journey.audience is not None:
         found["audience"] = journey.audience
     return {condition_key(journey.key, version, step): c for step, c in found.items()}

@@ -20,8 +20,14 @@ class Topic:
     open: bool = False
 
 
-FACTS_RAW = Topic("facts.raw", "source + strongest identifier", "ingest, backends", "normalised facts", open=True)
-FACTS_RAW_BULK = Topic("facts.raw.bulk", FACTS_RAW.key, "ingest, backends", "facts nobody waits for", open=True)
+FACTS_RAW = Topic(
+    "facts.raw",
+    "source + strongest identifier, or the profile id that it is about",
+    "ingest, sender, orchestrator, backends",
+    "normalised facts",
+    open=True,
+)
+FACTS_RAW_BULK = Topic("facts.raw.bulk", FACTS_RAW.key, "ingest, sender, backends", "facts nobody waits for", open=True)
 FACTS = Topic("facts", "profile id", "profile", "facts with their profile, and what happened to the profile itself")
 FACTS_BULK = Topic("facts.bulk", "profile id", "profile, sender", "the second lane of facts")
 MEMBERSHIPS = Topic("memberships", "profile id", "segmenter", "entered and left with the cause, and marks")

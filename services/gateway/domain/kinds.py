@@ -40,7 +40,7 @@ def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
         yield ("audience",), body["audience"]
     steps = body.get("steps")
     for place, step in enumerate(steps if isinstance(steps, list) else ()):
-        for name in ("if", "condition"):
+        for name in ("if", "condition", "keep"):
             if isinstance(step, dict) and name in step:
                 yield ("steps", place, name), step[name]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from schemas.audience import references as segments_of
-from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send
+from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send, asked
 from schemas.segments import Segment
 from services.gateway.domain.kinds import KINDS, brand_of
 from services.gateway.domain.problems import Fault
@@ -61,10 +61,10 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
     if journey.audience is not None:
         yield from (Reference("audience", "segment", key) for key in sorted(segments_of(journey.audience)))
     for place, step in enumerate(journey.steps):
-        if isinstance(step, Branch):
-            asked = sorted(segments_of(step.condition))
-            yield from (Reference(f"steps.{place}.if", "segment", key, step=step.id) for key in asked)
-        elif isinstance(step, Send):
+        if (condition := asked(step)) is not None:
+            name = "if" if isinstance(step, Branch) else "keep"
+            yield from (Reference(f"steps.{place}.{name}", "segment", key, step=step.id) for key in sorted(segments_of(condition)))
+        if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)

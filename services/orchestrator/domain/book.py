@@ -8,7 +8,21 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from schemas.definitions import Published
-from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, condition_key, duration_ms
+from schemas.journeys import (
+    PAYS,
+    Brand,
+    FactTrigger,
+    Journey,
+    Purge,
+    Rule,
+    SegmentTrigger,
+    Send,
+    Step,
+    Wait,
+    asked,
+    condition_key,
+    duration_ms,
+)
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.state import Place, Run
@@ -22,7 +36,8 @@ T = TypeVar("T")
 class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
-    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody?
+    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? purges: does
+    it erase anybody?
     """
 
     key: str
@@ -35,6 +50,7 @@ class Plan:
     durations: Mapping[str, int]
     answers: Mapping[str, str]
     sends: bool
+    purges: bool
     matches: Test
     is_goal: Test
     goal: str | None
@@ -89,7 +105,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
-        events=frozenset([*triggers, *goals]),
+        events=frozenset([*triggers, *goals, *(PAYS if any(plan.purges for plan in plans) else ())]),
         conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
@@ -122,7 +138,7 @@ def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
     steps, trigger, goal = journey.steps, journey.trigger, journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
-    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if isinstance(s, Branch)}
+    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if asked(s) is not None}
     if journey.audience is not None:
         answers["audience"] = condition_key(journey.key, version, "audience")
     return Plan(
@@ -136,6 +152,7 @@ def _plan(body: bytes, version: int) -> Plan:
         durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
         answers=answers,
         sends=any(isinstance(step, Send) for step in steps),
+        purges=any(isinstance(step, Purge) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
         is_goal=matcher(goal) if goal is not None else bool,
         goal=goal.event if goal is not None else None,

@@ -4,6 +4,7 @@ Before anything received at r is decided, his timers due <= r fire. Times are ms
 """
 
 from schemas.facts import PROFILE_CHANGED, Fact
+from schemas.journeys import PAYS
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from services.orchestrator.domain import merging, runs, sending
@@ -32,6 +33,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     _reached_by(turn.person, fact)
     runs.named(turn, moment)
     event = fact.event or fact.type
+    turn.person.bought = turn.person.bought or event in PAYS
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)

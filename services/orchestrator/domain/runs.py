@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from schemas.journeys import Branch, Send, Wait
+from schemas.journeys import Branch, Purge, Send, Wait
 from schemas.messages import Verdict
-from services.orchestrator.domain import sending
+from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
@@ -119,6 +119,9 @@ def _refusal(turn: Turn, plan: Plan, run: Run) -> str:
     person = turn.person
     if person.goals.get(plan.key, -1) >= run.trigger_at:
         return "goal"
+    if plan.mode == "outside":
+        inside = any(other.step and other.journey == plan.key for other in person.runs)
+        return "reentry" if inside else ""
     last = person.entries.get(plan.entry(run))
     if last is None or plan.mode == "always" or (plan.mode == "after" and run.started_at - last >= plan.after):
         return ""
@@ -171,6 +174,12 @@ def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
                 turn.put(replace(run, waits=place))
                 return None
             return Go(run, step.then if turn.stands(plan.answers[step.id]) else step.otherwise)
+        case Purge():
+            if (place := _unheard(turn, moment, plan.answers[step.id])) is not None:
+                turn.put(replace(run, waits=place))
+                return None
+            purging.purge(turn, run, step, moment, meets=turn.stands(plan.answers[step.id]))
+            return Go(run, following)
         case Send():
             run, over = sending.first(turn, run, step, moment)
             return Go(run, following) if over else None

@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple
 
+from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.zones import Zone, zone
 
-Emission = Intent | Decision
+Emission = Intent | Decision | Fact
 
 
 class Moment(NamedTuple):

@@ -9,7 +9,7 @@ class Template(BaseModel):
     """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
 
     Variables: `profile` (attributes), `event` (properties of the fact that started the run), `run`, `brand`, `unsubscribe_url`,
-    `preferences_url`.
+    `preferences_url`, `confirm_url` (of a letter that asks for a confirmation: it goes only to those who have something to confirm).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

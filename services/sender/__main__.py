@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from runtime.db import TRANSIENT
 from runtime.definitions import decode_published
@@ -27,14 +28,17 @@ from services.sender.channels.smsc import SmscChannel, SmscSettings
 from services.sender.channels.smtp import SmtpChannel
 from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
+from services.sender.confirmation import Confirmation
 from services.sender.delivery import FAILPOINTS, Delivery
 from services.sender.handler import Doubts, Handler, decode_fact, decode_message
 from services.sender.letters import Letters
 from services.sender.links import Keys
+from services.sender.preferences import Preferences
 from services.sender.public import Public
 from services.sender.rates import Rates
 from services.sender.reports import Reports
 from services.sender.settings import SenderSettings
+from services.sender.visitors import Visitors
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +71,16 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
         rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
         delivery.attach(context, built, Letters(settings, keys), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
-        public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
+        visitors = Visitors(context.db, publisher, keys, context.clock, context.settings.partitions)
         reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)
 
         async def reconcile(intent: Intent, person: str) -> None:
             await delivery.reconcile(intent, person)
 
-        public.reconcile = reports.reconcile = reconcile
+        visitors.reconcile = reports.reconcile = reconcile
+        paths = (Public(visitors), Preferences(visitors), Confirmation(visitors))
         config = uvicorn.Config(
-            public.app(reports.routes()),
+            Starlette(routes=[*reports.routes(), *(route for pages in paths for route in pages.routes())]),
             host=context.settings.host,
             port=settings.public_port,
             log_config=None,

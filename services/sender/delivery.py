@@ -31,7 +31,9 @@ FAILPOINTS = ("start_before_commit", "start_after_commit", "called", "result_bef
 GROUP = 64  # attempts that are started and not recorded: a kill leaves no more than these in doubt
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
-UNHEARD = frozenset(("no_address", "consent", "template:missing"))  # what is not known yet may be in the log already
+UNHEARD = frozenset(
+    ("no_address", "consent", "nothing_to_confirm", "template:missing")
+)  # what is not known yet may be in the log already
 
 
 @dataclass(slots=True, order=True)

@@ -11,6 +11,7 @@ from runtime.definitions import Definitions
 from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
+from schemas.permission import Tree, requests
 from schemas.policies import Cell, Policy, forbidden
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
@@ -20,9 +21,11 @@ from services.sender.content.mime import marketing_headers
 from services.sender.content.templates import Parts, Template, TemplateFault, TemplateSource, compile_template, render
 from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
+from services.sender.subjects import subjects
 
 _decode = msgspec.msgpack.Decoder(Contact).decode
 _links = msgspec.msgpack.Encoder().encode
+WAYS = {"unsubscribe_url": links.Kind.UNSUBSCRIBE, "preferences_url": links.Kind.PREFERENCES, "confirm_url": links.Kind.CONFIRM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +39,30 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The templates, brands and policies of one revision. Templates are compiled when they are first used, and kept."""
+    """The templates, brands, topics and policies of one revision. Templates are compiled when they are first used, and kept.
+
+    confirming: the templates that ask for a confirmation.
+    """
 
     documents: dict[tuple[str, int], TemplateDocument]
     current: dict[str, int]
     brands: dict[str, Brand]
     compiled: dict[tuple[str, int], Template | TemplateFault]
     forbidden: Collection[Cell]
+    topics: Tree
+    confirming: set[tuple[str, int]]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, forbidden(policies))
+    library = Library({}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set())
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
         elif document.kind == "template":
             library.documents[document.key, document.version] = TemplateDocument.model_validate_json(bytes(document.body))
+            if b"confirm_url" in bytes(document.body):
+                library.confirming.add((document.key, document.version))
             if document.pointer:
                 library.current[document.key] = document.version
     return library
@@ -63,7 +73,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
         self._settings, self._keys = settings, keys
-        self._definitions = Definitions(("template", "brand", "policy"), _build)
+        self._definitions = Definitions(("template", "brand", "topic", "policy"), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -79,9 +89,12 @@ class Letters:
         if row is None:
             return "no_address"
         contact = _decode(row["state"])
-        rule = domain.forbids(contact, intent, consent_age_ms, self._library.forbidden)
+        library = self._library
+        rule = domain.forbids(contact, intent, consent_age_ms, library.forbidden, library.topics, now)
         if rule is not None:
             return rule
+        if self._name(intent) in library.confirming and not requests(contact.words, library.topics, intent.brand, intent.channel):
+            return "nothing_to_confirm"
         address = domain.address_of(contact, intent.channel) or ""
         if domain.address_key(intent, address) != address_key:
             return "address_changed"
@@ -89,24 +102,24 @@ class Letters:
         if isinstance(template, TemplateFault):
             return f"template:{template.code}"
         variables = domain.variables(contact, intent)
-        unsubscribe = links.url(self._settings.public_url, links.Kind.UNSUBSCRIBE, intent.id, 0, self._keys)
-        preferences = links.url(self._settings.public_url, links.Kind.PREFERENCES, intent.id, 0, self._keys)
-        more = {"unsubscribe_url": unsubscribe, "preferences_url": preferences, "brand": intent.brand, "now": now}
-        parts = render(template, {**variables, **more})
+        ways = {name: links.url(self._settings.public_url, kind, intent.id, 0, self._keys) for name, kind in WAYS.items()}
+        parts = render(template, {**variables, **ways, "brand": intent.brand, "now": now})
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
-        return self._message(intent, address, parts, unsubscribe, row["stamp"], now)
+        return self._message(intent, address, parts, ways["unsubscribe_url"], row["stamp"], now)
+
+    def _name(self, intent: Intent) -> tuple[str, int]:
+        """The version of the template that it names, else the one in force."""
+        return intent.template, intent.template_version or self._library.current.get(intent.template, 0)
 
     def _template(self, intent: Intent) -> Template | TemplateFault:
-        library = self._library
-        version = intent.template_version or library.current.get(intent.template, 0)
-        name = (intent.template, version)
+        library, name = self._library, self._name(intent)
         if name not in library.compiled:
             document = library.documents.get(name)
             library.compiled[name] = (
-                _compile(document, version)
+                _compile(document, name[1])
                 if document
-                else TemplateFault("missing", f"no template {intent.template} version {version}")
+                else TemplateFault("missing", f"no template {intent.template} version {name[1]}")
             )
         return library.compiled[name]
 

@@ -5,7 +5,11 @@ from types import SimpleNamespace
 
 from runtime import people
 from runtime.db import Again
+from services.sender.domain import Contact
+from services.sender.links import Link
 from services.sender.public import Public
+from services.sender.subjects import subjects
+from services.sender.visitors import Visit, Visitors
 from tests.sender.live.test_sender_live import intent
 
 
@@ -25,17 +29,15 @@ async def test_a_merge_at_that_moment_does_not_lose_a_no(monkeypatch):
     async def transaction():
         yield SimpleNamespace(execute=nothing)
 
-    async def now():
-        return 5, False
+    async def somebody(_request, kind):
+        link = Link(kind, intent(1).id, 0)
+        return Visit(link, intent(1), None, intent(1).profile, Contact(), subjects([]), 5, "en", "", "")
 
-    async def row(_request, _kind):
-        return None, {"profile": intent(1).profile}, intent(1)
-
-    async def publish(_intent, _person, event, _name, _more):
-        said.append(event)
+    async def tell(_visit, facts):
+        said.extend(fact.event for fact in facts)
 
     monkeypatch.setattr(people, "load", load)
-    public = Public(SimpleNamespace(transaction=transaction), None, None, SimpleNamespace(now=now), 4)
-    public._row, public._publish = row, publish
-    answer = await public.unsubscribe(SimpleNamespace(headers={}))
+    visitors = Visitors(SimpleNamespace(transaction=transaction), None, None, None, 4)
+    visitors.somebody, visitors.tell = somebody, tell
+    answer = await Public(visitors).unsubscribe(SimpleNamespace(headers={}))
     assert (answer.status_code, said, len(tries)) == (200, ["Email Unsubscribed"], 2)

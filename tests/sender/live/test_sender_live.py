@@ -42,10 +42,10 @@ def contact(n: int, address: str | None = None, at: int = T0, **more) -> list[Fa
 
 
 def intent(n: int, step: str = "s1", cls: str = "triggered", at: int = T0 + 1000, **more) -> Intent:
-    given = {"not_after": at + 86_400_000, "received_at": at, "occurrence": derive("start", n), **more}
+    given = {"not_after": at + 86_400_000, "received_at": at, "occurrence": derive("start", n), "template": "hello", **more}
     id_ = intent_id("journey:welcome", 1, step, person(n), given["occurrence"])
     return Intent(
-        id=id_, brand="shop", profile=person(n), channel="email", message_class=cls, template="hello", template_version=1,
+        id=id_, brand="shop", profile=person(n), channel="email", message_class=cls, template_version=1,
         document="journey:welcome", version=1, step=step, **given,
     )  # fmt: skip
 
@@ -217,4 +217,4 @@ async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back
             told = await until(skipped)
     assert [(d["verdict"], d.get("rule", "")) for d in told] == [("skipped", "consent")]
     raw = await read(config, "facts.raw")
-    assert [(f["event"], f["identifiers"]) for f in raw] == [("Email Unsubscribed", ["email:p1@example.org"])]
+    assert [(f["event"], f["about"], f.get("identifiers")) for f in raw] == [("Email Unsubscribed", person(1), None)]

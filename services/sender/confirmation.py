@@ -1,0 +1,95 @@
+"""Double opt-in: the link of the letter that asks whether he meant it. GET only shows, as programs follow links too; POST confirms."""
+
+from collections.abc import Sequence
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runtime.kafka import SendFailed
+from runtime.publisher import Full
+from schemas.consents import CONFIRMED
+from schemas.facts import Fact
+from schemas.permission import Request as Asked
+from schemas.permission import requests
+from services.sender import domain
+from services.sender.links import Kind
+from services.sender.pages import choices, shell
+from services.sender.pages.texts import TEXTS
+from services.sender.visitors import Visit, Visitors
+
+
+class Confirmation:
+    """The paths /d/{token}. What he asked for of the brand by the letter's channel is confirmed together: he has shown that it is his."""
+
+    def __init__(self, visitors: Visitors) -> None:
+        self._visitors = visitors
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/d/{token}", self.show, methods=["GET"]),
+            Route("/d/{token}", self.confirm, methods=["POST"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        visit = await self._visitors.somebody(request, Kind.CONFIRM, expires=True)
+        if isinstance(visit, int):
+            return shell.gone(shell.language_of(request), visit)
+        asked, texts = _asked(visit), TEXTS[visit.language]
+        if not asked:
+            return _nothing(visit)
+        items = "".join(f"<li>{escape(_label(visit, one))}</li>" for one in asked)
+        body = f"<p>{escape(_question(visit))}</p><ul>{items}</ul>{shell.button(texts.confirm_yes)}"
+        return shell.page(visit.language, texts.confirm, body, brand=visit.brand)
+
+    async def confirm(self, request: Request) -> Response:
+        visit = await self._visitors.somebody(request, Kind.CONFIRM, expires=True)
+        if isinstance(visit, int):
+            return shell.gone(shell.language_of(request), visit)
+        asked, texts = _asked(visit), TEXTS[visit.language]
+        if not asked:
+            return _nothing(visit)
+        try:
+            await self._visitors.tell(visit, [_word(visit, one, asked) for one in asked])
+        except (SendFailed, Full):
+            return shell.try_again(visit.language, texts.confirm)
+        return shell.page(visit.language, texts.confirmed, f"<p>{escape(texts.confirmed_more)}</p>", brand=visit.brand)
+
+
+def _asked(visit: Visit) -> list[Asked]:
+    return requests(visit.known.words, visit.subjects.tree, visit.intent.brand, visit.intent.channel)
+
+
+def _nothing(visit: Visit) -> Response:
+    """Confirmed before, or refused since: both are as they should be."""
+    texts = TEXTS[visit.language]
+    return shell.page(
+        visit.language, texts.nothing_to_confirm, f"<p>{escape(texts.nothing_to_confirm_more)}</p>", brand=visit.brand
+    )
+
+
+def _question(visit: Visit) -> str:
+    channel = visit.intent.channel
+    to = shell.masked(channel, domain.address_of(visit.known, channel) or "")
+    return shell.filled(TEXTS[visit.language].confirm_ask, visit.brand, to)
+
+
+def _label(visit: Visit, asked: Asked) -> str:
+    found = next((topic for topic in visit.subjects.topics if topic.key == asked.topic), None)
+    return choices.label(found, visit.language) if found else TEXTS[visit.language].everything
+
+
+def _word(visit: Visit, one: Asked, all_of: Sequence[Asked]) -> Fact:
+    """The confirmation of a request; its id is the same however often the button is pressed."""
+    wording = f"{_question(visit)} {', '.join(_label(visit, asked) for asked in all_of)}"
+    said = {
+        "channel": visit.intent.channel,
+        "topic": one.topic,
+        "requested_at": one.asked,
+        "text_id": "double_opt_in",
+        "text_sha256": choices.sha256(wording),
+        "language": visit.language,
+        "evidence": {"page": "/d/", "message": visit.intent.id, "clicked_at": visit.now, "wording": wording},
+    }
+    return visit.said(CONFIRMED, "double_opt_in", f"confirm:{one.topic}:{one.asked}", said)

@@ -13,7 +13,6 @@ from schemas.consents import CONFIRMED
 from schemas.facts import Fact
 from schemas.permission import Request as Asked
 from schemas.permission import requests
-from services.sender import domain
 from services.sender.links import Kind
 from services.sender.pages import choices, shell
 from services.sender.pages.texts import TEXTS
@@ -40,7 +39,7 @@ class Confirmation:
         if not asked:
             return _nothing(visit)
         items = "".join(f"<li>{escape(_label(visit, one))}</li>" for one in asked)
-        body = f"<p>{escape(_question(visit))}</p><ul>{items}</ul>{shell.button(texts.confirm_yes)}"
+        body = f'<p>{escape(_question(visit))}</p><ul class="list">{items}</ul>{shell.button(texts.confirm_yes)}'
         return shell.page(visit.language, texts.confirm, body, brand=visit.brand)
 
     async def confirm(self, request: Request) -> Response:
@@ -70,14 +69,11 @@ def _nothing(visit: Visit) -> Response:
 
 
 def _question(visit: Visit) -> str:
-    channel = visit.intent.channel
-    to = shell.masked(channel, domain.address_of(visit.known, channel) or "")
-    return shell.filled(TEXTS[visit.language].confirm_ask, visit.brand, to)
+    return shell.filled(TEXTS[visit.language].confirm_ask, visit.brand, shell.masked(visit.intent.channel, visit.to))
 
 
 def _label(visit: Visit, asked: Asked) -> str:
-    found = next((topic for topic in visit.subjects.topics if topic.key == asked.topic), None)
-    return choices.label(found, visit.language) if found else TEXTS[visit.language].everything
+    return choices.whole_label(visit.subjects, asked.topic, visit.language)
 
 
 def _word(visit: Visit, one: Asked, all_of: Sequence[Asked]) -> Fact:
@@ -90,6 +86,6 @@ def _word(visit: Visit, one: Asked, all_of: Sequence[Asked]) -> Fact:
         "text_id": "double_opt_in",
         "text_sha256": choices.sha256(wording),
         "language": visit.language,
-        "evidence": {"page": "/d/", "message": visit.intent.id, "clicked_at": visit.now, "wording": wording},
+        "evidence": {"page": "/d/", "message": visit.intent.id, "to": visit.to, "clicked_at": visit.now, "wording": wording},
     }
     return visit.said(CONFIRMED, "double_opt_in", f"confirm:{one.topic}:{one.asked}", said)

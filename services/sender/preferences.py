@@ -56,7 +56,7 @@ class Preferences:
         said = [Change(ALL, ALL, granted=False)] if all_off else choices.changes(offered, form.get("was", ()), form.get("on", ()))
         # A yes of the same go comes a millisecond after the noes: in the same one they would count against it.
         later = any(not change.granted for change in said)
-        facts = [_word(visit, change, offered, visit.now + (change.granted and later)) for change in said]
+        facts = [_word(visit, change, visit.now + (change.granted and later)) for change in said]
         await self._visitors.forbid(visit.person, [fact for fact in facts if fact.event == WITHDRAWN])
         try:
             await self._visitors.tell(visit, facts)
@@ -80,21 +80,20 @@ def _rows(visit: Visit) -> list[Row]:
     return choices.rows(visit.subjects, visit.intent.brand, visit.known.words, _channels(visit), visit.language, visit.now)
 
 
-def _word(visit: Visit, change: Change, offered: Sequence[Row], at: int) -> Fact:
+def _word(visit: Visit, change: Change, at: int) -> Fact:
     """What he said at an instant (ms), with what he was shown."""
     texts = TEXTS[visit.language]
-    label = next((row.label for row in offered if row.topic == change.topic), change.topic)
-    channel = texts.channels.get(change.channel, texts.everything)
-    wording = f"{shell.filled(texts.preferences_lead, visit.brand)} {label} ({channel})"
-    if change.channel == ALL:
-        wording = f"{shell.filled(texts.preferences_lead, visit.brand)} {texts.all_off}"
+    lead = shell.filled(texts.preferences_lead, visit.brand)
+    wording = f"{lead} {texts.all_off}"
+    if change.channel != ALL:
+        wording = f"{lead} {choices.whole_label(visit.subjects, change.topic, visit.language)} ({texts.channels[change.channel]})"
     said = {
         "channel": change.channel,
         "topic": change.topic,
         "text_id": "preferences",
         "text_sha256": choices.sha256(wording),
         "language": visit.language,
-        "evidence": {"page": "/p/", "message": visit.intent.id, "wording": wording, "language": visit.language},
+        "evidence": {"page": "/p/", "message": visit.intent.id, "to": visit.to, "wording": wording},
     }
     event = GRANTED if change.granted else WITHDRAWN
     return visit.said(event, "preferences", f"{change.channel}|{change.topic}:{at}:{change.granted}", said, at)

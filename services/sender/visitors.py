@@ -53,6 +53,11 @@ class Visit:
         return self.contact or Contact()
 
     @property
+    def to(self) -> str:
+        """His address on the channel by which he came."""
+        return domain.address_of(self.known, self.intent.channel) or ""
+
+    @property
     def brand(self) -> str:
         return self.subjects.brand(self.intent.brand)
 

@@ -53,6 +53,14 @@ def test_whatever_is_changed_is_seen(place, field):
     assert faults(entries) != []
 
 
+def test_a_request_is_pending_until_its_confirmation_and_a_yes_may_end():
+    asked = ledger.entry(word("1", properties={"channel": "email", "double_opt_in": True}), "p", (3, 1), ledger.GENESIS, b"")
+    assert (asked.action, asked.state, asked.expires_at) == ("requested", "pending", None)
+    confirmed = word("2", "Consent Confirmed", properties={"channel": "email", "requested_at": T0, "expires_at": "1970-01-02"})
+    made = ledger.entry(confirmed, "p", (3, 2), asked.hash, b"")
+    assert (made.action, made.state, made.expires_at) == ("confirmed_doi", "proven", 86_400_000)
+
+
 def test_what_is_left_out_forged_or_moved_is_seen_and_what_is_erased_is_not():
     entries = chain(5)
     assert faults(entries[:2] + entries[3:]) == ["missing"]

@@ -31,6 +31,13 @@ def label(topic: Topic, language: str) -> str:
     return topic.name.get(language) or topic.name.get("en") or next(iter(topic.name.values()))
 
 
+def whole_label(of: Subjects, topic: str, language: str) -> str:
+    """With all that it is a part of, as it stands where the tree does not: "Digest: Every week"."""
+    known = {one.key: one for one in of.topics}
+    line = [label(known[part], language) for part in reversed(of.tree.get(topic, ())) if part in known]
+    return ": ".join(line) or TEXTS[language].everything
+
+
 def rows(of: Subjects, brand: str, words: Words, channels: Sequence[str], language: str, now: int) -> list[Row]:
     """Everything, then the topics of the brand as a tree, each below what it is a part of, in the order of their names."""
     offered = {topic.key: topic for topic in of.topics if topic.brand in (None, brand)}

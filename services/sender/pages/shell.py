@@ -21,11 +21,13 @@ p{margin:.5rem 0 1rem}
 ul{list-style:none;margin:0;padding:0}
 ul ul{padding-left:1.4rem}
 .row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;border-bottom:1px solid var(--edge)}
-.row>span{padding:.7rem 0;flex:1 1 12rem}
+.row>span{padding:.6rem 0;flex:1 1 12rem}
+li:has(>ul)>.row{font-weight:600}
 label{display:flex;align-items:center;gap:.6rem;min-height:2.9rem;cursor:pointer}
 .row>label:only-child{flex:1}
 input[type=checkbox]{width:1.3rem;height:1.3rem;flex:none;accent-color:var(--ink)}
-.ways{display:flex;flex-wrap:wrap;gap:0 1.2rem}
+.ways{display:flex;flex-wrap:wrap;gap:0 1.2rem;font-weight:400;font-size:.95rem}
+.list{list-style:disc;padding-left:1.4rem}
 button{font:inherit;width:100%;min-height:3rem;margin-top:1rem;border-radius:.5rem;border:1px solid var(--ink);cursor:pointer;
 background:var(--ink);color:#fff}
 button.quiet{background:transparent;color:inherit;border-color:var(--edge)}

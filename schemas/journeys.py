@@ -86,7 +86,9 @@ class Send(Document):
 
 
 class Purge(Document):
-    """Erase the person, or only his addresses of a channel, unless he meets `keep`: by default nobody is purged who has ever bought."""
+    """Erase the person, or only his addresses of a channel, unless he meets `keep`. Whoever has ever bought is kept whatever that says,
+    and of who has agreed to anything (other than by a request that he never confirmed) no more is taken than the addresses of a channel.
+    """
 
     id: StepId
     purge: Literal["person", "email", "sms", "telegram"]

@@ -20,12 +20,15 @@ FLAT: Tree = {}
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True):
-    """The newest words on one subject: when (ms, -1: never) a yes, a no and a request were said. until: when the yes ends."""
+    """The newest words on one subject: when (ms, -1: never) a yes, a no and a request were said. until, asked_until: when the yes ends, and
+    when the one that is asked for would.
+    """
 
     yes: int = -1
     no: int = -1
     until: int | None = None
     asked: int = -1
+    asked_until: int | None = None
 
     def ended(self, now: int) -> bool:
         return self.until is not None and self.until <= now
@@ -35,10 +38,11 @@ Words = Mapping[str, Said]  # by subject
 
 
 class Request(NamedTuple):
-    """A subscription that waits to be confirmed, asked for at an instant (ms)."""
+    """A subscription that waits to be confirmed, asked for at an instant (ms). until: when it would end."""
 
     topic: str
     asked: int
+    until: int | None = None
 
 
 def subject(brand: str, channel: str, topic: str) -> str:
@@ -50,7 +54,7 @@ def word(fact: Fact) -> tuple[str, Said]:
     """The subject of a word, and what it says. A yes that marketing may not rely on says nothing."""
     key, at = subject(fact.brand, *consents.about(fact)), consents.said_at(fact)
     if consents.is_request(fact):
-        return key, Said(asked=at)
+        return key, Said(asked=at, asked_until=consents.ends_at(fact))
     if fact.event in consents.WITHDRAWS:
         return key, Said(no=at)
     return key, Said(yes=at, until=consents.ends_at(fact)) if consents.is_proven(fact) else Said()
@@ -58,8 +62,14 @@ def word(fact: Fact) -> tuple[str, Said]:
 
 def joined(one: Said, other: Said) -> Said:
     """Both: of each kind the newest; of two yeses of one millisecond that which ends first."""
-    ends = [said.until for said in (one, other) if said.yes == max(one.yes, other.yes) and said.until is not None]
-    return Said(max(one.yes, other.yes), max(one.no, other.no), min(ends, default=None), max(one.asked, other.asked))
+    yes, until = _newest((one.yes, one.until), (other.yes, other.until))
+    asked, asked_until = _newest((one.asked, one.asked_until), (other.asked, other.asked_until))
+    return Said(yes, max(one.no, other.no), until, asked, asked_until)
+
+
+def _newest(*said: tuple[int, int | None]) -> tuple[int, int | None]:
+    at = max(when for when, _ in said)
+    return at, min((end for when, end in said if when == at and end is not None), default=None)
 
 
 def tree(topics: Iterable[Topic]) -> Tree:
@@ -99,10 +109,10 @@ def requests(words: Words, of: Tree, brand: str, channel: str) -> list[Request]:
     }
     found = []
     for topic in sorted(topics):
-        asked = _on(words, brand, channel, topic).asked
         line = [_on(words, brand, channel, part) for part in _inwards(of, topic)]
-        if asked > max(said.no for said in line) and asked > line[-1].yes:
-            found.append(Request(topic, asked))
+        own = line[-1]
+        if own.asked > max(own.yes, *(said.no for said in line)):
+            found.append(Request(topic, own.asked, own.asked_until))
     return found
 
 

@@ -83,6 +83,7 @@ def _word(visit: Visit, one: Asked, all_of: Sequence[Asked]) -> Fact:
         "channel": visit.intent.channel,
         "topic": one.topic,
         "requested_at": one.asked,
+        **({"expires_at": one.until} if one.until is not None else {}),
         "text_id": "double_opt_in",
         "text_sha256": choices.sha256(wording),
         "language": visit.language,

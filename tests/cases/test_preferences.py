@@ -69,10 +69,11 @@ async def verdicts(shop: Shop, profile: str) -> list[tuple[str, str]]:
 @pytest.mark.case("C7", "P7")
 async def test_a_form_a_letter_a_reminder_and_only_who_confirms_gets_marketing(shop: Shop):
     await letters(shop, "sales", "events")
+    # Before there is a journey that purges, and so before the segmenter counts orders.
+    await shop.post(shop.is_("cat"), shop.did("cat", "Order Completed", revenue=1, currency="RUB"))
     await shop.publish(*ready("double_opt_in", shop.brand))
     start, public = shop.now, shop.installation.public
     people = ("ann", "bob", "cat", "dan")
-    await shop.post(shop.is_("cat", start), shop.did("cat", "Order Completed", start, revenue=1, currency="RUB"))
     await shop.post(*(call for who in people for call in subscribes(shop, who, "sales", "events")))
     profiles = {who: (await shop.profile(f"user_id:{shop.user(who)}"))["id"] for who in people}
     mails = {mail["to"][0].partition("@")[0]: mail for mail in await shop.mails()}
@@ -105,7 +106,7 @@ async def test_a_form_a_letter_a_reminder_and_only_who_confirms_gets_marketing(s
     assert {who: await verdicts(shop, profiles[who]) for who in people} == {
         "ann": [],
         "bob": [("purged", "purge:person")],
-        "cat": [("kept", "keep")],
+        "cat": [("kept", "bought")],
         "dan": [],
     }
     erasures = [

@@ -60,6 +60,23 @@ def test_who_has_bought_is_kept_also_where_the_segmenter_is_behind(event, lane):
     assert one.told("purged", "kept") == [("kept", "out", "bought")]
 
 
+@pytest.mark.parametrize("properties", [{"channel": "email"}, {"double_opt_in": False}])
+def test_of_who_has_agreed_to_something_else_only_addresses_of_a_channel_are_taken(properties):
+    one = world(steps=[{"id": "mail", "purge": "email"}, {"id": "out", "purge": "person"}])
+    one.fact(one.person("ann"), "Consent Granted", properties=properties)
+    one.later(DAY)
+    asks(one, "ann")
+    assert one.told("purged", "kept")[-2:] == [("purged", "mail", "purge:email"), ("kept", "out", "agreed")]
+
+
+def test_an_imported_yes_without_evidence_keeps_nobody():
+    one = world()
+    asks(one, one.person("ann"))
+    one.fact("ann", "Consent Granted", lane="bulk")
+    one.later(7 * DAY)
+    assert one.told("purged", "kept") == [("purged", "out", "purge:person")]
+
+
 def test_who_meets_the_condition_is_kept_and_a_purchase_of_either_side_keeps_both():
     one = world(steps=[{"id": "out", "purge": "person", "keep": {"kind": "segment", "key": "vip"}}])
     one.answers["vip"] = ["~journey.doi.1.out"]
@@ -117,7 +134,17 @@ def test_outside_is_whenever_he_is_not_inside_however_often_he_asks():
     asks(one, "ann")
     assert len(one.intents) == 2 and one.told("entered")[1:] == [("entered", "", "")]
     one.later(7 * DAY)
-    assert len(erasures(one)) == 1
+    assert one.told("purged", "kept") == [("kept", "out", "agreed")]
+
+
+def test_of_several_that_wait_for_his_name_the_first_goes_in():
+    one = world(reentry={"mode": "outside"})
+    for _ in range(3):
+        asks(one, "ann")
+    assert one.told("entered", "skipped") == []
+    one.person("ann")
+    entered = [d.verdict for d in one.decisions if d.verdict in ("entered", "skipped")]
+    assert entered == ["entered", "skipped", "skipped"]
 
 
 def test_of_two_who_were_inside_and_become_one_one_run_goes_on():

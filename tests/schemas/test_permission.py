@@ -104,6 +104,12 @@ def test_permission_ends_at_the_instant_that_the_yes_names_and_one_that_cannot_b
     assert [permitted(day, TREE, "shop", "email", "news", now) for now in (86_399_999, 86_400_000)] == [True, False]
 
 
+@pytest.mark.parametrize("ends", [(50, 60), (60, 50), (None, 50), (50, None)])
+def test_of_two_yeses_of_one_millisecond_that_which_ends_first(ends):
+    words = heard(*(word("Consent Granted", 1, expires_at=end) for end in ends))
+    assert [permitted(words, TREE, "shop", "email", ALL, now) for now in (49, 50)] == [True, False]
+
+
 @pytest.mark.parametrize("flag", [True, "true", "on", 1, ["yes"]])
 def test_a_request_permits_nothing_until_it_is_confirmed(flag):
     words = heard(word("Consent Granted", 5, "news", double_opt_in=flag))
@@ -123,6 +129,11 @@ def test_confirming_does_not_undo_a_later_no_and_does_undo_an_earlier_one(about,
     assert not permitted(heard(asked, no, confirmed), TREE, "shop", "email", "weekly", 9)
     earlier = word("Consent Withdrawn", 4, about, channel)
     assert permitted(heard(asked, earlier, confirmed), TREE, "shop", "email", "weekly", 9)
+
+
+def test_the_end_that_was_asked_for_is_known_at_the_confirmation():
+    words = heard(word("Consent Granted", 5, "news", double_opt_in=True, expires_at=50), word("Consent Granted", 1, expires_at=9))
+    assert requests(words, TREE, "shop", "email") == [Request("news", 5, 50)]
 
 
 def test_a_request_takes_nothing_away_from_one_who_agreed_before():

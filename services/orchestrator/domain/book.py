@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.journeys import (
     PAYS,
     Brand,
     FactTrigger,
     Journey,
-    Purge,
     Rule,
     SegmentTrigger,
     Send,
@@ -36,8 +36,7 @@ T = TypeVar("T")
 class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
-    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? purges: does
-    it erase anybody?
+    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody?
     """
 
     key: str
@@ -50,7 +49,6 @@ class Plan:
     durations: Mapping[str, int]
     answers: Mapping[str, str]
     sends: bool
-    purges: bool
     matches: Test
     is_goal: Test
     goal: str | None
@@ -66,7 +64,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """triggers, entering: of the current versions; goals, exits: of every version, for people still inside.
+    """triggers, entering: of the current versions; goals, exits: of every version, for people still inside. events: those that are read,
+    whatever the journeys: also who bought and who agreed is known from the first day, as the segmenter knows no history.
 
     conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
@@ -105,7 +104,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
-        events=frozenset([*triggers, *goals, *(PAYS if any(plan.purges for plan in plans) else ())]),
+        events=frozenset([*triggers, *goals, *PAYS, *GRANTS]),
         conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
@@ -152,7 +151,6 @@ def _plan(body: bytes, version: int) -> Plan:
         durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
         answers=answers,
         sends=any(isinstance(step, Send) for step in steps),
-        purges=any(isinstance(step, Purge) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
         is_goal=matcher(goal) if goal is not None else bool,
         goal=goal.event if goal is not None else None,

@@ -4,10 +4,9 @@ Before anything received at r is decided, his timers due <= r fire. Times are ms
 """
 
 from schemas.facts import PROFILE_CHANGED, Fact
-from schemas.journeys import PAYS
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
-from services.orchestrator.domain import merging, runs, sending
+from services.orchestrator.domain import merging, purging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
@@ -33,7 +32,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     _reached_by(turn.person, fact)
     runs.named(turn, moment)
     event = fact.event or fact.type
-    turn.person.bought = turn.person.bought or event in PAYS
+    purging.learn(turn.person, fact, event)
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)

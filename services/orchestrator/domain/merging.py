@@ -22,7 +22,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.language = max(filter(None, (person.language, loser.language)), default=None)
     person.bucketing = min(filter(None, (person.bucketing, loser.bucketing)), default=None)
     person.reach = sorted({*person.reach, *loser.reach})
-    person.bought = person.bought or loser.bought
+    person.bought, person.agreed = person.bought or loser.bought, person.agreed or loser.agreed
     person.entries = _latest(person.entries, loser.entries)
     person.goals = _latest(person.goals, loser.goals)
     mine = {r.intent for r in person.reservations}

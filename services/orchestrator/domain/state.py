@@ -89,7 +89,7 @@ class Person(msgspec.Struct, array_like=True):
 
     zone, language: (occurred_at, value), last write wins; reach: kinds of identifiers; bucketing: (bucketed_at, id), the smallest.
     segments: those he stands in, key -> since. entries: "journey" or "journey|value" ->
-    last entered at; goals: journey -> last occurred at. bought: was it heard here, since there is a journey that purges? merges: where the merges lie which the segmenter may not have passed: until
+    last entered at; goals: journey -> last occurred at. bought, agreed: has he ever? merges: where the merges lie which the segmenter may not have passed: until
     then it has not told where the two stand as one.
     """
 
@@ -105,6 +105,7 @@ class Person(msgspec.Struct, array_like=True):
     pending: dict[str, Pending] = {}
     merges: list[Place] = []
     bought: bool = False
+    agreed: bool = False
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""

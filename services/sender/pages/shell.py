@@ -12,7 +12,7 @@ from services.sender.pages.texts import TEXTS
 STYLE = """
 :root{color-scheme:light dark;--edge:#8884;--ink:#1769c2}
 *{box-sizing:border-box}
-body{font:17px/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1.5rem 1rem 3rem;overflow-wrap:anywhere}
+body{font:17px/1.5 system-ui,sans-serif;max-width:38rem;margin:0 auto;padding:1.5rem 1rem 3rem;overflow-wrap:anywhere}
 header{display:flex;justify-content:space-between;gap:1rem;color:GrayText;font-size:.9rem}
 h1{font-size:1.6rem;line-height:1.25;margin:1.5rem 0 .5rem}
 p{margin:.5rem 0 1rem}
@@ -21,7 +21,7 @@ p{margin:.5rem 0 1rem}
 ul{list-style:none;margin:0;padding:0}
 ul ul{padding-left:1.4rem}
 .row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;border-bottom:1px solid var(--edge)}
-.row>span{padding:.6rem 0;flex:1 1 12rem}
+.row>span{padding:.6rem 0;flex:1 1 8rem}
 li:has(>ul)>.row{font-weight:600}
 label{display:flex;align-items:center;gap:.6rem;min-height:2.9rem;cursor:pointer}
 .row>label:only-child{flex:1}

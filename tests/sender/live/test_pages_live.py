@@ -135,7 +135,7 @@ async def test_the_confirmation_confirms_what_waits_and_a_later_no_stands(config
     one, settings = sender(config, smtp)
     now = wall_ms()
     told = contact(1, at=now - 1000)[:1]
-    await put(config, [*told, asks(1, "news", now - 900)], [intent(1, cls="service", at=now, template="links")])
+    await put(config, [*told, asks(1, "news", now - 900, expires_at=now * 2)], [intent(1, cls="service", at=now, template="links")])
     await documents(config)
     async with running(config, one), visiting(settings) as client:
         await until(lambda: len(smtp.record.accepted) == 1)
@@ -149,7 +149,7 @@ async def test_the_confirmation_confirms_what_waits_and_a_later_no_stands(config
         assert {f["id"] for f in confirmed} == {confirmed[0]["id"]}, "twice is once: profile knows it by its id"
         said = confirmed[0]["properties"]
         assert confirmed[0]["event"] == "Consent Confirmed" and confirmed[0]["about"] == person(1)
-        assert (said["channel"], said["topic"], said["requested_at"]) == ("email", "news", now - 900)
+        assert (said["channel"], said["topic"], said["requested_at"], said["expires_at"]) == ("email", "news", now - 900, now * 2)
         assert said["evidence"]["message"] == intent(1, at=now).id and said["evidence"]["clicked_at"] >= now
         assert confirmed[0]["context"]["ip"] == "127.0.0.1"
 

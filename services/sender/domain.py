@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -53,9 +53,9 @@ class Contact(msgspec.Struct, array_like=True):
 
     addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; words: what he agreed to and refused, by
     subject; suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
-    SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. lost: "kind:value" of what
-    was his and is nobody's, in whatever order that is heard of. unreachable, consents: what states of before had in place of suppressed,
-    one (address hash, reason) for each channel, and of words, the newest one (at ms, granted) on each subject.
+    SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. lost: blinded names
+    ("kind:value") of what was his and is nobody's, in whatever order that is heard of. unreachable, consents: what states of before had
+    in place of suppressed, one (address hash, reason) for each channel, and of words, the newest one (at ms, granted) on each subject.
     """
 
     addresses: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
@@ -76,16 +76,19 @@ class Contact(msgspec.Struct, array_like=True):
             hear(self, about, Said(yes=at) if granted else Said(no=at))
 
 
-def learn(contact: Contact, fact: Fact) -> bool:
-    """Take in a profile.changed fact or a word of consent. True when it may forbid what was allowed."""
+def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda name: name) -> bool:
+    """Take in a profile.changed fact or a word of consent. True when it may forbid what was allowed.
+
+    blind: how the names that he has lost are kept.
+    """
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
         for identifier in fact.identifiers:
             kind, _, value = identifier.partition(":")
-            if kind in ADDRESS_KIND.values() and identifier not in contact.lost:
+            if kind in ADDRESS_KIND.values() and not _is_lost(contact, identifier, blind):
                 contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
         if fact.lost:
-            contact.lost = sorted({*contact.lost, *fact.lost})
-            _forget(contact)
+            contact.lost = sorted({*contact.lost, *map(blind, fact.lost)})
+            _forget(contact, blind)
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
@@ -100,10 +103,14 @@ def hear(contact: Contact, about: str, said: Said) -> None:
         contact.words[about] = joined(contact.words.get(about, said), said)
 
 
-def _forget(contact: Contact) -> None:
-    """Addresses that were shared by too many to be anybody's."""
+def _is_lost(contact: Contact, name: str, blind: Callable[[str], str]) -> bool:
+    return bool(contact.lost) and blind(name) in contact.lost
+
+
+def _forget(contact: Contact, blind: Callable[[str], str]) -> None:
+    """Addresses that were shared by too many to be anybody's, or that were erased."""
     for kind, (_, value) in list(contact.addresses.items()):
-        if f"{kind}:{value}" in contact.lost:
+        if _is_lost(contact, f"{kind}:{value}", blind):
             del contact.addresses[kind]
 
 
@@ -112,7 +119,7 @@ def withdraw(contact: Contact, brand: str, channel: str, topic: str, at: int) ->
     hear(contact, subject(brand, channel, topic), Said(no=at))
 
 
-def fold(winner: Contact, loser: Contact) -> None:
+def fold(winner: Contact, loser: Contact, *, blind: Callable[[str], str] = lambda name: name) -> None:
     """One person out of two: newest addresses, last-written attributes, the words of both as if one had said them."""
     for kind, address in loser.addresses.items():
         winner.addresses[kind] = max(winner.addresses.get(kind, (-1, "")), address)
@@ -124,7 +131,7 @@ def fold(winner: Contact, loser: Contact) -> None:
         winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
     _bound(winner)
     winner.lost = sorted({*winner.lost, *loser.lost})
-    _forget(winner)
+    _forget(winner, blind)
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:

@@ -148,6 +148,8 @@ class Visitors:
             async with self._db.transaction() as connection:
                 crowd = await people.load(connection, [person])
                 canonical = crowd.canonical(person)
+                if crowd.gone(canonical):
+                    return True
                 state = crowd.state(canonical)
                 contact = _decode(state) if state else Contact()
                 for fact in noes:

@@ -115,6 +115,9 @@ async def test_a_form_a_letter_a_reminder_and_only_who_confirms_gets_marketing(s
     assert [(one["about"], one["properties"]) for one in erasures] == [
         (profiles["bob"], {"reason": f"journey:{shop.brand}-double-opt-in.1.purge"})
     ]
+    bob = await shop.installation.api.get("/api/profiles", params={"identifier": f"email:{shop.address('bob')}"})
+    assert bob.status_code == 404, "he is gone"
+    assert (await public.post(await link(shop, "d", mails["bob"]))).status_code == 410, "a link of nobody"
     words = (await shop.api("GET", f"/api/profiles/{profiles['ann']}/consents"))["items"]
     assert Counter((word["action"], word["state"]) for word in words) == {
         ("requested", "pending"): 2,
@@ -227,3 +230,5 @@ async def test_dead_contacts_lose_the_address_of_the_channel_and_who_has_bought_
         one for one in await shop.installation.log.records("facts.raw") if one["type"] == "erase" and one["brand"] == shop.brand
     ]
     assert [(one["about"], one["properties"]["only"]) for one in erasures] == [(profiles["eve"], ["email"])]
+    left = (await shop.profile(f"user_id:{shop.user('eve')}"))["identifiers"]
+    assert f"email:{shop.address('eve')}" not in left and f"user_id:{shop.user('eve')}" in left

@@ -20,7 +20,7 @@ async def test_a_merge_at_that_moment_does_not_lose_a_no(monkeypatch):
         tries.append(list(ids))
         if len(tries) == 1:
             raise Again("merged while we waited for the lock")
-        return SimpleNamespace(canonical=lambda one: one, state=lambda _one: None, save=nothing)
+        return SimpleNamespace(canonical=lambda one: one, gone=lambda _one: False, state=lambda _one: None, save=nothing)
 
     async def nothing(*_):
         return None

@@ -134,4 +134,18 @@ MUTANTS = (
             "tests/segmenter/live/test_plans.py::test_when_everybody_of_a_partition_was_asked_about_a_condition_it_is_said_behind_the_answers",
         ),
     ),
+    Mutant(
+        "a no to what a topic is a part of",
+        "schemas/permission.py",
+        "        refused = max(refused, said.no)\n",
+        "        refused = said.no\n",
+        ("tests/schemas/test_permission.py::test_a_later_no_to_anything_above_forbids_and_a_later_yes_to_it_by_itself_permits",),
+    ),
+    Mutant(
+        "who has bought is not purged",
+        "services/orchestrator/domain/purging.py",
+        '    if person.bought:\n        return "bought"\n',
+        "",
+        ("tests/orchestrator/test_purge.py::test_who_has_bought_is_kept_also_where_the_segmenter_is_behind",),
+    ),
 )

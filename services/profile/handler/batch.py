@@ -1,23 +1,28 @@
 """Batches of `facts.raw`: read without locks where nothing is new, lock and decide where it is."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from runtime.batch import Emit, Item, Tx
 from runtime.db import Again
 from runtime.definitions import Definitions
-from schemas import consents
+from schemas import charges, consents
 from schemas.definitions import Published
 from schemas.facts import Fact
 from services.profile import store
 from services.profile.domain import KIND, Refusal, Rules, build, kind_of, person_id
+from services.profile.handler.charges import Charged, Charges
 from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
 from services.profile.handler.desk import Desk, also_theirs, pass_on
 from services.profile.store import Known
+
+if TYPE_CHECKING:
+    from runtime.process import Context
 
 
 class Told(NamedTuple):
@@ -42,6 +47,13 @@ class Handler:
         self._rules = Definitions((KIND,), compile_)
         self._seen = store.Seen()
         self.ledger = Ledger()
+        self.charges = Charges()
+
+    @asynccontextmanager
+    async def life(self, context: "Context") -> AsyncIterator[None]:
+        self.charges.partitions = context.settings.partitions
+        async with self.ledger.life(context):
+            yield
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         fresh = await self._fresh(tx, items)
@@ -60,14 +72,19 @@ class Handler:
         desk = await _open_desk(tx, changing, known, rules) if changing else Desk(rules, {}, {}, {})
         emits: list[Emit] = []
         words: list[Word] = []
+        charged: list[Charged] = []
         for told in work:
             made = _made(tx, desk, told)
+            if made and charges.is_charge(told.fact):  # it is added up in place of being passed on
+                own, *made = made
+                charged.append(Charged(told.item, told.fact, own.key))
             emits.extend(made)
             if told.fact.event in consents.EVENTS:
                 words.extend(_words(told, made, known))
         await desk.save(tx)
         if words:
             await self.ledger.keep(tx, words)
+        emits.extend(await self.charges.fold(tx, charged, desk.buried, items))
         return emits
 
     async def committed(self) -> None:

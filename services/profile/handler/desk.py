@@ -73,6 +73,11 @@ class Desk:
         self._judged: set[str] = set()
         self._junk: dict[str, int] = {}
 
+    @property
+    def buried(self) -> dict[str, str]:
+        """Who was merged away in this batch -> whom he became."""
+        return {loser: self.canonical(loser) for loser in self._buried}
+
     def canonical(self, person: str) -> str:
         while person in self._buried:
             person = self._buried[person]

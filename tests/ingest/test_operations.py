@@ -154,9 +154,12 @@ async def test_pages_and_apps_send_what_is_open_without_a_secret_and_nothing_els
         await shop.call("Website.ViewProduct", body_of("view-product"), endpointId=None),
     ):
         assert (refused.status_code, refused.json()["status"], refused.json()["httpStatusCode"]) == (401, "ProtocolError", 401)
-    other = {"Authorization": f"SecretKey {SECRET}"}
-    assert (await shop.call("Website.RegisterCustomer", body_of("register"), secret=None, headers=other)).status_code == 200
-    assert shop.log.facts
+    for other in (f"SecretKey {SECRET}", f"mindbox secretKey={SECRET}"):
+        told = {"Authorization": other}
+        assert (await shop.call("Website.RegisterCustomer", body_of("register"), secret=None, headers=told)).status_code == 200
+    for wrong in ("", "Mindbox", 'Mindbox secretKey=""', f"Bearer {SECRET}"):
+        told = {"Authorization": wrong}
+        assert (await shop.call("Website.ViewProduct", body_of("view-product"), secret=None, headers=told)).status_code == 401
 
 
 async def test_what_is_wrong_with_the_data_is_told_with_its_location_and_nothing_of_a_sync_operation_is_taken(shop):

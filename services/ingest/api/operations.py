@@ -22,7 +22,7 @@ from .problems import Reply
 
 OPERATIONS = "/v3/operations/"
 _MODES = ("async", "sync")
-_SECRET = re.compile(rb"(?:Mindbox\s+secretKey=\"?([^\"\s]+)\"?|SecretKey\s+(\S+))", re.IGNORECASE)
+_SECRET = re.compile(rb'(?:Mindbox\s+secretKey=(?:"([^"]*)"|(\S+))|SecretKey\s+(\S+))', re.IGNORECASE)
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _RETRY_S = 5
 
@@ -85,7 +85,7 @@ def _may(endpoint: Endpoint, operation: str, headers: wire.Headers) -> bool:
     if shown is None:
         return operation in endpoint.open
     found = _SECRET.fullmatch(shown.strip())
-    given = (found[1] or found[2]).decode("latin-1") if found else ""
+    given = (found[1] or found[2] or found[3] or b"").decode("latin-1") if found else ""
     return endpoint.secret is not None and hmac.compare_digest(hash_of(given), endpoint.secret)
 
 

@@ -213,8 +213,8 @@ async def test_an_operation_that_nothing_is_made_of_is_said_to_be_unknown_and_ke
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        (b"<operation><customer/></operation>", "application/xml", "JSON"),
-        (b" <operation/>", "application/json", "JSON"),
+        (b"<operation><customer/></operation>", "application/xml", "XML is not read"),
+        (b" <operation/>", "application/json", "XML is not read"),
         (b"{", "application/json", "JSON"),
         (b"[]", "application/json", "object"),
         (b'{"a": "' + b"x" * 300_000 + b'"}', "application/json", "256 KB"),

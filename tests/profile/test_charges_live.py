@@ -146,6 +146,22 @@ async def test_a_charge_that_found_somebody_while_he_was_merged_away_is_told_as_
     assert told(await read(config, "facts")) == [(a, "vm", "2027-01-01", 105, 2)]
 
 
+async def test_of_somebody_who_is_erased_nothing_is_told_any_more(config):
+    await publish(config, [charge("1", "user_id:a", T0), charge("2", "user_id:b", T0, 7)])
+    async with driven(config, service(), at=T0 + HOUR) as (contexts, conductor):
+        await conductor.settle()
+        a, b = [await profile_of(contexts[0], f"user_id:{who}") for who in "ab"]
+        erase = fact("3", at=T0 + HOUR, type="erase", event="", about=a, properties={"reason": "asked"})
+        await publish(config, [erase, charge("4", "user_id:b", T0 + HOUR, 1)], key="one")
+        await pass_to(config, conductor, contexts, T0 + HOUR)
+        assert {row["id"] for row in await rows(contexts[0], "SELECT profile::text AS id FROM charge")} == {b}
+        stray = "INSERT INTO charge SELECT $1::uuid, brand, product, currency, day, lane, partition, $2::uuid, 5, 1, first_at, last_at, due_at FROM charge"
+        await rows(contexts[0], stray + " RETURNING 1", a, derive("stray"))  # it found him while he was being erased
+        await pass_to(config, conductor, contexts, T0 + DAY + GRACE_MS)
+        assert not await rows(contexts[0], "SELECT FROM charge")
+    assert told(await read(config, "facts")) == [(b, "vm", "2027-01-01", 8, 2)]
+
+
 async def ask(context, path: str) -> dict:
     given = secret(context.settings)
     headers = {"authorization": f"Bearer {internal.token(given)}"}

@@ -52,15 +52,18 @@ class Charges:
         return await table.is_due(connection, partitions, now)
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
-        """Tell the days that are over. One who was merged away while his charge came is told as the one whom he became."""
+        """Tell the days that are over. One who was merged away while his charge came is told as the one whom he became, one who was
+        erased not at all.
+        """
         rows = await table.due(tx.connection, list(ats), tx.now, limit)
         if not rows:
             return Fired()
-        became = await store.resolve(tx.connection, {row.key.profile for row in rows})
-        days = charges.together(((row.key, row.open) for row in rows), became)
+        became = await store.meant(tx.connection, {row.key.profile for row in rows})
+        there = [row for row in rows if row.key.profile in became]
+        days = charges.together(((row.key, row.open) for row in there), became)
         at: dict[Day, At] = {}
-        for row in rows:
-            at.setdefault(row.key._replace(profile=became.get(row.key.profile, row.key.profile)), ats[row.partition])
+        for row in there:
+            at.setdefault(row.key._replace(profile=became[row.key.profile]), ats[row.partition])
         await table.tell(tx.connection, [row.key for row in rows])
         told = sorted(days.items(), key=lambda day: (day[1].due_at, day[1].first))
         emits = [_emit(charges.rolled_up(key, part), at[key]) for key, part in told]

@@ -78,6 +78,11 @@ async def tell(connection: Connection, keys: Collection[Day]) -> None:
     await connection.execute(DELETE, *_columns(keys))
 
 
+async def forget(connection: Connection, people: Sequence[str]) -> None:
+    """These people were erased: what is open of them is told to nobody."""
+    await connection.execute("DELETE FROM charge WHERE profile = ANY($1::uuid[])", list(people))
+
+
 async def is_due(connection: Connection, partitions: Sequence[int], now: int) -> bool:
     return bool(await connection.fetchval(IS_DUE, list(partitions), now))
 

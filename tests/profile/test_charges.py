@@ -156,6 +156,15 @@ def test_a_charge_that_is_received_when_its_day_was_due_is_a_difference():
     assert {first.cause, second.cause} == {derive("billing", "1"), derive("billing", "2")}
 
 
+def test_a_charge_that_comes_again_days_later_counts_again_and_is_another_fact():
+    told = []
+    for received_at in (T0, T0 + 5 * DAY):
+        days: dict[Day, Open] = {}
+        charges.take(days, *charges.place(charge("1", T0, received_at=received_at), "p", {}), received_at)
+        told += fire(days, T0 + 9 * DAY)
+    assert len({one.id for one in told}) == 2
+
+
 @pytest.mark.parametrize(
     ("properties", "field"),
     [

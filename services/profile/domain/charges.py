@@ -95,7 +95,7 @@ def take(days: dict[Day, Open], key: Day, part: Open, received_at: int) -> Fact 
 
 
 def rolled_up(key: Day, told: Open) -> Fact:
-    """The fact that tells a day's charges. Its id derives from one of them, which no other has told."""
+    """The fact that tells a day's charges. Its id derives from one of them, which no other has told, and the instant."""
     said = charges.RolledUp(
         product=key.product,
         day=date_of(key.day),
@@ -105,7 +105,7 @@ def rolled_up(key: Day, told: Open) -> Fact:
         last_at=told.last_at,
     )
     return Fact(
-        id=derive(told.first, charges.ROLLED_UP),
+        id=derive(told.first, charges.ROLLED_UP, told.due_at),
         type="track",
         event=charges.ROLLED_UP,
         brand=key.brand,

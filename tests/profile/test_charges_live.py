@@ -191,6 +191,18 @@ async def test_history_is_told_over_the_second_lane(config):
     assert not told(await read(config, "facts"))
 
 
+async def test_two_processes_that_charge_the_same_people_lose_nothing(config):
+    sources = [f"billing-{n}" for n in range(8)]  # each with a partition of its own
+    made = [charge(f"{source}-{n}", f"user_id:{n % 3}", T0, minor=n % 89, source=source) for n in range(300) for source in sources]
+    await publish(config, made)
+    small = config.model_copy(update={"batch_rows": 10})
+    one, two = [small.model_copy(update={"instance": f"profile-{n}"}) for n in range(2)]
+    async with running(one, service()) as (context,), running(two, service()):
+        await handled(context, len(made))
+        (found,) = await rows(context, "SELECT sum(minor)::bigint AS minor, sum(counted)::bigint AS counted FROM charge")
+    assert (found["counted"], found["minor"]) == (len(made), sum(one.properties["amount"]["minor"] for one in made))
+
+
 async def test_a_charge_that_cannot_be_added_up_is_buried_with_its_field_and_the_rest_goes_on(config):
     bad = charge("1", "user_id:a", T0, properties={"product": "vm", "amount": 5})
     await publish(config, [bad, charge("2", "user_id:a", T0)], key="one")

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
+from schemas.charges import CHARGE, ROLLED_UP
 
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 # Whoever has done one of these has bought something.
-PAYS = ("Order Completed", "Order Paid", "Charge", "Charges Rolled Up")
+PAYS = ("Order Completed", "Order Paid", CHARGE, ROLLED_UP)
 _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 LONGEST_MS = 3_660 * 86_400_000  # ten years: an instant that is further away fits no calendar, and in the end no column
 

@@ -148,4 +148,18 @@ MUTANTS = (
         "",
         ("tests/orchestrator/test_purge.py::test_who_has_bought_is_kept_also_where_the_segmenter_is_behind",),
     ),
+    Mutant(
+        "lock of a day's charges",
+        "services/profile/store/charges.py",
+        "ON {SAME} {ORDER} FOR UPDATE OF c",
+        "ON {SAME} {ORDER}",
+        ("tests/profile/test_charges_live.py::test_two_processes_that_charge_the_same_people_lose_nothing",),
+    ),
+    Mutant(
+        "what was told is open no more",
+        "services/profile/handler/charges.py",
+        "await table.tell(tx.connection, [row.key for row in rows])",
+        "pass",
+        ("tests/profile/test_charges_live.py::test_a_fact_a_product_and_day_when_the_day_is_over_and_none_of_the_charges",),
+    ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.definitions import Published
 from schemas.facts import Fact, Merged
@@ -38,6 +39,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "rule": Rule,
     "identity": Identity,
     "connector": Connector,
+    "bot": Bot,
     "policy": Policy,
     "write_key": WriteKey,
 }

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.topics import Channel
+
 
 class Template(BaseModel):
     """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
@@ -15,7 +17,7 @@ class Template(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
-    channel: Literal["email", "sms", "telegram"] = "email"
+    channel: Channel = "email"
     brand: str | None = None
     subject: str = Field(default="", max_length=2000)
     html: str | None = Field(default=None, max_length=500_000)

@@ -15,7 +15,7 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
 from schemas.policies import FORBIDDEN, Cell
 
-ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
+ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
 
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out

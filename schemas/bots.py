@@ -256,7 +256,11 @@ class Bot(Document):
 
     def _problems(self) -> Iterator[Problem]:
         if self.channel == "vk" and (self.group is None or not self.confirmation):
-            yield "group", "value", "VK's Callback API tells both: the community's number, and in `confirmation` the text that it wants"
+            yield (
+                "group",
+                "value",
+                "VK's Callback API tells both: the community's number, and in `confirmation` the text that it wants",
+            )
         keys = [dialogue.key for dialogue in self.dialogues]
         if len(set(keys)) != len(keys):
             yield "dialogues", "value", "every dialogue needs a key of its own"

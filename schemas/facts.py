@@ -45,6 +45,7 @@ PERSONAL = frozenset(
         "title_name",
         "city_address",
         "evidence",
+        "written",
     ]
 )
 

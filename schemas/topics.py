@@ -21,7 +21,9 @@ class Topic:
     open: bool = False
 
 
-FACTS_RAW = Topic("facts.raw", "source + strongest identifier", "ingest, backends", "normalised facts", open=True)
+FACTS_RAW = Topic(
+    "facts.raw", "source + strongest identifier", "ingest, orchestrator, sender, backends", "normalised facts", open=True
+)
 FACTS_RAW_BULK = Topic("facts.raw.bulk", FACTS_RAW.key, "ingest, backends", "facts nobody waits for", open=True)
 FACTS = Topic("facts", "profile id", "profile", "facts with their profile, and what happened to the profile itself")
 FACTS_BULK = Topic("facts.bulk", "profile id", "profile, sender", "the second lane of facts")

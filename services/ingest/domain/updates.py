@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from schemas.bots import BLOCKED, BUTTON, IDENTIFIER, MESSAGE, STARTED, UNBLOCKED, Bot, pressed
+from msgspec.structs import replace
+
+from schemas.bots import BLOCKED, BUTTON, IDENTIFIER, MESSAGE, STARTED, UNBLOCKED, Bot
 from schemas.facts import Fact
 from schemas.identifiers import normalise
 from schemas.ids import derive
@@ -39,18 +41,18 @@ class Update(NamedTuple):
     driven: bool
     read_start: Reads
 
-    def fact(self, chat: Any, event: str, date: Any = None, *, device: str = "", about: str = "", **properties: Any) -> Fact | None:
-        """None where the chat is nobody's."""
+    def fact(self, chat: Any, event: str, date: Any = None, *, device: str = "", **properties: Any) -> list[Fact]:
+        """[] where the chat is nobody's."""
         kind = IDENTIFIER[self.bot.channel]
         clean = normalise(kind, chat)
         if clean is None:
-            return None
+            return []
         named = [f"{kind}:{clean}"]
         if (known := normalise("anonymous_id", device)) is not None:
             named.append(f"anonymous_id:{known}")
-        occurred_at, received_at = self._when(date)
         source = self.bot.told_by()
-        return Fact(
+        occurred_at, received_at = self._when(date)
+        made = Fact(
             id=derive(source, self.number, event),
             type="track",
             event=event,
@@ -60,8 +62,18 @@ class Update(NamedTuple):
             received_at=received_at,
             identifiers=tuple(named),
             properties={"bot": self.bot.key, "channel": self.bot.channel, **properties},
-            about=about or None,
         )
+        return [made]
+
+    def started(self, chat: Any, payload: str, date: Any = None) -> list[Fact]:
+        """The beginning. Whom a token names is told before, as a fact of its own: it is dropped where there is no such person any more."""
+        said = self.read_start(payload)
+        more = {name: value for name, value in (("word", said.word), ("mark", said.mark)) if value}
+        made = self.fact(chat, STARTED, date, device=said.device, **more)
+        if not made or not said.person:
+            return made
+        known = {"id": derive(made[0].id, "known"), "type": "identify", "event": "", "properties": {}, "about": said.person}
+        return [replace(made[0], **known), *made]
 
     def _when(self, date: Any) -> tuple[int, int]:
         at = moments.parse(date)
@@ -72,16 +84,10 @@ class Update(NamedTuple):
         except Refusal:
             return self.now, self.now
 
-    def started(self, chat: Any, payload: str, date: Any = None) -> Fact | None:
-        said = self.read_start(payload)
-        more = {name: value for name, value in (("word", said.word), ("mark", said.mark)) if value}
-        return self.fact(chat, STARTED, date, device=said.device, about=said.person, **more)
-
     def blocked(self, chat: Any) -> list[Fact]:
         """He wants nothing more by this way: that is a word of consent too."""
         evidence = {"bot": self.bot.key, "update": self.number}
-        told = (self.fact(chat, BLOCKED), self.fact(chat, "Consent Withdrawn", topic="*", evidence=evidence))
-        return [fact for fact in told if fact is not None]
+        return [*self.fact(chat, BLOCKED), *self.fact(chat, "Consent Withdrawn", topic="*", evidence=evidence)]
 
 
 def read_update(body: bytes) -> dict[str, Any] | None:
@@ -99,21 +105,17 @@ def telegram(update: Update) -> Heard:
     if press := _object(body, "callback_query"):
         message, said = _object(press, "message"), str(press.get("data", ""))[:64]
         chat = _private(message)
-        fact = update.fact(chat, BUTTON, pressed=said) if pressed(said) or said else None
-        return Heard([fact] if fact else [], str(press.get("id", ""))[:64])
+        return Heard(update.fact(chat, BUTTON, pressed=said) if said else [], str(press.get("id", ""))[:64])
     if moved := _object(body, "my_chat_member"):
         chat, status = _private(moved), _object(moved, "new_chat_member").get("status")
         if status in ("kicked", "left"):
             return Heard(update.blocked(chat))
-        back = update.fact(chat, UNBLOCKED, moved.get("date")) if status == "member" else None
-        return Heard([back] if back else [])
-    if message := _object(body, "message"):
-        fact = _telegram_message(update, message)
-        return Heard([fact] if fact else [])
-    return Heard([])
+        return Heard(update.fact(chat, UNBLOCKED, moved.get("date")) if status == "member" else [])
+    message = _object(body, "message")
+    return Heard(_telegram_message(update, message) if message else [])
 
 
-def _telegram_message(update: Update, message: Mapping[str, Any]) -> Fact | None:
+def _telegram_message(update: Update, message: Mapping[str, Any]) -> list[Fact]:
     chat, text = _private(message), _text(message)
     word, _, payload = text.partition(" ")
     if word == "/start":
@@ -130,18 +132,14 @@ def vk(update: Update) -> Heard:
     if kind == "message_deny":
         return Heard(update.blocked(inner.get("user_id")))
     if kind == "message_allow":
-        fact = update.fact(inner.get("user_id"), UNBLOCKED)
-    elif kind == "message_new":
-        fact = _vk_message(update, _object(inner, "message") or inner)
-    else:
-        fact = None
-    return Heard([fact] if fact else [])
+        return Heard(update.fact(inner.get("user_id"), UNBLOCKED))
+    return Heard(_vk_message(update, _object(inner, "message") or inner) if kind == "message_new" else [])
 
 
-def _vk_message(update: Update, message: Mapping[str, Any]) -> Fact | None:
+def _vk_message(update: Update, message: Mapping[str, Any]) -> list[Fact]:
     chat, date = message.get("from_id"), message.get("date")
     if message.get("peer_id", chat) != chat:  # a conversation of several
-        return None
+        return []
     said = _payload(message.get("payload"))
     if said.get("command") == "start" or message.get("ref"):
         return update.started(chat, str(message.get("ref") or ""), date)

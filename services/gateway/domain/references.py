@@ -6,7 +6,8 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from schemas.audience import references as segments_of
-from schemas.bots import Bot, Subscribe, Unsubscribe
+from schemas.bots import Bot
+from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send
 from schemas.segments import Segment
 from services.gateway.domain.kinds import KINDS, brand_of

@@ -6,7 +6,8 @@ What follows from it (answers, attributes, consents, events) leaves as facts abo
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from schemas.bots import BUTTON, MENU, STARTED, Ask, Press, plain, pressed
+from schemas.bots import BUTTON, MENU, STARTED, Press, pressed
+from schemas.dialogues import Ask, plain
 from schemas.facts import Fact
 from schemas.identifiers import normalise
 from services.orchestrator.domain import speaking

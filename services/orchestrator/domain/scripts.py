@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.bots import Ask, Bot, Button, Dialogue, Say, Step, plain
+from schemas.bots import Bot
+from schemas.dialogues import Ask, Button, Dialogue, Say, Step, plain
 from schemas.journeys import duration_ms
 
 

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.bots import AGAIN, Ask, Finish, Fork, Note, Raise, Say, Step, Subscribe, Taken, Test, Unsubscribe, Value
+from schemas.bots import AGAIN
+from schemas.dialogues import Ask, Finish, Fork, Note, Raise, Say, Step, Subscribe, Taken, Test, Unsubscribe, Value
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict, intent_id

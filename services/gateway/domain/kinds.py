@@ -99,6 +99,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         raise Problem("invalid", [*faults, *faults_of(body, error)]) from error
     if isinstance(document, Template):
         faults += markup.faults_of(document)
+    elif isinstance(document, Bot):
+        faults += markup.faults_of_bot(document)
     if faults:
         raise Problem("invalid", faults)
     return document

@@ -58,7 +58,8 @@ class Ask(Document):
     """A question, which waits for its answer. kind: one of `options`, any text, or an address, by which he is known from then on.
 
     points: for any answer that fits. again: what is said before an answer that does not fit is asked for once more, `repeats` times at
-    most; then, and by the button `skip`, it goes on at `otherwise` (None: as with an answer). region: of phones without "+".
+    most; then, and by the button `skip`, it goes on at `otherwise` (None: as with an answer). region: of phones without "+". private: of
+    an answer in words no fact says more than that it was given.
     """
 
     id: Name
@@ -70,6 +71,7 @@ class Ask(Document):
     again: Words | None = None
     skip: Label | None = None
     region: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    private: bool = False
     next: Name | None = None
     otherwise: Name | None = None
 

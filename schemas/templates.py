@@ -12,7 +12,8 @@ class Template(BaseModel):
     """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
 
     Variables: `profile` (attributes), `event` (properties of the fact that started the run), `run`, `brand`, `unsubscribe_url`,
-    `preferences_url`. buttons: under a message of a messenger; they lead to a page, or start a dialogue of the bot there.
+    `preferences_url`, `chat_start` (what a link into a bot starts with that knows him: `https://t.me/<bot>?start=quiz{{ chat_start }}`).
+    buttons: under a message of a messenger; they lead to a page, or start a dialogue of the bot there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -68,7 +68,7 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
         keys = link_keys(secret(context.settings))
         built = channels(settings)
         rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
-        delivery.attach(context, built, Letters(settings, keys), rates)
+        delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
         reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)

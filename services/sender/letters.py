@@ -9,10 +9,12 @@ import msgspec
 from runtime.db import Connection
 from runtime.definitions import Definitions
 from schemas.bots import Bot, Shown, shown
+from schemas.connectors import Signs
 from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
 from schemas.policies import Cell, Policy, forbidden
+from schemas.starts import person_start
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
 from services.sender.channels.contract import Rendered
@@ -66,8 +68,8 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
 class Letters:
     """Makes messages. `current` first, within a connection; then `prepare` for each intent."""
 
-    def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
-        self._settings, self._keys = settings, keys
+    def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
+        self._settings, self._keys, self._vault = settings, keys, vault
         self._definitions = Definitions(("template", "bot", "brand", "policy"), _build)
         self._library = _build((), 0)
 
@@ -97,6 +99,7 @@ class Letters:
         unsubscribe = links.url(self._settings.public_url, links.Kind.UNSUBSCRIBE, intent.id, 0, self._keys)
         preferences = links.url(self._settings.public_url, links.Kind.PREFERENCES, intent.id, 0, self._keys)
         more = {"unsubscribe_url": unsubscribe, "preferences_url": preferences, "brand": intent.brand, "now": now}
+        more["chat_start"] = person_start(self._vault, str(row["id"]), now)
         parts = render(template, {**variables, **more})
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"

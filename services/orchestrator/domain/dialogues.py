@@ -150,7 +150,8 @@ def _answer(turn: Turn, talk: Talk, answer: Answer | None, fact: Fact, moment: M
     answer = answer or Answer(None, to=ask.otherwise)
     if answer.value is not None:
         talk = replace(talk, answers={**talk.answers, ask.id: (answer.value, answer.points)})
-        more: dict[str, Any] = {"survey": lines.survey, "question": ask.id, "answer": answer.value, "points": answer.points}
+        told = GIVEN if ask.private else answer.value
+        more: dict[str, Any] = {"survey": lines.survey, "question": ask.id, "answer": told, "points": answer.points}
         speaking.note(turn, script, talk, cue, moment, "answered", event="Survey Answered", properties=more)
         if answer.address:
             speaking.note(turn, script, talk, cue, moment, "address", identifiers=(answer.address,))

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.bots import AGAIN
+from schemas.bots import AGAIN, IDENTIFIER
 from schemas.dialogues import Ask, Finish, Fork, Note, Raise, Say, Step, Subscribe, Taken, Test, Unsubscribe, Value
 from schemas.facts import Fact
 from schemas.ids import derive
@@ -150,7 +150,7 @@ def _do(turn: Turn, script: Script, talk: Talk, step: Step, cue: Cue, moment: Mo
 
 
 def _consent(turn: Turn, script: Script, talk: Talk, step: Subscribe | Unsubscribe, topic: str, cue: Cue, moment: Moment) -> None:
-    """A word of consent for each channel, with what he was shown and what he chose."""
+    """A word of consent for each channel, with the chat, what he was shown there and what he chose."""
     bot, wording = script.bot, script.texts[cue.shown]
     evidence = {
         "bot": bot.key, "version": script.version, "dialogue": talk.dialogue, "step": step.id,
@@ -166,7 +166,8 @@ def _consent(turn: Turn, script: Script, talk: Talk, step: Subscribe | Unsubscri
             "evidence": evidence,
         }
         event = "Consent Granted" if isinstance(step, Subscribe) else "Consent Withdrawn"
-        note(turn, script, talk, cue, moment, f"{step.id}:{channel}", event=event, properties=said)
+        chat = tuple(name for name in cue.fact.identifiers if name.startswith(IDENTIFIER[bot.channel]))
+        note(turn, script, talk, cue, moment, f"{step.id}:{channel}", event=event, properties=said, identifiers=chat)
 
 
 def _holds(test: Test, talk: Talk) -> bool:

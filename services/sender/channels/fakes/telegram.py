@@ -53,7 +53,7 @@ class TelegramFake:
         self.webhook = Webhook()
         self.answered: list[str] = []
         self._secret = ""
-        self._clock = clock
+        self.clock = clock
         self.server = HttpFake(self.handle)
 
     async def start(self, port: int = 0) -> int:
@@ -80,15 +80,19 @@ class TelegramFake:
             return Answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
         return self._send(request) if found.group(2) == "sendMessage" else self._set_webhook(request.json())
 
+    def listen(self, url: str, secret: str) -> None:
+        """What setWebhook does."""
+        self.webhook.url, self._secret = url, secret
+
     def _set_webhook(self, body: dict[str, Any]) -> Answer:
-        self.webhook.url, self._secret = str(body.get("url", "")), str(body.get("secret_token", ""))
+        self.listen(str(body.get("url", "")), str(body.get("secret_token", "")))
         return Answer(200, {"ok": True, "result": True})
 
     # ---- what a user does
 
     async def write(self, chat: int, text: str) -> int:
         """Sends a text; the status that it was answered with, 0 where nobody listens."""
-        return await self._tell({"message": {"message_id": 1, "date": self._clock() // 1000, "text": text, **_who(chat)}})
+        return await self._tell({"message": {"message_id": 1, "date": self.clock() // 1000, "text": text, **_who(chat)}})
 
     async def press(self, chat: int, label: str) -> int:
         """Presses the button of this label that he was sent last. Raises LookupError where there is none."""
@@ -105,7 +109,7 @@ class TelegramFake:
         status = "member" if back else "kicked"
         moved = {
             **_who(chat),
-            "date": self._clock() // 1000,
+            "date": self.clock() // 1000,
             "new_chat_member": {"status": status, "user": {"id": 1, "is_bot": True}},
         }
         return await self._tell({"my_chat_member": moved})

@@ -53,7 +53,7 @@ class VkFake:
         self.server = HttpFake(self.handle)
         self._secret, self._group = "", 0
         self._taken: dict[tuple[str, str], int] = {}
-        self._clock = clock
+        self.clock = clock
 
     async def start(self, port: int = 0) -> int:
         return await self.server.start(port)
@@ -93,7 +93,7 @@ class VkFake:
 
     async def write(self, user: int, text: str, ref: str = "", payload: Mapping[str, Any] | None = None) -> int:
         """Sends a text; the status that it was answered with, 0 where nobody listens. ref: of the link by which he came."""
-        message: dict[str, Any] = {"id": 1, "date": self._clock() // 1000, "from_id": user, "peer_id": user, "text": text}
+        message: dict[str, Any] = {"id": 1, "date": self.clock() // 1000, "from_id": user, "peer_id": user, "text": text}
         if ref:
             message["ref"] = ref
         if payload is not None:

@@ -1,6 +1,6 @@
 """Dialogues of a bot as documents: what it says and asks, and what it makes of the answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +10,7 @@ from schemas.journeys import Document, duration_ms
 from schemas.topics import Channel
 
 MOST_BUTTONS = 10  # VK takes no more in one message
+MOST_CHARS = 3500  # of what is said at once: a message takes 4096, and what templates put in needs some of them
 
 # Short, and without "_" and ":": they stand in what a button sends (64 bytes) and in what a link starts with (64 characters).
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -216,8 +217,10 @@ def _faults(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
                 yield place, field, f"there is no question {question!r}"
         if isinstance(step, Ask):
             yield from ((place, field, what) for field, what in _misasked(step))
-    if not any(True for step in dialogue.steps for _, target in _targets(step) if target not in ids) and len(set(ids)) == len(ids):
-        yield from _circles(dialogue)
+    if len(set(ids)) == len(ids) and all(target in ids for step in dialogue.steps for _, target in _targets(step)):
+        onward = _onward(dialogue)
+        circles = list(_circles(dialogue, onward))
+        yield from circles or _lengths(dialogue, onward)
 
 
 def _misasked(step: Ask) -> Iterator[tuple[str, str]]:
@@ -250,16 +253,21 @@ def _mentions(step: Step) -> Iterator[tuple[str, str]]:
             yield f"{field}.{name}", value.take.removeprefix("answers.")
 
 
-def _circles(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
-    """Steps that come back to themselves without a question between: a dialogue must end or wait."""
+def _onward(dialogue: Dialogue) -> dict[str, list[str]]:
+    """Step -> where it may lead without a word of his."""
     after = dialogue.following()
-    onward = {
-        step.id: () if isinstance(step, Ask) else (step.then, step.otherwise) if isinstance(step, Fork) else (after[step.id],)
-        for step in dialogue.steps
-    }
+    found: dict[str, list[str]] = {}
+    for step in dialogue.steps:
+        ways = () if isinstance(step, Ask) else (step.then, step.otherwise) if isinstance(step, Fork) else (after[step.id],)
+        found[step.id] = [way for way in ways if way]
+    return found
+
+
+def _circles(dialogue: Dialogue, onward: Mapping[str, list[str]]) -> Iterator[tuple[int, str, str]]:
+    """Steps that come back to themselves without a question between: a dialogue must end or wait."""
     for place, step in enumerate(dialogue.steps):
         seen: set[str] = set()
-        stack = [target for target in onward[step.id] if target]
+        stack = list(onward[step.id])
         while stack:
             name = stack.pop()
             if name == step.id:
@@ -267,4 +275,23 @@ def _circles(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
                 break
             if name not in seen:
                 seen.add(name)
-                stack.extend(target for target in onward[name] if target)
+                stack.extend(onward[name])
+
+
+def _lengths(dialogue: Dialogue, onward: Mapping[str, list[str]]) -> Iterator[tuple[int, str, str]]:
+    """Steps from which more is said at once than a message takes, where the next ones alone would fit. There are no circles."""
+    own = {
+        step.id: len(step.say if isinstance(step, Say) else step.ask) + 2 for step in dialogue.steps if isinstance(step, Say | Ask)
+    }
+    long: dict[str, int] = {}
+    waiting = [step.id for step in dialogue.steps]
+    while waiting:
+        name = waiting.pop()
+        unknown = [way for way in onward[name] if way not in long]
+        if unknown:
+            waiting += [name, *unknown]
+        else:
+            long[name] = own.get(name, 0) + max((long[way] for way in onward[name]), default=0)
+    for place, step in enumerate(dialogue.steps):
+        if long[step.id] > MOST_CHARS >= max((long[way] for way in onward[step.id]), default=0):
+            yield place, "say", f"with what follows it more than {MOST_CHARS} characters are said at once: ask something between"

@@ -122,7 +122,9 @@ class Note(Document):
 
 
 class Subscribe(Document):
-    """He agrees to a topic ("*": all of the brand's). channels: on which ways; () is the bot's own. The evidence is the question before."""
+    """He agrees to a topic ("*": all of the brand's). channels: on which ways; () is the bot's own. The question before is the evidence: who
+    went on without an answer has agreed to nothing.
+    """
 
     id: Name
     subscribe: str = Field(min_length=1, max_length=63)
@@ -221,6 +223,7 @@ def _faults(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
         onward = _onward(dialogue)
         circles = list(_circles(dialogue, onward))
         yield from circles or _lengths(dialogue, onward)
+        yield from _unasked(dialogue, onward)
 
 
 def _misasked(step: Ask) -> Iterator[tuple[str, str]]:
@@ -261,6 +264,19 @@ def _onward(dialogue: Dialogue) -> dict[str, list[str]]:
         ways = () if isinstance(step, Ask) else (step.then, step.otherwise) if isinstance(step, Fork) else (after[step.id],)
         found[step.id] = [way for way in ways if way]
     return found
+
+
+def _unasked(dialogue: Dialogue, onward: Mapping[str, list[str]]) -> Iterator[tuple[int, str, str]]:
+    """Subscriptions that are come to before anything is asked."""
+    first = dialogue.steps[0].id
+    seen, stack = {first}, [first]
+    while stack:
+        new = set(onward[stack.pop()]) - seen
+        seen |= new
+        stack.extend(new)
+    for place, step in enumerate(dialogue.steps):
+        if isinstance(step, Subscribe) and step.id in seen:
+            yield place, "subscribe", "ask him before: the question and his answer are what proves it"
 
 
 def _circles(dialogue: Dialogue, onward: Mapping[str, list[str]]) -> Iterator[tuple[int, str, str]]:

@@ -70,6 +70,7 @@ def test_what_is_said_at_once_fits_a_message():
         (bot({"id": "a", "say": "{{ x | shout }}"}), "steps.0.say"),
         (bot({"id": "a_b", "say": "x"}), "steps.0.id"),
         (bot({"id": "a", "subscribe": "news", "channels": ["fax"]}), "steps.0.channels.0"),
+        (bot({"id": "a", "say": "x"}, {"id": "b", "subscribe": "news"}), "steps.1.subscribe"),
         (bot({"id": "a", "say": "x", "wait": "2d"}), "steps.0.wait"),
         (bot({"id": "a", "what": 1}), "steps.0"),
         (bot({"id": "a", "if": {}, "then": None}), "steps.0.if.answer"),
@@ -87,17 +88,17 @@ def test_each_fault_has_its_place(body, path):
 
 def test_topics_and_the_brand_must_be_published():
     document = read(
-        BOT, "k", bot({"id": "a", "subscribe": "news"}, {"id": "b", "unsubscribe": "*"}, {"id": "c", "unsubscribe": "old"})
+        BOT, "k", bot(ASK, {"id": "a", "subscribe": "news"}, {"id": "b", "unsubscribe": "*"}, {"id": "c", "unsubscribe": "old"})
     )
     world = {("brand", "shop"): Standing(1, "shop", frozenset()), ("topic", "old"): Standing(1, "other", frozenset())}
     assert [(f.path, f.code) for f in check("bot", "k", document, world)] == [
-        ("dialogues.0.steps.0.subscribe", "unknown_reference"),
-        ("dialogues.0.steps.2.unsubscribe", "other_brand"),
+        ("dialogues.0.steps.1.subscribe", "unknown_reference"),
+        ("dialogues.0.steps.3.unsubscribe", "other_brand"),
     ]
     assert [f.path for f in check("bot", "k", document, {})] == [
         "brand",
-        "dialogues.0.steps.0.subscribe",
-        "dialogues.0.steps.2.unsubscribe",
+        "dialogues.0.steps.1.subscribe",
+        "dialogues.0.steps.3.unsubscribe",
     ]
 
 

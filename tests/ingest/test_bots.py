@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.poison import Vault
@@ -126,6 +126,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
     st.sampled_from(["message", "chat", "id", "type", "text", "date", "from_id", "peer_id", "payload", "callback_query", "my_chat_member", "object", "user_id", "contact"]), inner, max_size=5), max_leaves=20)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from([TELEGRAM, VK]))
 def test_whatever_comes_makes_facts_or_none(body, bot):
     for fact in told(body if isinstance(body, dict) else {"message": body}, bot).facts:

@@ -3,11 +3,11 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.orchestrator.bots import NEWS, QUIZ, Player, bot, facts
+from tests.orchestrator.bots import CHAT, NEWS, QUIZ, Player, bot, facts
 from tests.orchestrator.world import DAY, HOUR, MINUTE, World, brand
 
 MENU_SHOWN = ["menu"]
@@ -116,7 +116,7 @@ def test_a_topic_is_granted_for_each_channel_with_what_he_was_shown(world, ann):
     assert granted[0].properties["text_id"] == "bot:b@1/news.want" and len(granted[0].properties["text_sha256"]) == 64
     assert (chosen.event, chosen.properties["topic"]) == ("Topic Chosen", "grammar") and completed.event == "Survey Completed"
     ann.writes("/news")
-    ann.writes("no")
+    assert ann.writes("no") == MENU_SHOWN, "nothing is left unanswered"
     assert [f.properties["channel"] for f in facts(world, "Consent Withdrawn")] == ["telegram"], "the bot's own way"
 
 
@@ -161,6 +161,44 @@ def test_a_dialogue_goes_on_when_its_person_becomes_somebody_else(world):
     assert (world.intents[-1].profile, facts(world)[-1].about) == ("ann", "ann")
 
 
+def test_who_goes_on_without_an_answer_has_agreed_to_nothing():
+    mail = {"id": "mail", "ask": "News by e-mail? Your address, please.", "kind": "email", "repeats": 0, "skip": "No"}
+    letters = {"key": "letters", "words": ["/letters"], "steps": [mail, {"id": "on", "subscribe": "*", "channels": ["email"]}]}
+    stop = {"key": "stop", "words": ["/stop"], "steps": [{"id": "quit", "unsubscribe": "*"}]}
+    world = World(bot(letters, stop, menu={"text": "Hello"}), brand())
+    ann = Player(world)
+    for answer in ("No", "nonsense"):
+        ann.writes("/letters")
+        ann.writes(answer)
+    assert facts(world, "Consent Granted") == []
+    ann.writes("/letters")
+    ann.writes("ann@x.example")
+    (granted,) = facts(world, "Consent Granted")
+    assert granted.properties["evidence"]["wording"] == mail["ask"] and granted.identifiers == (CHAT,)
+    ann.writes("/stop")
+    (withdrawn,) = facts(world, "Consent Withdrawn")
+    assert (withdrawn.properties["channel"], withdrawn.properties["topic"]) == ("telegram", "*"), "a no needs no question"
+
+
+def test_private_words_are_used_and_not_told():
+    ask = {"id": "words", "ask": "Your question?", "kind": "text", "private": True}
+    raised = {"id": "raised", "raise": "Support Requested", "properties": {"written": {"take": "answers.words"}}}
+    world = World(bot({"key": "help", "words": ["/help"], "steps": [ask, raised]}, menu={"text": "Hello"}), brand())
+    ann = Player(world)
+    ann.writes("/help")
+    ann.writes("Where is my order?")
+    answered, support, _ = facts(world)
+    assert (answered.properties["answer"], support.properties["written"]) == ("given", "Where is my order?")
+
+
+def test_a_button_of_an_earlier_run_answers_nothing_in_the_next(world, ann):
+    ann.writes("/quiz")
+    before = world.intents[-1].data["bot"]["run"]
+    ann.writes("/quiz")
+    assert ann.presses("quiz", "q1", 0, run=before) == []
+    assert ann.presses("quiz", "q1", 0) == ["quiz.mail"]
+
+
 does = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(["/quiz", "quiz", "/news", "four", "Five", "stop", "no", "yes", "a@x.example", "?", "/x", None])),
     st.tuples(st.just("press"), st.sampled_from(["quiz", "news", "gone"]), st.sampled_from(["q1", "mail", "want", "gone"]), st.integers(-1, 4)),
@@ -171,6 +209,7 @@ does = st.one_of(
 )  # fmt: skip
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["ann", "bob"]), does), max_size=40))
 def test_whatever_is_done_in_whatever_order_it_ends_or_waits_and_points_add_up(moves):
     world = World(bot(), brand())

@@ -1,7 +1,7 @@
 """What is particular to messengers: links in plain text and behind buttons, and somebody who comes back to a bot."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.bots import Shown
@@ -51,6 +51,7 @@ def test_buttons_are_counted_behind_the_text_and_presses_stay():
     assert (link.kind, link.number, text.count("/c/")) == (Kind.CLICK, 1, 1)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_text_without_links_is_as_it_was(text):
     said, _, targets = tracked(text)

@@ -39,7 +39,7 @@ def hear(turn: Turn, fact: Fact, moment: Moment) -> None:
     talk = _waiting(turn, script, moment)
     if fact.event == STARTED:
         word = str(fact.properties.get("word", ""))
-        _begin_or_menu(turn, script, word if word in script.dialogues else script.bot.start, Cue(fact, MENU, "/start"), moment)
+        _begin_or_menu(turn, script, word if word in script.dialogues else script.bot.start, Cue(fact), moment)
     elif fact.event == BUTTON:
         _on_press(turn, script, talk, fact, moment)
     else:
@@ -76,7 +76,7 @@ def _lines_of(turn: Turn, talk: Talk) -> Lines | None:
 def _on_press(turn: Turn, script: Script, talk: Talk | None, fact: Fact, moment: Moment) -> None:
     press = pressed(fact.properties.get("pressed"))
     if press is not None and press.start:
-        _begin_or_menu(turn, script, press.start if press.start in script.dialogues else None, Cue(fact, MENU, press.start), moment)
+        _begin_or_menu(turn, script, press.start if press.start in script.dialogues else None, Cue(fact), moment)
     elif press is not None and talk is not None and _is_asked(talk, press):
         _answer(turn, talk, _chosen(turn, talk, press.option), fact, moment)
     elif talk is None and not (press is not None and _just_answered(turn, script, press, moment)):
@@ -101,7 +101,7 @@ def _on_words(turn: Turn, script: Script, talk: Talk | None, fact: Fact, moment:
     if word == "/menu" or (begins is None and talk is None):
         _show_menu(turn, script, fact, moment)
     elif begins is not None and (talk is None or word.startswith("/")):
-        _begin_or_menu(turn, script, begins, Cue(fact, MENU, written), moment)
+        _begin_or_menu(turn, script, begins, Cue(fact), moment)
     elif talk is not None:
         _answer(turn, talk, _written(turn, talk, written), fact, moment)
 

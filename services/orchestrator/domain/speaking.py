@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.bots import AGAIN, IDENTIFIER
+from schemas.bots import AGAIN, IDENTIFIER, MENU
 from schemas.dialogues import Ask, Finish, Fork, Note, Raise, Say, Step, Subscribe, Taken, Test, Unsubscribe, Value
 from schemas.facts import Fact
 from schemas.ids import derive
@@ -17,15 +17,15 @@ REPLY_MS = 3_600_000  # an answer that is an hour late is worth nothing
 
 
 class Cue(NamedTuple):
-    """What he did. shown: the name of the text that he answered; said: the words that he chose. Both are what proves a consent."""
+    """What he did. shown: the name of the question that he answered; said: the words that he chose. Without them he agreed to nothing."""
 
     fact: Fact
-    shown: str
-    said: str
+    shown: str = ""
+    said: str = ""
 
 
 def walk(turn: Turn, script: Script, talk: Talk, to: str | None, cue: Cue, moment: Moment) -> None:
-    """Take steps until a question waits or there are none; then say all of it in one message."""
+    """Take steps until a question waits or there are none; then say all of it in one message, or show the menu if it is nothing."""
     lines = script.dialogues[talk.dialogue]
     parts: list[str] = []
     seen: set[str] = set()
@@ -48,8 +48,7 @@ def walk(turn: Turn, script: Script, talk: Talk, to: str | None, cue: Cue, momen
             _do(turn, script, talk, step, cue, moment)
             to = lines.following[step.id]
     _end(turn, script, lines, talk, result, cue, moment)
-    if parts:
-        reply(turn, script, talk, parts, cue.fact, moment)
+    reply(turn, script, talk, parts or [MENU], cue.fact, moment)
 
 
 def ask_again(turn: Turn, script: Script, talk: Talk, cue: Cue, moment: Moment) -> None:
@@ -150,8 +149,10 @@ def _do(turn: Turn, script: Script, talk: Talk, step: Step, cue: Cue, moment: Mo
 
 
 def _consent(turn: Turn, script: Script, talk: Talk, step: Subscribe | Unsubscribe, topic: str, cue: Cue, moment: Moment) -> None:
-    """A word of consent for each channel, with the chat, what he was shown there and what he chose."""
-    bot, wording = script.bot, script.texts[cue.shown]
+    """A word of consent for each channel, with the chat, what he was asked there and what he chose. A yes needs an answer; a no does not."""
+    if isinstance(step, Subscribe) and not cue.said:
+        return
+    bot, wording = script.bot, script.texts.get(cue.shown, "")
     evidence = {
         "bot": bot.key, "version": script.version, "dialogue": talk.dialogue, "step": step.id,
         "question": cue.shown, "wording": wording, "chosen": cue.said, "fact": cue.fact.id,

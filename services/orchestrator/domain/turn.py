@@ -38,10 +38,6 @@ class Outcome(NamedTuple):
         return [e for e in self.emits if isinstance(e, Decision)]
 
     @property
-    def facts(self) -> list[Fact]:
-        return [e for e in self.emits if isinstance(e, Fact)]
-
-    @property
     def due_at(self) -> int | None:
         return self.person.due_at()
 

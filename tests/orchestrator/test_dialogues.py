@@ -151,6 +151,17 @@ def test_of_two_people_who_become_one_in_two_dialogues_the_later_goes_on(world):
     assert facts(world, "Survey Completed")[0].properties["points"] == 2, "the points of one of them"
 
 
+def test_a_dialogue_that_is_over_ends_none_that_waits(world):
+    ann, bob = Player(world), Player(world, "bob", "telegram_id:88")
+    ann.writes("/quiz")
+    world.later(HOUR)
+    bob.writes("/news")
+    bob.writes("no")
+    world.merge("ann", "bob")
+    assert world.told("left") == [("left", "news", "end")]
+    assert ann.writes("four") == ["quiz.mail"]
+
+
 def test_a_dialogue_goes_on_when_its_person_becomes_somebody_else(world):
     bob = Player(world, "bob", "telegram_id:88")
     bob.writes("/quiz")

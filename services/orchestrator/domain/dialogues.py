@@ -47,9 +47,11 @@ def hear(turn: Turn, fact: Fact, moment: Moment) -> None:
 
 
 def joined(turn: Turn, loser: Iterable[Talk], moment: Moment) -> None:
-    """Two people are one: of two dialogues with one bot the one that moved last goes on; of two that moved at once, the further one."""
+    """Two people are one: of two dialogues with one bot one goes on, that which waits for an answer; of two of these the one that moved
+    last, and if they moved at once, the further one.
+    """
     kept: dict[str, Talk] = {}
-    for talk in sorted([*turn.person.talks, *loser], key=lambda t: (-t.at, -len(t.answers), t.run)):
+    for talk in sorted([*turn.person.talks, *loser], key=lambda t: (not t.step, -t.at, -len(t.answers), t.run)):
         stays = kept.setdefault(talk.bot, talk)
         if stays is not talk and talk.step:
             speaking.tell(turn, talk, "left", moment, "merged")

@@ -23,7 +23,7 @@ _READERS = {"telegram": telegram, "vk": vk}
 
 
 class Bots:
-    """The published ones, by key; `take` hears an update."""
+    """The published ones, by key."""
 
     def __init__(self) -> None:
         self._published: dict[str, Bot] = {}

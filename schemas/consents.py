@@ -9,6 +9,7 @@ A word is a fact with one of these event names. Its properties: `channel` and `t
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from schemas import topics
 from schemas.attributes import date_ms
 from schemas.facts import Fact
 
@@ -26,7 +27,7 @@ ACTIONS: Mapping[str, Action] = {
 GRANTS = frozenset(event for event, action in ACTIONS.items() if action in ("granted", "confirmed_doi"))
 WITHDRAWS = ACTIONS.keys() - GRANTS
 EVENTS = frozenset(ACTIONS)
-CHANNELS = frozenset(("email", "sms", "telegram"))
+CHANNELS = frozenset(topics.CHANNELS)
 
 
 def about(fact: Fact) -> tuple[str, str]:

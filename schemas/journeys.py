@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from schemas.audience import AnyOf, Condition, Did, Filter
 from schemas.charges import CHARGE, ROLLED_UP
+from schemas.topics import Channel
 
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -77,7 +78,7 @@ class Send(Document):
 
     id: StepId
     template: str
-    channel: Literal["email", "sms", "telegram"] = "email"
+    channel: Channel = "email"
     message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
     topic: str = "*"
     expires: str = "3d"
@@ -92,7 +93,7 @@ class Purge(Document):
     """
 
     id: StepId
-    purge: Literal["person", "email", "sms", "telegram"]
+    purge: Literal["person"] | Channel
     keep: Condition = AnyOf(of=tuple(Did(event=event) for event in PAYS))
     next: str | None = None
 

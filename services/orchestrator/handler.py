@@ -262,7 +262,7 @@ class Desk:
 
 def _emit(emission: Emission, at: At) -> Emit:
     if isinstance(emission, Fact):
-        return Emit(FACTS_RAW.name, emission.about or "", encode(emission), at)
+        return Emit(FACTS_RAW.name, f"{emission.source}|{emission.about}", encode(emission), at, emission.event or emission.type)
     if isinstance(emission, Intent):
         topic = messages(emission.channel, emission.message_class).name
         return Emit(topic, emission.profile, encode(emission), at)

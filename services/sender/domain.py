@@ -10,14 +10,15 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import phonenumbers
 
-from schemas import attributes, consents, permission
+from schemas import attributes, bots, consents, permission
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
 from schemas.permission import FLAT, Said, Tree, joined, subject
 from schemas.policies import FORBIDDEN, Cell
 
-ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
+ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
 
+CHATTED = bots.HEARD | {bots.UNBLOCKED}  # whoever does this can be written to by the bot
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
@@ -92,6 +93,9 @@ def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda 
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
+    if fact.event in CHATTED:
+        _heard_from(contact, fact, blind)
+        return False
     about, said = permission.word(fact)
     hear(contact, about, said)
     return fact.event not in consents.GRANTS or said.until is not None
@@ -101,6 +105,20 @@ def hear(contact: Contact, about: str, said: Said) -> None:
     """Take in a word on a subject."""
     if said != Said():
         contact.words[about] = joined(contact.words.get(about, said), said)
+
+
+def _heard_from(contact: Contact, fact: Fact, blind: Callable[[str], str]) -> None:
+    """He wrote to a bot: that is the chat in which he is written to, and if he had blocked it, he has not any more."""
+    channel = str(fact.properties.get("channel"))
+    kind = bots.IDENTIFIER.get(channel)
+    for identifier in fact.identifiers if kind and fact.source.startswith("bot.") else ():
+        named, _, value = identifier.partition(":")
+        if named == kind and not _is_lost(contact, identifier, blind):
+            contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
+            hashed = f"{channel}|{address_hash(value)}"
+            at, reason = contact.suppressed.get(hashed, (0, ""))
+            if reason == Outcome.BLOCKED_BY_USER and at <= fact.occurred_at:
+                del contact.suppressed[hashed]
 
 
 def _is_lost(contact: Contact, name: str, blind: Callable[[str], str]) -> bool:

@@ -18,6 +18,12 @@ from services.sender.visitors import Visit, Visitors
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _targets = msgspec.msgpack.Decoder(list[str]).decode
 NOT_RECORDED: tuple[type[BaseException], ...] = (SendFailed, Full, *TRANSIENT)
+CLICKED = {
+    "email": "Email Link Clicked",
+    "sms": "SMS Link Clicked",
+    "telegram": "Telegram Link Clicked",
+    "vk": "VK Link Clicked",
+}
 
 
 class Public:
@@ -46,7 +52,7 @@ class Public:
             return RedirectResponse(targets[number], status_code=302)
         # The way to the page matters more than our count: a person whose click could not be recorded still gets there.
         try:
-            await self._tell(visit, "Email Link Clicked", f"click:{number}", link=number)
+            await self._tell(visit, CLICKED[visit.intent.channel], f"click:{number}", link=number)
         except NOT_RECORDED:
             return RedirectResponse(targets[number], status_code=302, headers={"X-Recorded": "no"})
         return RedirectResponse(targets[number], status_code=302)

@@ -131,9 +131,9 @@ class Visitors:
 
     async def tell(self, visit: Visit, facts: Iterable[Fact]) -> None:
         """Into the log like any other fact; returns when Kafka has them. Raises SendFailed and Full."""
-        key = visit.person.encode()
-        place = partition_of(visit.person, self._partitions)
-        await self._publisher.publish([Outgoing(FACTS_RAW.name, place, key, encode(fact)) for fact in facts])
+        keyed = [(f"{fact.source}|{visit.person}", encode(fact)) for fact in facts]
+        made = [Outgoing(FACTS_RAW.name, partition_of(key, self._partitions), key.encode(), value) for key, value in keyed]
+        await self._publisher.publish(made)
 
     async def forbid(self, person: str, noes: Sequence[Fact]) -> None:
         """Take in at once what he refuses: in force for every provider call that starts from now on, before the facts have come round.

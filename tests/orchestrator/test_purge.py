@@ -93,7 +93,7 @@ def test_who_meets_the_condition_is_kept_and_a_purchase_of_either_side_keeps_bot
     assert other.told("purged", "kept") == [("kept", "out", "bought")]
 
 
-@pytest.mark.parametrize(("channel", "kind"), [("email", "email"), ("sms", "phone"), ("telegram", "telegram_id")])
+@pytest.mark.parametrize(("channel", "kind"), [("email", "email"), ("sms", "phone"), ("telegram", "telegram_id"), ("vk", "vk_id")])
 def test_only_the_addresses_of_a_channel(channel, kind):
     one = world(steps=[{"id": "out", "purge": channel}])
     asks(one, one.person("ann"))
@@ -119,7 +119,7 @@ def test_its_condition_is_published_with_the_journey_and_it_goes_to_the_persons_
     asks(one, one.person("ann"))
     one.later(7 * DAY)
     emit = _emit(erasures(one)[0], None)
-    assert (emit.topic, emit.key) == ("facts.raw", "ann")
+    assert (emit.topic, emit.key) == ("facts.raw", "orchestrator|ann")
 
 
 def test_outside_is_whenever_he_is_not_inside_however_often_he_asks():

@@ -14,6 +14,7 @@ ENCODINGS = ("utf-8-sig", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251",
 _HEAD = 4_096  # bytes that show whether it is text
 _SAMPLE = 65_536  # high bytes after which a guess gets no better
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RUN = re.compile(rb"[\x80-\xff]+")
 _MEND_TEXT = "save the file as CSV in UTF-8, or as XLSX"
 
@@ -77,7 +78,7 @@ class Sniffer:
 
     def encoding(self, *, cut: bool = False) -> str:
         """When all has passed. cut: it is the first part only, so that its last letter may be half. Raises Malformed: it is no text."""
-        if self._head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if self._head.startswith(_UTF16):
             return "utf-16"
         if self._head.count(0) * 10 > len(self._head):
             raise Malformed("file", "encoding_unsupported", "The file is UTF-16 without its mark, or no text.", _MEND_TEXT)
@@ -93,7 +94,7 @@ class Sniffer:
     @property
     def guessed(self) -> bool:
         """Whether nothing in the file says its encoding."""
-        return not self._utf8
+        return not self._utf8 and not self._head.startswith(_UTF16)
 
 
 def cells_of(raw: str, shape: Shape) -> list[str]:

@@ -47,10 +47,10 @@ class First:
         self._come += len(data)
         if self._come > self._max:
             raise _too_large(self._max)
-        if self.size < PIECE or self._sniffer.format() == "xlsx":
-            self._sniffer.feed(data)
-            self._file.write(data)
-            self.size += len(data)
+        self._sniffer.feed(data)
+        wanted = data if self._sniffer.format() == "xlsx" else data[: max(0, PIECE - self.size)]
+        self._file.write(wanted)
+        self.size += len(wanted)
 
     @property
     def cut(self) -> bool:

@@ -59,7 +59,7 @@ def test_a_yes_without_any_moment_is_a_fault_of_the_mapping():
     faults = bind(read_mapping(json.dumps({"consents": [{}], **WHO}).encode()), ["mail"])
     assert [fault.path for fault in faults] == ["consents[0].timestamp"]
     assert run("mail\na@x.ru\n", {"consents": [{"timestamp": {"value": "2020-01-01"}}], **WHO})
-    (no,) = facts_of(run("mail\na@x.ru\n", {"consents": [{"answer": "no"}], **WHO}))
+    (no,) = facts_of(run("mail\na@x.ru\n", {"consents": [{"answer": "withdrawn"}], **WHO}))
     assert (no.event, no.occurred_at) == ("Consent Withdrawn", NOW)
 
 

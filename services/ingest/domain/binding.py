@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.consents import CHANNELS
 from schemas.facts import IDENTIFIER_KINDS
 
 from . import cells, money
@@ -243,15 +244,17 @@ class _Binding:
         when = self._when(word.when, f"{path}.when") if word.when else None
         stated = {name: value for name in ("channel", "topic", "purpose", "basis") if (value := getattr(word, name))}
         terms = {name: Cell(value=value) if isinstance(value, str) else value for name, value in stated.items()}
+        if isinstance(word.channel, str) and word.channel not in (*CHANNELS, "*"):
+            self._fault(f"{path}.channel", "It is no channel.", f"channels: {', '.join(sorted(CHANNELS))}, or * for all")
         moment, fixed = self._moment_of(word.timestamp, f"{path}.timestamp")
         if (isinstance(word.answer, Answer) and answer is None) or (word.when and when is None):
             return None  # what it depends on is missing, and may be: no row says it
-        if word.answer != "no" and moment is None and fixed is None and self._timestamp is None:
+        if word.answer != "withdrawn" and moment is None and fixed is None and self._timestamp is None:
             mend = "name the column with the moment of the yes, or send {'value': '2024-01-31'}: not later than any no it may meet"
             self._fault(f"{path}.timestamp", "A yes needs the moment at which it was given.", mend)
         return Further(
             path=path,
-            event=WITHDRAWN if word.answer == "no" else GRANTED,
+            event=WITHDRAWN if word.answer == "withdrawn" else GRANTED,
             answer=answer,
             when=when,
             moment=moment,
@@ -264,8 +267,8 @@ class _Binding:
 
     def _answer(self, answer: Answer, path: str) -> tuple[int, frozenset[str], frozenset[str]] | None:
         at = self._at(answer.column, f"{path}.column")
-        said_yes = frozenset(text.strip().casefold() for text in answer.yes)
-        said_no = frozenset(text.strip().casefold() for text in answer.no)
+        said_yes = frozenset(text.strip().casefold() for text in answer.granted)
+        said_no = frozenset(text.strip().casefold() for text in answer.withdrawn)
         if both := said_yes & said_no:
             self._fault(path, f"{min(both)[:100]!r} is a yes and a no.", "name it once")
         yes = (_YES | cells.YES) - said_no | said_yes

@@ -133,7 +133,7 @@ class Book:
             raise Malformed("sheet", "sheet_missing", f"The workbook has no sheet {name[:100]!r}.", f"sheets: {names}")
         return wanted[0]
 
-    def _date_styles(self) -> frozenset[int]:
+    def _date_styles(self) -> frozenset[str]:
         """Numbers of the cell styles that show a number as a date."""
         if "xl/styles.xml" not in self._zip.namelist():
             return frozenset()
@@ -147,7 +147,7 @@ class Book:
             elif tag == "xf" and within:
                 shown = found.get("numFmtId", "0")
                 if _is_date(own[shown]) if shown in own else int(shown) in _BUILT_IN_DATES:
-                    dates.add(number)
+                    dates.add(str(number))
                 number += 1
         return frozenset(dates)
 

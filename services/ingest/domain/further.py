@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.consents import GRANTS
+from schemas.consents import CHANNELS, GRANTS
 from schemas.facts import Fact
 from schemas.ids import derive
 
@@ -14,6 +14,7 @@ from .binding import WITHDRAWN, Fields, Further, Plan, Template
 from .events import MAX_MESSAGE_ID
 from .values import Arrival, Bad, Refusal, digest
 
+_ABOUT = ("channel", "topic")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -78,12 +79,21 @@ class Teller:
             raise Bad(f"{self._columns[one.moment]} is no time", self._columns[one.moment])
         return said if text else at
 
+    def _check_about(self, one: Further, found: Sequence[str]) -> None:
+        """A yes is to what it names: an empty cell is no yes to everything, and no channel of ours is none."""
+        for name, index, read in one.fields.columns:
+            if name in _ABOUT and (not found[index] or (name == "channel" and read(found[index]) not in CHANNELS)):
+                column = self._columns[index]
+                raise Bad(f"{column} names no {name} to which the yes is given", column)
+
     def _fact(
         self, one: Further, event: str, found: Sequence[str], identifiers: tuple[str, ...], at: int | None, arrival: Arrival
     ) -> Fact:
         column = self._columns[one.moment] if one.moment is not None else ""
         if at is None and event in GRANTS:
             raise Bad(f"{column or one.path}: a yes needs the moment at which it was given", column)
+        if event in GRANTS:
+            self._check_about(one, found)
         source = arrival.source
         properties = read_fields(one.fields, found, self._columns)
         if evidence := read_fields(one.evidence, found, self._columns, of_columns=True):

@@ -73,11 +73,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A column that says yes or no, in the usual words (yes, 1, да, active, подписан ...) and in those that are named here."""
+    """A column that says yes or no, in the usual words (yes, 1, да, active, подписан ...) and in those that are named here.
+
+    (Named `yes` and `no`, the fields would be true and false in YAML.)
+    """
 
     column: str
-    yes: tuple[str, ...] = ()
-    no: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +90,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     evidence: columns that prove the word: a yes without any is kept, and allows nothing. terms: what it was given under (text_id ...).
     """
 
-    answer: Literal["yes", "no"] | Answer = "yes"
+    answer: Literal["granted", "withdrawn"] | Answer = "granted"
     channel: str | Cell = "email"
     topic: str | Cell = "*"
     purpose: str | Cell = ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
@@ -15,12 +16,12 @@ _LETTERS = {letter: number for number, letter in enumerate("ABCDEFGHIJKLMNOPQRST
 class Styles(NamedTuple):
     """dates: numbers of the styles that show a number as a date; zero: the day that 0 is."""
 
-    dates: frozenset[int]
+    dates: frozenset[str]
     zero: datetime
 
 
 def _parser() -> Any:
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _no_doctype
     return parser
@@ -42,7 +43,7 @@ def children(data: bytes) -> Sequence[tuple[str, Mapping[str, str]]]:
 
 
 def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
+    return name.rpartition(":")[2] if ":" in name else name
 
 
 class StringsReader:
@@ -69,7 +70,7 @@ class StringsReader:
         if name == "rPh":
             self._aloud = False
         elif name == "si":
-            self._into.append("".join(self._text)[:MAX_TEXT])
+            self._into.append("".join(self._text)[:MAX_TEXT].strip())
 
     def _hear(self, text: str) -> None:
         if self._taking and len(self._text) < _MOST_PIECES:
@@ -83,8 +84,8 @@ class SheetReader:
         self._styles, self._texts, self._decimal = styles, texts, decimal
         self.done: list[tuple[int, list[str], bool]] = []
         self._cells: list[str] = []
-        self._line = self._column = self._style = 0
-        self._kind = "n"
+        self._line = self._column = 0
+        self._kind, self._style = "n", "0"
         self._value: list[str] = []
         self._taking = self._aloud = self._formula = self._lacking = False
         self.parser = _parser()
@@ -93,19 +94,19 @@ class SheetReader:
         self.parser.CharacterDataHandler = self._hear
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        name = tag.rpartition(" ")[2]
-        if name == "c":
-            place = attributes.get("r", "")
-            self._column = _column(place) if place else len(self._cells)
-            self._kind, self._style = attributes.get("t", "n"), int(attributes.get("s", 0))
-            self._value, self._formula = [], False
-        elif name in {"v", "t"}:
+        name = tag.rpartition(":")[2] if ":" in tag else tag
+        if name == "v" or name == "t":  # noqa: PLR1714 - millions of times, and a set is slower
             self._taking = not self._aloud
-        elif name == "f":
-            self._formula = True
+        elif name == "c":
+            place = attributes.get("r")
+            self._column = _column(place.rstrip("0123456789")) if place else len(self._cells)
+            self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
+            self._value, self._formula = [], False
         elif name == "row":
             self._line = int(attributes.get("r", self._line + 1))
             self._cells, self._lacking = [], False
+        elif name == "f":
+            self._formula, self._taking = True, False
         elif name == "rPh":
             self._aloud = True
 
@@ -114,33 +115,36 @@ class SheetReader:
             self._value.append(text)
 
     def _end(self, tag: str) -> None:
-        name = tag.rpartition(" ")[2]
+        name = tag.rpartition(":")[2] if ":" in tag else tag
         if name == "c":
+            self._taking = False
             self._close()
-        elif name in {"v", "t"}:
+        elif name == "v" or name == "t":  # noqa: PLR1714
             self._taking = False
         elif name == "row":
-            if any(self._cells) or self._lacking:
+            if self._lacking or any(self._cells):
                 self.done.append((self._line, self._cells, self._lacking))
         elif name == "rPh":
             self._aloud = False
 
     def _close(self) -> None:
-        if not self._value:
+        value = self._value
+        if not value:
             self._lacking = self._lacking or self._formula
             return
-        text = self._text("".join(self._value)[:MAX_TEXT])
-        short = self._column - len(self._cells)
-        if self._column >= MAX_COLUMNS or short < 0:
+        text = self._text(value[0] if len(value) == 1 else "".join(value)[:MAX_TEXT])
+        cells = self._cells
+        short = self._column - len(cells)
+        if short < 0 or self._column >= MAX_COLUMNS:
             raise ValueError("a cell in an impossible place")
         if short:
-            self._cells += [""] * short
-        self._cells.append(text)
+            cells += [""] * short
+        cells.append(text)
 
     def _text(self, value: str) -> str:
         kind = self._kind
         if kind == "s":
-            return self._texts[int(value)].strip()
+            return self._texts[int(value)]
         if kind == "n":
             return self._number(value)
         if kind == "b":
@@ -157,12 +161,11 @@ class SheetReader:
             return value
 
 
-def _column(place: str) -> int:
-    """The index of the column of a cell: B7 -> 1."""
+@lru_cache(MAX_COLUMNS)
+def _column(letters: str) -> int:
+    """The index of a column: B -> 1."""
     number = 0
-    for letter in place:
-        if letter not in _LETTERS:
-            break
+    for letter in letters:
         number = number * 26 + _LETTERS[letter]
     return number - 1
 

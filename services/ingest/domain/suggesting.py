@@ -81,7 +81,7 @@ def _subscriptions(known: Mapping[str, str], names: Sequence[str]) -> tuple[str,
         words.append(yes)
     if "unsubscribed_at" in known:
         when = {"column": known["unsubscribed_at"], "is": "not_empty"}
-        words.append({"answer": "no", "timestamp": known["unsubscribed_at"], "when": when, **topic})
+        words.append({"answer": "withdrawn", "timestamp": known["unsubscribed_at"], "when": when, **topic})
     if not answer and "subscribed_at" not in known:
         return "unsubscribes", {"consents": words}
     return "subscriptions", {**_contact(known, names, said), "consents": words}

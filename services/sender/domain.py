@@ -22,6 +22,7 @@ STALE_MS = 30_000  # a consent copy older than this lets only service messages o
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
+BOUNCED = "Email Bounced"
 RANK = {"service": 0, "triggered": 1, "mass": 2}
 
 
@@ -87,6 +88,8 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
+    if fact.event == BOUNCED:
+        return _bounced(contact, fact)
     granted = fact.event in consents.GRANTS
     if granted and not consents.is_proven(fact):
         return False  # the ledger has it as unproven: nobody is written to for it
@@ -94,6 +97,16 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
     word, held = (fact.occurred_at, granted), contact.consents.get(key)
     contact.consents[key] = _strictest(held, word) if folded and held is not None else _stricter(held, word)
     return not granted
+
+
+def _bounced(contact: Contact, fact: Fact) -> bool:
+    """Somebody else's mailer was told that the address does not exist: `type` hard of an import, or of a backend."""
+    told = [name.partition(":")[2] for name in fact.identifiers if name.startswith("email:") and name not in fact.contested]
+    if fact.properties.get("type") != "hard":
+        return False
+    for address in told:
+        suppress(contact, "email", address, "bounced", fact.occurred_at)
+    return bool(told)
 
 
 def _forget(contact: Contact) -> None:

@@ -10,12 +10,20 @@ from tests.ingest.test_rows import facts_of, refused_of, run
 
 READY = Path(__file__).parents[2] / "deploy" / "imports"
 SENT, SEEN = ["Email Sent", "Email Delivered", "Email Opened"], ["Email Link Clicked"]
+SUBSCRIPTIONS = """E-mail,Имя,Статус,Дата подписки,Страница подписки,Тема подписки
+a@x.ru,А,Активный,2024-01-31,https://x.ru/,news
+b@x.ru,Б,Отписан,2024-01-31,,news
+c@x.ru,В,Активный,2024-01-31,,
+"""
+LETTERS = """Email,Название рассылки,Отправлено,Доставлено,Прочитано,Переход
+a@x.ru,Зима,2024-01-31 10:00,2024-01-31 10:01,2024-02-01 09:00,
+b@x.ru,Зима,,,,2024-02-01 09:00
+"""
 EXPORTS = [
     ("contacts", "Email;Имя;Телефон;Дата рождения\nann@x.ru;Анна;8 916 123-45-67;31.12.1990\n", ["identify"]),
     (
         "subscriptions",
-        "E-mail,Имя,Статус,Дата подписки,Страница подписки,Тема подписки\n"
-        + "a@x.ru,А,Активный,2024-01-31,https://x.ru/,news\nb@x.ru,Б,Отписан,2024-01-31,,news\nc@x.ru,В,Активный,2024-01-31,,\n",
+        SUBSCRIPTIONS,
         ["identify", "Consent Granted", "identify", "Consent Withdrawn"],
     ),
     ("subscriptions", "email,subscribed,opt_in_time,optin_ip\na@x.ru,1,2024-01-31,203.0.113.7\n", ["identify", "Consent Granted"]),
@@ -23,8 +31,7 @@ EXPORTS = [
     ("unsubscribes", "email,status\na@x.ru,unsubscribed\nb@x.ru,bounced\n", ["Consent Withdrawn", "Consent Withdrawn"]),
     (
         "history",
-        "Email,Название рассылки,Отправлено,Доставлено,Прочитано,Переход\n"
-        + "a@x.ru,Зима,2024-01-31 10:00,2024-01-31 10:01,2024-02-01 09:00,\nb@x.ru,Зима,,,,2024-02-01 09:00\n",
+        LETTERS,
         SENT + SEEN,
     ),
     ("history", "email;campaign;event;event_time\na@x.ru;Winter;ok_read;2024-02-01T09:00:00\n", ["Email Opened"]),

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import yaml
@@ -38,6 +38,12 @@ class Door:
         base = url or f"http://127.0.0.1:{settings.port}"
         self._http = httpx.Client(base_url=base, headers={"Authorization": f"Bearer {shown}"}, timeout=300, trust_env=False)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         answer = self._http.request(method, f"/api/imports{path}", **more)
         if not answer.is_success and answer.status_code != 409:
@@ -56,8 +62,12 @@ def run(file: Path, mapping: Path | None, *, only_preview: bool, url: str | None
     if not file.is_file():
         raise LocalRunError(f"there is no file {file}")
     document = _document(mapping) if mapping else None
-    door, console = Door(url, key), Console()
-    told = _preview(door, file, document)
+    with Door(url, key) as door:
+        return _bring(door, file, document, only_preview=only_preview)
+
+
+def _bring(door: Door, file: Path, document: dict[str, Any] | None, *, only_preview: bool) -> int:
+    console, told = Console(), _preview(door, file, document)
     _show(console, told)
     if document is None:
         console.print("\nA mapping to begin from; save it, look it through, and name it with --mapping:\n")

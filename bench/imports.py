@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 
 from bench.calibration import score
-from bench.installation import Installation, installation, introduce, rest, watching
+from bench.installation import Installation, Watch, installation, introduce, rest, watching
 from bench.load import Load, at_rate
 from bench.pipeline import latencies, percentile
 from bench.processes import cpu_seconds, spent
@@ -61,8 +61,8 @@ async def whole(rows: int, live: bool = True, subscribed: bool = False) -> None:
         start = time.perf_counter()
         run = await _imported(found, contacts(rows), SUBSCRIBED if subscribed else MAPPING, rows)
         async with watching(found) as watch:
-            # Nobody is behind in all topics while live facts come: these end when the second lane is empty, and count till then.
-            await watch.caught_up(1200, LANE)
+            # Nobody is at rest while live facts come: these end when all of the import has been handled, and count till then.
+            await _handled(watch, 1200)
             stop.set()
             if beside:
                 await beside
@@ -119,6 +119,23 @@ async def _imported(found: Installation, data: bytes, mapping: dict[str, Any], r
         "rows_per_s": round(rows / (logged - uploaded)),
         "findable_rows_per_s": round(rows / (there - start)),
     }
+
+
+async def _handled(watch: Watch, seconds: float) -> None:
+    """Everybody has handled what profile has told of the rows by now, whatever comes behind it."""
+    end = time.perf_counter() + seconds
+    told = await watch.connection.fetchval("SELECT max(id) FROM profile.outbox") or 0
+    while (await watch.connection.fetchval("SELECT min(id) FROM profile.outbox") or told + 1) <= told:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    ends = await watch.reader.ends([(topic, p) for topic in LANE for p in range(watch.partitions)])
+    for service in watch.services:
+        query = f"SELECT topic, partition, next_offset FROM {service}.watermark"
+        while any(
+            row["next_offset"] < ends.get((row["topic"], row["partition"]), 0) for row in await watch.connection.fetch(query)
+        ):
+            if time.perf_counter() > end:
+                raise RuntimeError(f"{service} has not handled the import within {seconds} s")
+            await asyncio.sleep(0.05)
 
 
 async def _ended(client: httpx.AsyncClient, job: str) -> dict[str, Any]:

@@ -161,31 +161,27 @@ class Watch:
     services: list[str]
     partitions: int
 
-    async def behind(self, topics: Sequence[str] = ()) -> dict[str, int]:
-        """Service -> records that it has not handled and outbox rows that wait. Those with none are left out. topics: of these alone."""
-        ends = await self.reader.ends([(topic, p) for topic in topics or sorted(BY_NAME) for p in range(self.partitions)])
+    async def behind(self) -> dict[str, int]:
+        """Service -> records that it has not handled and outbox rows that wait. Those with none are left out."""
+        ends = await self.reader.ends([(topic, p) for topic in sorted(BY_NAME) for p in range(self.partitions)])
         counts: dict[str, int] = {}
         for service in self.services:
             rows = await self.connection.fetch(f"SELECT topic, partition, next_offset FROM {service}.watermark")
             places = {(row["topic"], row["partition"]): max(0, row["next_offset"]) for row in rows}
             count = sum(max(0, ends[place] - at) for place, at in places.items() if place in ends)
-            if not topics:
-                count += await self.connection.fetchval(f"SELECT count(*) FROM {service}.outbox")
+            count += await self.connection.fetchval(f"SELECT count(*) FROM {service}.outbox")
             if count:
                 counts[service] = count
         return counts
 
-    async def caught_up(self, seconds: float, topics: Sequence[str] = ()) -> dict[str, float]:
-        """Wait until nobody is behind, twice in a row. Returns for each service that was when it had caught up (s from now).
-
-        topics: of these alone, while others go on.
-        """
+    async def caught_up(self, seconds: float) -> dict[str, float]:
+        """Wait until nobody is behind, twice in a row. Returns for each service that was when it had caught up (s from now)."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         last: dict[str, float] = {}
         still = 0
         while still < 2:
-            late = await self.behind(topics)
+            late = await self.behind()
             now = loop.time() - start
             last.update(dict.fromkeys(late, now))
             still = 0 if late else still + 1

@@ -15,6 +15,8 @@ Lane = Literal["live", "bulk"]
 PROFILE_CHANGED = "profile.changed"
 PROFILE_MERGED = "profile.merged"
 PROFILE_REFUSED = "profile.refused"
+PROFILE_ERASED = "profile.erased"
+ERASE = "erase"  # type of a fact in `facts.raw` that asks for an erasure: `Erase`
 CONSENT_CHANGED = "consent.changed"
 
 # Identifier kinds, strongest first: the first one of a fact keys it in `facts.raw`, and names the person in lists.
@@ -67,7 +69,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
     being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile; so is `contested`: identifiers
     that came with it and are somebody else's by the rules of identity; and `lost`, of a `profile.changed`: those that are his no more.
-    cause: id of the fact, merge or launch that this one follows from.
+    cause: id of the fact, merge or launch that this one follows from. about: a profile id, by which our own services name a person in
+    `facts.raw`; whom it means now is found out there, and a fact about nobody (he was erased) is dropped.
     """
 
     id: str
@@ -85,6 +88,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: dict[str, Any] = {}
     cause: str | None = None
     traceparent: str | None = None
+    about: str | None = None
     profile: str | None = None
     bucketing_id: str | None = None
     bucketed_at: int | None = None
@@ -104,6 +108,23 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     winner: str
     loser: str
     by: str = ""
+
+
+class Erase(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of an `erase` fact, whose id is the act's. only: just the identifiers of these kinds; the person goes when none that
+    proves who he is would be left. reason: for the act; it names nobody.
+    """
+
+    reason: str = ""
+    only: tuple[str, ...] = ()
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of a `profile.erased` fact: the person is gone, and so are `others`, who had become one with him."""
+
+    act: str
+    reason: str = ""
+    others: tuple[str, ...] = ()
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def get(request: Request, profile: str) -> Response:
         """By id; the id of somebody merged away answers with whom he is now."""
         for_all_brands(await desk.admit(request, "read"))
-        return _person(*await neighbours.ask("profile", _path(profile)))
+        return _person(*await neighbours.ask("profile", path_of(profile)))
 
     @router.get("/api/profiles/{profile}/decisions")
     async def decisions(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
@@ -58,7 +58,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         its evidence and its place in the chain of the ledger. `state` unproven: it was imported without evidence, and allows nothing.
         """
         for_all_brands(await desk.admit(request, "read"))
-        return _person(*await neighbours.ask("profile", f"{_path(profile)}/consents", limit=limit))
+        return _person(*await neighbours.ask("profile", f"{path_of(profile)}/consents", limit=limit))
 
     @router.get("/api/consents/verify")
     async def verify(request: Request) -> Response:
@@ -67,7 +67,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         return _person(*await neighbours.ask("profile", "/consents/verify"))
 
     async def from_lake(path: str, profile: str, limit: int, cursor: str) -> Response:
-        status, person = await neighbours.ask("profile", _path(profile))
+        status, person = await neighbours.ask("profile", path_of(profile))
         if status == 404:
             raise Problem("profile_not_found")
         people = ",".join((person["id"], *person["merged"]))
@@ -79,7 +79,8 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     return router
 
 
-def _path(profile: str) -> str:
+def path_of(profile: str) -> str:
+    """Where profile answers about him. Raises Problem for what cannot be an id."""
     if not profile.isascii() or not profile.replace("-", "").isalnum():
         raise Problem("profile_not_found")
     return f"/profiles/{profile}"

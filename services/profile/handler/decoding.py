@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.batch import Item
 from runtime.kafka import Record
-from schemas.facts import Fact, Lane, decode
+from schemas.facts import ERASE, IDENTIFIER_KINDS, Erase, Fact, Lane, decode
 from schemas.identifiers import normalise
 from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.topics import FACTS_RAW_BULK
@@ -31,11 +31,25 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError(f"id: a uuid in lower case is wanted, e.g. uuid5 of source and messageId; got {fact.id[:60]!r}")
     if fact.type.startswith("profile.") or fact.profile is not None:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
+    if fact.about is not None and not _UUID.fullmatch(fact.about):
+        raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
+    if fact.type == ERASE:
+        _check_erase(fact)
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
     if _LONG in raw.translate(_DIGITS_TO_ZERO):
         _refuse_long(fact)
     return fact
+
+
+def _check_erase(fact: Fact) -> None:
+    if fact.about is None or fact.identifiers:
+        raise ValueError("about: an erasure names its person by his profile id and by nothing else")
+    asked = msgspec.convert(fact.properties, Erase)
+    if unknown := set(asked.only) - set(IDENTIFIER_KINDS):
+        raise ValueError(
+            f"properties.only: {min(unknown)[:60]!r} is no kind of identifier; there are {', '.join(IDENTIFIER_KINDS)}"
+        )
 
 
 def _refuse_long(fact: Fact) -> None:
@@ -69,5 +83,5 @@ def clean(item: Item, now: int, rules: Rules) -> Fact:
 
 
 def somebody(fact: Fact, names: Iterable[str]) -> tuple[str, ...]:
-    """Without any name: nobody we could know again, a person of one fact, so that nothing is lost."""
-    return tuple(names) or (f"anonymous_id:{fact.id}",)
+    """Without any name: nobody we could know again, a person of one fact, so that nothing is lost; unless it says whom it is about."""
+    return tuple(names) or (() if fact.about else (f"anonymous_id:{fact.id}",))

@@ -1,6 +1,7 @@
-"""The tables of profile: people and their identifiers, facts seen today and yesterday, the ledger of consents."""
+"""The tables of profile: people and their identifiers, facts seen today and yesterday, the ledger of consents, erasures."""
 
 from .consents import add, chains, entries, heads, walk
+from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_names
 from .people import (
     DAY_MS,
     Claimed,
@@ -11,6 +12,8 @@ from .people import (
     judge,
     known,
     lock,
+    meant,
+    merged_into,
     owner_of,
     people,
     person,
@@ -21,18 +24,28 @@ from .people import (
 
 __all__ = [
     "DAY_MS",
+    "Act",
     "Claimed",
     "Known",
     "Seen",
+    "act",
     "add",
     "chains",
     "claim",
     "contradictions",
+    "empty",
+    "enact",
     "entries",
+    "erased",
+    "forget",
     "heads",
     "judge",
     "known",
+    "last_erasure",
     "lock",
+    "lock_names",
+    "meant",
+    "merged_into",
     "owner_of",
     "people",
     "person",

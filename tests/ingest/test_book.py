@@ -120,3 +120,11 @@ def test_cells_far_apart_take_no_memory():
 def test_moments_come_back_to_the_second(at):
     _, rows = read(workbook(["at"], [at]))
     assert datetime.fromisoformat(rows[0].cells[0]) == at
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15))
+def test_numbers_are_plain_digits_to_what_a_spreadsheet_keeps(number):
+    _, rows = read(workbook(["n"], [Raw(f'<c r="{{r}}"><v>{number!r}</v></c>')]))
+    text = rows[0].cells[0]
+    assert "e" not in text.lower() and not text.endswith(".0")
+    assert float(text) == float(f"{number:.15g}")

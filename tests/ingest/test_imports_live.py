@@ -250,7 +250,7 @@ async def test_what_cannot_be_imported_is_told_and_leaves_nothing(config):
         ({"mapping": good, "file": b"\n\n"}, "header_missing"),
         ({"mapping": good, "file": "a\n1\n".encode("utf-16-le")}, "encoding_unsupported"),
         ({"mapping": good, "file": b"a\n" + b"1\n" * 6_000}, "file_too_large"),
-        ({"mapping": json.dumps({**json.loads(good), "encoding": "koi8-r"}), "file": b"a\n1\n"}, "mapping_wrong"),
+        ({"mapping": json.dumps({**json.loads(good), "encoding": "ebcdic"}), "file": b"a\n1\n"}, "mapping_wrong"),
     ]
     async with running(config, service(said(import_max_bytes=10_000))) as (context,):
         async with inside(context) as client:

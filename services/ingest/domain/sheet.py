@@ -172,10 +172,7 @@ def _column(letters: str) -> int:
 
 def _number(value: str) -> str:
     """A number as people see it: without .0, without an exponent, to the 15 digits that a spreadsheet has."""
-    number = float(value)
-    if number == int(number) and abs(number) < 1e15:
-        return str(int(number))
-    return format(Decimal(f"{number:.15g}"), "f")
+    return format(Decimal(f"{float(value):.15g}"), "f")
 
 
 def _date(value: float, zero: datetime) -> str:

@@ -11,7 +11,6 @@ import pytest
 from runtime.settings import Settings
 from services.ingest.__main__ import service
 from services.ingest.store import Imports, OffsetWrong
-from tests.ingest.conftest import NOW
 from tests.ingest.kit import inside
 from tests.ingest.test_imports_live import config as config  # noqa: PLC0414
 from tests.ingest.test_imports_live import finished, process, said
@@ -220,7 +219,7 @@ async def test_an_upload_that_a_kill_cut_goes_on(config: Settings, tmp_path):
 async def test_of_two_requests_that_bring_the_same_bytes_one_is_refused(config: Settings):
     async with running(config, service(said())) as (context,):
         imports = Imports(context.db, context.vault)
-        job, _ = await imports.create("x.csv", "k", NOW, goes_on=True)
+        job, _ = await imports.create("x.csv", "k", context.clock.last_known_ms(), goes_on=True)
         await imports.add_part(job, 0, b"abc")
         for kept in (0, 2, 4):
             with pytest.raises(OffsetWrong):

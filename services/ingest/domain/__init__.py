@@ -17,6 +17,7 @@ from .mapping import Mapping, read_mapping
 from .moments import parse as parse_time
 from .names import Columns
 from .objects import Names, Objects
+from .operations import location, message
 from .payloads import MAX_PAYLOAD, read_payload
 from .rows import Assembly, Closed, Encoded, Refused
 from .sniffing import ENCODINGS, Shape, Sniffer, cells_of
@@ -56,7 +57,9 @@ __all__ = [
     "Table",
     "bind",
     "cells_of",
+    "location",
     "make",
+    "message",
     "normalise",
     "parse_time",
     "place",

@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute, Route
 from runtime.process import Context
 from schemas.identifiers import normalise
 from services.profile import store
+from services.profile.domain.charges import Day, Open, date_of, together
+from services.profile.store import charges as table
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
@@ -41,6 +43,7 @@ async def _person(connection: Any, person: str | None) -> Response:
     if found is None:
         return refused(404, "not_found")
     profile, identifiers, merged = found
+    untold = together((row[:2] for row in await table.of(connection, [person or "", *merged])), dict.fromkeys(merged, person or ""))
     return JSONResponse(
         {
             "id": person,
@@ -49,8 +52,23 @@ async def _person(connection: Any, person: str | None) -> Response:
             "first_received_at": profile.first_at,
             "bucketing_id": profile.bucketing_id,
             "merged": merged,
+            "charges": [_day(key, part) for key, part in sorted(untold.items())],
         }
     )
+
+
+def _day(key: Day, part: Open) -> dict[str, Any]:
+    """Charges that are added up and not told yet."""
+    return {
+        "brand": key.brand,
+        "product": key.product,
+        "day": date_of(key.day),
+        "lane": key.lane,
+        "amount": {"minor": part.minor, "currency": key.currency},
+        "count": part.counted,
+        "first_at": part.first_at,
+        "last_at": part.last_at,
+    }
 
 
 def refused(status: int, code: str) -> Response:

@@ -8,7 +8,8 @@ import msgspec
 
 from runtime.batch import Item
 from runtime.kafka import Record
-from schemas.facts import ERASE, IDENTIFIER_KINDS, Erase, Fact, Lane, decode
+from schemas import charges
+from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
 from schemas.identifiers import normalise
 from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.topics import FACTS_RAW_BULK
@@ -33,18 +34,23 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if fact.about is not None and not _UUID.fullmatch(fact.about):
         raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
-    if fact.type == ERASE:
-        _check_erase(fact)
+    if fact.type in (ERASE, UNMERGE):
+        _check_asked(fact)
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
+    if charges.is_charge(fact):
+        charges.read(fact.properties)
     if _LONG in raw.translate(_DIGITS_TO_ZERO):
         _refuse_long(fact)
     return fact
 
 
-def _check_erase(fact: Fact) -> None:
+def _check_asked(fact: Fact) -> None:
     if fact.about is None or fact.identifiers:
-        raise ValueError("about: an erasure names its person by his profile id and by nothing else")
+        raise ValueError(f"about: who asks to {fact.type} names the person by his profile id and by nothing else")
+    if fact.type == UNMERGE:
+        msgspec.convert(fact.properties, Unmerge)
+        return
     asked = msgspec.convert(fact.properties, Erase)
     if unknown := set(asked.only) - set(IDENTIFIER_KINDS):
         raise ValueError(

@@ -1,12 +1,14 @@
 """The tables of profile: people and their identifiers, facts seen today and yesterday, the ledger of consents, erasures."""
 
 from .consents import add, chains, entries, heads, walk
-from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_names
+from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, lock_names
+from .linkings import Linking, forget_linkings, journal, linkings
 from .people import (
     DAY_MS,
     Claimed,
     Known,
     Seen,
+    Wanted,
     claim,
     contradictions,
     judge,
@@ -14,12 +16,12 @@ from .people import (
     lock,
     meant,
     merged_into,
+    note,
     owner_of,
     people,
     person,
     resolve,
     save,
-    tell,
 )
 
 __all__ = [
@@ -27,7 +29,9 @@ __all__ = [
     "Act",
     "Claimed",
     "Known",
+    "Linking",
     "Seen",
+    "Wanted",
     "act",
     "add",
     "chains",
@@ -38,19 +42,23 @@ __all__ = [
     "entries",
     "erased",
     "forget",
+    "forget_linkings",
     "heads",
+    "journal",
     "judge",
     "known",
     "last_erasure",
+    "linkings",
     "lock",
+    "lock_homes",
     "lock_names",
     "meant",
     "merged_into",
+    "note",
     "owner_of",
     "people",
     "person",
     "resolve",
     "save",
-    "tell",
     "walk",
 ]

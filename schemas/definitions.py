@@ -14,6 +14,7 @@ KINDS = (
     "rule",
     "identity",
     "connector",
+    "bot",
     "policy",
     "experiment",
     "write_key",

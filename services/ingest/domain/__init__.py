@@ -23,6 +23,7 @@ from .rows import Assembly, Closed, Encoded, Refused
 from .sniffing import ENCODINGS, Shape, Sniffer, cells_of
 from .suggesting import suggest
 from .table import DELIMITERS, FORMULA_MARKS, Row, Table
+from .updates import Heard, Reads, Update, read_update, telegram, vk
 from .values import Accepted, Arrival, Fault, Malformed, Source
 
 __all__ = [
@@ -43,18 +44,21 @@ __all__ = [
     "Columns",
     "Encoded",
     "Fault",
+    "Heard",
     "Made",
     "Malformed",
     "Mapping",
     "Names",
     "Objects",
     "Plan",
+    "Reads",
     "Refused",
     "Row",
     "Shape",
     "Sniffer",
     "Source",
     "Table",
+    "Update",
     "bind",
     "cells_of",
     "location",
@@ -66,8 +70,11 @@ __all__ = [
     "read_mapping",
     "read_payload",
     "read_shared",
+    "read_update",
     "split",
     "suggest",
+    "telegram",
+    "vk",
 ]
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 from deploy.local.errors import LocalRunError
 
@@ -35,6 +36,13 @@ def _parser() -> argparse.ArgumentParser:
         ("logs", _logs, "follow all logs"),
     ):
         commands.add_parser(name, help=text).set_defaults(act=act)
+    brings = commands.add_parser("import", help="bring a CSV, XLSX or JSONL file in, with a preview and a progress bar")
+    brings.add_argument("file", help="the file")
+    brings.add_argument("--mapping", help="a mapping (YAML or JSON), or the name of a ready one; without it one is suggested")
+    brings.add_argument("--preview", action="store_true", help="show what it would become, and stop")
+    brings.add_argument("--url", help="of the gateway; the local run's without it")
+    brings.add_argument("--key", help="an API key with the scope `write`; else OTKLIK_API_KEY, or the local run's")
+    brings.set_defaults(act=_import)
     run = commands.add_parser("run", help="run one service, or all in one process")
     run.add_argument("service", help="name of a service, or `all`")
     run.set_defaults(act=_run)
@@ -102,6 +110,13 @@ def _logs(_chosen: argparse.Namespace) -> int:
     if not files:
         raise LocalRunError(f"there are no logs in {logs} yet: run `make up`")
     os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606 - no shell is what we want
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    from deploy import importing
+
+    mapping = Path(chosen.mapping) if chosen.mapping else None
+    return importing.run(Path(chosen.file), mapping, only_preview=chosen.preview, url=chosen.url, key=chosen.key)
 
 
 def _run(chosen: argparse.Namespace) -> int:

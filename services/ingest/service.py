@@ -97,7 +97,7 @@ class Ingest:
         imports = Imports(context.db, context.vault)
         payloads = Payloads(context.db, context.vault)
         return [
-            *imports_api.routes(imports, self.settings, context.clock.last_known_ms, self._wake),
+            *imports_api.routes(imports, self.settings, context.clock.now, self._wake),
             *connectors_api.routes(payloads, self._taker, context.clock.last_known_ms),
         ]
 

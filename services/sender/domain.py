@@ -24,6 +24,7 @@ STALE_MS = 30_000  # a consent copy older than this lets only service messages o
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
+BOUNCED = "Email Bounced"
 RANK = {"service": 0, "triggered": 1, "mass": 2}
 
 
@@ -93,6 +94,8 @@ def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda 
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
+    if fact.event == BOUNCED:
+        return _bounced(contact, fact)
     if fact.event in CHATTED:
         _heard_from(contact, fact, blind)
         return False
@@ -105,6 +108,16 @@ def hear(contact: Contact, about: str, said: Said) -> None:
     """Take in a word on a subject."""
     if said != Said():
         contact.words[about] = joined(contact.words.get(about, said), said)
+
+
+def _bounced(contact: Contact, fact: Fact) -> bool:
+    """Somebody else's mailer was told that the address does not exist: `type` hard of an import, or of a backend."""
+    told = [name.partition(":")[2] for name in fact.identifiers if name.startswith("email:") and name not in fact.contested]
+    if fact.properties.get("type") != "hard":
+        return False
+    for address in told:
+        suppress(contact, "email", address, "bounced", fact.occurred_at)
+    return bool(told)
 
 
 def _heard_from(contact: Contact, fact: Fact, blind: Callable[[str], str]) -> None:

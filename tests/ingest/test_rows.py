@@ -30,7 +30,7 @@ def run(data: bytes | str, mapping, *, driven=False, portion=10**9, currency=Non
     plan = bind(read_mapping(json.dumps(mapping).encode()), table.columns)
     assert isinstance(plan, Plan), plan
     source = Source(brand="shop", name="till", lane="bulk", currency=mapping.get("currency") or currency, region=region)
-    arrival = Arrival(source=source, now=now, driven=driven, kind=mapping["call"], lane="bulk", context={"import": "i"})
+    arrival = Arrival(source=source, now=now, driven=driven, kind=mapping.get("call", ""), lane="bulk", context={"import": "i"})
     assembly = Assembly(plan)
     closed = []
     for start in range(0, len(rows), portion):
@@ -38,13 +38,13 @@ def run(data: bytes | str, mapping, *, driven=False, portion=10**9, currency=Non
     closed += assembly.end(arrival)
     assert sum(one.rows for one in closed) == len(rows)
     for one in closed:
-        assert one.fact is None or facts.decode(one.value) == one.fact
-        assert len(one.refused) <= one.rows and (one.fact is not None or len(one.refused) == one.rows)
+        assert all(facts.decode(made.value) == made.fact for made in one.made)
+        assert len(one.refused) <= one.rows and (one.made or len(one.refused) == one.rows)
     return closed
 
 
 def facts_of(closed) -> list[Fact]:
-    return [one.fact for one in closed if one.fact is not None]
+    return [made.fact for one in closed for made in one.made]
 
 
 def refused_of(closed) -> list[tuple[int, str]]:

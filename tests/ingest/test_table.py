@@ -64,6 +64,7 @@ def test_a_quote_that_is_never_closed_costs_only_what_it_swallowed():
     broken = 'a,b\n1,2\n3,"open\n' + "4,5\n" * 3
     _, found = rows_of(broken.encode())
     assert [row.cells for row in found] == [["1", "2"], None]
+    assert "quote" in found[1].why
     assert found[1].raw == '3,"open\n' + "4,5\n" * 3
     long = 'a,b\n1,"open\n' + "4,5\n" * 60_000
     _, found = rows_of(long.encode(), range(0, len(long), 50_000))
@@ -104,8 +105,36 @@ def test_the_mark_of_utf8_is_no_part_of_the_header():
     assert rows_of("я,b\n".encode("utf-8-sig"), encoding="utf-8-sig")[0].columns == ["я", "b"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
-def test_utf16_is_refused(encoding):
+def test_utf16_is_read_by_its_mark_and_refused_without_one():
+    assert sniffed("имя,город\n".encode("utf-16")) == "utf-16"
+    assert rows_of("имя,b\nАнна,1\n".encode("utf-16"), {3, 9}, encoding="utf-16")[1][0].cells == ["Анна", "1"]
     with pytest.raises(Malformed) as caught:
-        sniffed("a,b\n1,2".encode(encoding))
+        sniffed("a,b\n1,2".encode("utf-16-le"))
     assert caught.value.fault.code == "encoding_unsupported"
+
+
+def test_a_latin_file_is_not_taken_for_a_russian_one_and_both_are_said_to_be_guesses():
+    for text, encoding in (("name,town\nRené,Besançon\nBjörn,Malmö\n", "cp1252"), ("имя,город\nАнна,Тверь\n", "cp1251")):
+        sniffer = Sniffer()
+        sniffer.feed(text.encode(encoding))
+        assert (sniffer.encoding(), sniffer.guessed) == (encoding, True)
+    sniffer = Sniffer()
+    sniffer.feed("имя".encode())
+    assert not sniffer.guessed
+
+
+def test_one_nul_costs_its_row_and_not_the_file():
+    assert sniffed(b"a,b\n1,\x002\n3,4\n" + b"5,6\n" * 10) == "utf-8"
+
+
+def test_mixed_line_ends():
+    _, found = rows_of(b"a,b\r\n1,2\n3,4\r\n5,6\r7,8\n9,0\n")
+    assert [(row.line, row.cells) for row in found] == [(2, ["1", "2"]), (3, ["3", "4"]), (4, None), (5, ["9", "0"])]
+    assert "carriage return" in found[2].why
+    _, old = rows_of(b"a,b\r1,2\r3,4\r")
+    assert [(row.line, row.cells) for row in old] == [(2, ["1", "2"]), (3, ["3", "4"])]
+
+
+def test_what_a_download_has_made_harmless_is_read_as_it_was():
+    _, found = rows_of(b"a,b\n'=1+1,'+79161234567\n'quoted',O'Hara\n")
+    assert [row.cells for row in found] == [["=1+1", "+79161234567"], ["'quoted'", "O'Hara"]]

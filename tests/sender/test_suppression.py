@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from schemas.facts import Fact
 from schemas.messages import Intent
 from services.sender import domain
 from services.sender.domain import SUPPRESSED, Contact
@@ -61,3 +62,20 @@ def test_states_of_before_are_read():
     contact = decode_contact(before)
     assert domain.forbids(contact, LETTER, 0) == "suppressed:old"
     assert decode_contact(encode_contact(contact)) == contact and contact.unreachable == {}
+
+
+def test_an_address_that_a_former_mailer_found_dead_is_suppressed_and_one_that_was_full_is_not():
+    contact = having("now@x.example", 1)
+    told = {"type": "track", "brand": "shop", "source": "crm", "occurred_at": 3, "received_at": 9, "event": "Email Bounced"}
+    for identifiers, kind, contested in (
+        (("user_id:1", "email:now@x.example"), "soft", ()),
+        (("email:now@x.example",), "hard", ("email:now@x.example",)),
+        (("user_id:1",), "hard", ()),
+    ):
+        fact = Fact(id="x", identifiers=identifiers, properties={"type": kind}, contested=contested, **told)
+        assert not domain.learn(contact, fact)
+        assert domain.forbids(contact, LETTER, 0) is None
+    assert domain.learn(
+        contact, Fact(id="x", identifiers=("user_id:1", "email:now@x.example"), properties={"type": "hard"}, **told)
+    )
+    assert domain.forbids(contact, LETTER, 0) == "suppressed:bounced"

@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,42 +12,71 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from services.ingest.domain import DELIMITERS, ENCODINGS, Fault, Malformed, bind, read_mapping
+from services.ingest.domain import (
+    DELIMITERS,
+    ENCODINGS,
+    FORMULA_MARKS,
+    Columns,
+    Fault,
+    Malformed,
+    Shape,
+    bind,
+    cells_of,
+)
 from services.ingest.domain import Mapping as Document
-from services.ingest.handler.upload import Upload
+from services.ingest.handler.previewing import preview
+from services.ingest.handler.reading import look
+from services.ingest.handler.upload import First, Upload
 from services.ingest.settings import IngestSettings
-from services.ingest.store import Brands, Imports
+from services.ingest.store import Brands, Imports, OffsetWrong, TakenOver
 
-from .multipart import Part, boundary_of, parts
 from .problems import Reply, malformed, problem, told
+from .receiving import mapping_of, received
 
-_MAX_MAPPING = 65_536
 _LARGEST = 2**62
 _JSON = "application/json"
+_AGAIN = problem(409, "import_replaced", "The same file came once more under this key. Mend: ask again with the key.")
 _NOT_FOUND = problem(404, "import_unknown", "There is no import with this id.")
 
-Now = Callable[[], int]
+Moment = Callable[[], Awaitable[tuple[int, bool]]]  # (UTC ms, whether the clock is driven)
+
+
+class _Unfit(Exception):  # noqa: N818
+    """The mapping does not fit the file."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(len(faults))
+        self.faults = faults
 
 
 class ImportsApi:
-    """`POST /internal/imports` (a form with `mapping` and `file`, or a raw CSV body with `?mapping=`) -> {id}; the rest looks."""
+    """`POST /internal/imports` (a form with `mapping` and `file`, or a raw body with `?mapping=`) -> {id}; the rest looks.
 
-    def __init__(self, imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> None:
+    With `Upload-Complete: ?0` the file follows in `PATCH .../{id}`, each with `Upload-Offset`, the last with `Upload-Complete: ?1`.
+    """
+
+    def __init__(self, imports: Imports, settings: IngestSettings, now: Moment, wake: Callable[[], None]) -> None:
         self._imports, self._settings, self._now, self._wake = imports, settings, now, wake
 
     async def create(self, request: Request) -> Response:
         key = request.headers.get("idempotency-key")
         name = request.query_params.get("name", "")[:200]
-        job, new = await self._imports.create(name, key[:200] if key else None, self._now())
+        if request.headers.get("upload-complete") == "?0":
+            return await self._begin(request, name, key)
+        job, new = await self._imports.create(name, key[:200] if key else None, (await self._now())[0])
         if not new:
             return answer({"id": job}, 202)
         started = False
         try:
-            faults = await self._taken(request, job)
-            started = not faults
-            return _refusal(faults) if faults else answer({"id": job}, 202)
+            await self._taken(request, job)
+            started = True
+            return answer({"id": job}, 202)
         except Malformed as refused:
             return _plain(malformed(refused.fault))
+        except _Unfit as unfit:
+            return _refusal(unfit.faults)
+        except (OffsetWrong, TakenOver):
+            return _plain(_AGAIN)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         finally:
@@ -54,27 +85,86 @@ class ImportsApi:
             else:
                 await self._imports.drop(job)
 
-    async def _taken(self, request: Request, job: str) -> list[Fault]:
-        """Takes the file in and lets its import start, unless the mapping does not fit it."""
+    async def _taken(self, request: Request, job: str) -> None:
+        """Takes the file in and lets its import start. Raises Malformed and _Unfit."""
         upload = Upload(self._imports, job, self._settings.import_max_bytes)
-        asked = bytearray(request.query_params.get("mapping", "").encode())
-        async for part in _pieces(request):
-            if part.name == "mapping":
-                asked += part.data
-                if len(asked) > _MAX_MAPPING:
-                    raise Malformed("mapping", "mapping_wrong", "The mapping is larger than 64 KB.", "send a smaller one")
-            elif part.name == "file":
-                await upload.feed(part.data)
-        await upload.end()
-        if not asked:
-            raise Malformed("mapping", "mapping_missing", "There is no mapping.", "send the field `mapping` with JSON")
-        mapping = self._complete(read_mapping(bytes(asked)), brands_of(request))
-        encoding = upload.encoding(mapping.encoding)
-        plan = bind(mapping, upload.columns(encoding, mapping.delimiter))
+        asked = await received(request, upload.feed)
+        await upload.flush()
+        await self._start(job, upload.kept, mapping_of(asked), brands_of(request))
+
+    async def _start(self, job: str, size: int, mapping: Document, brands: Brands) -> None:
+        if not size:
+            raise Malformed("file", "file_missing", "There is no file in the request, or it is empty.", "send a file")
+        mapping = self._complete(mapping, brands)
+        shape = await look(partial(self._imports.part, job), mapping)
+        plan = bind(mapping, shape.columns)
         if isinstance(plan, list):
-            return plan
-        await self._imports.start(job, mapping, encoding, upload.size, self._now())
-        return []
+            raise _Unfit(plan)
+        await self._imports.start(job, mapping, shape, (await self._now())[0])
+
+    # ---- a file that comes in several requests
+
+    async def _begin(self, request: Request, name: str, key: str | None) -> Response:
+        """-> {id, offset}: how much of the file is there, for one that was begun with the same key."""
+        brands = brands_of(request)
+        asked = request.query_params.get("mapping", "").encode()
+        try:
+            mapping = self._complete(mapping_of(asked), brands)
+        except Malformed as refused:
+            return _plain(malformed(refused.fault))
+        now, _ = await self._now()
+        shown = key[:200] if key else None
+        job, _ = await self._imports.create(name, shown, now, brand=mapping.brand, mapping=asked, goes_on=True)
+        waiting = await self._imports.upload(job, brands)
+        return answer({"id": job, "offset": waiting.size if waiting else None}, 202)
+
+    async def append(self, request: Request) -> Response:
+        brands = brands_of(request)
+        waiting = await self._imports.upload(str(request.path_params["id"]), brands)
+        if waiting is None:
+            return _plain(_NOT_FOUND)
+        if request.headers.get("upload-offset") != str(waiting.size):
+            return _offset_wrong(waiting.size)
+        upload = Upload(self._imports, waiting.id, self._settings.import_max_bytes, waiting.size)
+        try:
+            try:
+                await received(request, upload.feed)
+            finally:
+                await upload.flush()  # what has come stays, whatever ended the line
+            if request.headers.get("upload-complete") == "?1":
+                asked = request.query_params.get("mapping", "").encode() or waiting.mapping
+                await self._start(waiting.id, upload.kept, mapping_of(asked), brands)
+                self._wake()
+        except Malformed as refused:
+            return _plain(malformed(refused.fault))
+        except _Unfit as unfit:
+            return _refusal(unfit.faults)
+        except (OffsetWrong, TakenOver):  # another request has brought the same
+            return _offset_wrong((await self._imports.upload(waiting.id, brands) or waiting).size)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        return answer({"id": waiting.id, "offset": upload.kept}, 202)
+
+    # ---- before anything is kept
+
+    async def preview(self, request: Request) -> Response:
+        """The first rows of a file as the facts that they would become; of a workbook the whole file must come."""
+        with tempfile.TemporaryFile() as file:
+            first = First(file, self._settings.import_max_bytes)
+            try:
+                asked = await received(request, first.feed)
+                given = mapping_of(asked) if asked else None
+                if not first.size:
+                    raise Malformed("file", "file_missing", "There is no file in the request, or it is empty.", "send a file")
+                complete = partial(self._complete, brands=brands_of(request))
+                return answer(await preview(first.piece, given, complete, await self._now(), cut=first.cut))
+            except Malformed as refused:
+                return _plain(malformed(refused.fault))
+            except UnicodeDecodeError:
+                fault = Fault("encoding", "encoding_wrong", "The file is not in this encoding.", "leave `encoding` out")
+                return _plain(malformed(fault))
+            except ClientDisconnect:
+                return Response(status_code=400)
 
     def _complete(self, mapping: Document, brands: Brands) -> Document:
         """With what the installation says where the mapping says nothing."""
@@ -84,12 +174,13 @@ class ImportsApi:
         if mapping.encoding and mapping.encoding not in ENCODINGS:
             raise Malformed("encoding", "mapping_wrong", "The encoding is not known.", f"one of {', '.join(ENCODINGS)}")
         if mapping.delimiter and mapping.delimiter not in DELIMITERS:
-            raise Malformed("delimiter", "mapping_wrong", "The delimiter is not known.", "comma, semicolon or tab")
+            raise Malformed("delimiter", "mapping_wrong", "The delimiter is not known.", "comma, semicolon, tab or |")
         settings = self._settings
         return msgspec.structs.replace(
             mapping,
             brand=brand,
-            source=mapping.source or settings.first_source,
+            # Ids derive from the source: those of another brand must not be taken for repeats of the first one's.
+            source=mapping.source or (settings.first_source if brand == settings.first_brand else f"{brand}-import"),
             region=mapping.region or settings.first_region,
             currency=mapping.currency or settings.first_currency,
         )
@@ -121,22 +212,39 @@ class ImportsApi:
         """line, reason, text. Texts are the customer's own: a spreadsheet must not take one for a formula."""
         yield b"\xef\xbb\xbfline,reason,text\r\n"
         async for block in self._imports.refused(job):
-            out = io.StringIO()
-            writer = csv.writer(out)
-            writer.writerows((one.line, one.reason, _harmless(one.raw.rstrip("\r\n"))) for one in block)
-            yield out.getvalue().encode()
+            yield _csv([one.line, one.reason, _harmless(one.raw.rstrip("\r\n"))] for one in block)
+
+    async def bad(self, request: Request) -> Response:
+        """The rows that were refused with their cells under the names of the file: to mend them and send them again."""
+        found = await self._found(request)
+        if found is None:
+            return _plain(_NOT_FOUND)
+        if request.query_params.get("format", "csv") != "csv":
+            return _plain(malformed(Fault("format", "query_wrong", "The format is not known.", "format=csv")))
+        name = f'attachment; filename="bad-{found["number"]}.csv"'
+        stream = self._bad(found["id"], await self._imports.shape(found["id"]))
+        return StreamingResponse(stream, media_type="text/csv; charset=utf-8", headers={"content-disposition": name})
+
+    async def _bad(self, job: str, shape: Shape) -> AsyncIterator[bytes]:
+        names = ("text",) if shape.format == "jsonl" else Columns(shape.columns).names
+        yield b"\xef\xbb\xbf" + _csv([["line", "column", "reason", *map(_harmless, names)]])
+        async for block in self._imports.refused(job):
+            yield _csv([one.line, _harmless(one.column), one.reason, *map(_harmless, cells_of(one.raw, shape))] for one in block)
 
     async def _found(self, request: Request) -> Mapping[str, Any] | None:
         return await self._imports.one(str(request.path_params["id"]), brands_of(request))
 
 
-def routes(imports: Imports, settings: IngestSettings, now: Now, wake: Callable[[], None]) -> list[BaseRoute]:
-    """Under /internal of the admin port. now: UTC ms. wake: called when an import may start."""
+def routes(imports: Imports, settings: IngestSettings, now: Moment, wake: Callable[[], None]) -> list[BaseRoute]:
+    """Under /internal of the admin port. wake: called when an import may start."""
     api = ImportsApi(imports, settings, now, wake)
     return [
         Route("/imports", api.create, methods=["POST"]),
         Route("/imports", api.page, methods=["GET"]),
+        Route("/imports/preview", api.preview, methods=["POST"]),
         Route("/imports/{id:uuid}", api.one, methods=["GET"]),
+        Route("/imports/{id:uuid}", api.append, methods=["PATCH"]),
+        Route("/imports/{id:uuid}/bad", api.bad, methods=["GET"]),
         Route("/imports/{id:uuid}/refused", api.refused, methods=["GET"]),
     ]
 
@@ -147,18 +255,19 @@ def brands_of(request: Request) -> Brands:
     return None if given is None else tuple(filter(None, given.split(",")))
 
 
-async def _pieces(request: Request) -> AsyncIterator[Part]:
-    boundary = boundary_of(request.headers.get("content-type", ""))
-    if boundary is not None:
-        async for part in parts(request.stream(), boundary):
-            yield part
-    else:
-        async for data in request.stream():
-            yield Part("file", "", data)
-
-
 def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text[:1] in (*FORMULA_MARKS, "\t", "\r") else text
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
+
+
+def _offset_wrong(size: int) -> Response:
+    detail = f"There are {size} bytes of the file. Mend: go on from there, with Upload-Offset: {size}."
+    return _plain(problem(409, "offset_wrong", detail, offset=size))
 
 
 def answer(document: Mapping[str, Any], status: int = 200) -> Response:

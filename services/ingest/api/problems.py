@@ -13,6 +13,7 @@ _TITLES = {
     401: "The write key is not known",
     404: "There is no such address",
     405: "The method is not allowed here",
+    409: "What was sent does not follow what is there",
     429: "Too many events at the moment",
     503: "Events cannot be kept at the moment",
 }

@@ -1,7 +1,7 @@
 """What the text of one cell of a file says: numbers, money, moments, and the conditions on which a row is refused."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from . import moments, money
 
 Kind = Literal["text", "integer", "number", "money", "boolean", "date"]
-Condition = Literal["empty", "not_empty", "zero", "negative", "zero_or_less", "equals", "starts_with"]
+Condition = Literal["empty", "not_empty", "zero", "negative", "zero_or_less", "equals", "starts_with", "one_of"]
 Read = Callable[[str], Any]  # of a trimmed cell that is not empty; ValueError says what is wrong, without the value
 
 _CACHE = 65_536  # prices, quantities and days repeat
@@ -17,10 +17,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _SPACES = re.compile(r"[\s'\u00a0\u202f]")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ ,T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.ASCII)
-_BOOLEANS = {
-    **dict.fromkeys(("true", "t", "yes", "y", "1", "да"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "0", "нет"), False),
-}
+YES = frozenset(("true", "t", "yes", "y", "1", "да"))
+NO = frozenset(("false", "f", "no", "n", "0", "нет"))
 _SWAP = str.maketrans(",.", ".,")
 
 
@@ -83,10 +81,18 @@ class Readers:
 
 
 def _boolean(text: str) -> bool:
-    found = _BOOLEANS.get(text.casefold())
-    if found is None:
+    word = text.casefold()
+    if word not in YES and word not in NO:
         raise ValueError("is neither yes nor no")
-    return found
+    return word in YES
+
+
+def translated(read: Read, values: Mapping[str, str]) -> Read:
+    """Reads a cell as what its text stands for; texts that are not listed are read as they are."""
+    if not values:
+        return read
+    meant = {text.strip().casefold(): value for text, value in values.items()}
+    return lambda text: read(meant.get(text.casefold(), text))
 
 
 def moment_reader(zone: tzinfo, pattern: str) -> Callable[[str], int | None]:
@@ -122,7 +128,7 @@ def _datetime(text: str) -> datetime | None:
         return None
 
 
-def condition(when: Condition, value: str, decimal: str) -> Callable[[str], bool]:
+def condition(when: Condition, value: str, decimal: str, values: Sequence[str] = ()) -> Callable[[str], bool]:
     """True for a trimmed cell that meets the condition.
 
     What is no number meets no condition on numbers; an empty cell counts as zero.
@@ -136,6 +142,7 @@ def condition(when: Condition, value: str, decimal: str) -> Callable[[str], bool
 
         return meets
 
+    listed = frozenset(text.strip().casefold() for text in values)
     made: dict[Condition, Callable[[str], bool]] = {
         "empty": lambda text: not text,
         "not_empty": bool,
@@ -144,6 +151,7 @@ def condition(when: Condition, value: str, decimal: str) -> Callable[[str], bool
         "zero_or_less": compared(lambda number: number <= 0),
         "equals": lambda text: text == value,
         "starts_with": lambda text: text.startswith(value),
+        "one_of": lambda text: text.casefold() in listed,
     }
     return made[when]
 

@@ -1,23 +1,25 @@
-"""How the columns of a file become calls: the mapping document, and what it means for one file's header."""
+"""The mapping document: how the columns of a file become facts."""
 
-from collections.abc import Callable, Sequence
-from string import Formatter
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.facts import IDENTIFIER_KINDS
+from . import cells
+from .values import Malformed
 
-from . import cells, money
-from .values import Fault, Malformed
+Scalar = str | int | float | bool
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A column whose text is read as something else. `money` is in the mapping's currency."""
+    """A column whose text is read as something else, or a `value` that is the same for all rows.
 
-    column: str
+    `money` is in the mapping's currency. values: what texts of the column mean, before they are read.
+    """
+
+    column: str = ""
+    value: Scalar | None = None
     kind: cells.Kind = msgspec.field(name="as", default="text")
+    values: dict[str, str] = {}
 
 
 Spec = str | Cell  # a column's name alone means its text
@@ -42,28 +44,81 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     negate: tuple[str, ...] = ()
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rows are refused, and what is said of them. value: for equals and starts_with."""
+class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A condition on one column. value: for equals and starts_with; values: for one_of, in any case."""
 
     column: str
     when: cells.Condition = msgspec.field(name="is")
     value: str = ""
+    values: tuple[str, ...] = ()
+
+
+class Rule(When, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows are refused, and what is said of them."""
+
     reason: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One more fact of each row: an event of the same person.
+
+    timestamp: a column of its own; rows in which it is empty have no such event. Without one it is the row's. when: rows that have it.
+    """
+
+    event: str
+    timestamp: str = ""
+    when: When | None = None
+    properties: dict[str, Spec] = {}
+    message_id: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column that says yes or no, in the usual words (yes, 1, да, active, подписан ...) and in those that are named here.
+
+    (Named `yes` and `no`, the fields would be true and false in YAML.)
+    """
+
+    column: str
+    granted: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A word of consent of each row: a yes, a no, or what a column answers; a row in which that one is empty says nothing.
+
+    channel, topic, purpose, basis: the same for all rows, or a column. timestamp: a column, or `{"value": ...}` for all; else the row's.
+    evidence: columns that prove the word: a yes without any is kept, and allows nothing. terms: what it was given under (text_id ...).
+    """
+
+    answer: Literal["granted", "withdrawn"] | Answer = "granted"
+    channel: str | Cell = "email"
+    topic: str | Cell = "*"
+    purpose: str | Cell = ""
+    basis: str | Cell = ""
+    timestamp: Spec = ""
+    when: When | None = None
+    terms: dict[str, Spec] = {}
+    evidence: dict[str, Spec] = {}
+    message_id: str = ""
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The mapping document.
 
-    identifiers: kind -> column. message_id: a template such as "order-{InvoiceNo}"; without one it is a hash of what the row
-    (or group) says. timestamp: a column; time_zone: of times that name none; timestamp_format: of strptime, for what is
-    neither ISO 8601 nor 31.12.2026. decimal: the mark before the fraction. encoding, delimiter: found out unless given.
+    call: what each row itself is; without one its events and consents alone count. identifiers: kind -> column. message_id: a
+    template such as "order-{InvoiceNo}"; without one it is a hash of what the row (or group) says. timestamp: a column; time_zone: of
+    times that name none; timestamp_format: of strptime, for what is neither ISO 8601 nor 31.12.2026. decimal: the mark before the
+    fraction. if_missing: whether columns that the file does not have are faults of the mapping, or left out. sheet: of a workbook;
+    the first one that is not hidden. format, encoding, delimiter: found out unless given.
     """
 
-    call: Literal["identify", "track"]
     identifiers: dict[str, str]
+    call: Literal["", "identify", "track"] = ""
     event: str = ""
     attributes: dict[str, Spec] = {}
     properties: dict[str, Spec] = {}
+    events: tuple[Event, ...] = ()
+    consents: tuple[Consent, ...] = ()
     timestamp: str = ""
     time_zone: str = "UTC"
     timestamp_format: str = ""
@@ -73,36 +128,17 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     group: Group | None = None
     variants: tuple[Variant, ...] = ()
     refuse: tuple[Rule, ...] = ()
+    if_missing: Literal["refuse", "leave_out"] = "refuse"
     brand: str = ""
     source: str = ""
     region: str = ""
+    format: Literal["", "csv", "xlsx", "jsonl"] = ""
+    sheet: str = ""
     encoding: str = ""
     delimiter: str = ""
 
 
 _decoder = msgspec.json.Decoder(Mapping)
-
-Field = tuple[str, int, cells.Read]  # name of the property, index of the column, how to read it
-Test = tuple[int, Callable[[str], bool], str]  # index, true for a row to refuse, reason
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping bound to a header: names have become indexes. seed: of ids that derive from content."""
-
-    mapping: Mapping
-    columns: tuple[str, ...]
-    identifiers: tuple[tuple[str, int], ...]
-    attributes: tuple[Field, ...]
-    properties: tuple[Field, ...]
-    products: tuple[Field, ...]
-    group: int | None
-    timestamp: int | None
-    moment: Callable[[str], int | None]
-    message_id: tuple[tuple[str, int | None], ...]
-    variants: tuple[tuple[int, Variant, frozenset[int]], ...]
-    tests: tuple[Test, ...]
-    currency: str | None
-    seed: bytes
 
 
 def read_mapping(data: bytes) -> Mapping:
@@ -111,102 +147,10 @@ def read_mapping(data: bytes) -> Mapping:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         text, _, place = str(error).partition(" - at `$.")
-        raise Malformed(
-            place.rstrip("`"), "mapping_wrong", text, "send a mapping as the documentation of imports shows it"
-        ) from error
+        mend = "send a mapping as the documentation of imports shows it"
+        raise Malformed(place.rstrip("`"), "mapping_wrong", text, mend) from error
 
 
-def bind(mapping: Mapping, header: Sequence[str]) -> Plan | list[Fault]:
-    """The plan for a file with these columns, or everything that is wrong with the mapping at once."""
-    return _Binding(mapping, header).plan()
-
-
-class _Binding:
-    def __init__(self, mapping: Mapping, header: Sequence[str]) -> None:
-        self._mapping = mapping
-        self._columns = tuple(name.strip() for name in header)
-        self._index = {name: index for index, name in reversed(list(enumerate(self._columns)))}  # of twins the first
-        self._faults: list[Fault] = []
-        self._currency = money.currency_of(mapping.currency)
-
-    def plan(self) -> Plan | list[Fault]:
-        mapping = self._mapping
-        self._check()
-        moment = cells.moment_reader(self._zone(), mapping.timestamp_format)
-        read = cells.Readers(mapping.decimal, self._currency, moment)
-        group = mapping.group
-        plan = Plan(
-            mapping=mapping,
-            columns=self._columns,
-            identifiers=tuple((kind, self._at(column, f"identifiers.{kind}")) for kind, column in mapping.identifiers.items()),
-            attributes=self._fields(mapping.attributes, "attributes", read),
-            properties=self._fields(mapping.properties, "properties", read),
-            products=self._fields(group.products, "group.products", read) if group else (),
-            group=self._at(group.by, "group.by") if group else None,
-            timestamp=self._at(mapping.timestamp, "timestamp") if mapping.timestamp else None,
-            moment=moment,
-            message_id=self._template(mapping.message_id),
-            variants=tuple(self._variant(number, one) for number, one in enumerate(mapping.variants)),
-            tests=tuple(self._test(number, rule) for number, rule in enumerate(mapping.refuse)),
-            currency=self._currency,
-            seed=msgspec.json.encode(mapping),
-        )
-        return self._faults or plan
-
-    def _fault(self, path: str, message: str, mend: str) -> None:
-        self._faults.append(Fault(path, "mapping_wrong", message, mend))
-
-    def _check(self) -> None:
-        mapping = self._mapping
-        if mapping.call == "track" and not mapping.event.strip():
-            self._fault("event", "A track call needs the event's name.", "name the event")
-        if mapping.call == "identify" and (mapping.group or mapping.variants):
-            self._fault("call", "Groups and variants belong to track calls.", "send track, or leave them out")
-        if not mapping.identifiers:
-            self._fault("identifiers", "Nothing says whom a row is about.", "name a column, {'email': 'E-mail'}")
-        for kind in mapping.identifiers.keys() - set(IDENTIFIER_KINDS):
-            self._fault(f"identifiers.{kind}", "It is no kind of identifier.", f"kinds: {', '.join(IDENTIFIER_KINDS)}")
-        if mapping.currency and self._currency is None:
-            self._fault("currency", "It is no currency.", "send three letters, GBP")
-
-    def _zone(self) -> ZoneInfo:
-        try:
-            return ZoneInfo(self._mapping.time_zone)
-        except (ValueError, OSError, KeyError):
-            self._fault("time_zone", "There is no such time zone.", "send a name such as Europe/London")
-            return ZoneInfo("UTC")
-
-    def _at(self, column: str, path: str) -> int:
-        index = self._index.get(column.strip())
-        if index is None:
-            self._fault(path, f"The file has no column {column[:100]!r}.", f"columns: {', '.join(self._index)[:500]}")
-        return index or 0
-
-    def _fields(self, specs: dict[str, Spec], path: str, read: cells.Readers) -> tuple[Field, ...]:
-        found = []
-        for name, spec in specs.items():
-            cell = Cell(column=spec) if isinstance(spec, str) else spec
-            if cell.kind == "money" and self._currency is None:
-                self._fault(f"{path}.{name}", "Money needs a currency.", "add currency to the mapping")
-            found.append((name, self._at(cell.column, f"{path}.{name}"), read.of(cell.kind)))
-        return tuple(found)
-
-    def _template(self, text: str) -> tuple[tuple[str, int | None], ...]:
-        try:
-            parts = list(Formatter().parse(text))
-        except ValueError:
-            self._fault("message_id", "The braces do not match.", 'send a template such as "order-{InvoiceNo}"')
-            return ()
-        return tuple((literal, None if name is None else self._at(name, "message_id")) for literal, name, _, _ in parts)
-
-    def _variant(self, number: int, one: Variant) -> tuple[int, Variant, frozenset[int]]:
-        path = f"variants[{number}]"
-        if not one.starts_with or not one.event.strip():
-            self._fault(path, "A variant needs `starts_with` and `event`.", "name both")
-        negated = frozenset(self._at(column, f"{path}.negate") for column in one.negate)
-        return self._at(one.column, f"{path}.column"), one, negated
-
-    def _test(self, number: int, rule: Rule) -> Test:
-        test = cells.condition(rule.when, rule.value, self._mapping.decimal)
-        reason = rule.reason or f"{rule.column} is {rule.when.replace('_', ' ')} {rule.value}".strip()
-        return self._at(rule.column, f"refuse[{number}].column"), test, reason
+def seed_of(mapping: Mapping) -> bytes:
+    """What ids that derive from content have of the mapping: what a row means, not how its file was read."""
+    return msgspec.json.encode(msgspec.structs.replace(mapping, format="", sheet="", encoding="", delimiter=""))

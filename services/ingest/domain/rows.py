@@ -1,6 +1,5 @@
 """From the rows of a file to facts, and to the rows that are refused with their reasons. Nothing is in neither."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
@@ -11,43 +10,47 @@ from schemas import facts
 from schemas.facts import Fact
 from schemas.topics import MAX_RECORD_BYTES
 
-from . import cells, money
-from .events import MAX_MESSAGE_ID, Call, build
-from .mapping import Field, Plan
-from .table import Row
-from .values import Arrival, Refusal
+from . import cells, money, people
+from .binding import Plan
+from .events import Call, build
+from .further import Teller, message_id, read_fields
+from .table import UNREADABLE, Row
+from .values import Accepted, Arrival, Bad, Fault, Refusal, digest
 
 MAX_GROUP_ROWS = 5_000
 MAX_GROUP_TEXT = 600_000  # characters of its rows
 _LONGEST = 2 * MAX_GROUP_ROWS  # then it ends, whatever follows: a wrong `by` may make one group of the whole file
-_UNREADABLE = "cannot be read as a row of CSV, or is longer than 32 KB"
+_NOTHING = "says nothing: all that would make a fact of it is empty"
 _REPEATED = "message id stood earlier in the file"
 _USER, _DEVICE = "user_id", "anonymous_id"
 
 
 class Refused(NamedTuple):
-    """A row of which nothing was taken. line: from 1; raw: its text."""
+    """A row of which nothing was taken. line: from 1; raw: its text; column: in which the fault lies, "" for the row itself."""
 
     line: int
     reason: str
     raw: str
+    column: str = ""
+
+
+class Encoded(NamedTuple):
+    """A fact, and the same encoded."""
+
+    fact: Fact
+    value: bytes
 
 
 class Closed(NamedTuple):
-    """Rows that are done with: `rows` of them, in the file's order, became one fact or none; refused: those of them that were.
+    """Rows that are done with: `rows` of them, in the file's order, became these facts or none; refused: those of them that were.
 
-    value: the fact encoded. left_out: what was no usable identifier in rows that were taken otherwise.
+    left_out: what was no usable identifier in rows that were taken otherwise.
     """
 
     rows: int
-    fact: Fact | None = None
-    value: bytes = b""
+    made: tuple[Encoded, ...] = ()
     refused: tuple[Refused, ...] = ()
     left_out: tuple[str, ...] = ()
-
-
-class _Bad(Exception):  # noqa: N818 - a verdict on a row
-    """Why a row is refused."""
 
 
 class _Open:
@@ -76,6 +79,7 @@ class Assembly:
         self._open: _Open | None = None
         self._seen: set[int] = set()
         self._call = plan.mapping.call
+        self._teller = Teller(plan)
 
     def push(self, rows: Iterable[Row], arrival: Arrival) -> Iterator[Closed]:
         """What these rows complete. Times of the facts are settled against `arrival.now`."""
@@ -97,9 +101,9 @@ class Assembly:
     def _single(self, row: Row, arrival: Arrival) -> Closed:
         try:
             found, event = self._checked(row)
-            return self._fact(found, event, (), arrival, 1)
-        except _Bad as bad:
-            return Closed(1, refused=(Refused(row.line, str(bad), row.raw),))
+            return self._made(found, event, (), arrival, 1)
+        except Bad as bad:
+            return Closed(1, refused=(_refused(row.line, bad, row.raw),))
 
     # ---- neighbouring rows, one fact
 
@@ -111,25 +115,26 @@ class Assembly:
             group = None
         if group is None:
             if not key:
-                reason = f"{self._plan.columns[by]} is empty" if key == "" else _UNREADABLE
-                yield Closed(1, refused=(Refused(row.line, reason, row.raw),))
+                column = self._plan.columns[by]
+                bad = Bad(f"{column} is empty", column) if key == "" else Bad(row.why or UNREADABLE)
+                yield Closed(1, refused=(_refused(row.line, bad, row.raw),))
                 self._open = None
                 return
             group = self._open = _Open(key)
         group.rows += 1
         try:
             self._join(group, row)
-        except _Bad as bad:
-            group.refused.append(Refused(row.line, str(bad), row.raw))
+        except Bad as bad:
+            group.refused.append(_refused(row.line, bad, row.raw))
 
     def _join(self, group: _Open, row: Row) -> None:
         found, event = self._checked(row)
         who = tuple(found[index] for _, index in self._plan.identifiers)
         if group.products and who != group.who:
-            raise _Bad("names another customer than the first row of its group")
+            raise Bad("names another customer than the first row of its group")
         if len(group.products) >= MAX_GROUP_ROWS or group.size + len(row.raw) > MAX_GROUP_TEXT:
-            raise _Bad("group is too large")
-        product = self._read(self._plan.products, found)
+            raise Bad("group is too large")
+        product = read_fields(self._plan.products, found, self._plan.columns)
         if not group.products:
             group.cells, group.event, group.who = found, event, who
         group.products.append(product)
@@ -140,10 +145,10 @@ class Assembly:
         refused = group.refused
         if group.products:
             try:
-                closed = self._fact(group.cells, group.event, group.products, arrival, group.rows)
+                closed = self._made(group.cells, group.event, group.products, arrival, group.rows)
                 return closed._replace(refused=tuple(refused))
-            except _Bad as bad:
-                refused += [Refused(line, str(bad), raw) for line, raw in group.taken]
+            except Bad as bad:
+                refused += [_refused(line, bad, raw) for line, raw in group.taken]
                 refused.sort()
         return Closed(group.rows, refused=tuple(refused))
 
@@ -153,39 +158,58 @@ class Assembly:
         """The row's cells with signs set, and the name of its event."""
         plan, found = self._plan, row.cells
         if found is None or "\x00" in row.raw:
-            raise _Bad(_UNREADABLE)
+            raise Bad(row.why or UNREADABLE)
         if len(found) != self._width:
-            raise _Bad(f"has {len(found)} cells in place of {self._width}")
+            raise Bad(f"has {len(found)} cells in place of {self._width}")
         event = plan.mapping.event
         for index, variant, negated in plan.variants:
             if found[index].startswith(variant.starts_with):
                 event = variant.event
                 found = [cells.negated(text) if at in negated else text for at, text in enumerate(found)]
                 break
-        for index, refuses, reason in plan.tests:
+        for (index, refuses), reason in plan.tests:
             if refuses(found[index]):
-                raise _Bad(reason)
-        if plan.timestamp is not None and plan.moment(found[plan.timestamp]) is None:
-            raise _Bad(f"{plan.columns[plan.timestamp]} is no time")
+                raise Bad(reason, plan.columns[index])
+        if plan.timestamp is not None:
+            self._moment(found)
         return found, event
 
-    def _read(self, fields: tuple[Field, ...], found: list[str]) -> dict[str, Any]:
-        """Empty cells are left out."""
-        values = {}
-        for name, index, read in fields:
-            if text := found[index]:
-                try:
-                    values[name] = read(text)
-                except ValueError as error:
-                    raise _Bad(f"{self._plan.columns[index]} {error}") from error
-        return values
+    # ---- the facts
 
-    # ---- the fact
+    def _made(self, found: list[str], event: str, products: Iterable[dict[str, Any]], arrival: Arrival, rows: int) -> Closed:
+        """Of a row, or of a group with its lines: its call first, then its events and words of consent. All of them or none."""
+        at = self._moment(found)
+        made: list[Encoded] = []
+        if self._call:
+            accepted = self._accepted(self._said(found, event, products, at), found, arrival)
+            identifiers, warnings = accepted.fact.identifiers, accepted.warnings
+            made.append(Encoded(accepted.fact, _encoded(accepted.fact)))
+        else:
+            named = self._people(found, arrival)
+            identifiers, warnings = tuple(named.identifiers), tuple(named.warnings)
+        if self._plan.further:
+            made += [Encoded(fact, _encoded(fact)) for fact in self._teller.tell(found, identifiers, at, arrival)]
+            if not made:
+                raise Bad(_NOTHING)
+        if self._call:
+            self._once(made[0].fact)
+        return Closed(rows, tuple(made), (), tuple(f"{one.path}: {one.message}" for one in warnings) if warnings else ())
 
-    def _fact(self, found: list[str], event: str, products: Iterable[dict[str, Any]], arrival: Arrival, rows: int) -> Closed:
+    def _moment(self, found: list[str]) -> int | None:
         plan = self._plan
-        about = self._read(plan.attributes, found)
-        properties = self._read(plan.properties, found)
+        if plan.timestamp is None:
+            return None
+        at = plan.moment(found[plan.timestamp])
+        if at is None:
+            column = plan.columns[plan.timestamp]
+            raise Bad(f"{column} is no time", column)
+        return at
+
+    def _said(self, found: list[str], event: str, products: Iterable[dict[str, Any]], at: int | None) -> Call:
+        """The call that the row is, without its message id."""
+        plan = self._plan
+        about = read_fields(plan.attributes, found, plan.columns)
+        properties = read_fields(plan.properties, found, plan.columns)
         lines = list(products)
         if plan.currency is not None and self._call == "track":
             properties["currency"] = plan.currency
@@ -193,20 +217,9 @@ class Assembly:
             properties["products"] = lines
             if plan.currency is not None and (revenue := _revenue(lines, plan.currency)) is not None:
                 properties["revenue"] = revenue
-        call = Call(event=event or None, timestamp=self._moment(found), properties=properties or None)
+        call = Call(event=event or None, timestamp=at, properties=properties or None)
         self._name(call, found, about)
-        call.message_id = self._message_id(found, call)
-        try:
-            accepted = build(call, b"", arrival)
-        except Refusal as refusal:
-            raise _Bad(f"{refusal.fault.path}: {refusal.fault.message}".removeprefix(": ")) from refusal
-        value = self._new(accepted.fact)
-        left_out = tuple(f"{one.path}: {one.message}" for one in accepted.warnings)
-        return Closed(rows, accepted.fact, value, (), left_out)
-
-    def _moment(self, found: list[str]) -> int | None:
-        plan = self._plan
-        return None if plan.timestamp is None else plan.moment(found[plan.timestamp])
+        return call
 
     def _name(self, call: Call, found: list[str], about: dict[str, Any]) -> None:
         """Whom the call is about: ids in its own fields, addresses among the traits, as every other source sends them."""
@@ -223,24 +236,47 @@ class Assembly:
         elif about:
             call.context = {"traits": about}
 
-    def _message_id(self, found: list[str], call: Call) -> str:
-        template = self._plan.message_id
-        if template:
-            text = "".join(literal if index is None else literal + found[index] for literal, index in template)
-            return text if len(text) <= MAX_MESSAGE_ID else hashlib.sha256(text.encode()).hexdigest()
-        said = msgspec.json.encode(call, order="deterministic")
-        return hashlib.sha256(self._plan.seed + said).hexdigest()
+    def _accepted(self, call: Call, found: list[str], arrival: Arrival) -> Accepted:
+        said = message_id(self._plan.message_id, found)
+        call.message_id = said or digest(self._plan.seed + msgspec.json.encode(call, order="deterministic"))
+        try:
+            return build(call, b"", arrival)
+        except Refusal as refusal:
+            raise self._why(refusal.fault) from refusal
 
-    def _new(self, fact: Fact) -> bytes:
-        """The fact encoded. Refused when the file has had its id already: the log would take it for a repeat."""
-        value = facts.encode(fact)
-        if len(value) > MAX_RECORD_BYTES:
-            raise _Bad("makes too large a fact")
+    def _people(self, found: list[str], arrival: Arrival) -> people.People:
+        """Whom a row without a call is about."""
+        call = Call()
+        about: dict[str, Any] = {}
+        self._name(call, found, about)
+        own = (("userId", call.user_id),), (("anonymousId", call.anonymous_id),)
+        try:
+            return people.find(*own, (("traits", about),), None, arrival.source.region)
+        except Refusal as refusal:
+            raise self._why(refusal.fault) from refusal
+
+    def _why(self, fault: Fault) -> Bad:
+        named = self._plan.identifiers
+        alone = fault.code == "identifiers_missing" and len(named) == 1
+        return Bad(f"{fault.path}: {fault.message}".removeprefix(": "), self._plan.columns[named[0][1]] if alone else "")
+
+    def _once(self, fact: Fact) -> None:
+        """Refuses a row whose call's id the file has had already: the log would take it for a repeat."""
         short = int(fact.id[20:23] + fact.id[24:], 16)  # 60 bits of a hash: two of a million differ
         if short in self._seen:
-            raise _Bad(_REPEATED)
+            raise Bad(_REPEATED)
         self._seen.add(short)
-        return value
+
+
+def _encoded(fact: Fact) -> bytes:
+    value = facts.encode(fact)
+    if len(value) > MAX_RECORD_BYTES:
+        raise Bad("makes too large a fact")
+    return value
+
+
+def _refused(line: int, bad: Bad, raw: str) -> Refused:
+    return Refused(line, bad.reason, raw, bad.column)
 
 
 def _revenue(products: Iterable[dict[str, Any]], currency: str) -> dict[str, Any] | None:

@@ -1,59 +1,32 @@
 """From the bytes of a CSV file to its rows, each with its line number and its raw text."""
 
 import codecs
-import contextlib
 import csv
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from .values import Malformed
 
-DELIMITERS = (",", ";", "\t")
-ENCODINGS = ("utf-8-sig", "utf-8", "cp1251")
+DELIMITERS = (",", ";", "\t", "|")
+FORMULA_MARKS = ("=", "+", "-", "@")
+_DEFUSED = frozenset(f"'{mark}" for mark in FORMULA_MARKS)
 MAX_ROW = 32 * 1_024  # characters; a longer one is refused, its text cut
-_HEAD = 1_000  # bytes that show whether it is text
-_MEND_TEXT = "save the file as CSV in UTF-8"
+UNREADABLE = "cannot be read as a row of CSV"
+TOO_LONG = "is longer than 32 KB"
+_OPEN = "has a quote that is never closed: it swallows the lines behind it"
+_RETURN = "has a carriage return amid its text"
 
 
 class Row(NamedTuple):
     """line: where it begins, from 1 (the header's line); raw: as it stands in the file, with its line breaks.
 
-    cells: trimmed; None when the text cannot be read as a row.
+    cells: trimmed; None when the text cannot be read as a row, and `why` says what is wrong with it.
     """
 
     line: int
     raw: str
     cells: list[str] | None
-
-
-class Sniffer:
-    """Finds out the encoding of a file while it passes by: UTF-8 (with or without a mark) if all of it is, else cp1251."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._utf8 = True
-        self._head = b""
-
-    def feed(self, data: bytes) -> None:
-        if len(self._head) < _HEAD:
-            self._head += data[: _HEAD - len(self._head)]
-            if self._head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in self._head:
-                raise Malformed("file", "encoding_unsupported", "The file is UTF-16, or no text.", _MEND_TEXT)
-        if self._utf8:
-            try:
-                self._decoder.decode(data)
-            except UnicodeDecodeError:
-                self._utf8 = False
-
-    def encoding(self) -> str:
-        """When all has passed."""
-        if self._utf8:
-            try:
-                self._decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                return "cp1251"
-            return "utf-8-sig" if self._head.startswith(codecs.BOM_UTF8) else "utf-8"
-        return "cp1251"
+    why: str = ""
 
 
 def delimiter_of(header: str) -> str:
@@ -69,12 +42,13 @@ class Table:
     """
 
     def __init__(self, encoding: str, delimiter: str = "") -> None:
-        # Bytes that are nothing in cp1251 become a mark of replacement: better one odd letter than no row.
-        errors = "replace" if encoding == "cp1251" else "strict"
+        # Bytes that are nothing in a one-byte encoding become a mark of replacement: better one odd letter than no row.
+        errors = "strict" if encoding.startswith("utf") else "replace"
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
-        self._delimiter = delimiter
+        self.delimiter = delimiter
         self._rest = ""
         self._line = 1
+        self._returns: bool | None = None  # whether lines end with a carriage return alone, as old Macs wrote them
         self.columns: list[str] | None = None
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[Row]:
@@ -82,7 +56,7 @@ class Table:
 
         Raises Malformed when there is no header.
         """
-        text = self._rest + self._decoder.decode(data, final)
+        text = self._rest + self._ended(self._decoder.decode(data, final))
         if final:
             self._rest = ""
             lines = _lines(text)
@@ -94,37 +68,49 @@ class Table:
             if final and self.columns is None:
                 raise _headless()
             return iter(())
-        self._delimiter = self._delimiter or delimiter_of(next((line for line in lines if line.strip()), ""))
+        self.delimiter = self.delimiter or delimiter_of(next((line for line in lines if line.strip()), ""))
         return self._rows(lines, final=final)
 
+    def _ended(self, text: str) -> str:
+        """With line feeds where the file has none at all."""
+        if self._returns is None and text:
+            self._returns = "\r" in text[:-1] and "\n" not in text
+        return text.replace("\r", "\n") if self._returns else text
+
     def _rows(self, lines: list[str], *, final: bool) -> Iterator[Row]:
-        reader = csv.reader(lines, delimiter=self._delimiter)
+        reader = csv.reader(lines, delimiter=self.delimiter)
         start, first = 0, self._line
         while start < len(lines):
-            cells: list[str] | None = None
-            with contextlib.suppress(csv.Error):  # the row says so: it has no cells
+            cells, why = None, ""
+            try:
                 cells = next(reader)
+            except csv.Error:
+                why = _RETURN if "\r" in lines[start].rstrip("\r\n") else UNREADABLE
             end = reader.line_num
             if end == len(lines) and not final:
                 # The last row may go on in the next piece (a line break in quotes): it is read again then.
                 self._rest = "".join(lines[start:]) + self._rest
                 break
             raw = "".join(lines[start:end])
-            if len(raw) > MAX_ROW or (end == len(lines) and end - start > 1 and raw.count('"') % 2):
-                cells = None  # a quote that was never closed has swallowed what follows
+            if end == len(lines) and end - start > 1 and raw.count('"') % 2:
+                cells, why = None, _OPEN
+            elif len(raw) > MAX_ROW:
+                cells, why = None, TOO_LONG
             line, start = first + start, end
             self._line = first + start
-            row = self._row(line, raw, cells)
+            row = self._row(line, raw, cells, why)
             if row is not None:
                 yield row
         if final and self.columns is None:
             raise _headless()
 
-    def _row(self, line: int, raw: str, cells: list[str] | None) -> Row | None:
+    def _row(self, line: int, raw: str, cells: list[str] | None, why: str) -> Row | None:
         """None for the header and for blank lines."""
         if cells is None:
-            return Row(line, raw[:MAX_ROW], None)
+            return Row(line, raw[:MAX_ROW], None, why)
         trimmed = [cell.strip() for cell in cells]
+        if "'" in raw:  # what a download of refused rows has put before a cell that a spreadsheet would take for a formula
+            trimmed = [cell[1:] if cell[:2] in _DEFUSED else cell for cell in trimmed]
         if not any(trimmed):
             return None
         if self.columns is None:
@@ -143,3 +129,11 @@ def _lines(text: str) -> list[str]:
 
 def _headless() -> Malformed:
     return Malformed("file", "header_missing", "The file has no header line.", "send a first line with the columns' names")
+
+
+def cells_of_text(raw: str, delimiter: str) -> list[str]:
+    """The cells of a row's text as they stand in the file; the text itself where it has none."""
+    try:
+        return next(csv.reader(raw.splitlines(keepends=True), delimiter=delimiter), [])
+    except csv.Error:
+        return [raw.rstrip("\r\n")]

@@ -1,5 +1,6 @@
 """What ingest's decisions take and give: plain frozen values."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -74,3 +75,16 @@ class Malformed(Exception):  # noqa: N818
     def __init__(self, path: str, code: str, message: str, mend: str) -> None:
         super().__init__(code)
         self.fault = Fault(path[:200], code, message, mend)
+
+
+class Bad(Exception):  # noqa: N818
+    """Why a row of a file is refused. column: the name of the one in which it lies, "" for the row itself."""
+
+    def __init__(self, reason: str, column: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.column = reason, column
+
+
+def digest(data: bytes) -> str:
+    """The message id of what has none: the same content has the same one."""
+    return hashlib.sha256(data).hexdigest()

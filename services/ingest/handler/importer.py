@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 
 from runtime.clock import Clock
 from runtime.db import TRANSIENT
@@ -16,23 +17,23 @@ from services.ingest.domain import (
     Arrival,
     Assembly,
     Closed,
+    Encoded,
     Malformed,
     Mapping,
     Plan,
     Refused,
     Source,
-    Table,
     bind,
     place,
     read_mapping,
 )
+from services.ingest.handler.reading import turns
 from services.ingest.ports import Log, Overloaded, Record, Unavailable
 from services.ingest.store import Imports, Job, Step, TakenOver
 
 log = logging.getLogger(__name__)
 
 POLL_S = 2.0
-TURN_ROWS = 100  # rows between two looks at what else the process has to do: a request waits for no more than these
 SETTLE_S = 20.0
 PUBLISHED, NOTED = "import_published", "import_noted"
 PASSING: tuple[type[BaseException], ...] = (TakenOver, *TRANSIENT)
@@ -114,7 +115,7 @@ async def _worked(means: Means, job: Job) -> str:
     except Malformed as malformed:
         return f"{malformed.fault.message} Mend: {malformed.fault.mend}."
     except UnicodeDecodeError:
-        return f"The file is not in {job.encoding}. Mend: leave `encoding` out, or name the right one."
+        return f"The file is not in {job.shape.encoding}. Mend: leave `encoding` out, or name the right one."
     except PASSING:
         raise
     except Exception as error:
@@ -125,24 +126,23 @@ async def _worked(means: Means, job: Job) -> str:
 
 
 class _Portion:
-    """What is gathered between two notes."""
+    """What is gathered between two notes. facts: those that it made, by their ids; a row may say what another one has said."""
 
     def __init__(self) -> None:
-        self.rows = self.accepted = self.facts = self.size = 0
+        self.rows = self.accepted = self.size = self.told = 0
         self.refused: list[Refused] = []
         self.left_out: list[str] = []
-        self.records: list[Record] = []
+        self.facts: dict[str, Encoded] = {}
 
-    def add(self, closed: Closed, partitions: int) -> None:
+    def add(self, closed: Closed) -> None:
         self.rows += closed.rows
         self.accepted += closed.rows - len(closed.refused)
         self.refused += closed.refused
         self.left_out += closed.left_out
-        self.size += len(closed.value) + sum(len(one.raw) for one in closed.refused)
-        if closed.fact is not None:
-            self.facts += 1
-            key, partition = place(closed.fact, partitions)
-            self.records.append(Record(FACTS_RAW_BULK.name, partition, key.encode(), closed.value))
+        self.told += len(closed.made)
+        self.size += sum(len(one.value) for one in closed.made) + sum(len(one.raw) for one in closed.refused)
+        for one in closed.made:
+            self.facts[one.fact.id] = one
 
 
 class _Import:
@@ -152,33 +152,20 @@ class _Import:
         self._means, self._job = means, job
         self._mapping = read_mapping(job.mapping)
         self._source = source_of(self._mapping)
-        self._table = Table(job.encoding, self._mapping.delimiter)
-        self._assembly: Assembly | None = None
+        self._assembly = Assembly(plan_of(self._mapping, job.shape.columns))
         self._portion = _Portion()
         self._done = self._bytes = 0
         self._since = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
-        imports, number = self._means.imports, 0
-        data = await imports.part(self._job.id, number)
-        while data is not None:
-            number += 1
-            following = await imports.part(self._job.id, number)
-            await self._piece(data, final=following is None)
-            self._bytes += len(data)
-            data = following
-        if self._assembly is not None:
-            await self._take(self._assembly.end(await self._arrival()))
+        imports, job = self._means.imports, self._job
+        async with aclosing(turns(partial(imports.part, job.id), job.shape, self._mapping.decimal)) as found:
+            async for turn in found:
+                await self._take(self._assembly.push(turn.rows, await self._arrival()))
+                self._bytes = turn.seen
+        await self._take(self._assembly.end(await self._arrival()))
         if self._portion.rows:
             await self._flush()
-
-    async def _piece(self, data: bytes, *, final: bool) -> None:
-        rows = self._table.feed(data, final=final)
-        while turn := list(islice(rows, TURN_ROWS)):
-            if self._assembly is None:
-                self._assembly = Assembly(plan_of(self._mapping, self._table.columns or []))
-            await self._take(self._assembly.push(turn, await self._arrival()))
-            await asyncio.sleep(0)
 
     async def _arrival(self) -> Arrival:
         now, driven = await self._means.clock.now()
@@ -190,14 +177,17 @@ class _Import:
             self._done += one.rows
             if self._done <= self._job.rows:
                 continue
-            self._portion.add(one, self._means.partitions)
+            self._portion.add(one)
             if self._portion.rows >= self._means.rows or self._portion.size >= PORTION_BYTES:
                 await self._flush()
 
     async def _flush(self) -> None:
         portion, self._portion = self._portion, _Portion()
-        if portion.records:
-            await _publish(self._means.log, portion.records)
+        new = portion.facts
+        if new and (known := await self._means.imports.known(list(new))):
+            new = {name: made for name, made in new.items() if name not in known}
+        if new:
+            await _publish(self._means.log, [self._record(made) for made in new.values()])
         self._means.failpoint(PUBLISHED)
         job, spent = self._job, asyncio.get_running_loop().time() - self._since
         job.reasons.update(Counter(one.reason for one in portion.refused))
@@ -205,7 +195,8 @@ class _Import:
         step = Step(
             rows=self._done,
             accepted=portion.accepted,
-            facts=portion.facts,
+            facts=list(new),
+            repeats=portion.told - len(new),
             refused=portion.refused,
             seen_bytes=self._bytes,
             busy_ms=round(spent * 1_000),
@@ -214,6 +205,10 @@ class _Import:
         await self._means.imports.note(job, step, now)
         self._since += spent
         self._means.failpoint(NOTED)
+
+    def _record(self, made: Encoded) -> Record:
+        key, partition = place(made.fact, self._means.partitions)
+        return Record(FACTS_RAW_BULK.name, partition, key.encode(), made.value)
 
 
 async def _publish(into: Log, records: list[Record]) -> None:
@@ -235,7 +230,7 @@ def source_of(mapping: Mapping) -> Source:
     return Source(brand=mapping.brand, name=mapping.source, lane="bulk", currency=mapping.currency or None, region=mapping.region)
 
 
-def plan_of(mapping: Mapping, columns: list[str]) -> Plan:
+def plan_of(mapping: Mapping, columns: Sequence[str]) -> Plan:
     """Raises Malformed with the first fault of a mapping that does not fit the file."""
     plan = bind(mapping, columns)
     if isinstance(plan, list):

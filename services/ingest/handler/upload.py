@@ -1,57 +1,65 @@
-"""Takes a file in while it comes: sealed pieces in PostgreSQL, its encoding found out on the way."""
+"""Takes a file in while it comes: sealed pieces in PostgreSQL, so that what has come stays whatever ends the line or the process."""
 
-from services.ingest.domain import Malformed, Sniffer, Table
+from typing import BinaryIO
+
+from services.ingest.domain import Malformed, Sniffer
 from services.ingest.store import Imports
 
 PIECE = 1_000_000  # bytes
 
 
 class Upload:
-    """One file. `feed` what comes, `end` when all is there. Both raise Malformed; the caller drops the import then."""
+    """One file, or what follows of it. kept: bytes that are there. `feed` what comes, then `flush`. Raises Malformed and OffsetWrong."""
 
-    def __init__(self, imports: Imports, job: str, max_bytes: int) -> None:
+    def __init__(self, imports: Imports, job: str, max_bytes: int, kept: int = 0) -> None:
         self._imports, self._job, self._max = imports, job, max_bytes
-        self._sniffer = Sniffer()
         self._waiting = bytearray()
-        self._first = b""
-        self._pieces = 0
-        self.size = 0
+        self.kept = kept
 
     async def feed(self, data: bytes) -> None:
-        self.size += len(data)
-        if self.size > self._max:
-            raise Malformed("file", "file_too_large", f"The file is larger than {self._max} bytes.", "send it in parts")
-        self._sniffer.feed(data)
         self._waiting += data
+        if self.kept + len(self._waiting) > self._max:
+            raise _too_large(self._max)
         while len(self._waiting) >= PIECE:
-            piece = bytes(self._waiting[:PIECE])
-            del self._waiting[:PIECE]
-            await self._keep(piece)
+            await self._keep(PIECE)
 
-    async def end(self) -> None:
+    async def flush(self) -> None:
+        """Keep what is less than a piece."""
         if self._waiting:
-            await self._keep(bytes(self._waiting))
-            self._waiting.clear()
-        if not self.size:
-            raise Malformed("file", "file_missing", "There is no file in the request, or it is empty.", "send a CSV file")
+            await self._keep(len(self._waiting))
 
-    async def _keep(self, piece: bytes) -> None:
-        if not self._pieces:
-            self._first = piece
-        await self._imports.add_part(self._job, self._pieces, piece)
-        self._pieces += 1
+    async def _keep(self, size: int) -> None:
+        piece = bytes(self._waiting[:size])
+        await self._imports.add_part(self._job, self.kept, piece)
+        del self._waiting[:size]
+        self.kept += size
 
-    def encoding(self, asked: str) -> str:
-        return asked or self._sniffer.encoding()
 
-    def columns(self, encoding: str, delimiter: str) -> list[str]:
-        """The header. Raises Malformed: there is none, or not in this encoding."""
-        table = Table(encoding, delimiter)
-        try:
-            for _ in table.feed(self._first, final=self._pieces == 1):
-                break
-        except UnicodeDecodeError as error:
-            raise Malformed("encoding", "encoding_wrong", f"The file is not in {encoding}.", "leave `encoding` out") from error
-        if table.columns is None:
-            raise Malformed("file", "header_missing", "The file has no header line.", "send a first line with the names")
-        return table.columns
+class First:
+    """As much of a file as shows what it is: of a workbook all, of text its first piece. `cut`: whether more has come."""
+
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
+        self._file, self._max = file, max_bytes
+        self._sniffer = Sniffer()
+        self._come = self.size = 0
+
+    async def feed(self, data: bytes) -> None:
+        self._come += len(data)
+        if self._come > self._max:
+            raise _too_large(self._max)
+        self._sniffer.feed(data)
+        wanted = data if self._sniffer.format() == "xlsx" else data[: max(0, PIECE - self.size)]
+        self._file.write(wanted)
+        self.size += len(wanted)
+
+    @property
+    def cut(self) -> bool:
+        return self._come > self.size
+
+    async def piece(self, number: int) -> bytes | None:
+        self._file.seek(number * PIECE)
+        return self._file.read(PIECE) or None
+
+
+def _too_large(most: int) -> Malformed:
+    return Malformed("file", "file_too_large", f"The file is larger than {most} bytes.", "send it in parts")

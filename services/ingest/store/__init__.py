@@ -1,6 +1,6 @@
 """The tables of ingest: imports, and the payloads of webhooks."""
 
-from .imports import Brands, Imports, Job, Step, TakenOver
+from .imports import Brands, Imports, Job, OffsetWrong, Step, TakenOver, Waiting
 from .payloads import Kept, Payloads
 
-__all__ = ["Brands", "Imports", "Job", "Kept", "Payloads", "Step", "TakenOver"]
+__all__ = ["Brands", "Imports", "Job", "Kept", "OffsetWrong", "Payloads", "Step", "TakenOver", "Waiting"]

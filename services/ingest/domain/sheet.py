@@ -1,0 +1,186 @@
+"""The XML of a workbook, by events: no tree is built, and a document type is refused, so that nothing in it can grow."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+from xml.parsers import expat
+
+MAX_COLUMNS = 2_000
+MAX_TEXT = 40_000  # characters of a cell; a spreadsheet program has at most 32,767
+_MOST_PIECES = 1_000  # in which the parser gives a text, each of at most 8 KB: what is more is cut anyway
+_LETTERS = {letter: number for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=1)}
+
+
+class Styles(NamedTuple):
+    """dates: numbers of the styles that show a number as a date; zero: the day that 0 is."""
+
+    dates: frozenset[str]
+    zero: datetime
+
+
+def _parser() -> Any:
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _no_doctype
+    return parser
+
+
+def _no_doctype(*_: Any) -> None:
+    raise ValueError("a document type")
+
+
+def children(data: bytes) -> Sequence[tuple[str, Mapping[str, str]]]:
+    """All elements of a small document in order, with their attributes; both without their namespaces."""
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = _parser()
+    parser.StartElementHandler = lambda tag, attributes: found.append(
+        (_local(tag), {_local(name): value for name, value in attributes.items()})
+    )
+    parser.Parse(data, True)
+    return found
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2] if ":" in name else name
+
+
+class StringsReader:
+    """Fills `into` with the shared texts; those of a rich text are joined, how it is read aloud is left out."""
+
+    def __init__(self, into: list[str]) -> None:
+        self._into, self._text = into, list[str]()
+        self._taking = self._aloud = False
+        self.parser = _parser()
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._hear
+
+    def _start(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        name = _local(tag)
+        if name == "si":
+            self._text = []
+        self._aloud = self._aloud or name == "rPh"
+        self._taking = name == "t" and not self._aloud
+
+    def _end(self, tag: str) -> None:
+        name = _local(tag)
+        self._taking = False
+        if name == "rPh":
+            self._aloud = False
+        elif name == "si":
+            self._into.append("".join(self._text)[:MAX_TEXT].strip())
+
+    def _hear(self, text: str) -> None:
+        if self._taking and len(self._text) < _MOST_PIECES:
+            self._text.append(text)
+
+
+class SheetReader:
+    """Fills `done` with rows: (number, texts of the cells, whether a formula lacks its value). Blank rows are left out."""
+
+    def __init__(self, styles: Styles, texts: Sequence[str], decimal: str) -> None:
+        self._styles, self._texts, self._decimal = styles, texts, decimal
+        self.done: list[tuple[int, list[str], bool]] = []
+        self._cells: list[str] = []
+        self._line = self._column = 0
+        self._kind, self._style = "n", "0"
+        self._value: list[str] = []
+        self._taking = self._aloud = self._formula = self._lacking = False
+        self.parser = _parser()
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._hear
+
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = tag.rpartition(":")[2] if ":" in tag else tag
+        if name == "v" or name == "t":  # noqa: PLR1714 - millions of times, and a set is slower
+            self._taking = not self._aloud
+        elif name == "c":
+            place = attributes.get("r")
+            self._column = _column(place.rstrip("0123456789")) if place else len(self._cells)
+            self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
+            self._value, self._formula = [], False
+        elif name == "row":
+            self._line = int(attributes.get("r", self._line + 1))
+            self._cells, self._lacking = [], False
+        elif name == "f":
+            self._formula, self._taking = True, False
+        elif name == "rPh":
+            self._aloud = True
+
+    def _hear(self, text: str) -> None:
+        if self._taking and len(self._value) < _MOST_PIECES:
+            self._value.append(text)
+
+    def _end(self, tag: str) -> None:
+        name = tag.rpartition(":")[2] if ":" in tag else tag
+        if name == "c":
+            self._taking = False
+            self._close()
+        elif name == "v" or name == "t":  # noqa: PLR1714
+            self._taking = False
+        elif name == "row":
+            if self._lacking or any(self._cells):
+                self.done.append((self._line, self._cells, self._lacking))
+        elif name == "rPh":
+            self._aloud = False
+
+    def _close(self) -> None:
+        value = self._value
+        if not value:
+            self._lacking = self._lacking or self._formula
+            return
+        text = self._text(value[0] if len(value) == 1 else "".join(value)[:MAX_TEXT])
+        cells = self._cells
+        short = self._column - len(cells)
+        if short < 0 or self._column >= MAX_COLUMNS:
+            raise ValueError("a cell in an impossible place")
+        if short:
+            cells += [""] * short
+        cells.append(text)
+
+    def _text(self, value: str) -> str:
+        kind = self._kind
+        if kind == "s":
+            return self._texts[int(value)]
+        if kind == "n":
+            return self._number(value)
+        if kind == "b":
+            return "true" if value.strip() == "1" else "false"
+        return value.strip()
+
+    def _number(self, value: str) -> str:
+        """A number or a date; what is neither stays as it is, for its column's reader to refuse."""
+        try:
+            if self._style in self._styles.dates:
+                return _date(float(value), self._styles.zero)
+            return value if value.isdecimal() else _number(value).replace(".", self._decimal)
+        except (ValueError, OverflowError):
+            return value
+
+
+@lru_cache(MAX_COLUMNS)
+def _column(letters: str) -> int:
+    """The index of a column: B -> 1."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + _LETTERS[letter]
+    return number - 1
+
+
+def _number(value: str) -> str:
+    """A number as people see it: without .0, without an exponent, to the 15 digits that a spreadsheet has."""
+    return format(Decimal(f"{float(value):.15g}"), "f")
+
+
+def _date(value: float, zero: datetime) -> str:
+    """A day, a moment without a zone, or a time of day, as ISO 8601."""
+    days = (
+        value + 1 if zero.year < 1900 and 0 < value < 60 and value >= 1 else value
+    )  # to 1900-02-28: there was a 29th in that program
+    moment = zero + timedelta(seconds=round(days * 86_400))
+    if 0 <= value < 1:
+        return moment.time().isoformat()
+    return moment.date().isoformat() if not (moment.hour or moment.minute or moment.second) else moment.isoformat()

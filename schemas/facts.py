@@ -67,7 +67,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
     being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile; so is `contested`: identifiers
     that came with it and are somebody else's by the rules of identity; and `lost`, of a `profile.changed`: those that are his no more.
-    cause: id of the fact, merge or launch that this one follows from.
+    cause: id of the fact, merge or launch that this one follows from. about: a profile id, by which our own services name a person in
+    `facts.raw`; whom it means now is found out there, and a fact about nobody (he was erased) is dropped.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: dict[str, Any] = {}
     cause: str | None = None
     traceparent: str | None = None
+    about: str | None = None
     profile: str | None = None
     bucketing_id: str | None = None
     bucketed_at: int | None = None

@@ -84,7 +84,7 @@ async def publish(config: Settings, facts: Iterable[Fact | bytes], topic: str = 
     """Straight to the topic, as a backend would; in partition order of source and strongest identifier."""
     places: dict[int, list[Any]] = {}
     for one in facts:
-        name = key or (f"{one.source}|{one.identifiers[0]}" if isinstance(one, Fact) else "raw")
+        name = key or (f"{one.source}|{one.identifiers[0] if one.identifiers else one.about}" if isinstance(one, Fact) else "raw")
         value = one if isinstance(one, bytes) else encode(one)
         places.setdefault(partition_of(name, config.partitions), []).append((name.encode(), value, []))
     await create_topics(config, [BY_NAME[topic]])

@@ -37,8 +37,9 @@ class Verdict:
     by: dict[str, str] = field(default_factory=dict)
 
 
-def link(fact: Fact, owners: Mapping[str, str], profiles: Mapping[str, Profile], rules: Rules) -> Verdict:
-    """Decide whose fact this is. owners: identifier -> canonical profile id, for those known; profiles: the locked rows.
+def link(fact: Fact, owners: Mapping[str, str], profiles: Mapping[str, Profile], rules: Rules, about: str | None = None) -> Verdict:
+    """Decide whose fact this is. owners: identifier -> canonical profile id, for those known; profiles: the locked rows; about: the
+    canonical profile that the fact names itself, which is stronger than any identifier.
 
     Identifiers are asked in the order of their strength. Those that prove who somebody is belong to one person: their profiles merge,
     unless a rule keeps them apart; then the fact is the person's whom the strongest names, and what contradicts stays whose it was. An
@@ -46,8 +47,10 @@ def link(fact: Fact, owners: Mapping[str, str], profiles: Mapping[str, Profile],
     person. The survivor is the smallest (first_at, id).
     """
     names = rules.ordered(fact.identifiers)
-    named = any(kind_of(name) in STRONG for name in names)
+    named = about is not None or any(kind_of(name) in STRONG for name in names)
     draft = _Draft(fact, profiles, rules)
+    if about is not None:
+        draft.join("profile", about)
     for name in names:
         owner = owners.get(name)
         if owner is None:

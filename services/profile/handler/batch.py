@@ -49,15 +49,19 @@ class Handler:
             return []
         rules = await self._rules.at(tx.connection, tx.revision)
         facts = [(item, clean(item, tx.now, rules)) for item in fresh]
+        named = {fact.about for _, fact in facts if fact.about}
+        meant = await store.meant(tx.connection, named) if named else {}
+        facts = [(item, fact) for item, fact in facts if fact.about is None or fact.about in meant]
         known = await store.known(tx.connection, {i for _, fact in facts for i in fact.identifiers})
         # What was found to be shared by too many names nobody, and is never locked.
         junk = {name for name, one in known.items() if one.junk(rules.version)}
         work, before = [], set[str]()
         for item, fact in facts:
-            work.append(_told(item, _without(fact, junk | _unnamed(fact, known, before, rules)), known, rules))
+            nobody = junk | _unnamed(fact, known, before, rules)
+            work.append(_told(item, _without(fact, nobody), known, meant.get(fact.about or ""), rules))
             before.update(fact.identifiers)
         changing = [told for told in work if told.changes]
-        desk = await _open_desk(tx, changing, known, rules) if changing else Desk(rules, {}, {}, {})
+        desk = await _open_desk(tx, changing, known, meant, rules) if changing else Desk(rules, {}, {}, {}, meant)
         emits: list[Emit] = []
         words: list[Word] = []
         for told in work:
@@ -97,9 +101,9 @@ def _without(fact: Fact, names: AbstractSet[str]) -> Fact:
     return msgspec.structs.replace(fact, identifiers=somebody(fact, [name for name in fact.identifiers if name not in names]))
 
 
-def _told(item: Item, fact: Fact, known: Mapping[str, Known], rules: Rules) -> Told:
+def _told(item: Item, fact: Fact, known: Mapping[str, Known], about: str | None, rules: Rules) -> Told:
     """Whose the fact is by what was read without a lock, None where it brings a new identifier, a new link, or a new source of a name
-    whose contradictions count.
+    whose contradictions count. about: the profile that it names itself.
 
     A link that was refused under the rules in force brings nothing new: the fact is the person's whom the strongest names.
     """
@@ -107,11 +111,11 @@ def _told(item: Item, fact: Fact, known: Mapping[str, Known], rules: Rules) -> T
     there = [one for one in found if one is not None]
     if len(there) < len(found) or _is_news(fact, there, rules):
         return Told(item, fact, None)
-    first = there[0]
-    if all(one.owner == first.owner for one in there):
-        return Told(item, fact, first.owner)
+    first = about or there[0].owner
+    if all(one.owner == first for one in there):
+        return Told(item, fact, first)
     names = rules.ordered(fact.identifiers)
-    owner = known[names[0]].owner
+    owner = about or known[names[0]].owner
     others = [(name, known[name]) for name in names if known[name].owner != owner]
     if fact.type == "alias" or any(owner not in other.refused or other.ruled != rules.version for _, other in others):
         return Told(item, fact, None)
@@ -145,10 +149,10 @@ def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iter
         yield Word(partition, told.fact, person, tuple(n for n in told.fact.identifiers if n in known and known[n].owner == person))
 
 
-async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], rules: Rules) -> Desk:
+async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules) -> Desk:
     """Lock identifiers by key, then profiles by id: the one order that everybody follows."""
     linking = [told.fact for told in work if told.settled is None]
-    claimed = await store.claim(tx.connection, _to_claim(linking, known)) if linking else {}
+    claimed = await store.claim(tx.connection, _to_claim(linking, known, meant)) if linking else {}
     if any(found.known.junk(rules.version) for found in claimed.values()):
         raise Again("an identifier became junk between reading and locking")
     held = {name: known[name] for fact in linking for name in fact.identifiers if name in known}
@@ -159,18 +163,19 @@ async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], r
         stones = await store.resolve(tx.connection, strangers)
         held = {name: found._replace(owner=stones.get(found.owner, found.owner)) for name, found in held.items()}
     people = {found.owner for found in held.values()} | {told.settled for told in work if told.settled is not None}
+    people |= {meant[fact.about] for fact in linking if fact.about}
     profiles = await store.lock(tx.connection, people, {name for name, found in claimed.items() if found.fresh})
     if profiles.keys() != people:
         raise Again("a profile vanished between reading and locking")
-    return Desk(rules, held, {name: found.known.owner for name, found in claimed.items()}, profiles)
+    return Desk(rules, held, {name: found.known.owner for name, found in claimed.items()}, profiles, meant)
 
 
-def _to_claim(work: Sequence[Fact], known: Mapping[str, Known]) -> dict[str, tuple[str, str]]:
+def _to_claim(work: Sequence[Fact], known: Mapping[str, Known], meant: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Identifiers of the facts that bring something new, each with the profile that it most likely goes to, and who tells it."""
     wanted: dict[str, tuple[str, str]] = {}
     for fact in work:
         found = [known[name].owner for name in fact.identifiers if name in known]
-        likely = found[0] if found else person_id(fact)
+        likely = meant.get(fact.about or "") or (found[0] if found else person_id(fact))
         for name in fact.identifiers:
             wanted.setdefault(name, (known[name].owner if name in known else likely, fact.source))
     return wanted

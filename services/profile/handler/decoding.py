@@ -31,6 +31,8 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError(f"id: a uuid in lower case is wanted, e.g. uuid5 of source and messageId; got {fact.id[:60]!r}")
     if fact.type.startswith("profile.") or fact.profile is not None:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
+    if fact.about is not None and not _UUID.fullmatch(fact.about):
+        raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
     if _LONG in raw.translate(_DIGITS_TO_ZERO):
@@ -69,5 +71,5 @@ def clean(item: Item, now: int, rules: Rules) -> Fact:
 
 
 def somebody(fact: Fact, names: Iterable[str]) -> tuple[str, ...]:
-    """Without any name: nobody we could know again, a person of one fact, so that nothing is lost."""
-    return tuple(names) or (f"anonymous_id:{fact.id}",)
+    """Without any name: nobody we could know again, a person of one fact, so that nothing is lost; unless it says whom it is about."""
+    return tuple(names) or (() if fact.about else (f"anonymous_id:{fact.id}",))

@@ -58,10 +58,19 @@ def also_theirs(tx: Tx, item: Item, fact: Fact, contested: Sequence[Refusal]) ->
 
 
 class Desk:
-    """The people of one batch. held: the identifiers that were there; claimed: identifier -> the profile it was inserted or found with."""
+    """The people of one batch. held: the identifiers that were there; claimed: identifier -> the profile it was inserted or found with;
+    meant: the profile ids that facts name -> whom they mean.
+    """
 
-    def __init__(self, rules: Rules, held: Mapping[str, Known], claimed: dict[str, str], profiles: dict[str, Profile]) -> None:
-        self._rules, self._claimed, self._profiles = rules, claimed, profiles
+    def __init__(
+        self,
+        rules: Rules,
+        held: Mapping[str, Known],
+        claimed: dict[str, str],
+        profiles: dict[str, Profile],
+        meant: Mapping[str, str],
+    ) -> None:
+        self._rules, self._claimed, self._profiles, self._meant = rules, claimed, profiles, meant
         self._owners = {name: found.owner for name, found in held.items()}
         self._refused = {name: set(found.refused if found.ruled == rules.version else ()) for name, found in held.items()}
         self._sources = {name: found.sources for name, found in held.items()}
@@ -125,7 +134,8 @@ class Desk:
 
     def _verdict(self, fact: Fact) -> Verdict:
         owners = {name: self.canonical(self._owners[name]) for name in fact.identifiers if name in self._owners}
-        return domain.link(fact, owners, self._profiles, self._rules)
+        about = self.canonical(self._meant[fact.about]) if fact.about else None
+        return domain.link(fact, owners, self._profiles, self._rules, about)
 
     def _as_it_was(self, settled: str, contested: Sequence[Refusal]) -> Verdict:
         """Nothing was linked by it before, and nothing is now; but somebody may have become one in this batch."""

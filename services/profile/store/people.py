@@ -49,6 +49,7 @@ WITH RECURSIVE gone AS (
 SELECT g.top::text AS top, i.key FROM gone g JOIN identifier i ON i.profile = g.id
 """
 SEEN = "SELECT id::text AS id FROM seen WHERE day = ANY($1::int[]) AND id = ANY($2::uuid[])"
+THERE = "SELECT id::text AS id FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL"
 PERSON = "SELECT state FROM profile WHERE id = $1::uuid AND merged_into IS NULL"
 MERGED = """
 WITH RECURSIVE gone AS (
@@ -174,6 +175,13 @@ def _end(start: str, direct: Mapping[str, str]) -> str:
     while start in direct:
         start = direct[start]
     return start
+
+
+async def meant(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Whom profile ids mean now, of those there are."""
+    stones = await resolve(connection, ids)
+    there = {row["id"] for row in await connection.fetch(THERE, list({stones.get(one, one) for one in ids}))}
+    return {one: stones.get(one, one) for one in ids if stones.get(one, one) in there}
 
 
 async def person(connection: Connection, person: str) -> tuple[Profile, list[str], list[str]] | None:

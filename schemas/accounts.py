@@ -39,8 +39,8 @@ def deal_key(properties: Mapping[str, Any]) -> str | None:
 
 
 def flaw_of(event: str, properties: Mapping[str, Any]) -> Flaw | None:
-    """Why a fact with this event says nothing that can be kept of a company or deal; None where nothing is wrong."""
-    if event == ACCOUNT_LEFT and account_key(properties) is None:
+    """Why a fact says nothing that can be kept of a company or deal; None where nothing is wrong. event: its name, or `group`."""
+    if event in ("group", ACCOUNT_LEFT) and account_key(properties) is None:
         return Flaw("group_id", "It does not say which company.", f"send group_id as text of at most {MAX_KEY} characters")
     if event != DEAL_UPDATED:
         return None

@@ -21,7 +21,7 @@ def service() -> Service:
         handle=handler,
         committed=handler.committed,
         migrations=("services.profile.migrations",),
-        topics_written=(FACTS, FACTS_BULK),
+        topics_written=(FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),
         life=handler.ledger.life,
         api=api,
     )

@@ -11,10 +11,15 @@ from starlette.routing import BaseRoute, Route
 from runtime.process import Context
 from schemas.identifiers import normalise
 from services.profile import store
+from services.profile.api import belongings
+from services.profile.api.answers import Brands, brands_asked, refused, sees
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
-    """`GET /profiles?identifier=kind:value` and `GET /profiles/{id}`; an id that was merged away answers with the winner."""
+    """`GET /profiles?identifier=kind:value` and `GET /profiles/{id}`; an id that was merged away answers with the winner.
+
+    `brands=a,b`: only of somebody who was seen in one of them.
+    """
 
     async def find(request: Request) -> Response:
         kind, _, value = request.query_params.get("identifier", "").partition(":")
@@ -22,7 +27,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         if clean is None:
             return refused(422, "bad_identifier")
         async with context.db.connection() as connection:
-            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"))
+            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"), brands_asked(request))
 
     async def one(request: Request) -> Response:
         try:
@@ -31,16 +36,19 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             return refused(404, "not_found")
         async with context.db.connection() as connection:
             stones = await store.resolve(connection, [person])
-            return await _person(connection, stones.get(person, person))
+            return await _person(connection, stones.get(person, person), brands_asked(request))
 
     return [Route("/profiles", find), Route("/profiles/{id}", one)]
 
 
-async def _person(connection: Any, person: str | None) -> Response:
+async def _person(connection: Any, person: str | None, asked: Brands) -> Response:
     found = await store.person(connection, person) if person else None
-    if found is None:
+    if person is None or found is None:
         return refused(404, "not_found")
     profile, identifiers, merged = found
+    brands = await store.brands_of(connection, person)
+    if not sees(asked, brands):
+        return refused(404, "not_found")
     return JSONResponse(
         {
             "id": person,
@@ -49,9 +57,7 @@ async def _person(connection: Any, person: str | None) -> Response:
             "first_received_at": profile.first_at,
             "bucketing_id": profile.bucketing_id,
             "merged": merged,
+            "brands": brands,
+            **await belongings.of_person(connection, person, asked),
         }
     )
-
-
-def refused(status: int, code: str) -> Response:
-    return JSONResponse({"code": code}, status_code=status)

@@ -16,6 +16,7 @@ from schemas.ids import derive
 
 MOST_ATTRIBUTES = 200
 MOST_HISTORY = 500
+LONGEST = 2_000  # bytes of an attribute as JSON
 # Addresses and names of people stay with the company; its own name and place go to the members.
 _KEPT_BACK = PERSONAL - {"name", "address"}
 _OURS = frozenset(("id", "kind", "role", "deals", "group_id"))
@@ -54,7 +55,11 @@ def account_id(key: str) -> str:
 
 def hear(account: Account, fact: Fact) -> None:
     """Take in what a `group` fact says of the company. A kind that there is not, and what is beyond the bound, is left out."""
-    said = {name: value for name, value in fact.properties.items() if name not in _OURS}
+    said = {
+        name: value
+        for name, value in fact.properties.items()
+        if name not in _OURS and len(name) <= 200 and len(attributes.canonical(value)) <= LONGEST
+    }
     kind = fact.properties.get("kind")
     if kind in ACCOUNT_KINDS:
         said["kind"] = kind
@@ -106,7 +111,9 @@ def kind_of_account(account: Account) -> str:
     return kind
 
 
-def current(memberships: Iterable[tuple[Account, Mapping[str, tuple[int, Any]]]]) -> tuple[Account, Mapping[str, tuple[int, Any]]] | None:
+def current(
+    memberships: Iterable[tuple[Account, Mapping[str, tuple[int, Any]]]],
+) -> tuple[Account, Mapping[str, tuple[int, Any]]] | None:
     """Of several companies the one that a fact of his named last."""
     mine = [one for one in memberships if is_member(one[1])]
     return max(mine, key=lambda one: (one[1]["member"][0], one[0].key), default=None)

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.accounts import DEAL_FIELDS, DEAL_LOST, DEAL_STAGE_CHANGED, DEAL_WON
+from schemas.attributes import canonical
 from schemas.facts import Fact
 from schemas.ids import derive
 
 MOST_UPDATES = 200
+LONGEST = 500  # bytes of a field as JSON
 MOST_LISTED = 50  # deals of one person, or company, that are counted in what conditions ask; the newest
 
 State = dict[str, Any]
@@ -55,7 +57,8 @@ def update(deal: Deal, fact: Fact) -> list[Told]:
     if any(one.fact == fact.id for one in deal.updates):
         return []
     before = [_changes(deal.updates, of) for of in _MARKS]
-    said = {name: fact.properties[name] for name in DEAL_FIELDS if fact.properties.get(name) is not None}
+    given = ((name, fact.properties.get(name)) for name in DEAL_FIELDS)
+    said = {name: value for name, value in given if value is not None and len(canonical(value)) <= LONGEST}
     deal.updates.append(Update(fact.occurred_at, fact.id, fact.source, said))
     deal.updates.sort(key=lambda one: (one.at, one.fact))
     told = [one for of, old in zip(_MARKS, before, strict=True) for one in _new(_changes(deal.updates, of), old)]
@@ -92,7 +95,11 @@ def history(deal: Deal) -> list[dict[str, Any]]:
 def brief(deal: Deal) -> State:
     """What a company keeps of a deal of its own."""
     state = now(deal)
-    return {**{name: state[name] for name in DEAL_FIELDS if name in state and name != "account"}, "id": deal.key, "at": moved_at(deal)}
+    return {
+        **{name: state[name] for name in DEAL_FIELDS if name in state and name != "account"},
+        "id": deal.key,
+        "at": moved_at(deal),
+    }
 
 
 def summary(briefs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -113,7 +120,7 @@ def summary(briefs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def stage_name(state: Mapping[str, Any]) -> str | None:
-    """ "pipeline/stage", or the stage alone where there is no pipeline."""
+    """`pipeline/stage`, or the stage alone where there is no pipeline."""
     stage, pipeline = state.get("stage"), state.get("pipeline")
     if stage is None:
         return None

@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.batch import Item
 from runtime.kafka import Record
+from schemas.accounts import flaw_of
 from schemas.facts import Fact, Lane, decode
 from schemas.identifiers import normalise
 from schemas.nesting import MAX_DEPTH, too_deep
@@ -33,6 +34,8 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if fact.about is not None and not _UUID.fullmatch(fact.about):
         raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
+    if flaw := flaw_of(fact.event or fact.type, fact.properties):
+        raise ValueError(f"properties.{flaw.field}: {flaw.message} {flaw.mend}")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
     if _LONG in raw.translate(_DIGITS_TO_ZERO):

@@ -1,6 +1,26 @@
-"""The tables of profile: people and their identifiers, facts seen today and yesterday, the ledger of consents."""
+"""The tables of profile: people and their identifiers, facts seen today and yesterday, the ledger of consents, companies and deals."""
 
+from .brands import Brands, brands_of, inherit_brands
 from .consents import add, chains, entries, heads, walk
+from .objects import (
+    ACCOUNT,
+    DEAL,
+    Affiliate,
+    Belonging,
+    Listed,
+    affiliated,
+    belongers,
+    belongings,
+    forget_affiliates,
+    keep_belongings,
+    listed,
+    lock_affiliates,
+    lock_objects,
+    members,
+    objects,
+    save_objects,
+    save_told,
+)
 from .people import (
     DAY_MS,
     Claimed,
@@ -21,25 +41,45 @@ from .people import (
 )
 
 __all__ = [
+    "ACCOUNT",
     "DAY_MS",
+    "DEAL",
+    "Affiliate",
+    "Belonging",
+    "Brands",
     "Claimed",
     "Known",
+    "Listed",
     "Seen",
     "add",
+    "affiliated",
+    "belongers",
+    "belongings",
+    "brands_of",
     "chains",
     "claim",
     "contradictions",
     "entries",
+    "forget_affiliates",
     "heads",
+    "inherit_brands",
     "judge",
+    "keep_belongings",
     "known",
+    "listed",
     "lock",
+    "lock_affiliates",
+    "lock_objects",
     "meant",
+    "members",
+    "objects",
     "owner_of",
     "people",
     "person",
     "resolve",
     "save",
+    "save_objects",
+    "save_told",
     "tell",
     "walk",
 ]

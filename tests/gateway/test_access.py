@@ -36,6 +36,9 @@ CALLS = [
     ("GET", "/api/profiles/x/decisions", "read"),
     ("GET", "/api/profiles/x/timeline", "read"),
     ("GET", "/api/profiles/x/consents", "read"),
+    ("GET", "/api/accounts", "read"),
+    ("GET", "/api/accounts/x", "read"),
+    ("GET", "/api/deals/x", "read"),
     ("GET", "/api/consents/verify", "read"),
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
@@ -76,7 +79,7 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{key}", "{key_id}", "{profile}", "{id}"):
+        for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
         for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "policies"):
@@ -152,7 +155,7 @@ async def test_a_key_of_one_brand_touches_that_brand_alone(site):
     assert "brand-b2" not in listed and {"brand-b1", "brand-all"} <= listed
     asked = {"brand": "b2", "source": "s"}
     problem_of(await site.as_key("POST", "/api/write-keys", key, json=asked), 403, "brand_forbidden")
-    for path in ("/api/profiles/x", "/api/dead-letters", "/api/in-doubt", "/api/audit"):
+    for path in ("/api/consents/verify", "/api/dead-letters", "/api/in-doubt", "/api/audit"):
         problem_of(await site.as_key("GET", path, key), 403, "brand_forbidden")
 
 

@@ -95,11 +95,8 @@ def history(deal: Deal) -> list[dict[str, Any]]:
 def brief(deal: Deal) -> State:
     """What a company keeps of a deal of its own."""
     state = now(deal)
-    return {
-        **{name: state[name] for name in DEAL_FIELDS if name in state and name != "account"},
-        "id": deal.key,
-        "at": moved_at(deal),
-    }
+    kept = {name: state[name] for name in DEAL_FIELDS if name in state and name != "account"}
+    return {**kept, "id": deal.key, "brand": deal.brand, "at": moved_at(deal)}
 
 
 def summary(briefs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

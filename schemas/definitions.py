@@ -15,6 +15,7 @@ KINDS = (
     "identity",
     "connector",
     "policy",
+    "survey",
     "experiment",
     "write_key",
 )

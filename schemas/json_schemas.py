@@ -17,6 +17,7 @@ from schemas.messages import Decision, Intent
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
+from schemas.surveys import Survey
 from schemas.templates import Template
 from schemas.write_keys import WriteKey
 
@@ -39,6 +40,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "identity": Identity,
     "connector": Connector,
     "policy": Policy,
+    "survey": Survey,
     "write_key": WriteKey,
 }
 

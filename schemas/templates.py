@@ -9,7 +9,7 @@ class Template(BaseModel):
     """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
 
     Variables: `profile` (attributes), `event` (properties of the fact that started the run), `run`, `brand`, `unsubscribe_url`,
-    `preferences_url`.
+    `preferences_url`, `survey_url.<key>` (his own link of a survey of the brand).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -35,6 +35,7 @@ from services.sender.public import Public
 from services.sender.rates import Rates
 from services.sender.reports import Reports
 from services.sender.settings import SenderSettings
+from services.sender.surveys import Surveys
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
         delivery.attach(context, built, Letters(settings, keys), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
+        surveys = Surveys(context.db, publisher, keys, context.clock, context.settings.partitions)
         reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)
 
         async def reconcile(intent: Intent, person: str) -> None:
@@ -75,7 +77,7 @@ def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-unty
 
         public.reconcile = reports.reconcile = reconcile
         config = uvicorn.Config(
-            public.app(reports.routes()),
+            public.app([*reports.routes(), *surveys.routes()]),
             host=context.settings.host,
             port=settings.public_port,
             log_config=None,

@@ -12,6 +12,7 @@ from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
 from schemas.policies import Cell, Policy, forbidden
+from schemas.surveys import Survey
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
 from services.sender.channels.contract import Rendered
@@ -36,21 +37,27 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The templates, brands and policies of one revision. Templates are compiled when they are first used, and kept."""
+    """The templates, brands and policies of one revision, and the keys of each brand's surveys. Templates are compiled when they are first
+    used, and kept.
+    """
 
     documents: dict[tuple[str, int], TemplateDocument]
     current: dict[str, int]
     brands: dict[str, Brand]
     compiled: dict[tuple[str, int], Template | TemplateFault]
     forbidden: Collection[Cell]
+    surveys: dict[str, list[str]]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, forbidden(policies))
+    library = Library({}, {}, {}, {}, forbidden(policies), {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
+        elif document.kind == "survey" and document.pointer:
+            brand = Survey.model_validate_json(bytes(document.body)).brand
+            library.surveys.setdefault(brand, []).append(document.key)
         elif document.kind == "template":
             library.documents[document.key, document.version] = TemplateDocument.model_validate_json(bytes(document.body))
             if document.pointer:
@@ -63,7 +70,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
         self._settings, self._keys = settings, keys
-        self._definitions = Definitions(("template", "brand", "policy"), _build)
+        self._definitions = Definitions(("template", "brand", "policy", "survey"), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -92,10 +99,15 @@ class Letters:
         unsubscribe = links.url(self._settings.public_url, links.Kind.UNSUBSCRIBE, intent.id, 0, self._keys)
         preferences = links.url(self._settings.public_url, links.Kind.PREFERENCES, intent.id, 0, self._keys)
         more = {"unsubscribe_url": unsubscribe, "preferences_url": preferences, "brand": intent.brand, "now": now}
-        parts = render(template, {**variables, **more})
+        parts = render(template, {**variables, **more, "survey_url": self._surveys(intent)})
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
         return self._message(intent, address, parts, unsubscribe, row["stamp"], now)
+
+    def _surveys(self, intent: Intent) -> dict[str, str]:
+        """The person's own link of each survey of the brand."""
+        base, known = self._settings.public_url, self._library.surveys.get(intent.brand, ())
+        return {key: links.survey_url(base, key, intent.id, self._keys) for key in known}
 
     def _template(self, intent: Intent) -> Template | TemplateFault:
         library = self._library

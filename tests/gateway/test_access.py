@@ -82,7 +82,7 @@ async def test_the_calls_above_are_all_there_are(site):
         for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
-        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "policies"):
+        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "policies", "surveys"):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:
             assert {(method.upper(), plain), (method.upper(), own)} & known

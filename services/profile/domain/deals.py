@@ -1,6 +1,6 @@
 """Deals, pure: what a CRM said of one, sorted by the time at which it was so; what it is now; and what has truly changed by an update."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ LONGEST = 500  # bytes of a field as JSON
 MOST_LISTED = 50  # deals of one person, or company, that are counted in what conditions ask; the newest
 
 State = dict[str, Any]
+_ENDS = {"won": DEAL_WON, "lost": DEAL_LOST}
 
 
 class Update(msgspec.Struct, array_like=True):
@@ -27,12 +28,15 @@ class Update(msgspec.Struct, array_like=True):
 
 
 class Deal(msgspec.Struct, array_like=True):
-    """A deal of a CRM. updates: sorted by (at, fact); beyond MOST_UPDATES the oldest are one."""
+    """A deal of a CRM. updates: sorted by (at, fact); beyond MOST_UPDATES the oldest are one. told: how often its people were told of
+    which stage or status, of those changes that stand in `updates`.
+    """
 
     brand: str
     source: str
     key: str
     updates: list[Update] = msgspec.field(default_factory=list)
+    told: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Told(NamedTuple):
@@ -51,21 +55,37 @@ def deal_id(brand: str, source: str, key: str) -> str:
 
 
 def update(deal: Deal, fact: Fact) -> list[Told]:
-    """Take an update in, whenever it comes. Answers what is to be told: a stage or status into which the deal truly came and which was
-    not told before. An update that comes late is told with its own time; what was told of a later one meanwhile is not told again.
+    """Take an update in, whenever it comes. Answers what is to be told: a stage or status into which the deal truly came, once for each
+    time that it did. One that comes late is told with its own time, unless what came before it looked like that change and told of it.
     """
     if any(one.fact == fact.id for one in deal.updates):
         return []
-    before = [_changes(deal.updates, of) for of in _MARKS]
+    before = {(one.event, one.fact) for one in _changes(deal.updates)}
     given = ((name, fact.properties.get(name)) for name in DEAL_FIELDS)
     said = {name: value for name, value in given if value is not None and len(canonical(value)) <= LONGEST}
     deal.updates.append(Update(fact.occurred_at, fact.id, fact.source, said))
     deal.updates.sort(key=lambda one: (one.at, one.fact))
-    told = [one for of, old in zip(_MARKS, before, strict=True) for one in _new(_changes(deal.updates, of), old)]
-    while len(deal.updates) > MOST_UPDATES:
-        first, second = deal.updates[:2]
-        deal.updates[:2] = [Update(second.at, second.fact, second.by, {**first.said, **second.said})]
-    return sorted(told, key=lambda one: (one.at, one.fact, one.event))
+    changes = _changes(deal.updates)
+    news: list[Told] = []
+    for name, some in _by_name(changes).items():
+        owed = len(some) - deal.told.get(name, 0)
+        if owed > 0:
+            # Those that this update has made before those of before.
+            news += sorted(some, key=lambda one: ((one.event, one.fact) in before, -one.at))[:owed]
+            deal.told[name] = len(some)
+    _fold(deal, changes)
+    return sorted(news, key=lambda one: (one.at, one.fact, one.event))
+
+
+def _fold(deal: Deal, changes: Sequence[Told]) -> None:
+    """Make the oldest updates one, where there are too many. What was told of changes that are gone by that does not count any more."""
+    if len(deal.updates) <= MOST_UPDATES:
+        return
+    first, second = deal.updates[:2]
+    deal.updates[:2] = [Update(second.at, second.fact, second.by, {**first.said, **second.said})]
+    left = _by_name(_changes(deal.updates))
+    for name, some in _by_name(changes).items():
+        deal.told[name] = max(0, deal.told.get(name, 0) - len(some) + len(left.get(name, ())))
 
 
 def now(deal: Deal) -> State:
@@ -128,39 +148,26 @@ def _texts(values: Iterable[Any]) -> list[str]:
     return sorted({str(value) for value in values if value is not None})
 
 
-_MARKS: Sequence[tuple[Callable[[State], Any], Callable[[State], str | None]]] = (
-    (stage_name, lambda _state: DEAL_STAGE_CHANGED),
-    (lambda state: state.get("status"), lambda state: {"won": DEAL_WON, "lost": DEAL_LOST}.get(state.get("status", ""))),
-)
-
-
-def _changes(updates: Sequence[Update], mark: tuple[Callable[[State], Any], Callable[[State], str | None]]) -> list[Told]:
-    """Where the value of a mark becomes another one."""
-    value_of, event_of = mark
+def _changes(updates: Sequence[Update]) -> list[Told]:
+    """Where it came into another stage, was won or was lost."""
     found: list[Told] = []
     state: State = {}
     for one in updates:
         before = dict(state)
         state.update(one.said)
-        value = value_of(state)
-        if value is not None and value != value_of(before) and (event := event_of(state)):
-            found.append(Told(event, one.fact, one.at, dict(state), stage_name(before)))
+        events = []
+        if stage_name(state) not in (None, stage_name(before)):
+            events.append(DEAL_STAGE_CHANGED)
+        if state.get("status") != before.get("status") and (event := _ENDS.get(state.get("status", ""))):
+            events.append(event)
+        found += [Told(event, one.fact, one.at, dict(state), stage_name(before)) for event in events]
     return found
 
 
-def _new(after: Sequence[Told], before: Sequence[Told]) -> Iterator[Told]:
-    """Those that are told for the first time. One that moved to another update has been told there."""
-    known = {(one.event, one.fact) for one in before}
-    there = {(one.event, one.fact) for one in after}
-    moved = [_said_by(one) for one in before if (one.event, one.fact) not in there]
-    for one in after:
-        if (one.event, one.fact) in known:
-            continue
-        if _said_by(one) in moved:
-            moved.remove(_said_by(one))
-        else:
-            yield one
-
-
-def _said_by(one: Told) -> tuple[str, str | None]:
-    return one.event, stage_name(one.state) if one.event == DEAL_STAGE_CHANGED else None
+def _by_name(changes: Iterable[Told]) -> dict[str, list[Told]]:
+    """Of what people are told: the event, and of a stage which one; its pipeline may be heard of later."""
+    found: dict[str, list[Told]] = {}
+    for one in changes:
+        name = f"{one.event}|{one.state.get('stage')}" if one.event == DEAL_STAGE_CHANGED else one.event
+        found.setdefault(name, []).append(one)
+    return found

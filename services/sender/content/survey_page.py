@@ -19,12 +19,11 @@ fieldset{border:0;margin:0 0 1.5rem;padding:0;min-width:0}
 legend{font-size:1.375rem;line-height:1.3;font-weight:600;margin:0 0 1rem;padding:0}
 p{margin:0 0 1rem}
 .bad{color:var(--bad);font-weight:600}
-.row{display:flex;flex-wrap:wrap;gap:.375rem}
-.row label{flex:1 0 2.6rem;text-align:center}
+.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(2.6rem,1fr));gap:.375rem}
 .ends{display:flex;justify-content:space-between;font-size:.875rem;opacity:.75;margin-top:.5rem}
 label.one{display:block;position:relative;cursor:pointer;border:1px solid var(--line);border-radius:.625rem;padding:.75rem;min-height:3rem}
 label.one+label.one{margin-top:.5rem}
-.row label.one{margin:0;padding:.75rem .25rem}
+.row label.one,.row label.one+label.one{margin:0;padding:.75rem .25rem;text-align:center}
 label.one input{position:absolute;opacity:0;inset:0;width:100%;height:100%;margin:0;cursor:pointer}
 label.one:has(:checked){border-color:var(--mark);box-shadow:inset 0 0 0 1px var(--mark);font-weight:600}
 label.one:has(:focus-visible){outline:3px solid var(--mark);outline-offset:2px}

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -46,6 +47,8 @@ def app(contexts: Sequence["Context"], secret: str) -> Guarded:
         Route("/dead-letters", _of_one(contexts, _dead_letters)),
         Route("/dead-letters/replay", _of_one(contexts, _replay), methods=["POST"]),
         Route("/quiet", _of_one(contexts, _quiet)),
+        Route("/held", _of_one(contexts, _held)),
+        Route("/erased", _of_one(contexts, _erased)),
     ]
     for context in contexts:
         routes.extend(context.service.api(context))
@@ -76,6 +79,22 @@ async def _dead_letters(context: "Context", request: Request) -> Response:
 async def _replay(context: "Context", request: Request) -> Response:
     body = await request.json()
     return JSONResponse(await replays.replay(context, [int(number) for number in body["ids"]]))
+
+
+async def _held(context: "Context", request: Request) -> Response:
+    """`?profiles=a,b`: what the service keeps of a person, who has had these ids."""
+    async with context.db.connection() as connection:
+        return JSONResponse(await context.service.held(connection, _ids(request)))
+
+
+async def _erased(context: "Context", request: Request) -> Response:
+    """`?profiles=a`: what the service has done about his erasure, and when."""
+    async with context.db.connection() as connection:
+        return JSONResponse(await context.service.erased(connection, _ids(request)[0]))
+
+
+def _ids(request: Request) -> list[str]:
+    return [str(UUID(one)) for one in request.query_params["profiles"].split(",")]
 
 
 async def _quiet(context: "Context", _request: Request) -> Response:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 import duckdb
 
@@ -57,6 +58,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
 SPILL = "spill"  # beside the datasets: what the queries of running processes hold on the disk
 _PLAIN = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:\.[a-z0-9]+(?:_[a-z0-9]+)*)*")
 EXISTS = "SELECT to_regclass('warehouse.manifest') IS NOT NULL AND to_regclass('warehouse.property') IS NOT NULL"
+HIDES = "SELECT to_regclass('warehouse.hidden') IS NOT NULL"
+HIDDEN = "SELECT profile FROM warehouse.hidden WHERE rewritten_at IS NULL"
 FILES = """
 SELECT file, dataset, event, day, rows, first_at, last_at FROM warehouse.manifest WHERE removed_at IS NULL ORDER BY file
 """
@@ -132,7 +135,8 @@ def scan(folder: Path, files: Sequence[str], dataset: str) -> str:
 class Snapshot:
     """What the lake held at one instant. Views `facts`, `memberships` and `decisions` are over all of it.
 
-    passed: (topic, partition) -> the first offset that is not in this snapshot.
+    passed: (topic, partition) -> the first offset that is not in this snapshot. hidden: people who are erased and whom files may still
+    hold: no table shows them.
     """
 
     def __init__(
@@ -142,10 +146,14 @@ class Snapshot:
         files: Sequence[LakeFile],
         passed: Mapping[Place, int],
         properties: Mapping[tuple[str, str, str], Mapping[str, str]],
+        hidden: Sequence[UUID] = (),
     ) -> None:
         self.files, self.passed = tuple(files), passed
         self._folder, self._connection, self._properties = folder, connection, properties
         self._lock = asyncio.Lock()
+        self._hides = bool(hidden)
+        if hidden:
+            connection.execute("CREATE TEMP TABLE gone AS SELECT unnest($1::UUID[]) AS profile", [list(hidden)])
         for dataset in TABLES:
             connection.execute(f"CREATE TEMP VIEW {dataset} AS SELECT * FROM {self.table(dataset)}")  # noqa: S608 - paths of ours
 
@@ -162,7 +170,10 @@ class Snapshot:
             and (since is None or f.last_at >= since)
             and (until is None or f.first_at <= until)
         ]
-        return scan(self._folder, wanted, dataset)
+        table = scan(self._folder, wanted, dataset)
+        if not self._hides:
+            return table
+        return f"(SELECT * FROM {table} AS f WHERE NOT EXISTS (FROM gone AS g WHERE g.profile = f.profile))"  # noqa: S608 - paths of ours
 
     def columns(self, event: str, scope: Scope, path: str) -> Mapping[str, str]:
         """Columns (kind -> name) of the values seen at this path of this event name (or type, for facts without a name).
@@ -211,10 +222,12 @@ class Lake:
             files = [LakeFile(*row) for row in await connection.fetch(FILES)] if there else []
             passed = {(t, p): n for t, p, n in await connection.fetch(PASSED)} if there else {}
             known = await connection.fetch(PROPERTIES) if there else []
+            hides = await connection.fetchval(HIDES)
+            hidden = [row["profile"] for row in await connection.fetch(HIDDEN)] if hides else []
         properties: dict[tuple[str, str, str], dict[str, str]] = {}
         for event, scope, path, kind in known:
             properties.setdefault((event, scope, path), {})[kind] = column(scope, path, kind)
-        return await asyncio.to_thread(Snapshot, self.folder, self._connection.cursor(), files, passed, properties)
+        return await asyncio.to_thread(Snapshot, self.folder, self._connection.cursor(), files, passed, properties, hidden)
 
     def close(self) -> None:
         self._connection.close()

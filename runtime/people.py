@@ -1,21 +1,22 @@
 """One state row a person, and the only way to change it: load locked, decide, save (law 3).
 
 Timers live in the row (`due_at` is the earliest), so a merge folds them with the state and none can be lost or fire twice. A merged
-person leaves a tombstone that points at the winner; whatever comes later for the loser acts on the winner under its lock.
+person leaves a tombstone that points at the winner; whatever comes later for the loser acts on the winner under its lock. One who was
+erased leaves an empty row; whatever comes later for him is nobody's.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runtime.db import Again, Connection
 
 TABLE = """
 CREATE TABLE person (
-    id uuid PRIMARY KEY, partition smallint NOT NULL, state bytea NOT NULL, due_at bigint, merged_into uuid
+    id uuid PRIMARY KEY, partition smallint NOT NULL, state bytea NOT NULL, due_at bigint, merged_into uuid, erased_at bigint
 )
 """  # in each service's own migration, with an index on (partition, due_at) WHERE due_at IS NOT NULL
 
-LOCK = "SELECT id, state, merged_into FROM person WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+LOCK = "SELECT id, state, merged_into, erased_at FROM person WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 RESOLVE = """
 WITH RECURSIVE chain AS (
     SELECT id AS asked, merged_into AS at FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL
@@ -37,6 +38,11 @@ BURY = """
 UPDATE person p SET state = '', due_at = NULL, merged_into = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (id, winner)
 WHERE p.id = u.id
 """
+ERASE = """
+INSERT INTO person (id, partition, state, erased_at) SELECT u.id, 0, '', u.at FROM unnest($1::uuid[], $2::bigint[]) AS u (id, at) ORDER BY 1
+ON CONFLICT (id) DO UPDATE SET state = '', due_at = NULL, erased_at = EXCLUDED.erased_at
+"""
+ERASED = "SELECT erased_at FROM person WHERE id = $1 AND erased_at IS NOT NULL"
 # A partition at a time, each by its end of the index: asked of all at once, PostgreSQL expects a third of the rows to be due and reads
 # the whole table to find that none is.
 IS_DUE = """
@@ -65,10 +71,12 @@ class Saved(NamedTuple):
 class People:
     """The people of one transaction: locked rows, and who is whom."""
 
-    def __init__(self, states: dict[str, bytes], aliases: dict[str, str]) -> None:
+    def __init__(self, states: dict[str, bytes], aliases: dict[str, str], erased: Iterable[str] = ()) -> None:
         self._states, self._aliases = states, aliases
         self._known = set(states)
         self._buried: dict[str, str] = {}
+        self._erased = set(erased)
+        self._erasing: dict[str, int] = {}
 
     def canonical(self, person: str) -> str:
         """The one whom this id means now, through every merge of the base and of this batch."""
@@ -80,10 +88,20 @@ class People:
         """The locked state of a canonical id; None for somebody new."""
         return self._states.get(person)
 
+    def gone(self, person: str) -> bool:
+        """Was he erased? Then nothing is known, decided or kept of him."""
+        return self.canonical(person) in self._erased
+
+    def erase(self, ids: Collection[str], at: int) -> None:
+        """Leave nothing of these people, at an instant (ms). Nothing is saved of them from here on."""
+        gone = {self.canonical(person) for person in ids} | set(ids)
+        self._erased |= gone
+        self._erasing.update(dict.fromkeys(gone, at))
+
     def merge(self, winner: str, loser: str) -> tuple[str, str] | None:
         """Make `loser` mean `winner` from here on. Returns the canonical pair whose states are to be folded, or None if one already."""
         winner, loser = self.canonical(winner), self.canonical(loser)
-        if winner == loser:
+        if winner == loser or winner in self._erased or loser in self._erased:
             return None
         self._aliases[loser] = winner
         self._buried[loser] = winner
@@ -95,19 +113,22 @@ class People:
         early: a row keeps an instant that is earlier than its new one, and none is no instant. An update that moves no indexed column
         costs half; in return whoever fires must look at the state and save without `early` also where nothing was due.
         """
-        rows = [row for row in rows if row.id not in self._buried]
+        rows = [row for row in rows if row.id not in self._buried and row.id not in self._erased]
         old = [row for row in rows if row.id in self._known]
         if old:
             update = UPDATE_EARLY if early else UPDATE
             await connection.execute(update, [r.id for r in old], [r.state for r in old], [r.due_at for r in old])
         new = sorted(row for row in rows if row.id not in self._known)
-        stones = sorted((loser, self.canonical(winner)) for loser, winner in self._buried.items())
+        stones = sorted((loser, self.canonical(winner)) for loser, winner in self._buried.items() if loser not in self._erased)
         fresh = [stone for stone in stones if stone[0] not in self._known]
         if new or fresh:
             await self._insert(connection, new, fresh)
         known = [stone for stone in stones if stone[0] in self._known]
         if known:
             await connection.execute(BURY, [s[0] for s in known], [s[1] for s in known])
+        if self._erasing:
+            gone = sorted(self._erasing)
+            await connection.execute(ERASE, gone, [self._erasing[person] for person in gone])
 
     async def _insert(self, connection: Connection, new: Sequence[Saved], stones: Sequence[tuple[str, str]]) -> None:
         answer = await connection.execute(
@@ -131,7 +152,12 @@ async def load(connection: Connection, ids: Collection[str]) -> People:
     rows = await connection.fetch(LOCK, sorted(ids))
     if any(row["merged_into"] is not None for row in rows):
         return await _load_resolved(connection, ids)
-    return People({str(row["id"]): row["state"] for row in rows}, {})
+    return _people(rows, {})
+
+
+def _people(rows: Iterable[Any], aliases: dict[str, str]) -> People:
+    states = {str(row["id"]): row["state"] for row in rows}
+    return People(states, aliases, [str(row["id"]) for row in rows if row["erased_at"] is not None])
 
 
 async def _load_resolved(connection: Connection, ids: Collection[str]) -> People:
@@ -145,7 +171,12 @@ async def _load_resolved(connection: Connection, ids: Collection[str]) -> People
     rows = await connection.fetch(LOCK, wanted)
     if any(row["merged_into"] is not None for row in rows):
         raise Again("merged while we waited for the lock")
-    return People({str(row["id"]): row["state"] for row in rows}, aliases)
+    return _people(rows, aliases)
+
+
+async def erased(connection: Connection, person: str) -> dict[str, int | None]:
+    """`Service.erased` of whoever keeps one row a person."""
+    return {"emptied": await connection.fetchval(ERASED, person)}
 
 
 async def is_due(connection: Connection, partitions: Sequence[int], now: int) -> bool:

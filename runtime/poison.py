@@ -38,10 +38,11 @@ class Poisoned(Exception):  # noqa: N818
 
 
 class Vault:
-    """Encrypts what holds personal data, and makes unguessable words. Both keys derive from the installation's secret."""
+    """Encrypts what holds personal data, and makes unguessable words and hashes. Its keys derive from the installation's secret."""
 
     def __init__(self, secret: str) -> None:
         self._words = hashlib.sha256(b"otklik words:" + secret.encode()).digest()
+        self._blinds = hashlib.sha256(b"otklik blinds:" + secret.encode()).digest()
         self._cipher = AESGCM(hashlib.sha256(b"otklik dead letters:" + secret.encode()).digest())
 
     def seal(self, data: bytes, name: str) -> bytes:
@@ -52,6 +53,10 @@ class Vault:
     def token(self, name: str) -> str:
         """32 characters of a-z and 2-7 that only who knows the secret can make of this name."""
         return base64.b32encode(hmac.digest(self._words, name.encode(), "sha256")[:20]).decode().lower()
+
+    def blind(self, value: str) -> bytes:
+        """A hash (32 bytes) that tells who knows the secret whether two values are the same, and anybody else nothing."""
+        return hmac.digest(self._blinds, value.encode(), "sha256")
 
     def open(self, sealed: bytes, name: str) -> bytes:
         return self._cipher.decrypt(sealed[:12], sealed[12:], name.encode())

@@ -57,6 +57,14 @@ async def _settled() -> bool:
     return False
 
 
+async def _keeps_nothing(_connection: Connection, _people: Sequence[str]) -> dict[str, Any]:
+    return {}
+
+
+async def _never_heard(_connection: Connection, _person: str) -> dict[str, int | None]:
+    return {}
+
+
 def _as_given(settings: Settings) -> Settings:
     return settings
 
@@ -80,6 +88,8 @@ class Service:
     /livez (runtime/internal.py), with paths that are unique in an installation. may_read: whether a lane ("live", "bulk") may be read now, for a service whose own queue is full. knows_its_age: topics of the
     first lane of which it or those behind it ask how old its knowledge is (runtime/freshness.py). failpoints: names
     beside those of the machine. settings: the bounds of a batch that suit this service, made of those the process has.
+    held: what it keeps of a person (ids: he and who became one with him), for the copy that the law gives him. erased: what it has done
+    about the erasure of a person -> when (ms), None: not yet.
     """
 
     name: str
@@ -97,6 +107,8 @@ class Service:
     knows_its_age: Sequence[Topic] = ()
     settings: Callable[[Settings], Settings] = _as_given
     failpoints: Sequence[str] = ()
+    held: Callable[[Connection, Sequence[str]], Awaitable[dict[str, Any]]] = _keeps_nothing
+    erased: Callable[[Connection, str], Awaitable[dict[str, int | None]]] = _never_heard
     checks: Mapping[str, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
 
     def topics(self, lane: str) -> list[str]:

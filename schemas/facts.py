@@ -15,6 +15,8 @@ Lane = Literal["live", "bulk"]
 PROFILE_CHANGED = "profile.changed"
 PROFILE_MERGED = "profile.merged"
 PROFILE_REFUSED = "profile.refused"
+PROFILE_ERASED = "profile.erased"
+ERASE = "erase"  # type of a fact in `facts.raw` that asks for an erasure: `Erase`
 CONSENT_CHANGED = "consent.changed"
 
 # Identifier kinds, strongest first: the first one of a fact keys it in `facts.raw`, and names the person in lists.
@@ -106,6 +108,23 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     winner: str
     loser: str
     by: str = ""
+
+
+class Erase(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of an `erase` fact, whose id is the act's. only: just the identifiers of these kinds; the person goes when none that
+    proves who he is would be left. reason: for the act; it names nobody.
+    """
+
+    reason: str = ""
+    only: tuple[str, ...] = ()
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of a `profile.erased` fact: the person is gone, and so are `others`, who had become one with him."""
+
+    act: str
+    reason: str = ""
+    others: tuple[str, ...] = ()
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """The orchestrator service: `facts`, `memberships` and the sender's `decisions` -> `messages.*` and `decisions`."""
 
+from runtime import people
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, MEMBERSHIPS, MESSAGES
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
+from services.orchestrator.holding import held
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -21,6 +23,8 @@ def service(settings: Settings | None = None) -> Service:
         ),
         handle=handler,
         timers=handler,
+        held=held,
+        erased=people.erased,
         committed=handler.committed,
         migrations=("services.orchestrator.migrations",),
         topics_written=(DECISIONS, *MESSAGES),

@@ -16,7 +16,7 @@ from runtime.people import People, Saved
 from runtime.service import Fired
 from schemas import memberships
 from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact, Merged, Seq, decode, encode
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Erased, Fact, Merged, Seq, decode, encode
 from schemas.journeys import CONDITION
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent, decode_decision
@@ -88,7 +88,7 @@ def relevant(book: Book, item: Item) -> News | None:
         if value.type == PROFILE_CHANGED:
             fact = decode(item.raw)
             return fact if decide.concerns(fact) else None
-        wanted = value.type == PROFILE_MERGED or (value.event or value.type) in book.events
+        wanted = value.type in (PROFILE_MERGED, PROFILE_ERASED) or (value.event or value.type) in book.events
         return decode(item.raw) if wanted else None
     if isinstance(value, Membership):
         # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
@@ -102,6 +102,8 @@ def _profiles(news: News) -> Iterable[str]:
     if isinstance(news, Fact) and news.type == PROFILE_MERGED:
         merged = msgspec.convert(news.properties, Merged)
         return (merged.winner, merged.loser)
+    if isinstance(news, Fact) and news.type == PROFILE_ERASED:
+        return (news.profile or "", *msgspec.convert(news.properties, Erased).others)
     return (news.profile,) if news.profile else ()
 
 
@@ -168,6 +170,11 @@ class Desk:
             self._merge(news, at, (*item.place, item.offset))
             return
         profile = self._rows.canonical(news.profile or "")
+        if self._rows.gone(profile):
+            return
+        if isinstance(news, Fact) and news.type == PROFILE_ERASED:
+            self._erase(news, tx.now)
+            return
         person, book = self.person(profile), self._book_for(profile)
         if isinstance(news, Fact):
             place = self._unless_heard((*item.place, item.offset))
@@ -179,6 +186,8 @@ class Desk:
 
     def fire(self, profile: str, now: int, at: At, partition: int) -> None:
         profile = self._rows.canonical(profile)
+        if self._rows.gone(profile):
+            return
         self._keep(profile, decide.on_timer(self._book_for(profile), profile, self.person(profile), now), at, partition)
 
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
@@ -206,6 +215,13 @@ class Desk:
         self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
         self._hold(loser, Person())
+
+    def _erase(self, fact: Fact, now: int) -> None:
+        """His runs end where they stand, without a word: what is under way is stopped at the sender, which forgets him too."""
+        for person in {self._rows.canonical(person) for person in _profiles(fact)}:
+            self._partitions.pop(person, None)
+            self._hold(person, Person())
+        self._rows.erase(list(_profiles(fact)), now)
 
     def _heard(self, place: Place) -> bool:
         """Has the segmenter passed a fact, and is all known that it told before?"""

@@ -1,11 +1,13 @@
 """The segmenter service: `facts` -> `memberships`."""
 
+from runtime import people
 from runtime.definitions import decode_published
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DEFINITIONS, FACTS, FACTS_BULK, MEMBERSHIPS
 from services.segmenter.handler import Handler, decode
+from services.segmenter.holding import held
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -16,6 +18,8 @@ def service(settings: Settings | None = None) -> Service:
         consumes=(Consumes(FACTS, decode), Consumes(FACTS_BULK, decode, lane="bulk"), Consumes(DEFINITIONS, decode_published)),
         handle=handler,
         timers=handler,
+        held=held,
+        erased=people.erased,
         migrations=("services.segmenter.migrations",),
         topics_written=(MEMBERSHIPS,),
     )

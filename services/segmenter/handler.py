@@ -13,7 +13,7 @@ from runtime.kafka import Place, Record
 from runtime.people import People, Saved
 from runtime.service import Fired
 from schemas import facts
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Fact
 from schemas.ids import derive, partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
@@ -141,10 +141,14 @@ class Desk:
     def handle(self, fact: Fact, at: At) -> Iterable[Emit]:
         if fact.type == PROFILE_MERGED:
             return self._merge(fact, at)
+        if fact.type == PROFILE_ERASED:
+            return self._erase(fact)
         if fact.type == PROFILE_CHANGED:
             # Attributes were heard with the facts that said them; here only reach and the bucketing pair are news.
             fact = msgspec.structs.replace(fact, attributes={})
         person = self._crowd.canonical(fact.profile or "")
+        if self._crowd.gone(person):
+            return ()
         raw = self._crowd.state(person)
         if person not in self._states and raw and live.idle(_glance(raw), fact, self._live.plan):
             return ()
@@ -159,6 +163,8 @@ class Desk:
 
     def fire(self, person: str, at: At) -> Iterable[Emit]:
         person = self._crowd.canonical(person)
+        if self._crowd.gone(person):
+            return ()
         before, told = self._state(person)
         self._changed.add(person)  # where nothing is due yet the row still says so (see save): it learns the true instant
         return self._take(person, live.fire(before, self._now, self._live.plan), at, told)
@@ -166,9 +172,18 @@ class Desk:
     def upgrade(self, person: str, at: At) -> Iterable[Emit]:
         person = self._crowd.canonical(person)
         raw = self._crowd.state(person)
-        if person not in self._states and raw and _glance(raw).revision == self._live.plan.revision:
+        if self._crowd.gone(person) or (person not in self._states and raw and _glance(raw).revision == self._live.plan.revision):
             return ()
         return self._tell(person, self._state(person)[1], at)
+
+    def _erase(self, fact: Fact) -> Iterable[Emit]:
+        """Nobody is told that he left: whoever keeps anything of him hears of the erasure itself."""
+        gone = {self._crowd.canonical(person) for person in _ids(fact)}
+        self._crowd.erase([*_ids(fact)], self._now)
+        for person in gone:
+            self._states.pop(person, None)
+        self._changed -= gone
+        return ()
 
     def _merge(self, fact: Fact, at: At) -> Iterable[Emit]:
         pair = self._crowd.merge(fact.properties["winner"], fact.properties["loser"])
@@ -245,7 +260,7 @@ class Desk:
 
 def _may_move(fact: Fact, plan: Plan) -> bool:
     """Whether the person's row must be looked at. Reach and bucketing come with profile.changed, so most page views need no row."""
-    if fact.type in (PROFILE_CHANGED, PROFILE_MERGED) or fact.attributes:
+    if fact.type in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_ERASED) or fact.attributes:
         return True
     if "anonymous_id" in plan.by_kind and any(text.startswith("anonymous_id:") for text in fact.identifiers):
         return True  # profile.changed names those that prove who somebody is, this one it does not
@@ -254,9 +269,16 @@ def _may_move(fact: Fact, plan: Plan) -> bool:
 
 def _people(items: Sequence[Item]) -> Iterable[str]:
     for item in items:
-        yield item.value.profile
-        if item.value.type == PROFILE_MERGED:
-            yield item.value.properties["loser"]
+        yield from _ids(item.value)
+
+
+def _ids(fact: Fact) -> Iterable[str]:
+    """Everybody whom a fact is about."""
+    yield fact.profile or ""
+    if fact.type == PROFILE_MERGED:
+        yield fact.properties["loser"]
+    if fact.type == PROFILE_ERASED:
+        yield from fact.properties["others"]
 
 
 def _asked(keys: Iterable[str], partition: int, at: At, now: int) -> Iterable[Emit]:

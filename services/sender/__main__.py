@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
+from runtime import people
 from runtime.db import TRANSIENT
 from runtime.definitions import decode_published
 from runtime.kafka import Producer
@@ -29,6 +30,7 @@ from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
 from services.sender.delivery import FAILPOINTS, Delivery
 from services.sender.handler import Doubts, Handler, decode_fact, decode_message
+from services.sender.holding import held
 from services.sender.letters import Letters
 from services.sender.links import Keys
 from services.sender.public import Public
@@ -59,11 +61,12 @@ def link_keys(secret_text: str) -> Keys:
     return Keys(1, {1: hashlib.sha256(b"otklik links:" + secret_text.encode()).digest()})
 
 
-def _life(delivery: Delivery, settings: SenderSettings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # type: ignore[no-untyped-def]  # noqa: ANN202
     @asynccontextmanager
     async def life(context: Context) -> AsyncIterator[None]:
         """The provider connections, the pump, the lock that says this incarnation lives, and the public paths."""
         keys = link_keys(secret(context.settings))
+        handler.vault = context.vault
         built = channels(settings)
         rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
         delivery.attach(context, built, Letters(settings, keys), rates)
@@ -160,8 +163,10 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
         may_read=lambda lane: delivery.waiting() < settings.queue_limit * (1 if lane == "bulk" else 4),
         migrations=("services.sender.migrations",),
         topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),
-        life=_life(delivery, settings),
+        life=_life(delivery, handler, settings),
         failpoints=FAILPOINTS,
+        held=held,
+        erased=people.erased,
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -53,7 +53,7 @@ class Contact(msgspec.Struct, array_like=True):
     addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; consents: "brand|channel|topic" ->
     (at ms, granted); suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
     SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. unreachable: what
-    states of before had in its place, one (address hash, reason) for each channel. lost: "kind:value" of what was his and is nobody's,
+    states of before had in its place, one (address hash, reason) for each channel. lost: blinded names ("kind:value") of what was his and is nobody's,
     in whatever order that is heard of.
     """
 
@@ -71,19 +71,20 @@ class Contact(msgspec.Struct, array_like=True):
             self.suppressed[f"{channel}|{hashed}"] = (0, reason)
 
 
-def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
+def learn(contact: Contact, fact: Fact, *, folded: bool = False, blind: Callable[[str], str] = lambda name: name) -> bool:
     """Take in a profile.changed fact or a consent event. True when it may forbid what was allowed.
 
     folded: it was said by one whom the contact has taken in, and is heard behind the merge: the stricter word counts, as it does there.
+    blind: how the names that he has lost are kept.
     """
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
         for identifier in fact.identifiers:
             kind, _, value = identifier.partition(":")
-            if kind in ADDRESS_KIND.values() and identifier not in contact.lost:
+            if kind in ADDRESS_KIND.values() and not _is_lost(contact, identifier, blind):
                 contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
         if fact.lost:
-            contact.lost = sorted({*contact.lost, *fact.lost})
-            _forget(contact)
+            contact.lost = sorted({*contact.lost, *map(blind, fact.lost)})
+            _forget(contact, blind)
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
@@ -96,10 +97,14 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False) -> bool:
     return not granted
 
 
-def _forget(contact: Contact) -> None:
-    """Addresses that were shared by too many to be anybody's."""
+def _is_lost(contact: Contact, name: str, blind: Callable[[str], str]) -> bool:
+    return bool(contact.lost) and blind(name) in contact.lost
+
+
+def _forget(contact: Contact, blind: Callable[[str], str]) -> None:
+    """Addresses that were shared by too many to be anybody's, or that were erased."""
     for kind, (_, value) in list(contact.addresses.items()):
-        if f"{kind}:{value}" in contact.lost:
+        if _is_lost(contact, f"{kind}:{value}", blind):
             del contact.addresses[kind]
 
 
@@ -126,7 +131,7 @@ def _strictest(one: tuple[int, bool], other: tuple[int, bool]) -> tuple[int, boo
     return min(one, other, key=lambda word: (word[1], -word[0]))
 
 
-def fold(winner: Contact, loser: Contact) -> None:
+def fold(winner: Contact, loser: Contact, *, blind: Callable[[str], str] = lambda name: name) -> None:
     """One person out of two: newest addresses, last-written attributes, the strictest consent of the same key."""
     for kind, address in loser.addresses.items():
         winner.addresses[kind] = max(winner.addresses.get(kind, (-1, "")), address)
@@ -139,7 +144,7 @@ def fold(winner: Contact, loser: Contact) -> None:
         winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
     _bound(winner)
     winner.lost = sorted({*winner.lost, *loser.lost})
-    _forget(winner)
+    _forget(winner, blind)
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:

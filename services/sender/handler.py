@@ -10,20 +10,22 @@ from runtime.batch import At, Emit, Item, Tx
 from runtime.clock import wall_ms
 from runtime.kafka import Record
 from runtime.people import People, Saved
+from runtime.poison import Vault
 from runtime.service import Fired
 from schemas import consents, facts
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Fact
 from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
-from services.sender import domain, store
+from services.sender import domain, erasure, store
 from services.sender.delivery import Delivery, Job
 from services.sender.domain import Contact
+from services.sender.erasure import Refusal
 from services.sender.store import Claim
 from services.sender.verdicts import verdict_emit
 
 encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
-_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, *consents.EVENTS))
+_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_ERASED, *consents.EVENTS))
 
 
 def decode_fact(record: Record) -> Fact | None:
@@ -46,6 +48,7 @@ class Handler:
     def __init__(self, delivery: Delivery, partitions: int) -> None:
         self._delivery, self._partitions = delivery, partitions
         self._claimed: dict[str, Job] = {}
+        self.vault: Vault | None = None
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         news = [item for item in items if isinstance(item.value, Fact)]
@@ -62,20 +65,60 @@ class Handler:
     async def _learn(self, tx: Tx, news: Sequence[Fact]) -> None:
         ids = {fact.profile for fact in news if fact.profile}
         ids |= {fact.properties["loser"] for fact in news if fact.type == PROFILE_MERGED}
+        ids |= {other for fact in news if fact.type == PROFILE_ERASED for other in fact.properties["others"]}
         crowd = await people.load(tx.connection, ids)
+        names = {name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers}
+        refused = await erasure.remembered(tx.connection, self._blind, names)
         desk: dict[str, Contact] = {}
         stamped: set[str] = set()
         for fact in news:
             if fact.type == PROFILE_MERGED:
-                stamped |= _merge(crowd, desk, fact)
+                stamped |= self._merge(crowd, desk, fact)
             person = crowd.canonical(str(fact.profile))
-            folded = fact.profile != person
-            if domain.learn(_contact(crowd, desk, person), fact, folded=folded):
+            if not crowd.gone(person) and await self._hear(tx, crowd, desk, person, fact, refused):
                 stamped.add(person)
         saved = [Saved(person, partition_of(person, self._partitions), encode_contact(c), None) for person, c in desk.items()]
         await crowd.save(tx.connection, saved)
         if stamped:
             await tx.connection.execute(store.TOUCH, list(stamped))
+
+    async def _hear(
+        self, tx: Tx, crowd: People, desk: dict[str, Contact], person: str, fact: Fact, refused: Mapping[str, Sequence[Refusal]]
+    ) -> bool:
+        """One fact. True when it may forbid what was allowed."""
+        contact = _contact(crowd, desk, person)
+        if fact.type == PROFILE_ERASED:
+            await self._erase(tx, crowd, contact, fact)
+            desk.pop(person)
+            return True
+        if fact.lost:
+            lost = {name: some for name, some in erasure.refusals(contact).items() if name in fact.lost}
+            await erasure.remember(tx.connection, self._blind, lost)
+        forbidden = domain.learn(contact, fact, folded=fact.profile != person, blind=self._blind_text)
+        recalled = [erasure.recall(contact, name, refused[name]) for name in fact.identifiers if name in refused]
+        return forbidden or any(recalled)
+
+    async def _erase(self, tx: Tx, crowd: People, contact: Contact, fact: Fact) -> None:
+        ids = [str(fact.profile), *fact.properties["others"]]
+        crowd.erase(ids, tx.now)
+        await erasure.remember(tx.connection, self._blind, erasure.refusals(contact))
+        await erasure.scrub(tx.connection, ids)
+
+    def _merge(self, crowd: People, desk: dict[str, Contact], fact: Fact) -> set[str]:
+        pair = crowd.merge(fact.properties["winner"], fact.properties["loser"])
+        if pair is None:
+            return set()
+        winner, loser = pair
+        domain.fold(_contact(crowd, desk, winner), _contact(crowd, desk, loser), blind=self._blind_text)
+        desk.pop(loser)
+        return {winner}
+
+    def _blind(self, name: str) -> bytes:
+        assert self.vault is not None, "the sender needs the installation's secret"
+        return self.vault.blind(name)
+
+    def _blind_text(self, name: str) -> str:
+        return self._blind(name).hex()
 
     async def _claim(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         found = await store.contacts(tx.connection, {item.value.profile for item in items})
@@ -104,16 +147,6 @@ def _contact(crowd: People, desk: dict[str, Contact], person: str) -> Contact:
         state = crowd.state(person)
         desk[person] = decode_contact(state) if state else Contact()
     return desk[person]
-
-
-def _merge(crowd: People, desk: dict[str, Contact], fact: Fact) -> set[str]:
-    pair = crowd.merge(fact.properties["winner"], fact.properties["loser"])
-    if pair is None:
-        return set()
-    winner, loser = pair
-    domain.fold(_contact(crowd, desk, winner), _contact(crowd, desk, loser))
-    desk.pop(loser)
-    return {winner}
 
 
 def _claim_of(intent: Intent, key: bytes, person: str) -> Claim:

@@ -79,7 +79,7 @@ UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
     SELECT id FROM attempt WHERE state = 'in_doubt' AND started_at <= $2 ORDER BY started_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
 ) RETURNING intent
 """
-CONTACTS = "SELECT id::text AS id, state, stamp, merged_into FROM person WHERE id = ANY($1::uuid[])"
+CONTACTS = "SELECT id::text AS id, state, stamp, merged_into FROM person WHERE id = ANY($1::uuid[]) AND erased_at IS NULL"
 # Instances that have not reported for 20 s are gone; their partitions have other owners then. All gone: the last word counts, and ages.
 HEARD = """
 SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest, max(fresh_at) AS newest

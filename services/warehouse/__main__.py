@@ -8,6 +8,7 @@ from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, FACTS, FACTS_BULK, MEMBERSHIPS
+from services.warehouse import erasure
 from services.warehouse.api import Reading
 from services.warehouse.handler import PACE_S, Handler, decode_change, decode_fact, decode_verdict
 
@@ -42,6 +43,7 @@ def service(pace_s: float = PACE_S) -> Service:
         life=life,
         api=reading.api,
         failpoints=("lake_written", "lake_merged"),
+        erased=erasure.erased,
     )
 
 

@@ -133,8 +133,23 @@ class Files:
         with self._busy, _trouble():
             return [Group(*row) for row in self._duck.execute(query).fetchall()]
 
-    def merge(self, dataset: str, sources: Sequence[str], target: Target, besides: Sequence[Group] = ()) -> Written:
-        """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file."""
+    def holding(self, sources: Sequence[str], people: Sequence[str]) -> dict[str, int]:
+        """Of these files (of one dataset) those that have rows of these people -> how many."""
+        listed = ", ".join(text(str(self.folder / file)) for file in sources)
+        query = (
+            f"SELECT filename, count(*) FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false, filename = true) "
+            f"WHERE profile IN ({_uuids(people)}) GROUP BY filename"
+        )
+        with self._busy, _trouble():
+            return {str(Path(name).relative_to(self.folder)): count for name, count in self._duck.execute(query).fetchall()}
+
+    def merge(
+        self, dataset: str, sources: Sequence[str], target: Target, besides: Sequence[Group] = (), without: Sequence[str] = ()
+    ) -> Written:
+        """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file.
+
+        without: people whose rows are left out.
+        """
         group, keep = target.group, target.keep
         table = scan(self.folder, sources, dataset)
         with self._busy, _trouble():
@@ -142,6 +157,8 @@ class Files:
         base = {name for name, _ in TABLES[dataset]}
         names = ", ".join(quote(name) for name in there if keep is None or name in base or name in keep)
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
+        if without:
+            chosen += f" AND (profile IS NULL OR profile NOT IN ({_uuids(without)}))"
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
         with self._busy:
             return self._copy(query, dataset, target)
@@ -207,6 +224,10 @@ class Files:
 def _is(group: Group) -> str:
     named = "" if group.event is None else f"{NAME} = {text(group.event)} AND "
     return f"{named}occurred_at::DATE = DATE {text(group.day.isoformat())}"
+
+
+def _uuids(people: Sequence[str]) -> str:
+    return ", ".join(f"UUID {text(person)}" for person in people)
 
 
 def _to_disk(path: Path) -> None:

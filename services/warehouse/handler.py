@@ -26,11 +26,12 @@ from schemas.memberships import Membership
 from schemas.memberships import decode as decode_membership
 from schemas.messages import Decision, decode_decision
 from schemas.topics import DECISIONS, MEMBERSHIPS
-from services.warehouse import store
+from services.warehouse import erasure, store
 from services.warehouse.domain import sheets
 from services.warehouse.domain.sheets import Sheet
 from services.warehouse.domain.walk import Stored
-from services.warehouse.files import Files, LakeTrouble, Target, TooLarge, Written
+from services.warehouse.files import Files, Group, LakeTrouble, Target, TooLarge, Written
+from services.warehouse.settings import LakeSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,7 +43,6 @@ PACE_S = 1.0  # from one small batch to the next in live time, or each would be 
 SMALL = 5_000  # rows; a batch below it waits for company
 ORPHAN_S = 3600.0  # age of a file in no manifest that goes
 YIELD = 10  # niceness of merging: on a full machine it takes what the way of a fact leaves
-GRACE_S = 900.0  # a replaced file stays so long for readers of the old manifest
 SWEEP_S = 600.0
 AGAIN_S, AGAIN_MOST_S = 1.0, 60.0  # after trouble: a merge that fails again and again must not eat the disk's and the cores' time
 
@@ -67,8 +67,8 @@ def decode_verdict(record: Record) -> Decision:
 class Handler:
     """Handles batches of all lanes of the warehouse. pace_s: 0 takes every batch as it comes."""
 
-    def __init__(self, pace_s: float = PACE_S) -> None:
-        self._pace = pace_s
+    def __init__(self, pace_s: float = PACE_S, settings: LakeSettings | None = None) -> None:
+        self._pace, self._settings = pace_s, settings or LakeSettings()
         self._context: Context | None = None
         self._files: Files | None = None
         self._merged: Files | None = None  # a DuckDB of its own: each does one thing at a time
@@ -110,15 +110,16 @@ class Handler:
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._began = asyncio.get_running_loop().time()
         self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
-        found = await asyncio.to_thread(_sheets, items)
+        kept = await erasure.spared(tx, items)
+        found = await asyncio.to_thread(_sheets, kept)
         written = []
         for sheet, number in zip(found, await store.numbers(tx.connection, len(found)), strict=True):
             seen = {key: len(cells.rows) for key, cells in sheet.cells.items()}
             sheet.spill(await store.learn(tx.connection, seen, tx.now) if seen else ())
             written.append(await asyncio.to_thread(self.files.write, sheet, number))
         self._failpoint("lake_written")
-        if sum(f.rows for f in written) != len(items):
-            raise RuntimeError(f"{len(items)} records came and the files hold {sum(f.rows for f in written)}")
+        if sum(f.rows for f in written) != len(kept):
+            raise RuntimeError(f"{len(kept)} records came and the files hold {sum(f.rows for f in written)}")
         await store.add(tx.connection, written, tx.now)
         return []
 
@@ -139,7 +140,8 @@ class Handler:
         assert self._context is not None
         wait = AGAIN_S
         while True:
-            await self._grown.wait()
+            with suppress(asyncio.TimeoutError):  # files age and erasures fall due where no fact comes, too
+                await asyncio.wait_for(self._grown.wait(), min(SWEEP_S, self._settings.rewrite_s or SWEEP_S))
             self._grown.clear()
             try:
                 await self._house()
@@ -156,11 +158,12 @@ class Handler:
                 return
 
     async def _house(self) -> None:
-        """Merge what is ripe, remove what nobody reads."""
+        """Merge what is ripe, write out who is erased, remove what nobody reads."""
         await self.compact()
+        await self.rewrite()
         now = asyncio.get_running_loop().time()
         if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP_S
+            self._next_sweep = now + min(SWEEP_S, self._settings.grace_s)
             await self.sweep()
 
     async def compact(self) -> int:
@@ -190,12 +193,16 @@ class Handler:
                 await self._merge_in_parts(run._replace(files=part))
 
     async def _merge(self, run: store.Run) -> None:
-        assert self._context is not None
         new = await self._write_merged(run)
         self._failpoint("lake_merged")
+        await self._put(run, new)
+
+    async def _put(self, run: store.Run, new: Sequence[Written], *, erased: int = 0) -> None:
+        """Put new files in the place of a run's, unless somebody else was first."""
+        assert self._context is not None
         try:
             async with self._context.db.transaction() as connection:
-                await store.replace(connection, run.files, new, self._context.clock.last_known_ms())
+                await store.replace(connection, run.files, new, self._context.clock.last_known_ms(), erased=erased)
                 self.merging.touch(run.files)
         except store.Replaced:
             await asyncio.to_thread(self.merging.remove, [f.file for f in new])
@@ -224,13 +231,52 @@ class Handler:
         """Run a query of the merging DuckDB, which has no threads of its own, on the thread that yields to all others."""
         return await asyncio.get_running_loop().run_in_executor(self._beside, work, *arguments)
 
-    async def sweep(self) -> int:
-        """Remove replaced files after 15 minutes, and after an hour those that no manifest lists. Returns how many."""
+    async def rewrite(self) -> int:
+        """Write files anew without those who were erased long enough ago. Returns how many files; done when none holds any of them."""
         assert self._context is not None
+        count = 0
+        until = self._context.clock.last_known_ms() - int(self._settings.rewrite_s * 1000)
+        while True:
+            async with self._context.db.connection() as connection:
+                gone = await erasure.pending(connection, until)
+                runs = await store.current(connection) if gone else []
+            if not gone:
+                return count
+            found = [(run, rows) for run, rows in await self._holding(runs, gone) if rows]
+            for run, rows in found:
+                await self._write_out(run, rows, gone)
+            count += len(found)
+            if not found:
+                async with self._context.db.transaction() as connection:
+                    await erasure.rewritten(connection, gone, self._context.clock.last_known_ms())
+
+    async def _holding(self, runs: Sequence[store.Run], gone: Sequence[str]) -> list[tuple[store.Run, int]]:
+        """These files (each a run of one), with how many rows of these people each has."""
+        held: dict[str, int] = {}
+        for dataset in {run.dataset for run in runs}:
+            files = [run.files[0] for run in runs if run.dataset == dataset]
+            held |= await self._aside(self.merging.holding, files, gone)
+        return [(run, held.get(run.files[0], 0)) for run in runs]
+
+    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str]) -> None:
+        assert self._context is not None
+        async with self._context.db.connection() as connection:
+            (number,) = await store.numbers(connection, 1)
+        group = Group(run.event, run.day) if run.day is not None else None
+        written = await self._aside(self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone)
+        new = [written] if written.rows else []
+        if not new:
+            await asyncio.to_thread(self.merging.remove, [written.file])
+        await self._put(run, new, erased=rows)
+
+    async def sweep(self) -> int:
+        """Remove replaced files after their grace (15 minutes), and after an hour those that no manifest lists. Returns how many."""
+        assert self._context is not None
+        grace = self._settings.grace_s
         aged = await asyncio.to_thread(self.merging.aged)  # before the manifest: a file listed since then is in it
         async with self._context.db.connection() as connection:
             listed = await store.listed(connection)
-        old = [f for f, removed in listed.items() if removed and aged.get(f, GRACE_S) >= GRACE_S]
+        old = [f for f, removed in listed.items() if removed and aged.get(f, grace) >= grace]
         orphans = [f for f, age in aged.items() if f not in listed and age >= ORPHAN_S]
         await asyncio.to_thread(self.merging.remove, old + orphans)
         if old:

@@ -33,6 +33,7 @@ WHERE removed_at IS NULL AND rows < $2 AND NOT file = ANY($3) GROUP BY dataset, 
 ORDER BY level, dataset, event, day
 """
 REPLACE = "UPDATE manifest SET removed_at = $2, replaced_by = $3 WHERE file = ANY($1) AND removed_at IS NULL RETURNING rows"
+CURRENT = "SELECT dataset, event, day, level, ARRAY[file] AS files FROM manifest WHERE removed_at IS NULL ORDER BY file"
 LISTED = "SELECT file, removed_at IS NOT NULL AS removed FROM manifest"
 FORGET = "DELETE FROM manifest WHERE file = ANY($1) AND removed_at IS NOT NULL"
 
@@ -105,14 +106,22 @@ async def ripe(connection: Connection, least: int, full: int, but: Collection[st
     return [Run(*row) for row in await connection.fetch(RIPE, least, full, list(but))]
 
 
-async def replace(connection: Connection, old: Sequence[str], new: Sequence[Written], now: int) -> None:
-    """Put `new` in the place of `old`, in the caller's transaction. Raises Replaced when one of the old is no longer current."""
+async def current(connection: Connection) -> list[Run]:
+    """Every current file, by itself."""
+    return [Run(*row) for row in await connection.fetch(CURRENT)]
+
+
+async def replace(connection: Connection, old: Sequence[str], new: Sequence[Written], now: int, *, erased: int = 0) -> None:
+    """Put `new` in the place of `old`, in the caller's transaction. Raises Replaced when one of the old is no longer current.
+
+    erased: so many rows are those of people who are erased, and missing on purpose.
+    """
     gone = await connection.fetch(REPLACE, list(old), now, [f.file for f in new])
     if len(gone) != len(old):
         raise Replaced("another process merged some of these files")
     before, after = sum(row["rows"] for row in gone), sum(f.rows for f in new)
-    if before != after:
-        raise RuntimeError(f"{before} rows went into a merge of {list(old)} and {after} came out")
+    if before != after + erased:
+        raise RuntimeError(f"{before} rows went into a merge of {list(old)}, {after} came out and {erased} are erased")
     await add(connection, new, now)
 
 

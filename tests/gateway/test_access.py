@@ -39,6 +39,9 @@ CALLS = [
     ("GET", "/api/accounts", "read"),
     ("GET", "/api/accounts/x", "read"),
     ("GET", "/api/deals/x", "read"),
+    ("GET", "/api/profiles/x/export", "admin"),
+    ("DELETE", "/api/profiles/x", "admin"),
+    ("GET", "/api/erasures/x", "read"),
     ("GET", "/api/consents/verify", "read"),
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
@@ -79,7 +82,7 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}"):
+        for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
         for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "policies", "surveys"):

@@ -192,6 +192,23 @@ async def test_a_fact_that_says_nothing_of_a_company_or_deal_is_buried_with_the_
     assert len(letters) == 4 and all(field in details for field in ("group_id", "deal_id", "open, won, lost"))
 
 
+async def test_of_somebody_erased_no_place_no_deal_and_no_brand_is_left(config):
+    async with driven(config, service()) as ((context,), conductor):
+        await publish(config, [group("1", ANN, name="Acme", role="buyer"), group("2", BOB)])
+        await publish(config, [deal("3", ANN, stage="new"), deal("4", ANN, key="8"), deal("5", BOB, key="8", account="acme")])
+        await conductor.settle()
+        (row,) = await rows(context, "SELECT profile::text AS p FROM identifier WHERE key = $1", ANN)
+        erase = fact("6", at=T0 + 1, type="erase", event="", about=row["p"], properties={"reason": "asked"})
+        await publish(config, [erase], key="one")
+        await conductor.settle()
+        await publish(config, [group("7", BOB, at=T0 + 2, city="Omsk")])
+        await conductor.settle()
+        for table in ("belonging", "affiliate", "profile_brand"):
+            assert await rows(context, f"SELECT FROM {table} WHERE profile = $1", row["p"]) == []
+        assert [one["key"] for one in await rows(context, "SELECT key FROM object WHERE kind = 'deal'")] == ["8"]
+        assert (await known(context, BOB))["city"] == "Omsk"
+
+
 async def test_brands_in_which_somebody_was_seen_are_known_and_inherited(config):
     async with driven(config, service()) as ((context,), conductor):
         await publish(config, [fact("1", ANN, brand="a"), fact("2", "email:a@example.org", brand="b"), fact("3", BOB, brand="b")])

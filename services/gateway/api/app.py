@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from runtime import health
 from runtime.process import Context
-from services.gateway.api import belongings, clock, connectors, documents, identity, imports, keys, operation, people, problems
+from services.gateway.api import belongings, clock, connectors, documents, identity, imports, keys, law, operation, people, problems
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.proxy import Proxy
@@ -28,6 +28,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         keys.routes(desk),
         people.routes(desk, neighbours),
         belongings.routes(desk, neighbours),
+        law.routes(desk, neighbours),
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),
         operation.routes(desk, neighbours),

@@ -33,7 +33,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def get(request: Request, profile: str) -> Response:
         """By id; the id of somebody merged away answers with whom he is now."""
         key = await desk.admit(request, "read")
-        return _person(*await neighbours.ask("profile", _path(profile), **brands_of(key)))
+        return _person(*await neighbours.ask("profile", path_of(profile), **brands_of(key)))
 
     @router.get("/api/profiles/{profile}/decisions")
     async def decisions(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
@@ -56,7 +56,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         its evidence and its place in the chain of the ledger. `state` unproven: it was imported without evidence, and allows nothing.
         """
         key = await desk.admit(request, "read")
-        return _person(*await neighbours.ask("profile", f"{_path(profile)}/consents", limit=limit, **brands_of(key)))
+        return _person(*await neighbours.ask("profile", f"{path_of(profile)}/consents", limit=limit, **brands_of(key)))
 
     @router.get("/api/consents/verify")
     async def verify(request: Request) -> Response:
@@ -65,7 +65,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         return _person(*await neighbours.ask("profile", "/consents/verify"))
 
     async def from_lake(key: Key, path: str, profile: str, limit: int, cursor: str) -> Response:
-        status, person = await neighbours.ask("profile", _path(profile), **brands_of(key))
+        status, person = await neighbours.ask("profile", path_of(profile), **brands_of(key))
         if status == 404:
             raise Problem("profile_not_found")
         people = ",".join((person["id"], *person["merged"]))
@@ -77,7 +77,8 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     return router
 
 
-def _path(profile: str) -> str:
+def path_of(profile: str) -> str:
+    """Where profile answers about him. Raises Problem for what cannot be an id."""
     if not profile.isascii() or not profile.replace("-", "").isalnum():
         raise Problem("profile_not_found")
     return f"/profiles/{profile}"

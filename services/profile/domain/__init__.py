@@ -4,7 +4,7 @@ from .linking import Refusal, Verdict, also, link, person_id, told_by
 from .rehearsal import Contradiction, Would, rehearse
 from .rules import CONTACT, DEFAULT, KIND, STRONG, Rules, build, compiled, kind_of
 from .state import Attributes, Profile, bucketed, fold, settle
-from .told import apart, changed, lost, merged, refused
+from .told import apart, changed, erased, forgotten, lost, merged, refused
 
 __all__ = [
     "CONTACT",
@@ -24,7 +24,9 @@ __all__ = [
     "build",
     "changed",
     "compiled",
+    "erased",
     "fold",
+    "forgotten",
     "kind_of",
     "link",
     "lost",

@@ -113,9 +113,9 @@ def history(deal: Deal) -> list[dict[str, Any]]:
 
 
 def brief(deal: Deal) -> State:
-    """What a company keeps of a deal of its own."""
+    """What the attributes of people, and a company of its own, say of a deal: all but its name, which may be a person's."""
     state = now(deal)
-    kept = {name: state[name] for name in DEAL_FIELDS if name in state and name != "account"}
+    kept = {name: state[name] for name in DEAL_FIELDS if name in state and name not in ("account", "name")}
     return {**kept, "id": deal.key, "brand": deal.brand, "at": moved_at(deal)}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_REFUSED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_REFUSED, Fact
 from schemas.ids import derive
 from services.profile.domain.rules import kind_of
 from services.profile.domain.state import Attributes, Profile
@@ -22,6 +22,16 @@ def apart(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str])
 def lost(fact: Fact, owner: str, profile: Profile, identifier: str) -> Fact:
     """The fact that an identifier is nobody's any more: it was shared by too many."""
     return _news(fact, PROFILE_CHANGED, owner, profile, "lost", identifier, lost=(identifier,))
+
+
+def forgotten(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str], news: Attributes) -> Fact:
+    """The fact that some identifiers of a person were erased, and attributes with them."""
+    return _news(fact, PROFILE_CHANGED, person, profile, "forgotten", lost=tuple(identifiers), attributes=dict(news))
+
+
+def erased(fact: Fact, person: str, reason: str, others: Sequence[str]) -> Fact:
+    """The fact that a person is gone, with all who had become one with him."""
+    return _news(fact, PROFILE_ERASED, person, None, properties={"act": fact.id, "reason": reason, "others": list(others)})
 
 
 def refused(fact: Fact, person: str, other: str, identifier: str, rule: str) -> Fact:

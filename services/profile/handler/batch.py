@@ -1,8 +1,10 @@
 """Batches of `facts.raw`: read without locks where nothing is new, lock and decide where it is."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -11,14 +13,18 @@ from runtime.db import Again
 from runtime.definitions import Definitions
 from schemas import consents
 from schemas.definitions import Published
-from schemas.facts import PROFILE_MERGED, Fact, decode
+from schemas.facts import ERASE, PROFILE_MERGED, Fact, decode
 from services.profile import store
 from services.profile.domain import KIND, Refusal, Rules, build, kind_of, person_id
 from services.profile.handler import objects
 from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
 from services.profile.handler.desk import Desk, also_theirs, pass_on
+from services.profile.handler.erasure import Erasures
 from services.profile.store import Known
+
+if TYPE_CHECKING:
+    from runtime.process import Context
 
 
 class Told(NamedTuple):
@@ -46,7 +52,13 @@ class Handler:
         self._rules = Definitions((KIND,), compile_)
         self._seen = store.Seen()
         self._brands = store.Brands()
-        self.ledger = Ledger()
+        self._ledger = Ledger()
+        self._erasures = Erasures()
+
+    @asynccontextmanager
+    async def life(self, context: "Context") -> AsyncIterator[None]:
+        self._ledger.vault = self._erasures.vault = context.vault
+        yield
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._brands.begin()
@@ -55,6 +67,19 @@ class Handler:
             return []
         rules = await self._rules.at(tx.connection, tx.revision)
         facts = [(item, clean(item, tx.now, rules)) for item in fresh]
+        emits: list[Emit] = []
+        for erases, some in groupby(facts, key=lambda one: one[1].type == ERASE):
+            if erases:
+                for item, fact in some:
+                    emits += await self._erasures.handle(tx, item, fact)
+            else:
+                emits += await self._pass(tx, rules, list(some))
+        return emits
+
+    async def _pass(self, tx: Tx, rules: Rules, facts: Sequence[tuple[Item, Fact]]) -> list[Emit]:
+        """Facts with no erasure among them."""
+        acts, until = await store.last_erasure(tx.connection)
+        facts = await self._erasures.spared(tx, facts, until)
         named = {fact.about for _, fact in facts if fact.about}
         meant = await store.meant(tx.connection, named) if named else {}
         facts = [(item, fact) for item, fact in facts if fact.about is None or fact.about in meant]
@@ -67,7 +92,7 @@ class Handler:
             work.append(_told(item, _without(fact, nobody), known, meant.get(fact.about or ""), rules))
             before.update(fact.identifiers)
         changing = [told for told in work if told.changes]
-        desk = await _open_desk(tx, changing, known, meant, rules) if changing else Desk(rules, {}, {}, {}, meant)
+        desk = await _open_desk(tx, changing, known, meant, rules, acts) if changing else Desk(rules, {}, {}, {}, meant)
         emits: list[Emit] = []
         words: list[Word] = []
         done: list[Done] = []
@@ -79,9 +104,9 @@ class Handler:
                 words.extend(_words(told, made, known))
         await desk.save(tx)
         if words:
-            await self.ledger.keep(tx, words)
+            await self._ledger.keep(tx, words)
         more = await self._beside(tx, desk, done)
-        return _in_order(tx, fresh, [*emits, *more]) if more else emits
+        return _in_order(tx, [item for item, _ in facts], [*emits, *more]) if more else emits
 
     async def _beside(self, tx: Tx, desk: Desk, done: Sequence[Done]) -> list[Emit]:
         """What the batch means for brands, companies and deals. What another one's fact makes be told of somebody (`about`) does not
@@ -189,10 +214,14 @@ def _in_order(tx: Tx, items: Sequence[Item], emits: list[Emit]) -> list[Emit]:
     return sorted(emits, key=lambda emit: places[emit.at])
 
 
-async def _open_desk(tx: Tx, work: Sequence[Told], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules) -> Desk:
-    """Lock identifiers by key, then profiles by id: the one order that everybody follows."""
+async def _open_desk(
+    tx: Tx, work: Sequence[Told], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules, acts: int
+) -> Desk:
+    """Lock identifiers by key, then profiles by id: the one order that everybody follows. acts: number of the last erasure known."""
     linking = [told.fact for told in work if told.settled is None]
     claimed = await store.claim(tx.connection, _to_claim(linking, known, meant)) if linking else {}
+    if any(found.fresh for found in claimed.values()) and (await store.last_erasure(tx.connection))[0] > acts:
+        raise Again("somebody was erased while we read")
     if any(found.known.junk(rules.version) for found in claimed.values()):
         raise Again("an identifier became junk between reading and locking")
     held = {name: known[name] for fact in linking for name in fact.identifiers if name in known}

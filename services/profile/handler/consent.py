@@ -1,18 +1,14 @@
 """Words of consent go into the ledger in the transaction in which they find their person."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from runtime.batch import Tx
+from runtime.poison import Vault
 from schemas.facts import Fact
 from services.profile import store
 from services.profile.domain import ledger
 from services.profile.domain.ledger import Entry
-
-if TYPE_CHECKING:
-    from runtime.poison import Vault
-    from runtime.process import Context
 
 
 class Word(NamedTuple):
@@ -28,20 +24,15 @@ class Ledger:
     """Appends words to the chains of their partitions."""
 
     def __init__(self) -> None:
-        self._vault: Vault | None = None
-
-    @asynccontextmanager
-    async def life(self, context: "Context") -> AsyncIterator[None]:
-        self._vault = context.vault
-        yield
+        self.vault: Vault | None = None
 
     async def keep(self, tx: Tx, words: Sequence[Word]) -> None:
-        assert self._vault is not None, "the ledger needs the installation's secret"
+        assert self.vault is not None, "the ledger needs the installation's secret"
         heads = await store.chains(tx.connection, {word.partition for word in words})
         made: list[Entry] = []
         for word in words:
             number, prev = heads[word.partition]
-            sealed = self._vault.seal(ledger.evidence_of(word.fact, word.named), f"consent:{word.fact.id}")
+            sealed = self.vault.seal(ledger.evidence_of(word.fact, word.named), f"consent:{word.fact.id}")
             one = ledger.entry(word.fact, word.profile, (word.partition, number + 1), prev, sealed)
             heads[word.partition] = (one.number, one.hash)
             made.append(one)

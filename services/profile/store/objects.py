@@ -39,6 +39,10 @@ INSERT INTO belonging (object, profile, state) SELECT * FROM unnest($1::uuid[], 
 ON CONFLICT (object, profile) DO UPDATE SET state = EXCLUDED.state
 """
 LEAVE = "DELETE FROM belonging WHERE profile = ANY($1::uuid[])"
+DROP_DEALS = """
+DELETE FROM object o USING belonging b WHERE b.profile = ANY($1::uuid[]) AND o.id = b.object AND o.kind = 'deal'
+    AND NOT EXISTS (SELECT FROM belonging other WHERE other.object = o.id AND other.profile <> ALL ($1::uuid[]))
+"""
 KNOW = "INSERT INTO affiliate (profile) SELECT * FROM unnest($1::uuid[]) ORDER BY 1 ON CONFLICT DO NOTHING"
 AFFILIATES = "SELECT profile::text AS profile FROM affiliate WHERE profile = ANY($1::uuid[])"
 LOCK_PEOPLE = """
@@ -157,6 +161,13 @@ async def save_told(connection: Connection, told: Mapping[str, Affiliate]) -> No
 
 
 async def forget_affiliates(connection: Connection, people: Collection[str]) -> None:
-    """Of those who were merged into others, or erased, nothing stays."""
+    """Of those who were merged into others nothing stays."""
     await connection.execute(LEAVE, sorted(people))
     await connection.execute(FORGET, sorted(people))
+
+
+async def forget_belongings(connection: Connection, people: Collection[str]) -> None:
+    """Of those who are erased nothing stays, nor of deals that were nobody else's."""
+    await connection.execute(DROP_DEALS, sorted(people))
+    await forget_affiliates(connection, people)
+    await connection.execute("DELETE FROM profile_brand WHERE profile = ANY($1::uuid[])", sorted(people))

@@ -22,7 +22,9 @@ INSERT INTO identifier (key, profile, sources) SELECT * FROM unnest($1::text[], 
 ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key
 RETURNING key, profile::text AS profile, refused, ruled, junk_at, sources, (xmax = 0) AS fresh
 """
-LOCK = "SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+LOCK = """
+SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) AND erased_at IS NULL ORDER BY id FOR UPDATE
+"""
 GIVE = "UPDATE identifier i SET profile = u.profile FROM unnest($1::text[], $2::uuid[]) AS u (key, profile) WHERE i.key = u.key"
 INSERT = "INSERT INTO profile (id, first_at, state) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) ORDER BY 1"
 UPDATE = """
@@ -49,8 +51,8 @@ WITH RECURSIVE gone AS (
 SELECT g.top::text AS top, i.key FROM gone g JOIN identifier i ON i.profile = g.id
 """
 SEEN = "SELECT id::text AS id FROM seen WHERE day = ANY($1::int[]) AND id = ANY($2::uuid[])"
-THERE = "SELECT id::text AS id FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL"
-PERSON = "SELECT state FROM profile WHERE id = $1::uuid AND merged_into IS NULL"
+THERE = "SELECT id::text AS id FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL"
+PERSON = "SELECT state FROM profile WHERE id = $1::uuid AND merged_into IS NULL AND erased_at IS NULL"
 MERGED = """
 WITH RECURSIVE gone AS (
     SELECT id FROM profile WHERE merged_into = $1::uuid
@@ -189,9 +191,14 @@ async def person(connection: Connection, person: str) -> tuple[Profile, list[str
     row = await connection.fetchrow(PERSON, person)
     if row is None:
         return None
-    merged = [r["id"] for r in await connection.fetch(MERGED, person)]
+    merged = await merged_into(connection, person)
     names = await connection.fetch(NAMES, [person, *merged])
     return _decode(row["state"]), [r["key"] for r in names], merged
+
+
+async def merged_into(connection: Connection, person: str) -> list[str]:
+    """Ids of those who have become one with a person, however long ago."""
+    return [row["id"] for row in await connection.fetch(MERGED, person)]
 
 
 async def claim(connection: Connection, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Claimed]:
@@ -269,6 +276,6 @@ async def people(connection: Connection, ids: Iterable[str]) -> dict[str, Profil
     """Canonical profiles, without a lock."""
     wanted = sorted(set(ids))
     rows = await connection.fetch(
-        "SELECT id::text AS id, state FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL", wanted
+        "SELECT id::text AS id, state FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL", wanted
     )
     return await _with_names(connection, {row["id"]: _decode(row["state"]) for row in rows})

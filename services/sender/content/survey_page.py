@@ -19,7 +19,7 @@ fieldset{border:0;margin:0 0 1.5rem;padding:0;min-width:0}
 legend{font-size:1.375rem;line-height:1.3;font-weight:600;margin:0 0 1rem;padding:0}
 p{margin:0 0 1rem}
 .bad{color:var(--bad);font-weight:600}
-.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(2.6rem,1fr));gap:.375rem}
+.row{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.9rem,1fr));gap:.375rem}
 .ends{display:flex;justify-content:space-between;font-size:.875rem;opacity:.75;margin-top:.5rem}
 label.one{display:block;position:relative;cursor:pointer;border:1px solid var(--line);border-radius:.625rem;padding:.75rem;min-height:3rem}
 label.one+label.one{margin-top:.5rem}

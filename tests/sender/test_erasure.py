@@ -1,0 +1,54 @@
+"""What an address has refused outlives its person, and counts for whoever has the address later."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.sender import domain, erasure
+from services.sender.domain import Contact
+
+KINDS = {"email": "a@example.org", "phone": "+79160000001", "telegram_id": "7"}
+words = st.dictionaries(
+    st.tuples(
+        st.sampled_from(["shop", "school"]), st.sampled_from(["email", "sms", "telegram", "*"]), st.sampled_from(["*", "news"])
+    ),
+    st.tuples(st.integers(0, 9), st.booleans()),
+    max_size=6,
+)
+
+
+@given(words, st.sets(st.sampled_from(sorted(KINDS)), min_size=1), words)
+def test_a_no_of_an_address_is_the_next_ones_until_he_says_yes_later(said, kinds, next_says):
+    gone = Contact(
+        addresses={kind: (0, KINDS[kind]) for kind in kinds},
+        consents={"|".join(key): word for key, word in said.items()},
+    )
+    kept = erasure.refusals(gone)
+    assert kept.keys() == {f"{kind}:{KINDS[kind]}" for kind in kinds}
+    for kind in kinds:
+        channel = next(channel for channel, of in domain.ADDRESS_KIND.items() if of == kind)
+        contact = Contact(consents={"|".join(key): word for key, word in next_says.items()})
+        before = dict(contact.consents)
+        erasure.recall(contact, f"{kind}:{KINDS[kind]}", kept[f"{kind}:{KINDS[kind]}"])
+        for key, (at, granted) in said.items():
+            name = "|".join(key)
+            mine = before.get(name)
+            if granted or key[1] not in (channel, "*"):
+                assert contact.consents.get(name) == mine
+            elif mine is None or mine[0] <= at:
+                assert contact.consents[name] == (at, False)
+            else:
+                assert contact.consents[name] == mine
+
+
+def test_a_refused_address_stays_refused():
+    gone = Contact(addresses={"email": (0, "a@example.org")})
+    domain.suppress(gone, "email", "a@example.org", "hard_bounce", 5)
+    contact = Contact()
+    assert erasure.recall(contact, "email:a@example.org", erasure.refusals(gone)["email:a@example.org"])
+    assert contact.suppressed == gone.suppressed
+
+
+def test_an_old_address_of_his_that_was_refused_does_not_speak_for_the_new_one():
+    gone = Contact(addresses={"email": (1, "new@example.org")})
+    domain.suppress(gone, "email", "old@example.org", "hard_bounce", 0)
+    assert erasure.refusals(gone) == {"email:new@example.org": []}

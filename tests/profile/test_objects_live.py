@@ -10,7 +10,7 @@ from schemas.ids import derive
 from services.profile.__main__ import service
 from services.profile.domain.accounts import account_id
 from tests.profile.test_profile_live import handled
-from tests.support.live import T0, driven, fact, publish, read, rows, settings
+from tests.support.live import T0, driven, fact, publish, read, rows, running, settings, until
 
 ANN, BOB, CEO = "user_id:ann", "user_id:bob", "user_id:ceo"
 
@@ -113,6 +113,32 @@ async def test_a_batch_in_which_somebody_joins_leaves_and_is_merged(config):
         expected = {"id": "acme", "kind": "unknown", "name": "Acme", "city": "Omsk"}
         assert await known(context, "user_id:a") == {**expected, "role": "director"}
         assert await known(context, BOB) == expected
+
+
+async def test_two_processes_that_hear_of_the_same_companies_at_once_tell_everybody_the_same(config):
+    """Members of two companies, merges among them, and news of both, on all partitions."""
+    facts = []
+    for n in range(30):
+        at, other = T0 + 10 * n, "ab"[n % 2]
+        facts.append(group(f"j{n}", f"user_id:u{n}", "a", at, role=f"r{n}"))
+        facts.append(group(f"k{n}", f"email:p{n}@example.org", "b", at + 5))
+        facts.append(fact(f"m{n}", f"user_id:u{n}", f"email:p{n}@example.org", at=at + 6, source="till"))
+        facts.append(group(f"n{n}", f"user_id:u{29 - n}", other, at + 7, name=f"{other}{n}", rank=n))
+    last = {"a": {"name": "a28", "rank": 28}, "b": {"name": "b29", "rank": 29}}
+    # Of the one at n the fact `n` is the later one where n >= 15, else that of his address.
+    expected = {f"user_id:u{29 - n}": "ab"[n % 2] if n >= 15 else "b" for n in range(30)}
+    one, two = (config.model_copy(update={"instance": f"profile-{n}"}) for n in range(2))
+    async with running(one, service()) as (context,), running(two, service()):
+        await publish(config, facts)
+        for name, key in expected.items():
+
+            async def as_it_should_be(name=name, key=key):
+                found = await known(context, name) if await rows(context, "SELECT FROM identifier WHERE key = $1", name) else None
+                return found is not None and {n: found.get(n) for n in ("id", "name", "rank")} == {"id": key, **last[key]}
+
+            await until(as_it_should_be, 60)
+        assert await rows(context, "SELECT FROM dead_letter") == []
+        assert len(await rows(context, "SELECT FROM affiliate")) == 30
 
 
 async def test_what_a_colleague_bought_is_told_to_the_others_once(config):

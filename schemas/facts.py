@@ -16,6 +16,8 @@ PROFILE_CHANGED = "profile.changed"
 PROFILE_MERGED = "profile.merged"
 PROFILE_REFUSED = "profile.refused"
 PROFILE_ERASED = "profile.erased"
+PROFILE_SPLIT = "profile.split"
+UNMERGE = "unmerge"  # type of a fact in `facts.raw` that asks for one: `Unmerge`
 ERASE = "erase"  # type of a fact in `facts.raw` that asks for an erasure: `Erase`
 CONSENT_CHANGED = "consent.changed"
 
@@ -69,6 +71,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
     being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile; so is `contested`: identifiers
     that came with it and are somebody else's by the rules of identity; and `lost`, of a `profile.changed`: those that are his no more.
+    home: id of the identifier by which it is that person's, where it is not the profile's own: after an unmerge it tells whose it is.
     cause: id of the fact, merge or launch that this one follows from. about: a profile id, by which our own services name a person in
     `facts.raw`; whom it means now is found out there, and a fact about nobody (he was erased) is dropped.
     """
@@ -90,6 +93,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
     about: str | None = None
     profile: str | None = None
+    home: str | None = None
     bucketing_id: str | None = None
     bucketed_at: int | None = None
     contested: tuple[str, ...] = ()
@@ -125,6 +129,29 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     act: str
     reason: str = ""
     others: tuple[str, ...] = ()
+
+
+class Unmerge(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of an `unmerge` fact, whose id is the act's: these identifiers are never one person with the others of his."""
+
+    apart: tuple[str, ...]
+    reason: str = ""
+
+
+class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is somebody else from now on: facts of the person with one of these homes are his, and so is what is told of `others`."""
+
+    profile: str
+    homes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of a `profile.split` fact, whose attributes are all that are left to the person, and `lost` the identifiers that left."""
+
+    act: str
+    parts: tuple[SplitPart, ...]
+    reason: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

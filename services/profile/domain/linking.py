@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 from schemas.facts import Fact
 from schemas.ids import derive
 from services.profile.domain.rules import HOUR_MS, STRONG, Rules, kind_of
-from services.profile.domain.state import Profile
+from services.profile.domain.state import Cuts, Profile
 
-Reason = Literal["known", "never_merge", "limit", "merges", "merges_per_hour"]  # known: it was refused before
+# known: it was refused before; unmerged: somebody has parted them.
+Reason = Literal["known", "never_merge", "limit", "merges", "merges_per_hour", "unmerged"]
 
 
 class Refusal(NamedTuple):
@@ -37,9 +38,16 @@ class Verdict:
     by: dict[str, str] = field(default_factory=dict)
 
 
-def link(fact: Fact, owners: Mapping[str, str], profiles: Mapping[str, Profile], rules: Rules, about: str | None = None) -> Verdict:
+def link(
+    fact: Fact,
+    owners: Mapping[str, str],
+    profiles: Mapping[str, Profile],
+    rules: Rules,
+    about: str | None = None,
+    cuts: Mapping[str, Cuts] | None = None,
+) -> Verdict:
     """Decide whose fact this is. owners: identifier -> canonical profile id, for those known; profiles: the locked rows; about: the
-    canonical profile that the fact names itself, which is stronger than any identifier.
+    canonical profile that the fact names itself, which is stronger than any identifier; cuts: of identifiers that nobody has yet.
 
     Identifiers are asked in the order of their strength. Those that prove who somebody is belong to one person: their profiles merge,
     unless a rule keeps them apart; then the fact is the person's whom the strongest names, and what contradicts stays whose it was. An
@@ -48,7 +56,7 @@ def link(fact: Fact, owners: Mapping[str, str], profiles: Mapping[str, Profile],
     """
     names = rules.ordered(fact.identifiers)
     named = about is not None or any(kind_of(name) in STRONG for name in names)
-    draft = _Draft(fact, profiles, rules)
+    draft = _Draft(fact, profiles, rules, cuts or {})
     if about is not None:
         draft.join("profile", about)
     for name in names:
@@ -102,9 +110,10 @@ def person_id(fact: Fact) -> str:
 class _Draft:
     """The person of a fact, as he grows: those who become one, and the names that are new. people: profile -> found by which name."""
 
-    def __init__(self, fact: Fact, profiles: Mapping[str, Profile], rules: Rules) -> None:
-        self._fact, self._profiles, self._rules = fact, profiles, rules
+    def __init__(self, fact: Fact, profiles: Mapping[str, Profile], rules: Rules, cuts: Mapping[str, Cuts]) -> None:
+        self._fact, self._profiles, self._rules, self._cuts = fact, profiles, rules, cuts
         self._names: dict[str, str] = {}
+        self._sides: Cuts = {}
         self.people: dict[str, str] = {}
         self.attached: list[str] = []
         self.refused: list[Refusal] = []
@@ -112,8 +121,10 @@ class _Draft:
 
     def attach(self, name: str) -> None:
         """A name that nobody had yet."""
-        reason = against(self._rules, self._names, {name: self._fact.source})
+        sides = self._cuts.get(name, {})
+        reason = self._parted(sides) or against(self._rules, self._names, {name: self._fact.source})
         if reason is None:
+            self._sides.update(sides)
             self._names[name] = self._fact.source
             self.attached.append(name)
         else:
@@ -125,12 +136,17 @@ class _Draft:
         if person in self.people:
             return
         more = self._told(self._profiles[person].known_as())
-        reason = against(self._rules, self._names, more) or self._storm(person)
+        sides = self._profiles[person].cuts
+        reason = self._parted(sides) or against(self._rules, self._names, more) or self._storm(person)
         if reason is None:
+            self._sides.update(sides)
             self._names.update(more)
             self.people[person] = name
         else:
             self.refused.append(Refusal(name, person, reason))
+
+    def _parted(self, sides: Cuts) -> Reason | None:
+        return "unmerged" if any(self._sides.get(cut, side) != side for cut, side in sides.items()) else None
 
     def _told(self, names: Mapping[str, str]) -> Mapping[str, str]:
         """With the fact's own source beside those that have told its names before."""

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_REFUSED, Fact
+import msgspec
+
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_REFUSED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
 from services.profile.domain.rules import kind_of
 from services.profile.domain.state import Attributes, Profile
@@ -32,6 +34,20 @@ def forgotten(fact: Fact, person: str, profile: Profile, identifiers: Sequence[s
 def erased(fact: Fact, person: str, reason: str, others: Sequence[str]) -> Fact:
     """The fact that a person is gone, with all who had become one with him."""
     return _news(fact, PROFILE_ERASED, person, None, properties={"act": fact.id, "reason": reason, "others": list(others)})
+
+
+def split(fact: Fact, person: str, stays: Profile, parts: Sequence[SplitPart], lost: Sequence[str]) -> Fact:
+    """The fact that a person was parted. stays: as he is after it, his attributes whole; lost: the identifiers that left him."""
+    said = Split(act=fact.id, reason=str(fact.properties.get("reason", "")), parts=tuple(parts))
+    more = {"attributes": dict(stays.attributes), "properties": msgspec.to_builtins(said), "lost": tuple(lost)}
+    return _news(fact, PROFILE_SPLIT, person, stays, **more)
+
+
+def parted(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str]) -> Fact:
+    """The fact that somebody who was taken for another is a person of his own: all that is known of him."""
+    return _news(
+        fact, PROFILE_CHANGED, person, profile, person, identifiers=tuple(identifiers), attributes=dict(profile.attributes)
+    )
 
 
 def refused(fact: Fact, person: str, other: str, identifier: str, rule: str) -> Fact:

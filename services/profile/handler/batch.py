@@ -13,26 +13,30 @@ from runtime.db import Again
 from runtime.definitions import Definitions
 from schemas import consents
 from schemas.definitions import Published
-from schemas.facts import ERASE, PROFILE_MERGED, Fact, decode
+from schemas.facts import ERASE, PROFILE_MERGED, UNMERGE, Fact, decode
 from services.profile import store
-from services.profile.domain import KIND, Refusal, Rules, build, kind_of, person_id
+from services.profile.domain import KIND, Refusal, Rules, build, homes_of, kind_of, person_id
 from services.profile.handler import objects
 from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
 from services.profile.handler.desk import Desk, also_theirs, pass_on
 from services.profile.handler.erasure import Erasures
-from services.profile.store import Known
+from services.profile.handler.unmerge import unmerge
+from services.profile.store import Known, Wanted
 
 if TYPE_CHECKING:
     from runtime.process import Context
 
 
 class Told(NamedTuple):
-    """A fact of a batch. settled: whose it is, where nothing in it is new; contested: those of its identifiers that stay others'."""
+    """A fact of a batch. settled: whose it is, where nothing in it is new, and home of the identifier by which it is his; contested: those
+    of its identifiers that stay others'.
+    """
 
     item: Item
     fact: Fact
     settled: str | None
+    home: str = ""
     contested: tuple[Refusal, ...] = ()
 
     @property
@@ -68,12 +72,12 @@ class Handler:
         rules = await self._rules.at(tx.connection, tx.revision)
         facts = [(item, clean(item, tx.now, rules)) for item in fresh]
         emits: list[Emit] = []
-        for erases, some in groupby(facts, key=lambda one: one[1].type == ERASE):
-            if erases:
-                for item, fact in some:
-                    emits += await self._erasures.handle(tx, item, fact)
-            else:
+        for kind, some in groupby(facts, key=lambda one: one[1].type if one[1].type in (ERASE, UNMERGE) else None):
+            if kind is None:
                 emits += await self._pass(tx, rules, list(some))
+                continue
+            for item, fact in some:
+                emits += await (self._erasures.handle(tx, item, fact) if kind == ERASE else unmerge(tx, rules, item, fact))
         return emits
 
     async def _pass(self, tx: Tx, rules: Rules, facts: Sequence[tuple[Item, Fact]]) -> list[Emit]:
@@ -157,15 +161,15 @@ def _told(item: Item, fact: Fact, known: Mapping[str, Known], about: str | None,
     there = [one for one in found if one is not None]
     if len(there) < len(found) or _is_news(fact, there, rules):
         return Told(item, fact, None)
-    first = about or there[0].owner
-    if all(one.owner == first for one in there):
-        return Told(item, fact, first)
-    names = rules.ordered(fact.identifiers)
-    owner = about or known[names[0]].owner
-    others = [(name, known[name]) for name in names if known[name].owner != owner]
-    if fact.type == "alias" or any(owner not in other.refused or other.ruled != rules.version for _, other in others):
+    names = rules.ordered(fact.identifiers) if len(there) > 1 else fact.identifiers
+    first = known[names[0]] if names else None
+    owner, home = about or (first.owner if first else ""), fact.about or (first.home if first else "")
+    if first is not None and any(first.home not in known[name].met for name in names[1:]):
         return Told(item, fact, None)
-    return Told(item, fact, owner, tuple(Refusal(name, other.owner, "known") for name, other in others))
+    others = [(name, known[name]) for name in names if known[name].owner != owner]
+    if others and (fact.type == "alias" or any(owner not in o.refused or o.ruled != rules.version for _, o in others)):
+        return Told(item, fact, None)
+    return Told(item, fact, owner, home, tuple(Refusal(name, other.owner, "known") for name, other in others))
 
 
 def _is_news(fact: Fact, found: Sequence[Known], rules: Rules) -> bool:
@@ -179,11 +183,13 @@ def _is_news(fact: Fact, found: Sequence[Known], rules: Rules) -> bool:
 def _made(tx: Tx, desk: Desk, told: Told) -> list[Emit]:
     """What a fact is told as. Junk that was found in this batch names nobody in it any more."""
     fact = desk.without_junk(told.fact)
+    if told.settled is None:
+        return desk.link(tx, told.item, fact)
     if told.changes:
-        return desk.handle(tx, told.item, fact, told.settled, told.contested)
-    owner = desk.canonical(told.settled or "")
+        return desk.tell(tx, told.item, fact, told.settled, told.home, told.contested)
+    owner = desk.canonical(told.settled)
     contested = desk.still(owner, told.contested)
-    return [pass_on(tx, told.item, fact, owner, contested), *also_theirs(tx, told.item, fact, contested)]
+    return [pass_on(tx, told.item, fact, owner, told.home, contested), *also_theirs(tx, told.item, fact, contested)]
 
 
 def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iterator[Word]:
@@ -219,7 +225,7 @@ async def _open_desk(
 ) -> Desk:
     """Lock identifiers by key, then profiles by id: the one order that everybody follows. acts: number of the last erasure known."""
     linking = [told.fact for told in work if told.settled is None]
-    claimed = await store.claim(tx.connection, _to_claim(linking, known, meant)) if linking else {}
+    claimed = await store.claim(tx.connection, _to_claim(linking, known, meant, rules)) if linking else {}
     if any(found.fresh for found in claimed.values()) and (await store.last_erasure(tx.connection))[0] > acts:
         raise Again("somebody was erased while we read")
     if any(found.known.junk(rules.version) for found in claimed.values()):
@@ -236,15 +242,20 @@ async def _open_desk(
     profiles = await store.lock(tx.connection, people, {name for name, found in claimed.items() if found.fresh})
     if profiles.keys() != people:
         raise Again("a profile vanished between reading and locking")
-    return Desk(rules, held, {name: found.known.owner for name, found in claimed.items()}, profiles, meant)
+    names = {name: found.name(rules.version) for name, found in held.items()}
+    return Desk(rules, names, {name: found.known.owner for name, found in claimed.items()}, profiles, meant)
 
 
-def _to_claim(work: Sequence[Fact], known: Mapping[str, Known], meant: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Identifiers of the facts that bring something new, each with the profile that it most likely goes to, and who tells it."""
-    wanted: dict[str, tuple[str, str]] = {}
+def _to_claim(work: Sequence[Fact], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules) -> dict[str, Wanted]:
+    """Identifiers of the facts that bring something new, each with the profile that it most likely goes to."""
+    wanted: dict[str, Wanted] = {}
     for fact in work:
         found = [known[name].owner for name in fact.identifiers if name in known]
         likely = meant.get(fact.about or "") or (found[0] if found else person_id(fact))
-        for name in fact.identifiers:
-            wanted.setdefault(name, (known[name].owner if name in known else likely, fact.source))
+        homes = homes_of(fact, rules)
+        first = next(iter(homes), "")
+        with_first = known[first].home if first in known else wanted[first].home if first in wanted else homes.get(first, "")
+        for name, home in homes.items():
+            owner = known[name].owner if name in known else likely
+            wanted.setdefault(name, Wanted(owner, fact.source, home, with_first if name != first else ""))
     return wanted

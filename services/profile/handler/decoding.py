@@ -9,7 +9,7 @@ import msgspec
 from runtime.batch import Item
 from runtime.kafka import Record
 from schemas.accounts import flaw_of
-from schemas.facts import ERASE, IDENTIFIER_KINDS, Erase, Fact, Lane, decode
+from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
 from schemas.identifiers import normalise
 from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.surveys import attributes_of
@@ -35,8 +35,8 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError("type, profile: these are the profile service's own; leave them out")
     if fact.about is not None and not _UUID.fullmatch(fact.about):
         raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
-    if fact.type == ERASE:
-        _check_erase(fact)
+    if fact.type in (ERASE, UNMERGE):
+        _check_asked(fact)
     if flaw := flaw_of(fact.event or fact.type, fact.properties):
         raise ValueError(f"properties.{flaw.field}: {flaw.message} {flaw.mend}")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
@@ -46,9 +46,12 @@ def decode_raw(record: Record) -> Fact:
     return fact
 
 
-def _check_erase(fact: Fact) -> None:
+def _check_asked(fact: Fact) -> None:
     if fact.about is None or fact.identifiers:
-        raise ValueError("about: an erasure names its person by his profile id and by nothing else")
+        raise ValueError(f"about: who asks to {fact.type} names the person by his profile id and by nothing else")
+    if fact.type == UNMERGE:
+        msgspec.convert(fact.properties, Unmerge)
+        return
     asked = msgspec.convert(fact.properties, Erase)
     if unknown := set(asked.only) - set(IDENTIFIER_KINDS):
         raise ValueError(

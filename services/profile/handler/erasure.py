@@ -54,6 +54,7 @@ class Erasures:
         if whole:
             gone = names
         await store.forget(connection, gone, [self._blind(name) for name in gone], fact.received_at, whole=whole)
+        await store.forget_linkings(connection, [person, *others], None if whole else gone)
         kinds = None if whole else sorted(asked.only)
         act = Act(fact.id, person, others, kinds, asked.reason, len(gone), fact.received_at, tx.now)
         await store.enact(connection, act)
@@ -74,8 +75,7 @@ def _without(profile: Profile, fact: Fact, person: str, gone: Iterable[str], kin
     """Take some of his identifiers from a person, and the attributes that say the same. Answers what the others are told."""
     for name in gone:
         profile.known_as().pop(name, None)
-    said = {kind: (fact.occurred_at, None) for kind in kinds if kind in profile.attributes}
-    return domain.forgotten(fact, person, profile, tuple(gone), domain.settle(profile, said))
+    return domain.forgotten(fact, person, profile, tuple(gone), domain.unsay(profile, kinds, fact.occurred_at))
 
 
 def _emit(tx: Tx, item: Item, fact: Fact, kind: str) -> Emit:

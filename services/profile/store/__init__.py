@@ -2,7 +2,8 @@
 
 from .brands import Brands, brands_of, inherit_brands
 from .consents import add, chains, entries, heads, walk
-from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_names
+from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, lock_names
+from .linkings import Linking, forget_linkings, journal, linkings
 from .objects import (
     ACCOUNT,
     DEAL,
@@ -28,6 +29,7 @@ from .people import (
     Claimed,
     Known,
     Seen,
+    Wanted,
     claim,
     contradictions,
     judge,
@@ -35,12 +37,12 @@ from .people import (
     lock,
     meant,
     merged_into,
+    note,
     owner_of,
     people,
     person,
     resolve,
     save,
-    tell,
 )
 
 __all__ = [
@@ -53,8 +55,10 @@ __all__ = [
     "Brands",
     "Claimed",
     "Known",
+    "Linking",
     "Listed",
     "Seen",
+    "Wanted",
     "act",
     "add",
     "affiliated",
@@ -71,20 +75,25 @@ __all__ = [
     "forget",
     "forget_affiliates",
     "forget_belongings",
+    "forget_linkings",
     "heads",
     "inherit_brands",
+    "journal",
     "judge",
     "keep_belongings",
     "known",
     "last_erasure",
+    "linkings",
     "listed",
     "lock",
     "lock_affiliates",
+    "lock_homes",
     "lock_names",
     "lock_objects",
     "meant",
     "members",
     "merged_into",
+    "note",
     "objects",
     "owner_of",
     "people",
@@ -93,6 +102,5 @@ __all__ = [
     "save",
     "save_objects",
     "save_told",
-    "tell",
     "walk",
 ]

@@ -12,6 +12,9 @@ INSERT INTO erased (hash, at, whole) SELECT u.hash, $2, $3 FROM unnest($1::bytea
 ON CONFLICT (hash) DO UPDATE SET at = greatest(erased.at, EXCLUDED.at), whole = erased.whole OR EXCLUDED.whole
 """
 LOCK_NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key FOR UPDATE"
+LOCK_HOMES = """
+SELECT key, coalesce(home, profile)::text AS home FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key FOR UPDATE
+"""
 FORGET = "DELETE FROM identifier WHERE key = ANY($1::text[])"
 EMPTY = "UPDATE profile SET state = '', erased_at = $2 WHERE id = ANY($1::uuid[])"
 UNSEAL = "UPDATE consent SET sealed = NULL WHERE profile = ANY($1::uuid[]) AND sealed IS NOT NULL"
@@ -49,6 +52,11 @@ async def erased(connection: Connection, hashes: Collection[bytes]) -> Mapping[b
 async def lock_names(connection: Connection, ids: Iterable[str]) -> list[str]:
     """Identifiers of these profiles, locked."""
     return [row["key"] for row in await connection.fetch(LOCK_NAMES, list(ids))]
+
+
+async def lock_homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Identifiers of these profiles, locked -> their homes."""
+    return {row["key"]: row["home"] for row in await connection.fetch(LOCK_HOMES, list(ids))}
 
 
 async def forget(connection: Connection, names: Sequence[str], hashes: Sequence[bytes], at: int, *, whole: bool) -> None:

@@ -7,25 +7,28 @@ import asyncpg
 import msgspec
 
 from runtime.db import Again, Connection
-from services.profile.domain import Contradiction, Profile
+from services.profile.domain import Contradiction, Name, Profile
 
 DAY_MS = 86_400_000
 
 KNOWN = """
-SELECT i.key, i.profile::text AS profile, p.merged_into::text AS merged_into, i.refused, i.ruled, i.junk_at, i.sources
+SELECT i.key, i.profile::text AS profile, p.merged_into::text AS merged_into, i.refused, i.ruled, i.junk_at, i.sources, i.home::text AS home, i.met
 FROM identifier i JOIN profile p ON p.id = i.profile WHERE i.key = ANY($1::text[])
 """
 STONES = "SELECT id::text AS id, merged_into::text AS at FROM profile WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL"
 # Inserts what is new and locks what is there, in one order for everybody.
 CLAIM = """
-INSERT INTO identifier (key, profile, sources) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[]) ORDER BY 1
+INSERT INTO identifier (key, profile, sources, home, met) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]) ORDER BY 1
 ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key
-RETURNING key, profile::text AS profile, refused, ruled, junk_at, sources, (xmax = 0) AS fresh
+RETURNING key, profile::text AS profile, refused, ruled, junk_at, sources, home::text AS home, met, (xmax = 0) AS fresh
 """
 LOCK = """
 SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) AND erased_at IS NULL ORDER BY id FOR UPDATE
 """
-GIVE = "UPDATE identifier i SET profile = u.profile FROM unnest($1::text[], $2::uuid[]) AS u (key, profile) WHERE i.key = u.key"
+GIVE = """
+UPDATE identifier i SET profile = u.profile, home = u.home FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS u (key, profile, home)
+WHERE i.key = u.key
+"""
 INSERT = "INSERT INTO profile (id, first_at, state) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) ORDER BY 1"
 UPDATE = """
 UPDATE profile p SET first_at = u.first_at, state = u.state FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS u (id, first_at, state)
@@ -61,7 +64,10 @@ WITH RECURSIVE gone AS (
 SELECT id::text AS id FROM gone ORDER BY id
 """
 NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key"
-TELL = "UPDATE identifier i SET sources = u.sources FROM unnest($1::text[], $2::text[]) AS u (key, sources) WHERE i.key = u.key"
+NOTE = """
+UPDATE identifier i SET sources = u.sources, met = u.met FROM unnest($1::text[], $2::text[], $3::text[]) AS u (key, sources, met)
+WHERE i.key = u.key
+"""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Profile).decode
@@ -119,10 +125,12 @@ class Known(NamedTuple):
     """An identifier that there is. owner: canonical profile; refused: the profiles it was refused to, under version `ruled` of the rules.
 
     junk_under: the version under which it was refused to too many, so that it names nobody while that is in force; None: it is not.
-    sources: that told it, of the kinds whose contradictions count; "" where it is not known.
+    sources: that told it, of the kinds whose contradictions count; "" where it is not known. home, met: as in `Name`.
     """
 
     owner: str
+    home: str
+    met: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     ruled: int = 0
     junk_under: int | None = None
@@ -130,6 +138,10 @@ class Known(NamedTuple):
 
     def junk(self, version: int) -> bool:
         return self.junk_under == version
+
+    def name(self, version: int) -> Name:
+        """As it is under a version of the rules."""
+        return Name(self.owner, self.home, self.refused if self.ruled == version else frozenset(), self.met, self.sources)
 
 
 class Claimed(NamedTuple):
@@ -150,10 +162,11 @@ async def known(connection: Connection, keys: Collection[str]) -> dict[str, Know
 
 
 def _known(row: Any, owner: str) -> Known:
+    home, met = row["home"] or row["profile"], frozenset(row["met"].split(",")) if row["met"] else frozenset()
     if row["refused"] is None:
-        return Known(owner, sources=row["sources"] or "")
+        return Known(owner, home, met, sources=row["sources"] or "")
     junk = row["ruled"] if row["junk_at"] is not None else None
-    return Known(owner, frozenset(row["refused"].split(",")), row["ruled"], junk, row["sources"] or "")
+    return Known(owner, home, met, frozenset(row["refused"].split(",")), row["ruled"], junk, row["sources"] or "")
 
 
 async def owner_of(connection: Connection, key: str) -> str | None:
@@ -201,10 +214,20 @@ async def merged_into(connection: Connection, person: str) -> list[str]:
     return [row["id"] for row in await connection.fetch(MERGED, person)]
 
 
-async def claim(connection: Connection, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Claimed]:
-    """Insert or lock identifiers, in key order. wanted: identifier -> the profile to give it if nobody has it, and who tells it."""
+class Wanted(NamedTuple):
+    """What an identifier becomes if nobody has it: whose it is, who tells it, its home, and of the strongest told with it ("")."""
+
+    owner: str
+    source: str
+    home: str
+    met: str
+
+
+async def claim(connection: Connection, wanted: Mapping[str, Wanted]) -> dict[str, Claimed]:
+    """Insert or lock identifiers, in key order."""
     keys = sorted(wanted)
-    rows = await connection.fetch(CLAIM, keys, [wanted[k][0] for k in keys], [wanted[k][1] for k in keys]) if keys else []
+    columns = [list(column) for column in zip(*(wanted[key] for key in keys), strict=True)]
+    rows = await connection.fetch(CLAIM, keys, *columns) if keys else []
     return {r["key"]: Claimed(_known(r, r["profile"]), r["fresh"]) for r in rows}
 
 
@@ -236,25 +259,26 @@ async def save(
     new: Mapping[str, Profile],
     old: Mapping[str, Profile],
     buried: Mapping[str, str],
-    given: Mapping[str, str],
+    given: Mapping[str, tuple[str, str]],
 ) -> None:
-    """Write what the batch decided. buried: loser -> winner; given: identifier -> profile where it is not what `claim` inserted."""
+    """Write what the batch decided. buried: loser -> winner; given: identifier -> (profile, home) where it is not what `claim` inserted."""
     for statement, rows in ((INSERT, new), (UPDATE, old)):
         if rows:
             await connection.execute(statement, *_columns(rows))
     if buried:
         await connection.execute(BURY, list(buried), list(buried.values()))
     if given:
-        await connection.execute(GIVE, list(given), list(given.values()))
+        await connection.execute(GIVE, list(given), *(list(column) for column in zip(*given.values(), strict=True)))
 
 
 def _columns(rows: Mapping[str, Profile]) -> tuple[Sequence[Any], ...]:
     return list(rows), [p.first_at for p in rows.values()], [_encode(p) for p in rows.values()]
 
 
-async def tell(connection: Connection, told: Mapping[str, str]) -> None:
-    """Keep which sources have told identifiers."""
-    await connection.execute(TELL, list(told), list(told.values()))
+async def note(connection: Connection, names: Mapping[str, Name]) -> None:
+    """Keep which sources have told identifiers, and with which others they were told."""
+    columns = [name.sources for name in names.values()], [",".join(sorted(name.met)) for name in names.values()]
+    await connection.execute(NOTE, list(names), *columns)
 
 
 async def judge(connection: Connection, judged: Mapping[str, Sequence[str]], junk: Mapping[str, int], version: int) -> None:

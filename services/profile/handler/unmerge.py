@@ -1,0 +1,82 @@
+"""Somebody is parted into those of whom he was made by mistake, under his lock; the others are told who is whose now."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from runtime.batch import Emit, Item, Tx
+from runtime.db import Again, Connection
+from schemas.facts import PROFILE_CHANGED, PROFILE_SPLIT, Fact, SplitPart, Unmerge, encode
+from schemas.topics import FACTS
+from services.profile import domain, store
+from services.profile.domain import STRONG, Part, Profile, Rules, kind_of
+
+
+async def parts_of(
+    connection: Connection,
+    ids: Sequence[str],
+    profile: Profile,
+    homes: Mapping[str, str],
+    rules: Rules,
+    apart: Collection[str],
+    act: str,
+) -> list[Part]:
+    """What an unmerge makes of a person. ids: his own, and of those who became one with him."""
+    facts = [link.as_fact(link.names) for link in await store.linkings(connection, ids)]
+    return domain.part(ids[0], profile, facts, rules, homes, homes.keys() & set(apart), act)
+
+
+async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
+    """Handle an `unmerge` fact. Where nothing is to be parted nothing is told."""
+    connection, asked = tx.connection, msgspec.convert(fact.properties, Unmerge)
+    person = (await store.meant(connection, [fact.about or ""])).get(fact.about or "")
+    if person is None:
+        return []
+    others = await store.merged_into(connection, person)
+    homes = await store.lock_homes(connection, [person, *others])
+    profile = (await store.lock(connection, [person])).get(person)
+    if profile is None or await store.merged_into(connection, person) != others:
+        raise Again("somebody became one with him, or he was erased, while we waited for the lock")
+    parts = await parts_of(connection, [person, *others], profile, homes, rules, asked.apart, fact.id)
+    if len(parts) < 2:
+        return []
+    stays, *go = parts
+    gone = {name: (part.id, homes[name]) for part in go for name in part.profile.known_as()}
+    # Each by itself: one who had become one with another before may be on the other side of the cut now.
+    buried = {other: next((part.id for part in go if other in part.homes), person) for other in others}
+    await store.save(
+        connection,
+        new={part.id: part.profile for part in go},
+        old={person: stays.profile},
+        buried=buried,
+        given=gone,
+    )
+    await store.inherit_brands(connection, buried)
+    await _part_links(connection, person, others, parts)
+    told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], tuple(gone))
+    news = (domain.parted(fact, part.id, part.profile, _strong(part)) for part in go)
+    return [
+        Emit(FACTS.name, person, encode(told), tx.at(item), PROFILE_SPLIT),
+        *(Emit(FACTS.name, one.profile or "", encode(one), tx.at(item), PROFILE_CHANGED) for one in news),
+    ]
+
+
+def _told_of(part: Part, others: Sequence[str]) -> SplitPart:
+    return SplitPart(profile=part.id, homes=tuple(sorted(part.homes)), others=tuple(o for o in others if o in part.homes))
+
+
+def _strong(part: Part) -> tuple[str, ...]:
+    return tuple(name for name in part.profile.known_as() if kind_of(name) in STRONG)
+
+
+async def _part_links(connection: Connection, person: str, others: Sequence[str], parts: Sequence[Part]) -> None:
+    """Each has his own facts in the journal from here on, with his own names only."""
+    links = await store.linkings(connection, [person, *others])
+    await store.forget_linkings(connection, [person, *others])
+    kept = [
+        link._replace(profile=part.id, names=mine)
+        for link in links
+        for part in parts
+        if (mine := [name for name in link.names if name in part.profile.known_as()])
+    ]
+    await store.journal(connection, kept)

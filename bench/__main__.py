@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 
-from bench import pipeline
+from bench import charges, identity, pipeline
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
-    parser.add_argument("--only", choices=("ingest", "pipeline", "growth"), help="one of them")
+    parser.add_argument("--only", choices=("ingest", "pipeline", "charges", "identity", "growth"), help="one of them")
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
@@ -20,6 +20,10 @@ def main() -> None:
     if chosen.only in (None, "pipeline"):
         seconds = chosen.seconds or (300 if chosen.large else 120)  # the backlog at the end counts against a short run
         asyncio.run(pipeline.whole_way(seconds, chosen.runs, chosen.people, chosen.rate))
+    if chosen.only in (None, "charges"):
+        asyncio.run(charges.charges())
+    if chosen.only == "identity" or (chosen.only is None and chosen.large):
+        asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):
         asyncio.run(pipeline.growth())
 

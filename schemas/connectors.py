@@ -22,6 +22,7 @@ class HookCall(Document):
     """One call that is made of a payload. All but `call` and `event` are expressions (schemas/expressions.py) over `body`, `query` and,
     with `each`, `item`: the payload, what stands behind the ? of the address, one entry of the list.
 
+    operations: system names of those of Mindbox of which it is made, all if none is named.
     when: true or false: whether the call is made at all; each: a list, of each entry of which a call is made. id: what the same
     thing has the same of when it is told again; without it, the payload's hash and its minute. at: when it happened. traits: of the
     person, addresses included; properties: of the event, of a `group` call those of the company, which `groupId` names; of a track it
@@ -30,6 +31,7 @@ class HookCall(Document):
 
     call: Literal["identify", "track", "group"] = "track"
     event: str = Field(default="", max_length=200)
+    operations: tuple[Name, ...] = Field(default=(), max_length=100)
     when: Expression | None = None
     each: Expression | None = None
     id: Expression | None = None
@@ -59,6 +61,16 @@ class HookCall(Document):
         return self
 
 
+class Endpoint(Document):
+    """Makes a connector an endpoint of Mindbox: `POST /v3/operations/{async,sync}?endpointId={key}`, in whatever case.
+
+    secret: sha256 (hex) of its secret key; open: system names of operations that are taken without one, as pages and apps send them.
+    """
+
+    secret: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    open: tuple[Name, ...] = Field(default=(), max_length=100)
+
+
 class Connector(Document):
     """A webhook in: `POST /hooks/{key}/{secret}`. source: of its facts, `hook.<key>` if it is not said. currency: ISO 4217, of amounts
     that name none; region: two letters of the country of phones without "+".
@@ -76,6 +88,7 @@ class Connector(Document):
     lane: Literal["live", "bulk"] = "live"
     answer: str = Field(default="ok", max_length=200)
     secret_version: int = Field(default=1, ge=1, le=1_000_000, strict=True)
+    endpoint: Endpoint | None = None
     calls: tuple[HookCall, ...] = Field(min_length=1, max_length=20)
 
     @field_validator("key")
@@ -84,6 +97,16 @@ class Connector(Document):
         if value == "smsc":
             raise ValueError("another webhook has this address: take another key")
         return value
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> "Connector":
+        if self.endpoint is not None and not all(call.operations for call in self.calls):
+            raise ValueError("calls: each call of an endpoint names the `operations` of which it is made")
+        return self
+
+    def knows(self, operation: str) -> bool:
+        """Is anything made of this operation?"""
+        return any(operation in call.operations for call in self.calls)
 
     def told_by(self) -> str:
         """The source of its facts."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
 from schemas.definitions import Published
 from schemas.facts import Fact, Merged
@@ -25,6 +26,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: Mapping[str, type[msgspec.Struct]] = {
     "fact": Fact,
     "merged": Merged,
+    "charge": Charge,
+    "rolled_up": RolledUp,
     "membership": Membership,
     "intent": Intent,
     "decision": Decision,
@@ -53,7 +56,7 @@ def file_of(name: str) -> str:
 def schemas() -> dict[str, dict[str, Any]]:
     """File name -> schema."""
     found = {name: _of_struct(struct) for name, struct in RECORDS.items()}
-    found["fact"] |= _merges()
+    found["fact"] |= _said()
     found["definition"] |= _bodies()
     found |= {name: model.model_json_schema(by_alias=True) for name, model in DOCUMENTS.items()}
     return {file_of(name): {"$schema": DRAFT, "title": _title(name), **schema} for name, schema in found.items()}
@@ -86,10 +89,18 @@ def _as_it_is(field: msgspec.structs.FieldInfo) -> Any:
     return (field.name, field.type) if field.required else (field.name, field.type, field.default)
 
 
-def _merges() -> dict[str, Any]:
-    """What a fact of profile's own says in its properties."""
-    merged = {"properties": {"properties": {"$ref": file_of("merged")}}}
-    return {"if": {"properties": {"type": {"const": "profile.merged"}}, "required": ["type"]}, "then": merged}
+def _said() -> dict[str, Any]:
+    """What some facts say in their properties, by the field that tells them from others."""
+    known = (("type", "profile.merged", "merged"), ("event", CHARGE, "charge"), ("event", ROLLED_UP, "rolled_up"))
+    return {
+        "allOf": [
+            {
+                "if": {"properties": {field: {"const": value}}, "required": [field]},
+                "then": {"properties": {"properties": {"$ref": file_of(name)}}},
+            }
+            for field, value, name in known
+        ]
+    }
 
 
 def _bodies() -> dict[str, Any]:

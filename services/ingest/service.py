@@ -20,6 +20,7 @@ from services.ingest.api import app
 from services.ingest.api import connectors as connectors_api
 from services.ingest.api import imports as imports_api
 from services.ingest.api.hooks import HookEdge
+from services.ingest.api.operations import OperationsEdge
 from services.ingest.domain import Source
 from services.ingest.handler.buried import DeadLetters
 from services.ingest.handler.connectors import Connectors, Hooks
@@ -64,7 +65,9 @@ class Ingest:
             self._connectors, Payloads(context.db, context.vault), kafka, context.clock.now, context.settings.partitions
         )
         hooks = HookEdge(self._hooks, lambda connector: secret_of(context.vault, connector))
-        edge = app(kafka, letters, self._sources, context.clock.now, context.settings.partitions, hooks)
+        edge = app(
+            kafka, letters, self._sources, context.clock.now, context.settings.partitions, hooks, OperationsEdge(self._hooks)
+        )
         async with AsyncExitStack() as stack:
             stack.push_async_callback(publisher.close)
             await stack.enter_async_context(_beside(self._look_on(context, pressure), context))

@@ -19,6 +19,7 @@ def service() -> Service:
             Consumes(DEFINITIONS, decode_published),
         ),
         handle=handler,
+        timers=handler.charges,
         committed=handler.committed,
         migrations=("services.profile.migrations",),
         topics_written=(FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),

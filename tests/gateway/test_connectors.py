@@ -78,6 +78,47 @@ async def test_a_marketer_connects_a_form_sees_what_came_mends_the_mapping_and_r
         assert renewed != path
 
 
+async def test_samples_send_nothing_and_operations_of_mindbox_are_kept_only_where_they_were_not_understood(config):
+    operations = {**RIGHT["calls"][0], "operations": ["Site.Form"], "traits": {"email": "body.customer.email"}}
+    mindbox = {**RIGHT, "key": "shop.site", "endpoint": {"open": ["Site.Form", "Site.Other"]}, "calls": [operations]}
+    async with open_site(config, ingest(IngestSettings(ingest_port=0))) as site:
+        await site.publish("brands", {"key": "shop", "name": "Shop"})
+        await site.publish("connectors", RIGHT)
+        await site.publish("connectors", mindbox)
+        path = (await site.http.get("/api/connectors/form/url")).json()["path"]
+        port = site.neighbours[0].apps["ingest"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as source:
+
+            async def operate(operation: str, email: str) -> dict:
+                asked = {"endpointId": "Shop.Site", "operation": operation, "transactionId": "1"}
+                return (await source.post("/v3/operations/async", params=asked, json={"customer": {"email": email}})).json()
+
+            async def known():
+                return (await source.get(path)).status_code == 200 and (await operate("Site.Form", ""))["status"] != "ProtocolError"
+
+            await until(known)
+            echo = (await source.post(f"{path}?test=1", content=BODY, headers=FORM)).json()
+            assert echo["faults"] == [] and [call["event"] for call in echo["calls"]] == ["Form Submitted"]
+            assert len((await site.http.get("/api/connectors/form/payloads")).json()["items"]) == 1, "to try mappings on"
+            assert await read(config, "facts.raw") == [], "nothing was sent"
+            before = len((await site.http.get("/api/connectors/shop.site/payloads")).json()["items"])
+            assert (await operate("Site.Form", "ann@example.org"))["status"] == "Success"
+            assert (await operate("Site.Other", "ann@example.org"))["status"] == "ProtocolError"
+            (fact,) = await read(config, "facts.raw")
+            assert (fact["source"], fact["identifiers"]) == ("hook.shop.site", ["email:ann@example.org"])
+            kept = (await site.http.get("/api/connectors/shop.site/payloads")).json()["items"]
+            assert len(kept) == before + 1 and kept[0]["query"]["operation"] == "Site.Other"
+            both = {**operations, "operations": ["Site.Form", "Site.Other"]}
+            await site.publish("connectors", {**mindbox, "calls": [both]})
+
+            async def replayed():
+                told = await site.http.post("/api/connectors/shop.site/replay", json={"ids": [kept[0]["id"]]})
+                return told.json()["items"][0]["facts"]
+
+            await until(replayed)
+        assert len(await read(config, "facts.raw")) >= 2
+
+
 async def test_a_mapping_is_judged_when_it_is_written_and_who_may_do_what(config):
     async with open_site(config, ingest(IngestSettings(ingest_port=0))) as site:
         wrong = {

@@ -17,14 +17,33 @@ READY = Path(__file__).parents[2] / "deploy" / "connectors"
 PAYLOADS = Path(__file__).parent / "data" / "hooks"
 NOW = 1_795_700_000_000
 BITRIX = "id=12&stage=C1%3ALOSE&email=ann%40example.org&phone=89161234567&name=Ann&price=100&reason=dear"
+QUERIES = {"bitrix24": BITRIX, "mindbox": "operation=Website.ViewProduct&deviceUUID=5f3a"}
 ANN = ("email:ann@example.org", "phone:+79161234567")
+BOT = (ANN[0], "telegram_id:100500")
 
 CASES = [
     ("tilda", "tilda.form", [("identify", "", ANN), ("track", "Form Submitted", ANN)]),
     ("tilda", "tilda-test.form", []),
     ("marquiz", "marquiz.json", [("identify", "", ANN), ("track", "Quiz Finished", ANN)]),
+    ("marquiz", "marquiz.form", [("identify", "", ANN), ("track", "Quiz Finished", ANN)]),
     ("amocrm", "amocrm-contact.form", [("identify", "", ("user_id:amo-77", *ANN))]),
     ("amocrm", "amocrm-lead.form", [("track", "Deal Updated", ("user_id:amo-77",))]),
+    (
+        "amocrm",
+        "amocrm-update.form",
+        [
+            ("identify", "", ("user_id:amo-77", ANN[0])),
+            ("track", "Deal Updated", ("user_id:amo-77",)),
+            ("track", "Deal Deleted", ("user_id:amo-77",)),
+        ],
+    ),
+    ("botmother", "botmother.json", [("identify", "", BOT), ("track", "Bot Step Reached", BOT)]),
+    ("botmother", "botmother-vk.json", [("identify", "", ("vk_id:42",)), ("track", "Bot Step Reached", ("vk_id:42",))]),
+    (
+        "mindbox",
+        "../mindbox/view-product.json",
+        [("track", "Product Viewed", ("anonymous_id:5f3a",))],
+    ),
     (
         "chat2desk",
         "chat2desk.json",
@@ -70,11 +89,11 @@ def made(body, **call):
 
 @pytest.mark.parametrize(("name", "file", "expected"), CASES)
 def test_ready_connectors_make_facts_of_what_their_sources_send(name, file, expected):
-    payload = kept(file, BITRIX if name == "bitrix24" else "")
+    payload = kept(file, QUERIES.get(name, ""))
     found = read(ready(name), payload, driven=False)
     assert found.faults == []
     assert [(f.type, f.event, f.identifiers) for f in found.facts] == expected
-    later = read(ready(name), kept(file, BITRIX if name == "bitrix24" else "", NOW + 20_000), driven=False)
+    later = read(ready(name), kept(file, QUERIES.get(name, ""), NOW + 20_000), driven=False)
     assert [f.id for f in later.facts] == [f.id for f in found.facts], "sent once more"
 
 

@@ -134,4 +134,18 @@ MUTANTS = (
             "tests/segmenter/live/test_plans.py::test_when_everybody_of_a_partition_was_asked_about_a_condition_it_is_said_behind_the_answers",
         ),
     ),
+    Mutant(
+        "lock of a day's charges",
+        "services/profile/store/charges.py",
+        "ON {SAME} {ORDER} FOR UPDATE OF c",
+        "ON {SAME} {ORDER}",
+        ("tests/profile/test_charges_live.py::test_two_processes_that_charge_the_same_people_lose_nothing",),
+    ),
+    Mutant(
+        "what was told is open no more",
+        "services/profile/handler/charges.py",
+        "await table.tell(tx.connection, [row.key for row in rows])",
+        "pass",
+        ("tests/profile/test_charges_live.py::test_a_fact_a_product_and_day_when_the_day_is_over_and_none_of_the_charges",),
+    ),
 )

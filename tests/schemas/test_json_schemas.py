@@ -35,6 +35,7 @@ JOURNEY = {"key": "k", "trigger": {"event": "E"}, "brand": "shop", "steps": [{"i
 SENT = [
     ("fact", fact("1", "user_id:1", properties={"price": {"minor": 1, "currency": "GBP"}})),
     ("fact", fact("2", type="profile.merged", properties={"winner": "a", "loser": "b"})),
+    ("fact", fact("3", "user_id:1", event="Charge", properties={"product": "vm", "amount": {"minor": 1, "currency": "GBP"}})),
     ("membership", Membership(type="entered", received_at=1, profile="p", segment="vip", version=1, at=1, cause="f")),
     ("membership", Membership(type="mark", received_at=1, topic="facts", partition=3, offset=7, parts=(1, 2))),
     ("intent", INTENT),
@@ -46,6 +47,8 @@ REFUSED = [
     ("fact", {}, "'id' is a required property"),
     ("fact", {"properties": []}, "[] is not of type 'object'"),
     ("fact", {"type": "profile.merged", "properties": {"winner": "a"}}, "'loser' is a required property"),
+    ("fact", {"event": "Charge", "properties": {"product": "vm"}}, "'amount' is a required property"),
+    ("fact", {"event": "Charges Rolled Up", "properties": {"product": "vm"}}, "'count' is a required property"),
     ("membership", {"type": "joined", "received_at": 1}, "'joined' is not one of"),
     ("decision", {"verdict": "perhaps"}, "'perhaps' is not one of"),
     ("definition", {"kind": "journey", "key": "k", "version": 1, "body": {**JOURNEY, "steps": []}}, "non-empty"),

@@ -15,6 +15,7 @@ from services.gateway.domain.problems import Problem
 
 WAYS = {
     "v1": "ingest",
+    "v3": "ingest",
     "hooks/smsc": "sender",
     "hooks": "ingest",
     "c": "sender",

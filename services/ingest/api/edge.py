@@ -13,6 +13,7 @@ from services.ingest.ports import Buried, Clock, Log, Overloaded, Sources, Unava
 
 from . import wire
 from .hooks import HOOKS, HookEdge
+from .operations import OPERATIONS, OperationsEdge
 from .problems import Reply, faulty, malformed, problem, told
 
 _SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -45,9 +46,16 @@ class Edge:
     """The ASGI application. It keeps nothing between requests."""
 
     def __init__(
-        self, log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int, hooks: HookEdge | None = None
+        self,
+        log: Log,
+        buried: Buried,
+        sources: Sources,
+        clock: Clock,
+        partitions: int,
+        hooks: HookEdge | None = None,
+        operations: OperationsEdge | None = None,
     ) -> None:
-        self._hooks = hooks
+        self._hooks, self._operations = hooks, operations
         self._log = log
         self._buried = buried
         self._sources = sources
@@ -83,6 +91,8 @@ class Edge:
         if path not in POSTS and path not in PIXELS:
             if self._hooks is not None and path.startswith(HOOKS):
                 return await self._hooks(path, method, scope, headers, receive)
+            if self._operations is not None and path.startswith(OPERATIONS):
+                return await self._operations(path, method, scope, headers, receive)
             return _NOT_FOUND
         if method == "OPTIONS":
             return Reply(204, b"")
@@ -158,10 +168,16 @@ class Edge:
 
 
 def app(
-    log: Log, buried: Buried, sources: Sources, clock: Clock, partitions: int = PARTITIONS, hooks: HookEdge | None = None
+    log: Log,
+    buried: Buried,
+    sources: Sources,
+    clock: Clock,
+    partitions: int = PARTITIONS,
+    hooks: HookEdge | None = None,
+    operations: OperationsEdge | None = None,
 ) -> Edge:
     """The ASGI application of ingest. See `ports` for what it is given."""
-    return Edge(log, buried, sources, clock, partitions, hooks)
+    return Edge(log, buried, sources, clock, partitions, hooks, operations)
 
 
 def _pixel_data(query: dict[str, str]) -> bytes:

@@ -1,18 +1,21 @@
-"""Webhooks in: `POST /hooks/{connector}/{secret}`, any JSON or form body."""
+"""Webhooks in: `POST /hooks/{connector}/{secret}`, any JSON or form body; `?test=1` answers what it would make and sends nothing."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from schemas.connectors import Connector
 from services.ingest.domain import MAX_PAYLOAD, Malformed
 
 from . import wire
-from .problems import Reply, problem
+from .problems import Reply, problem, told
 
 HOOKS = "/hooks/"
 _TEXT = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
+_ECHO = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _UNKNOWN = problem(404, "hook_unknown", "There is no such webhook. Its address is told by GET /api/connectors/{key}/url.")
 _NOT_ALLOWED = problem(405, "method_not_allowed", "Payloads are sent by POST.")
 
@@ -23,6 +26,8 @@ class Takes(Protocol):
     def connector(self, key: str) -> Connector | None: ...
 
     async def take(self, connector: Connector, content_type: str, query: Mapping[str, str], body: bytes) -> Any: ...
+
+    async def rehearse(self, connector: Connector, content_type: str, query: Mapping[str, str], body: bytes) -> Any: ...
 
 
 class HookEdge:
@@ -50,11 +55,16 @@ class HookEdge:
         if len(body) > MAX_PAYLOAD:
             raise Malformed("", "body_too_large", "The body is larger than 256 KB.", "send less; put files elsewhere")
         content_type = headers.get(b"content-type", b"").decode("latin-1")
-        await self._hooks.take(connector, content_type, _query(scope), body)
+        query = query_of(scope)
+        if query.pop("test", "") in ("1", "true"):  # builders send samples while a hook is set up
+            found = await self._hooks.rehearse(connector, content_type, query, body)
+            echo = {"calls": found.calls, "faults": [told(None, fault) for fault in found.faults]}
+            return Reply(200, msgspec.json.encode(echo), _ECHO)
+        await self._hooks.take(connector, content_type, query, body)
         return done
 
 
-def _query(scope: wire.Scope) -> dict[str, str]:
+def query_of(scope: wire.Scope) -> dict[str, str]:
     try:
         return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True, max_num_fields=200))
     except ValueError as error:

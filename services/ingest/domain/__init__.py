@@ -12,6 +12,7 @@ from .events import KINDS, normalise
 from .hooks import Made, make
 from .mapping import Mapping, Plan, bind, read_mapping
 from .moments import parse as parse_time
+from .operations import location, message
 from .payloads import MAX_PAYLOAD, read_payload
 from .rows import Assembly, Closed, Refused
 from .table import DELIMITERS, ENCODINGS, Row, Sniffer, Table
@@ -41,7 +42,9 @@ __all__ = [
     "Source",
     "Table",
     "bind",
+    "location",
     "make",
+    "message",
     "normalise",
     "parse_time",
     "place",

@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import msgspec
 
-from schemas import ids
+from schemas import charges, ids
 from schemas.accounts import flaw_of
 from schemas.facts import Fact, Kind
 
 from . import moments, money, people
 from .body import read
+from .charging import charge
 from .values import Accepted, Arrival, Fault, Refusal
 
 MAX_MESSAGE_ID = 100
@@ -69,7 +70,10 @@ def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted
     occurred_at, received_at = moments.settle(call.timestamp, sent_at, arrival.now, driven=arrival.driven)
     context = {**arrival.context, **_object(call.context, "context")}
     about = _object(context.pop("traits", None), "context.traits")
+    event = _event(kind, call.event)
     attributes, properties = _payload(kind, call, about)
+    if event == charges.CHARGE and kind == "track":
+        properties = charge(properties, source.currency)
     users, devices = _own_ids(kind, call)
     named = people.find(users, devices, _places(kind, call, about), context.get("externalIds"), source.region)
     if arrival.integrations or call.integrations:

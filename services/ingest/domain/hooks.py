@@ -34,6 +34,8 @@ def make(connector: Connector, body: Any, query: Mapping[str, str], digest: str)
     made = Made([], [])
     known = {"body": body, "query": dict(query)}
     for place, (call, name) in enumerate(zip(connector.calls, _names(connector), strict=True)):
+        if call.operations and query.get("operation") not in call.operations:
+            continue
         try:
             items = _items(call, place, known)
         except _Stop as stop:

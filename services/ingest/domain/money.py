@@ -87,6 +87,11 @@ def exact(text: str, currency: str) -> dict[str, Any] | None:
     return None if units is None or abs(units) > LARGEST else {"minor": units, "currency": currency}
 
 
+def decimal(amount: dict[str, Any]) -> Decimal:
+    """Money as a decimal number of its currency: {"minor": 1999, "currency": "GBP"} -> 19.99."""
+    return Decimal(amount["minor"]).scaleb(-_DECIMALS.get(amount["currency"], 2))
+
+
 def _money(value: Any, currency: str, path: str, name: str) -> Any:
     units = minor(value, _DECIMALS.get(currency, 2))
     if units is None:

@@ -12,7 +12,9 @@ from runtime.process import Context
 from schemas.identifiers import normalise
 from services.profile import store
 from services.profile.api import belongings
-from services.profile.api.answers import Brands, brands_asked, refused, sees
+from services.profile.api.answers import Brands, brands_asked, kept, refused, sees
+from services.profile.domain.charges import Day, Open, date_of, together
+from services.profile.store import charges as table
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
@@ -49,6 +51,7 @@ async def _person(connection: Any, person: str | None, asked: Brands) -> Respons
     brands = await store.brands_of(connection, person)
     if not sees(asked, brands):
         return refused(404, "not_found")
+    untold = together((row[:2] for row in await table.of(connection, [person, *merged])), dict.fromkeys(merged, person))
     return JSONResponse(
         {
             "id": person,
@@ -59,5 +62,20 @@ async def _person(connection: Any, person: str | None, asked: Brands) -> Respons
             "merged": merged,
             "brands": brands,
             **await belongings.of_person(connection, person, asked),
+            "charges": [_day(key, part) for key, part in sorted(untold.items()) if kept(asked, key.brand)],
         }
     )
+
+
+def _day(key: Day, part: Open) -> dict[str, Any]:
+    """Charges that are added up and not told yet."""
+    return {
+        "brand": key.brand,
+        "product": key.product,
+        "day": date_of(key.day),
+        "lane": key.lane,
+        "amount": {"minor": part.minor, "currency": key.currency},
+        "count": part.counted,
+        "first_at": part.first_at,
+        "last_at": part.last_at,
+    }

@@ -11,12 +11,13 @@ import msgspec
 from runtime.batch import Emit, Item, Tx
 from runtime.db import Again
 from runtime.definitions import Definitions
-from schemas import consents
+from schemas import charges, consents
 from schemas.definitions import Published
 from schemas.facts import ERASE, PROFILE_MERGED, UNMERGE, Fact, decode
 from services.profile import store
 from services.profile.domain import KIND, Refusal, Rules, build, homes_of, kind_of, person_id
 from services.profile.handler import objects
+from services.profile.handler.charges import Charged, Charges
 from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
 from services.profile.handler.desk import Desk, also_theirs, pass_on
@@ -58,10 +59,12 @@ class Handler:
         self._brands = store.Brands()
         self._ledger = Ledger()
         self._erasures = Erasures()
+        self.charges = Charges()
 
     @asynccontextmanager
     async def life(self, context: "Context") -> AsyncIterator[None]:
         self._ledger.vault = self._erasures.vault = context.vault
+        self.charges.partitions = context.settings.partitions
         yield
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
@@ -81,7 +84,8 @@ class Handler:
         return emits
 
     async def _pass(self, tx: Tx, rules: Rules, facts: Sequence[tuple[Item, Fact]]) -> list[Emit]:
-        """Facts with no erasure among them."""
+        """Facts that ask for no erasure and no unmerge."""
+        items = [item for item, _ in facts]
         acts, until = await store.last_erasure(tx.connection)
         facts = await self._erasures.spared(tx, facts, until)
         named = {fact.about for _, fact in facts if fact.about}
@@ -100,17 +104,23 @@ class Handler:
         emits: list[Emit] = []
         words: list[Word] = []
         done: list[Done] = []
+        charged: list[Charged] = []
         for told in work:
             made = _made(tx, desk, told)
             done.append((told, made))
+            if made and charges.is_charge(told.fact):  # it is added up in place of being passed on
+                own, *made = made
+                charged.append(Charged(told.item, told.fact, own.key))
             emits.extend(made)
             if told.fact.event in consents.EVENTS:
                 words.extend(_words(told, made, known))
         await desk.save(tx)
         if words:
             await self._ledger.keep(tx, words)
-        more = await self._beside(tx, desk, done)
-        return _in_order(tx, [item for item, _ in facts], [*emits, *more]) if more else emits
+        if more := await self._beside(tx, desk, done):
+            emits = _in_order(tx, items, [*emits, *more])
+        emits.extend(await self.charges.fold(tx, charged, desk.buried, items))
+        return emits
 
     async def _beside(self, tx: Tx, desk: Desk, done: Sequence[Done]) -> list[Emit]:
         """What the batch means for brands, companies and deals. What another one's fact makes be told of somebody (`about`) does not

@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.batch import Item
 from runtime.kafka import Record
+from schemas import charges
 from schemas.accounts import flaw_of
 from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
 from schemas.identifiers import normalise
@@ -41,6 +42,8 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError(f"properties.{flaw.field}: {flaw.message} {flaw.mend}")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
+    if charges.is_charge(fact):
+        charges.read(fact.properties)
     if _LONG in raw.translate(_DIGITS_TO_ZERO):
         _refuse_long(fact)
     return fact

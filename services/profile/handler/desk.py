@@ -79,6 +79,11 @@ class Desk:
         self._registry = Registry(rules, held, profiles, meant)
         self._links: list[Linking] = []
 
+    @property
+    def buried(self) -> dict[str, str]:
+        """Who was merged away in this batch -> whom he became."""
+        return {loser: self.canonical(loser) for loser in self._registry.buried}
+
     def canonical(self, person: str) -> str:
         return self._registry.canonical(person)
 

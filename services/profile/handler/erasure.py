@@ -12,7 +12,7 @@ from schemas.topics import FACTS
 from services.profile import domain, store
 from services.profile.domain import STRONG, Profile, kind_of
 from services.profile.handler.decoding import somebody
-from services.profile.store import Act
+from services.profile.store import Act, charges
 
 
 class Erasures:
@@ -61,6 +61,7 @@ class Erasures:
         if whole:
             await store.empty(connection, [person, *others], tx.now)
             await store.forget_belongings(connection, [person, *others])
+            await charges.forget(connection, [person, *others])
             return [_emit(tx, item, domain.erased(fact, person, act.reason, others), PROFILE_ERASED)]
         told = _without(profile, fact, person, gone, asked.only)
         await store.save(connection, new={}, old={person: profile}, buried={}, given={})

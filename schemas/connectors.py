@@ -94,7 +94,7 @@ class Connector(Document):
     @field_validator("key")
     @classmethod
     def _is_free(cls, value: str) -> str:
-        if value == "smsc":
+        if value in ("smsc", "telegram", "vk"):
             raise ValueError("another webhook has this address: take another key")
         return value
 

@@ -8,6 +8,7 @@ A word is a fact with one of these event names. Its properties: `channel` and `t
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from schemas import topics
 from schemas.facts import Fact
 
 Action = Literal["granted", "confirmed_doi", "withdrawn", "complaint", "operator_refusal"]
@@ -23,7 +24,7 @@ ACTIONS: Mapping[str, Action] = {
 GRANTS = frozenset(event for event, action in ACTIONS.items() if action in ("granted", "confirmed_doi"))
 WITHDRAWS = ACTIONS.keys() - GRANTS
 EVENTS = frozenset(ACTIONS)
-CHANNELS = frozenset(("email", "sms", "telegram"))
+CHANNELS = frozenset(topics.CHANNELS)
 
 
 def about(fact: Fact) -> tuple[str, str]:

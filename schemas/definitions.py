@@ -14,6 +14,7 @@ KINDS = (
     "rule",
     "identity",
     "connector",
+    "bot",
     "policy",
     "survey",
     "experiment",

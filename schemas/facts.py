@@ -49,6 +49,7 @@ PERSONAL = frozenset(
         "title_name",
         "city_address",
         "evidence",
+        "written",
     ]
 )
 

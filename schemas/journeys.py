@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.audience import Condition, Filter
+from schemas.topics import Channel
 
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -74,7 +75,7 @@ class Send(Document):
 
     id: StepId
     template: str
-    channel: Literal["email", "sms", "telegram"] = "email"
+    channel: Channel = "email"
     message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
     topic: str = "*"
     expires: str = "3d"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from schemas.bots import Bot
 from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
 from schemas.definitions import Published
@@ -42,6 +43,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "rule": Rule,
     "identity": Identity,
     "connector": Connector,
+    "bot": Bot,
     "policy": Policy,
     "survey": Survey,
     "write_key": WriteKey,

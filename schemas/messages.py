@@ -6,9 +6,9 @@ import msgspec
 
 from schemas.facts import Seq
 from schemas.ids import derive
+from schemas.topics import Channel
 
 MessageClass = Literal["service", "triggered", "mass"]
-Channel = Literal["email", "sms", "telegram"]
 
 # sent: an intent went to the sender; accepted: the provider took it; late: its slot was over; held: a gate was shut;
 # in_doubt: the provider may have it; unknown: in doubt for 72 h and closed; would_have_sent: a control unit; displaced is `deferred`.

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.journeys import Document
+from schemas.topics import Channel
 
-Channel = Literal["email", "sms", "telegram"]
 Purpose = Literal["marketing", "service"]
 Cell = tuple[str, str, str]  # country, channel, purpose
 

@@ -1,6 +1,7 @@
 """Every topic: its name, key, who writes it, and how long it is kept. `make check` fails on a topic that is not here."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 PARTITIONS = 12  # equal for all topics; fixed at install (docs/operations.md says how to change it)
 DAY_MS = 86_400_000
@@ -20,7 +21,9 @@ class Topic:
     open: bool = False
 
 
-FACTS_RAW = Topic("facts.raw", "source + strongest identifier", "ingest, backends", "normalised facts", open=True)
+FACTS_RAW = Topic(
+    "facts.raw", "source + strongest identifier", "ingest, orchestrator, sender, backends", "normalised facts", open=True
+)
 FACTS_RAW_BULK = Topic("facts.raw.bulk", FACTS_RAW.key, "ingest, backends", "facts nobody waits for", open=True)
 FACTS = Topic("facts", "profile id", "profile", "facts with their profile, and what happened to the profile itself")
 FACTS_BULK = Topic("facts.bulk", "profile id", "profile, sender", "the second lane of facts")
@@ -28,7 +31,8 @@ MEMBERSHIPS = Topic("memberships", "profile id", "segmenter", "entered and left 
 DECISIONS = Topic("decisions", "profile id", "orchestrator, sender", "every verdict and the rule that gave it")
 DEFINITIONS = Topic("definitions", "document id @ version", "gateway", "published documents and pointers", compacted=True)
 
-CHANNELS = ("email", "sms", "telegram")
+Channel = Literal["email", "sms", "telegram", "vk"]
+CHANNELS: tuple[str, ...] = get_args(Channel)
 CLASSES = ("service", "triggered", "mass")
 
 

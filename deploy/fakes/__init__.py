@@ -1,1 +1,1 @@
-"""The fake providers of a local run: Telegram and SMSC on one port, with a page that shows what was sent."""
+"""The fake providers of a local run: Telegram, VK and SMSC on one port, with a page that shows what was sent."""

@@ -12,6 +12,7 @@ from services.sender.channels.fakes.http_server import Answer, HttpFake, Request
 from services.sender.channels.fakes.record import Record
 from services.sender.channels.fakes.smsc import SmscFake
 from services.sender.channels.fakes.telegram import TelegramFake
+from services.sender.channels.fakes.vk import VkFake
 
 PER_PAGE = 200
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
@@ -38,13 +39,14 @@ class Kept(Record):
 
 
 class Desk:
-    """`/telegram/...` and `/smsc/...` are the providers, as the adapters call them (with `/accepted` and `/script` for tests);
-    `/` and `/api/messages` show what they took.
+    """`/telegram/...`, `/vk/...` and `/smsc/...` are the providers, as the adapters call them (with `/accepted` and `/script` for tests,
+    and `/play` for what a user of a messenger does); `/` and `/api/messages` show what they took.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._telegram = TelegramFake(record=Kept("telegram", folder))
+        self._vk = VkFake(record=Kept("vk", folder))
         self._smsc = SmscFake(record=Kept("sms", folder))
         self._server = HttpFake(self._handle)
 
@@ -54,21 +56,21 @@ class Desk:
     async def stop(self) -> None:
         await self._server.stop()
         await self._telegram.stop()
+        await self._vk.stop()
         await self._smsc.stop()
 
     def messages(self) -> list[dict[str, Any]]:
-        """Oldest first: `{at, channel, to, text}`; at: ms."""
-        taken = [*self._telegram.record.accepted, *self._smsc.record.accepted]
-        return [
-            {"at": one["at"], "channel": one["channel"], "to": one.get("chat_id") or one.get("phone"), "text": one["text"]}
-            for one in sorted(taken, key=lambda one: one["at"])
-        ]
+        """Oldest first: `{at, channel, to, text}`, and of a messenger the labels of its `buttons`; at: ms."""
+        taken = [*self._telegram.record.accepted, *self._vk.record.accepted, *self._smsc.record.accepted]
+        return [_shown(one) for one in sorted(taken, key=lambda one: one["at"])]
 
     async def _handle(self, request: Request) -> Answer:
         _, provider, *rest = request.path.split("/", 2)
         inner = replace(request, path="/" + "".join(rest))
         if provider == "telegram":
             return await self._telegram.handle(inner)
+        if provider == "vk":
+            return await self._vk.handle(inner)
         if provider == "smsc":
             return await self._smsc.handle(inner)
         if request.path in {"/livez", "/readyz"}:
@@ -80,10 +82,17 @@ class Desk:
         return Answer(404, {"error": "nothing is here: look at / or /api/messages"})
 
 
+def _shown(one: dict[str, Any]) -> dict[str, Any]:
+    to = one.get("chat_id") or one.get("user_id") or one.get("phone")
+    labels = [button.get("text") or button.get("label") for button in one.get("buttons", ())]
+    return {"at": one["at"], "channel": one["channel"], "to": to, "text": one["text"], **({"buttons": labels} if labels else {})}
+
+
 def _page(messages: list[dict[str, Any]]) -> str:
     rows = "".join(
         f"<tr><td>{datetime.fromtimestamp(one['at'] / 1000, UTC):%Y-%m-%d %H:%M:%S}</td>"
-        f"<td>{one['channel']}</td><td>{escape(str(one['to']))}</td><td>{escape(one['text'])}</td></tr>"
+        f"<td>{one['channel']}</td><td>{escape(str(one['to']))}</td>"
+        f"<td>{escape(one['text'])}{''.join(f'<br>[{escape(label)}]' for label in one.get('buttons', ()))}</td></tr>"
         for one in reversed(messages[-PER_PAGE:])
     )
     head = f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Messages</title><style>{STYLE}</style></head>"

@@ -17,7 +17,7 @@ def addresses(settings: LocalSettings) -> str:
         ("tracking", f"{base}/v1/"),
         ("ingest", f"http://127.0.0.1:{settings.ingest_port}/v1/  (tracking without the gateway between)"),
         ("mails", f"http://127.0.0.1:{settings.mail_port}/  (SMTP on 127.0.0.1:{settings.smtp_port})"),
-        ("messages", f"http://127.0.0.1:{settings.fakes_port}/  (what fake Telegram and SMS took)"),
+        ("messages", f"http://127.0.0.1:{settings.fakes_port}/  (what fake Telegram, VK and SMS took)"),
         ("Kafka", settings.kafka),
         ("PostgreSQL", database),
         ("API key", keys["api_key"]),

@@ -101,12 +101,14 @@ def _running_settings(settings: LocalSettings, say: Say) -> LocalSettings:
 def environment(settings: LocalSettings, database_url: str) -> dict[str, str]:
     """What every program of the run finds in its environment, beside what we were started with.
 
-    Telegram and SMS go to the fakes, with credentials or without: only who names a provider's address reaches somebody outside.
+    Telegram, VK and SMS go to the fakes, with credentials or without: only who names a provider's address reaches somebody outside.
     """
     fakes = f"http://127.0.0.1:{settings.fakes_port}"
     return {
         "OTKLIK_TELEGRAM_TOKEN": "local",
         "OTKLIK_TELEGRAM_URL": f"{fakes}/telegram",
+        "OTKLIK_VK_TOKEN": "local",
+        "OTKLIK_VK_URL": f"{fakes}/vk",
         "OTKLIK_SMSC_APIKEY": "local",
         "OTKLIK_SMSC_URL": f"{fakes}/smsc",
         **os.environ,

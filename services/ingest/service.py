@@ -14,14 +14,17 @@ from runtime.process import Context
 from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
 from runtime.serving import serving
+from schemas import bots
 from schemas.connectors import secret_of
 from schemas.topics import DEFINITIONS, FACTS_RAW, FACTS_RAW_BULK
 from services.ingest.api import app
 from services.ingest.api import connectors as connectors_api
 from services.ingest.api import imports as imports_api
+from services.ingest.api.bots import BotEdge
 from services.ingest.api.hooks import HookEdge
 from services.ingest.api.operations import OperationsEdge
 from services.ingest.domain import Source
+from services.ingest.handler.bots import Bots, Updates
 from services.ingest.handler.buried import DeadLetters
 from services.ingest.handler.connectors import Connectors, Hooks
 from services.ingest.handler.importer import FAILPOINTS, Importer, Means
@@ -44,6 +47,7 @@ class Ingest:
         self.settings = settings
         self._sources = Sources()
         self._connectors = Connectors()
+        self._bots = Bots()
         self._hooks: Hooks | None = None
         self._cleaned_at = 0
         self._context: Context | None = None
@@ -64,7 +68,7 @@ class Ingest:
         self._hooks = Hooks(
             self._connectors, Payloads(context.db, context.vault), kafka, context.clock.now, context.settings.partitions
         )
-        hooks = HookEdge(self._hooks, lambda connector: secret_of(context.vault, connector))
+        hooks = HookEdge(self._hooks, lambda connector: secret_of(context.vault, connector), self._bot_edge(context, kafka))
         edge = app(
             kafka, letters, self._sources, context.clock.now, context.settings.partitions, hooks, OperationsEdge(self._hooks)
         )
@@ -96,6 +100,10 @@ class Ingest:
             *imports_api.routes(imports, self.settings, context.clock.last_known_ms, self._wake),
             *connectors_api.routes(payloads, self._taker, context.clock.last_known_ms),
         ]
+
+    def _bot_edge(self, context: Context, kafka: KafkaLog) -> BotEdge:
+        updates = Updates(self._bots, context.vault, kafka, context.clock.now, context.settings.partitions)
+        return BotEdge(updates, lambda bot: bots.secret_of(context.vault, bot))
 
     def _taker(self) -> Hooks:
         if self._hooks is None:
@@ -139,6 +147,7 @@ class Ingest:
             revision = await connection.fetchval("SELECT revision FROM definition_revision")
             await self._sources.refresh(connection, revision)
             await self._connectors.refresh(connection, revision)
+            await self._bots.refresh(connection, revision)
 
     async def _look(self, context: Context, pressure: Pressure) -> None:
         """Keys that another process took in, and how far the consumers are."""

@@ -20,14 +20,14 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Erase
 from schemas.journeys import CONDITION
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent, decode_decision
-from schemas.topics import DECISIONS, messages
+from schemas.topics import DECISIONS, FACTS_RAW, messages
 from services.orchestrator import store
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain import decide, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
-from services.orchestrator.domain.turn import Outcome
+from services.orchestrator.domain.turn import Emission, Outcome
 from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
@@ -260,7 +260,9 @@ class Desk:
             await store.move_marks(tx.connection, self.moved)
 
 
-def _emit(emission: Intent | Decision, at: At) -> Emit:
+def _emit(emission: Emission, at: At) -> Emit:
+    if isinstance(emission, Fact):
+        return Emit(FACTS_RAW.name, f"{emission.source}|{emission.about}", encode(emission), at, emission.event or emission.type)
     if isinstance(emission, Intent):
         topic = messages(emission.channel, emission.message_class).name
         return Emit(topic, emission.profile, encode(emission), at)

@@ -10,7 +10,9 @@ STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
-    """{runs: [{journey, version, step, started_at, next_at, data}], caps: [{class, brand, at}]}; times in ms."""
+    """{runs: [{journey, version, step, started_at, next_at, data}], dialogues: [{bot, version, dialogue, step, moved_at, answers}],
+    caps: [{class, brand, at}]}; times in ms. answers: question -> [value, points].
+    """
     found = [state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))]
     return {
         "runs": [
@@ -24,6 +26,18 @@ async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
             }
             for person in found
             for run in person.runs
+        ],
+        "dialogues": [
+            {
+                "bot": talk.bot,
+                "version": talk.version,
+                "dialogue": talk.dialogue,
+                "step": talk.step,
+                "moved_at": talk.at,
+                "answers": talk.answers,
+            }
+            for person in found
+            for talk in person.talks
         ],
         "caps": [{"class": one.message_class, "brand": one.brand, "at": one.at} for person in found for one in person.reservations],
     }

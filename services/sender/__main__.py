@@ -28,6 +28,7 @@ from services.sender.channels.smsc import SmscChannel, SmscSettings
 from services.sender.channels.smtp import SmtpChannel
 from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
+from services.sender.channels.vk import VkChannel, VkSettings
 from services.sender.delivery import FAILPOINTS, Delivery
 from services.sender.handler import Doubts, Handler, decode_fact, decode_message
 from services.sender.holding import held
@@ -49,10 +50,12 @@ def channels(settings: SenderSettings) -> dict[str, Channel]:
         tls=settings.smtp_tls, helo=settings.mail_domain, connections=settings.smtp_connections, timeouts=timeouts,  # type: ignore[arg-type]
     )  # fmt: skip
     telegram = TelegramSettings(settings.telegram_token, settings.telegram_url)
+    vk = VkSettings(settings.vk_token, settings.vk_url)
     sms = SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)
     return {
         "email": SmtpChannel(smtp),
         "telegram": TelegramChannel(telegram) if settings.telegram_token else MissingChannel("telegram"),
+        "vk": VkChannel(vk) if settings.vk_token else MissingChannel("vk"),
         "sms": SmscChannel(sms) if settings.smsc_apikey else MissingChannel("sms"),
     }
 
@@ -69,7 +72,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         handler.vault = context.vault
         built = channels(settings)
         rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
-        delivery.attach(context, built, Letters(settings, keys), rates)
+        delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         public = Public(context.db, publisher, keys, context.clock, context.settings.partitions)
         surveys = Surveys(context.db, publisher, keys, context.clock, context.settings.partitions)

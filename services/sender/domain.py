@@ -10,13 +10,14 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import phonenumbers
 
-from schemas import attributes, consents
+from schemas import attributes, bots, consents
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
 from schemas.policies import FORBIDDEN, Cell
 
-ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id"}
+ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
 
+CHATTED = bots.HEARD | {bots.UNBLOCKED}  # whoever does this can be written to by the bot
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
@@ -88,6 +89,9 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False, blind: Callable
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
+    if fact.event in CHATTED:
+        _heard_from(contact, fact, blind)
+        return False
     granted = fact.event in consents.GRANTS
     if granted and not consents.is_proven(fact):
         return False  # the ledger has it as unproven: nobody is written to for it
@@ -95,6 +99,20 @@ def learn(contact: Contact, fact: Fact, *, folded: bool = False, blind: Callable
     word, held = (fact.occurred_at, granted), contact.consents.get(key)
     contact.consents[key] = _strictest(held, word) if folded and held is not None else _stricter(held, word)
     return not granted
+
+
+def _heard_from(contact: Contact, fact: Fact, blind: Callable[[str], str]) -> None:
+    """He wrote to a bot: that is the chat in which he is written to, and if he had blocked it, he has not any more."""
+    channel = str(fact.properties.get("channel"))
+    kind = bots.IDENTIFIER.get(channel)
+    for identifier in fact.identifiers if kind and fact.source.startswith("bot.") else ():
+        named, _, value = identifier.partition(":")
+        if named == kind and not _is_lost(contact, identifier, blind):
+            contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
+            hashed = f"{channel}|{address_hash(value)}"
+            at, reason = contact.suppressed.get(hashed, (0, ""))
+            if reason == Outcome.BLOCKED_BY_USER and at <= fact.occurred_at:
+                del contact.suppressed[hashed]
 
 
 def _is_lost(contact: Contact, name: str, blind: Callable[[str], str]) -> bool:

@@ -25,7 +25,7 @@ from services.sender.verdicts import verdict_emit
 
 encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
-_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_ERASED, *consents.EVENTS))
+_WANTED = frozenset(kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_ERASED, *consents.EVENTS, *domain.CHATTED))
 
 
 def decode_fact(record: Record) -> Fact | None:

@@ -8,10 +8,13 @@ import msgspec
 
 from runtime.db import Connection
 from runtime.definitions import Definitions
+from schemas.bots import Bot, Shown, shown
+from schemas.connectors import Signs
 from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
 from schemas.policies import Cell, Policy, forbidden
+from schemas.starts import person_start
 from schemas.surveys import Survey
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
@@ -22,6 +25,7 @@ from services.sender.content.templates import Parts, Template, TemplateFault, Te
 from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
 
+CHATS = ("telegram", "vk")
 _decode = msgspec.msgpack.Decoder(Contact).decode
 _links = msgspec.msgpack.Encoder().encode
 
@@ -37,24 +41,27 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The templates, brands and policies of one revision, and the keys of each brand's surveys. Templates are compiled when they are first
+    """The templates, bots, brands and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they are first
     used, and kept.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
+    bots: dict[tuple[str, int], Bot]
     current: dict[str, int]
     brands: dict[str, Brand]
-    compiled: dict[tuple[str, int], Template | TemplateFault]
+    compiled: dict[tuple[str, int, tuple[str, ...]], Template | TemplateFault]
     forbidden: Collection[Cell]
     surveys: dict[str, list[str]]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, forbidden(policies), {})
+    library = Library({}, {}, {}, {}, {}, forbidden(policies), {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
+        elif document.kind == "bot":
+            library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
         elif document.kind == "survey" and document.pointer:
             brand = Survey.model_validate_json(bytes(document.body)).brand
             library.surveys.setdefault(brand, []).append(document.key)
@@ -68,9 +75,9 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
 class Letters:
     """Makes messages. `current` first, within a connection; then `prepare` for each intent."""
 
-    def __init__(self, settings: SenderSettings, keys: links.Keys) -> None:
-        self._settings, self._keys = settings, keys
-        self._definitions = Definitions(("template", "brand", "policy", "survey"), _build)
+    def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
+        self._settings, self._keys, self._vault = settings, keys, vault
+        self._definitions = Definitions(("template", "bot", "brand", "policy", "survey"), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -99,6 +106,7 @@ class Letters:
         unsubscribe = links.url(self._settings.public_url, links.Kind.UNSUBSCRIBE, intent.id, 0, self._keys)
         preferences = links.url(self._settings.public_url, links.Kind.PREFERENCES, intent.id, 0, self._keys)
         more = {"unsubscribe_url": unsubscribe, "preferences_url": preferences, "brand": intent.brand, "now": now}
+        more["chat_start"] = person_start(self._vault, str(row["id"]), now)
         parts = render(template, {**variables, **more, "survey_url": self._surveys(intent)})
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
@@ -111,21 +119,41 @@ class Letters:
 
     def _template(self, intent: Intent) -> Template | TemplateFault:
         library = self._library
+        spoken = parts_of(intent)
         version = intent.template_version or library.current.get(intent.template, 0)
-        name = (intent.template, version)
+        name = (intent.template, version, spoken)
         if name not in library.compiled:
-            document = library.documents.get(name)
-            library.compiled[name] = (
-                _compile(document, version)
-                if document
-                else TemplateFault("missing", f"no template {intent.template} version {version}")
-            )
+            document = library.documents.get(name[:2])
+            if spoken:
+                library.compiled[name] = self._spoken(intent, spoken)
+            elif document:
+                library.compiled[name] = _compile(document, version)
+            else:
+                library.compiled[name] = TemplateFault("missing", f"no template {intent.template} version {version}")
         return library.compiled[name]
+
+    def _spoken(self, intent: Intent, parts: Sequence[str]) -> Template | TemplateFault:
+        """What a bot says: its texts of these names, one below the other."""
+        bot = self._library.bots.get((intent.document.removeprefix("bot:"), intent.version))
+        texts = bot.texts() if bot else {}
+        if any(part not in texts for part in parts):
+            return TemplateFault("missing", f"no {intent.document} version {intent.version} with these texts")
+        return compile_template(TemplateSource(intent.document, intent.version, text="\n\n".join(texts[part] for part in parts)))
+
+    def _buttons(self, intent: Intent) -> tuple[Shown, ...]:
+        if parts := parts_of(intent):
+            bot = self._library.bots.get((intent.document.removeprefix("bot:"), intent.version))
+            return bot.buttons(parts[-1], str(intent.data["bot"].get("run", ""))) if bot else ()
+        version = intent.template_version or self._library.current.get(intent.template, 0)
+        document = self._library.documents.get((intent.template, version))
+        return shown(document.buttons) if document else ()
 
     def _message(self, intent: Intent, address: str, parts: Parts, unsubscribe: str, stamp: int, now: int) -> Prepared:
         brand = self._library.brands.get(intent.brand)
-        html, targets = parts.html, tuple[str, ...]()
-        if html is not None:
+        text, html, buttons, targets = parts.text, parts.html, self._buttons(intent), tuple[str, ...]()
+        if intent.channel in CHATS:
+            text, buttons, targets = links.track_chat(text, buttons, self._settings.public_url, intent.id, self._keys)
+        elif html is not None:
             html, targets = links.track(html, self._settings.public_url, intent.id, self._keys)
         headers: tuple[tuple[str, str], ...] = (("X-Send-Id", intent.id),)
         if intent.channel == "email" and intent.message_class != "service":
@@ -135,7 +163,7 @@ class Letters:
         message = Rendered(
             key=intent.id,
             address=address,
-            text=parts.text,
+            text=text,
             message_id=f"{intent.id}@{self._settings.mail_domain}",
             sender=(brand.from_email if brand and brand.from_email else self._settings.from_email)
             if intent.channel == "email"
@@ -145,8 +173,14 @@ class Letters:
             html=html,
             date_ms=now,
             headers=headers,
+            buttons=buttons,
         )
         return Prepared(message, stamp, _links(targets) if targets else None)
+
+
+def parts_of(intent: Intent) -> tuple[str, ...]:
+    """The names of a bot's texts that a reply of its consists of; () for what a template says."""
+    return tuple(intent.data["bot"]["parts"]) if intent.document.startswith("bot:") else ()
 
 
 def _compile(document: TemplateDocument, version: int) -> Template | TemplateFault:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from uuid import UUID
 
+from schemas.bots import Shown
+
 _VERSION = 1
 _MAC_BYTES = 10  # 80 bits: a guess a second for 10^16 years
 _PAYLOAD_BYTES = 21
@@ -25,6 +27,8 @@ _HREF = re.compile(
     r"""(<(?:a|area)\b(?:[^<>"']|"[^"]*"|'[^']*')*?\shref\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""",
     re.IGNORECASE,
 )
+# In plain text: up to a space, a quotation mark or a bracket, without the full stop or comma that ends the sentence.
+_PLAIN = re.compile(r"https?://[^\s<>\"'«»()]*[^\s<>\"'«»().,;:!?]", re.IGNORECASE)
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
@@ -143,3 +147,23 @@ def track(source: str, base: str, id: str, keys: Keys) -> tuple[str, tuple[str, 
     """Click links and the open pixel for one message: (html, targets by number)."""
     rewritten, targets = rewrite(source, lambda number: url(base, Kind.CLICK, id, number, keys), (f"{base}/",))
     return with_pixel(rewritten, url(base, Kind.OPEN, id, 0, keys)), targets
+
+
+def track_chat(
+    text: str,
+    buttons: Sequence[Shown],
+    base: str,
+    id: str,  # noqa: A002
+    keys: Keys,
+) -> tuple[str, tuple[Shown, ...], tuple[str, ...]]:
+    """The links of a message without HTML, in its text and behind its buttons: (text, buttons, targets by number)."""
+    targets: list[str] = []
+
+    def tracked(target: str) -> str:
+        if target.startswith(f"{base}/") or len(targets) > MAX_NUMBER:
+            return target
+        targets.append(target)
+        return url(base, Kind.CLICK, id, len(targets) - 1, keys)
+
+    followed = _PLAIN.sub(lambda found: tracked(found[0]), text)
+    return followed, tuple(b._replace(url=tracked(b.url)) if b.url else b for b in buttons), tuple(targets)

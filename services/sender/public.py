@@ -38,6 +38,12 @@ TEXTS = {
     ),
     "ru": ("Отписка", "Отписаться от этих сообщений?", "Да, отписаться", "Вы отписаны.", "Ссылка недействительна."),
 }
+CLICKED = {
+    "email": "Email Link Clicked",
+    "sms": "SMS Link Clicked",
+    "telegram": "Telegram Link Clicked",
+    "vk": "VK Link Clicked",
+}
 READ = "SELECT intent, profile::text AS profile, links, state FROM attempt WHERE id = $1"
 
 
@@ -70,7 +76,7 @@ class Public:
             return _page(request, 4, 404)
         # The way to the page matters more than our count: a person whose click could not be recorded still gets there.
         try:
-            await self._publish(intent, row["profile"], "Email Link Clicked", f"click:{link.number}", {"link": link.number})
+            await self._publish(intent, row["profile"], CLICKED[intent.channel], f"click:{link.number}", {"link": link.number})
         except NOT_RECORDED:
             return RedirectResponse(targets[link.number], status_code=302, headers={"X-Recorded": "no"})
         return RedirectResponse(targets[link.number], status_code=302)

@@ -23,11 +23,14 @@ class SenderSettings(BaseSettings):
     smtp_accept_s: float = 60.0
     telegram_token: str = Field(default="", repr=False)
     telegram_url: str = "https://api.telegram.org"
+    vk_token: str = Field(default="", repr=False)
+    vk_url: str = "https://api.vk.com"
     smsc_apikey: str = Field(default="", repr=False)
     smsc_url: str = "https://smsc.ru"
     smsc_report_secret: str = Field(default="", repr=False)
     rate_email: str = ""
     rate_telegram: str = "25/1000"
+    rate_vk: str = "20/1000"
     rate_sms: str = "20/1000"
     from_email: str = "news@shop.example"
     from_name: str = ""

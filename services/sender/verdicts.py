@@ -11,7 +11,7 @@ from schemas.facts import Fact, encode
 from schemas.ids import derive
 from schemas.messages import Decision, Intent
 
-SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent"}
+SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent", "vk": "VK Sent"}
 
 
 def verdict(intent: Intent, state: str, rule: str, now: int, detail: Mapping[str, Any] | None = None) -> Decision:

@@ -45,6 +45,8 @@ CALLS = [
     ("GET", "/api/consents/verify", "read"),
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
+    ("GET", "/api/bots/x/url", "admin"),
+    ("GET", "/api/bots/x/start?profile=x", "write"),
     ("GET", "/api/connectors/x/payloads", "read"),
     ("POST", "/api/connectors/x/test", "write"),
     ("POST", "/api/connectors/x/replay", "publish"),
@@ -85,7 +87,7 @@ async def test_the_calls_above_are_all_there_are(site):
         for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
-        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "policies", "surveys"):
+        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies", "surveys"):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:
             assert {(method.upper(), plain), (method.upper(), own)} & known

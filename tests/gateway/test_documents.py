@@ -26,6 +26,24 @@ DOCUMENTS = {
         "brand": "shop",
         "calls": [{"call": "identify", "when": "has(body.x)", "traits": {"email": "body['E-mail'][0]"}}],
     },
+    "bots": {
+        "brand": "shop",
+        "channel": "telegram",
+        "menu": {"text": "Hello", "buttons": [{"text": "Quiz", "start": "quiz"}]},
+        "dialogues": [
+            {
+                "key": "quiz",
+                "words": ["/quiz"],
+                "steps": [
+                    {"id": "q1", "ask": "2 + 2?", "options": [{"text": "4", "points": 1}, {"text": "5", "next": "end"}]},
+                    {"id": "f", "if": {"at_least": 1}, "then": "s", "else": "end"},
+                    {"id": "s", "set": {"quiz": {"take": "points"}, "passed": True}},
+                    {"id": "r", "raise": "Quiz Passed", "properties": {"answer": {"take": "answers.q1"}}},
+                    {"id": "end", "end": True, "result": "done"},
+                ],
+            }
+        ],
+    },
     "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
     "surveys": {
         "brand": "shop",

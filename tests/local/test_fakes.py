@@ -1,4 +1,4 @@
-"""What stands in for Telegram and SMSC in a local run: the real adapters talk to it, and what they sent can be looked at."""
+"""What stands in for Telegram, VK and SMSC in a local run: the real adapters talk to it, and what they sent can be looked at."""
 
 from contextlib import asynccontextmanager
 
@@ -6,9 +6,11 @@ import httpx
 
 from deploy.fakes.desk import Desk
 from deploy.local import run
+from schemas.bots import Shown
 from services.sender.channels.contract import Outcome, Rendered
 from services.sender.channels.smsc import SmscChannel, SmscSettings
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
+from services.sender.channels.vk import VkChannel, VkSettings
 
 
 @asynccontextmanager
@@ -55,6 +57,20 @@ async def test_what_the_adapters_send_is_shown_and_survives_its_process(tmp_path
         assert [text for _, _, text in await shown(http)] == ["Hello <b>Ann</b>", "Привет", "Second", "Third"]
 
 
+async def test_messages_of_a_community_are_shown_with_their_buttons_which_a_player_presses(tmp_path):
+    async with desk(tmp_path) as (http, _, _):
+        vk = VkChannel(VkSettings("local", f"{http.base_url}/vk"))
+        letter = Rendered(key="k", address="88", text="Hello", buttons=(Shown("<Play>", "s:quiz"),))
+        assert (await vk.send(letter)).outcome is Outcome.ACCEPTED
+        await vk.close()
+        (one,) = (await http.get("/api/messages")).json()["messages"]
+        assert (one["channel"], one["to"], one["text"], one["buttons"]) == ("vk", "88", "Hello", ["<Play>"])
+        assert "[&lt;Play&gt;]" in (await http.get("/")).text
+        for provider, play in (("vk", {"user_id": 88, "press": "<Play>"}), ("telegram", {"chat_id": 77, "text": "hi"})):
+            answer = await http.post(f"/{provider}/play", json=play)
+            assert answer.json() == {"status": 0}, "no webhook is set"
+
+
 async def test_numbers_that_name_a_fault_meet_it(tmp_path):
     async with desk(tmp_path) as (http, telegram, sms):
         assert (await telegram.send(message("79000004030", "x"))).outcome is Outcome.BLOCKED_BY_USER
@@ -63,13 +79,14 @@ async def test_numbers_that_name_a_fault_meet_it(tmp_path):
 
 
 def test_a_local_run_reaches_nobody_outside_unless_he_is_named(local_settings, tmp_path, monkeypatch):
-    for name in ("OTKLIK_TELEGRAM_TOKEN", "OTKLIK_TELEGRAM_URL", "OTKLIK_SMSC_APIKEY", "OTKLIK_SMSC_URL"):
+    for name in ("OTKLIK_TELEGRAM_TOKEN", "OTKLIK_TELEGRAM_URL", "OTKLIK_VK_URL", "OTKLIK_SMSC_APIKEY", "OTKLIK_SMSC_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OTKLIK_TELEGRAM_TOKEN", "1:real")  # left over in a shell, perhaps
     settings = local_settings(tmp_path)
     told = run.environment(settings, "postgresql://")
     base = f"http://127.0.0.1:{settings.fakes_port}"
     assert (told["OTKLIK_TELEGRAM_URL"], told["OTKLIK_SMSC_URL"]) == (f"{base}/telegram", f"{base}/smsc")
+    assert told["OTKLIK_VK_URL"] == f"{base}/vk" and told["OTKLIK_VK_TOKEN"]
     assert told["OTKLIK_SMSC_APIKEY"] and "fakes" in [program.name for program in run.declared(settings)]
     monkeypatch.setenv("OTKLIK_SMSC_URL", "https://smsc.example")
     assert run.environment(settings, "postgresql://")["OTKLIK_SMSC_URL"] == "https://smsc.example"

@@ -21,6 +21,7 @@ from deploy.local.programs import services
 from deploy.local.settings import LocalSettings
 from services.sender.channels.fakes.smsc import SmscFake
 from services.sender.channels.fakes.telegram import TelegramFake
+from services.sender.channels.fakes.vk import VkFake
 from tests.support.log import Log
 
 PARTITIONS = 4  # fewer than in an installation of one's own: what is shown here does not depend on it, and a turn is shorter
@@ -29,7 +30,7 @@ NEIGHBOURS = 12  # admin ports lie side by side
 
 @dataclass
 class Installation:
-    """What somebody outside has of it: addresses and keys. telegram, sms: what stands there in place of the providers."""
+    """What somebody outside has of it: addresses and keys. telegram, vk, sms: what stands there in place of the providers."""
 
     settings: LocalSettings
     api: httpx.AsyncClient
@@ -37,6 +38,7 @@ class Installation:
     catcher: httpx.AsyncClient
     log: Log
     telegram: TelegramFake
+    vk: VkFake
     sms: SmscFake
     now: int = 0  # of the driven clock; 0 while it is live
 
@@ -52,23 +54,26 @@ async def installed(
     database = await _database(postgres, f"cases_{name}")
     port = urlsplit(f"//{kafka}").port
     settings = make_settings(home, kafka_port=port, database_url=database, admin_port=row_of_ports())
-    telegram, sms = TelegramFake(), SmscFake()
+    telegram, vk, sms = TelegramFake(), VkFake(), SmscFake()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTKLIK_TOPIC_PREFIX", f"{name}.")
         environment.setenv("OTKLIK_PARTITIONS", str(PARTITIONS))
         environment.setenv("OTKLIK_TELEGRAM_URL", f"http://127.0.0.1:{await telegram.start()}")
         environment.setenv("OTKLIK_TELEGRAM_TOKEN", "1:cases")
+        environment.setenv("OTKLIK_VK_URL", f"http://127.0.0.1:{await vk.start()}")
+        environment.setenv("OTKLIK_VK_TOKEN", "cases")
         environment.setenv("OTKLIK_SMSC_URL", f"http://127.0.0.1:{await sms.start()}")
         environment.setenv("OTKLIK_SMSC_APIKEY", "cases")
         programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:
         async with _clients(settings) as (api, public, catcher), Log(kafka, f"{name}.") as log:
-            yield Installation(settings, api, public, catcher, log, telegram, sms)
+            yield Installation(settings, api, public, catcher, log, telegram, vk, sms)
     finally:
         await asyncio.to_thread(run.down, settings, lambda _: None)
         assert processes.of_run(settings.home) == [], "a process of the run is left"
         await telegram.stop()
+        await vk.stop()
         await sms.stop()
         shutil.rmtree(home, ignore_errors=True)
 

@@ -9,7 +9,20 @@ from pydantic.json_schema import models_json_schema
 
 from runtime import health
 from runtime.process import Context
-from services.gateway.api import belongings, clock, connectors, documents, identity, imports, keys, law, operation, people, problems
+from services.gateway.api import (
+    belongings,
+    bots,
+    clock,
+    connectors,
+    documents,
+    identity,
+    imports,
+    keys,
+    law,
+    operation,
+    people,
+    problems,
+)
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.proxy import Proxy
@@ -31,6 +44,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         law.routes(desk, neighbours),
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),
+        bots.routes(desk),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
         clock.routes(desk, neighbours),

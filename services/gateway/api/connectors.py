@@ -1,6 +1,6 @@
 """/api/connectors/{key}/...: the address of a webhook, what it took in, trying a mapping before it is published, replaying."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from schemas.connectors import Connector, secret_of
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
+from services.gateway.api.in_force import in_force, reaches
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.access import Key
 from services.gateway.domain.kinds import KEY, KINDS, read, text_of
 from services.gateway.domain.problems import Fault, Problem
-from services.gateway.store import documents as store
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Before = Annotated[int, Query(ge=0, le=2**62)]
@@ -27,7 +27,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def url(request: Request, key: str) -> Response:
         """Where the other system sends its payloads to. Another `secret_version` of the document gives another address."""
         async with desk.calling(request, "admin") as call:
-            document = await _published(call.connection, call.key, key)
+            document = cast("Connector", await in_force(call, CONNECTOR, key))
         base = str(request.base_url).rstrip("/")
         secret = secret_of(desk.context.vault, document)
         return JSONResponse({"url": f"{base}/hooks/{key}/{secret}", "path": f"/hooks/{key}/{secret}"})
@@ -51,7 +51,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         if not isinstance(body, dict):
             raise Problem("invalid", [Fault("", "object")])
         document = read(CONNECTOR, key, body.get("document"))
-        _reaches(asked, document)
+        reaches(asked, document)
         told = {"document": text_of(document), "payload": body.get("payload")}
         if not isinstance(told["payload"], dict):
             asked.needs("read")  # it shows what came
@@ -71,24 +71,10 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         if len(ids) > MOST:
             raise Problem("invalid", [Fault("ids", "too_long", params={"max_length": MOST})])
         async with desk.calling(request, "publish") as call:
-            await _published(call.connection, call.key, key)
+            await in_force(call, CONNECTOR, key)
         return _passed(*await neighbours.tell("ingest", f"/connectors/{_plain(key)}/replay", {"ids": ids}, **_brands(asked)))
 
     return router
-
-
-async def _published(connection: Any, asked: Key, key: str) -> Connector:
-    body = await store.published(connection, CONNECTOR.name, key)
-    if body is None:
-        raise Problem("document_not_found", kind=CONNECTOR.name, key=key)
-    document = Connector.model_validate(body)
-    _reaches(asked, document)
-    return document
-
-
-def _reaches(asked: Key, document: Any) -> None:
-    if not asked.sees(document.brand):
-        raise Problem("brand_forbidden", brands=", ".join(asked.brands))
 
 
 def _plain(key: str) -> str:

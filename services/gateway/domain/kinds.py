@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from schemas.audience_reading import AudienceError, parse
+from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, Rule, dump
@@ -69,6 +70,7 @@ KINDS = {
         Kind("rule", "rules", Rule, 5),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),
+        Kind("bot", "bots", Bot, 5),
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
     )
@@ -99,6 +101,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         raise Problem("invalid", [*faults, *faults_of(body, error)]) from error
     if isinstance(document, Template):
         faults += markup.faults_of(document)
+    elif isinstance(document, Bot):
+        faults += markup.faults_of_bot(document)
     if faults:
         raise Problem("invalid", faults)
     return document

@@ -1,4 +1,4 @@
-"""The syntax of a template's parts, seen when it is written and not when the letter is due."""
+"""The syntax of a template's parts and of what a bot says, seen when it is written and not when it is due."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,6 +6,8 @@ import mrml
 from liquid import DictLoader, Environment
 from liquid.exceptions import LiquidError
 
+from schemas.bots import Bot
+from schemas.dialogues import Ask, Say
 from schemas.templates import Template
 from services.gateway.domain.problems import Fault
 
@@ -25,6 +27,19 @@ def faults_of(template: Template) -> list[Fault]:
     if template.mjml is not None:
         found += list(_mjml(template.mjml))
     return found
+
+
+def faults_of_bot(bot: Bot) -> list[Fault]:
+    """Every fault of every text: Liquid, and filters that there are not."""
+    texts = {"menu.text": bot.menu.text}
+    for place, dialogue in enumerate(bot.dialogues):
+        for number, step in enumerate(dialogue.steps):
+            path = f"dialogues.{place}.steps.{number}"
+            if isinstance(step, Say):
+                texts[f"{path}.say"] = step.say
+            elif isinstance(step, Ask):
+                texts |= {f"{path}.ask": step.ask, f"{path}.again": step.again or ""}
+    return [fault for path, text in texts.items() for fault in _liquid(path, text, {})]
 
 
 def _environment(blocks: Mapping[str, str]) -> Environment:

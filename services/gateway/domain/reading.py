@@ -10,8 +10,18 @@ from services.gateway.domain.problems import Fault
 
 # A union's member is known by the field that only it has; pydantic's own errors name every member it tried.
 STEPS = {"Wait": "wait", "Branch": "if", "Send": "template", "End": "end"}
+TALK = {
+    "Say": "say",
+    "Ask": "ask",
+    "Fork": "if",
+    "Note": "set",
+    "Subscribe": "subscribe",
+    "Unsubscribe": "unsubscribe",
+    "Raise": "raise",
+    "Finish": "end",
+}
 TRIGGERS = {"FactTrigger": "event", "SegmentTrigger": "segment"}
-_MEMBERS = {name: variants for variants in (STEPS, TRIGGERS) for name in variants}
+_MEMBERS = {name: variants for variants in (STEPS, TALK, TRIGGERS) for name in variants}
 _NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."
 
 

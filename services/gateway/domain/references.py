@@ -6,6 +6,8 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from schemas.audience import references as segments_of
+from schemas.bots import Bot
+from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send
 from schemas.segments import Segment
 from services.gateway.domain.kinds import KINDS, brand_of
@@ -44,6 +46,8 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += [Reference("condition", "segment", key) for key in sorted(segments_of(document.condition))]
     elif isinstance(document, Journey):
         found += _of_journey(document)
+    elif isinstance(document, Bot):
+        found += _of_bot(document)
     elif isinstance(document, Rule):
         caps = enumerate(document.caps)
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
@@ -68,6 +72,16 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
+
+
+def _of_bot(bot: Bot) -> Iterator[Reference]:
+    for place, dialogue in enumerate(bot.dialogues):
+        for number, step in enumerate(dialogue.steps):
+            path = f"dialogues.{place}.steps.{number}"
+            if isinstance(step, Subscribe) and step.subscribe != "*":
+                yield Reference(f"{path}.subscribe", "topic", step.subscribe, step=step.id)
+            elif isinstance(step, Unsubscribe) and step.unsubscribe != "*":
+                yield Reference(f"{path}.unsubscribe", "topic", step.unsubscribe, step=step.id)
 
 
 def refs_of(document: BaseModel) -> frozenset[str]:

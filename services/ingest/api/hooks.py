@@ -1,4 +1,6 @@
-"""Webhooks in: `POST /hooks/{connector}/{secret}`, any JSON or form body; `?test=1` answers what it would make and sends nothing."""
+"""Webhooks in: `POST /hooks/{connector}/{secret}`, any JSON or form body; `?test=1` answers what it would make and sends nothing. The updates
+of bots have two names there.
+"""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +13,7 @@ from schemas.connectors import Connector
 from services.ingest.domain import MAX_PAYLOAD, Malformed
 
 from . import wire
+from .bots import TELEGRAM, VK, BotEdge
 from .problems import Reply, problem, told
 
 HOOKS = "/hooks/"
@@ -31,16 +34,18 @@ class Takes(Protocol):
 
 
 class HookEdge:
-    """secret_of: what stands at the end of a connector's address."""
+    """secret_of: what stands at the end of a connector's address; bots: hears what the messengers tell of them."""
 
-    def __init__(self, hooks: Takes, secret_of: Callable[[Connector], str]) -> None:
-        self._hooks, self._secret_of = hooks, secret_of
+    def __init__(self, hooks: Takes, secret_of: Callable[[Connector], str], bots: BotEdge) -> None:
+        self._hooks, self._secret_of, self._bots = hooks, secret_of, bots
 
     async def __call__(
         self, path: str, method: str, scope: wire.Scope, headers: wire.Headers, receive: Callable[[], Awaitable[Any]]
     ) -> Reply:
         """Raises Malformed, Overloaded, Unavailable."""
         key, _, shown = path.removeprefix(HOOKS).partition("/")
+        if key in (TELEGRAM, VK):
+            return await self._bots(key, shown, method, headers, receive)
         connector = self._hooks.connector(key)
         # One answer for a wrong key and a wrong secret: who guesses is not told how far he is.
         wanted = self._secret_of(connector) if connector is not None else ""

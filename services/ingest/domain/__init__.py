@@ -16,6 +16,7 @@ from .operations import location, message
 from .payloads import MAX_PAYLOAD, read_payload
 from .rows import Assembly, Closed, Refused
 from .table import DELIMITERS, ENCODINGS, Row, Sniffer, Table
+from .updates import Heard, Reads, Update, read_update, telegram, vk
 from .values import Accepted, Arrival, Fault, Malformed, Source
 
 __all__ = [
@@ -32,15 +33,18 @@ __all__ = [
     "Batch",
     "Closed",
     "Fault",
+    "Heard",
     "Made",
     "Malformed",
     "Mapping",
     "Plan",
+    "Reads",
     "Refused",
     "Row",
     "Sniffer",
     "Source",
     "Table",
+    "Update",
     "bind",
     "location",
     "make",
@@ -51,7 +55,10 @@ __all__ = [
     "read_mapping",
     "read_payload",
     "read_shared",
+    "read_update",
     "split",
+    "telegram",
+    "vk",
 ]
 
 

@@ -17,7 +17,7 @@ from services.ingest.domain import Source
 log = logging.getLogger(__name__)
 
 KIND = "write_key"
-KINDS = (KIND, "connector")
+KINDS = (KIND, "connector", "bot")
 _REMEMBERED = 10_000
 
 

@@ -7,13 +7,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from schemas.bots import HEARD, Bot
 from schemas.definitions import Published
 from schemas.journeys import Branch, Brand, FactTrigger, Journey, Rule, SegmentTrigger, Send, Step, Wait, condition_key, duration_ms
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
+from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
 
-MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand}
+MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
 KINDS = (*MODELS, "template")
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ class Book:
 
     conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
+    scripts: every version of bots; bots: the current ones.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -68,11 +71,13 @@ class Book:
     rules: Rules
     zones: Mapping[str, str]
     templates: Mapping[str, int]
+    scripts: Mapping[tuple[str, int], Script]
+    bots: Mapping[str, Script]
     silent: Mapping[str, Place] = field(default_factory=dict)
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
-    """Compile the stored documents: all versions of journeys, the current ones of everything else."""
+    """Compile the stored documents: all versions of journeys and bots, the current ones of everything else."""
     documents = list(documents)
     plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
     pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
@@ -81,6 +86,8 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
+    scripts = {(d.key, d.version): compiled(bytes(d.body), d.version) for d in documents if d.kind == "bot"}
+    bots = {d.key: scripts[d.key, d.version] for d in documents if d.kind == "bot" and d.pointer}
     return Book(
         plans={(plan.key, plan.version): plan for plan in plans},
         current={plan.key: plan for plan in current},
@@ -89,11 +96,13 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
-        events=frozenset([*triggers, *goals]),
+        events=frozenset([*triggers, *goals, *(HEARD if bots else ())]),
         conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates=_templates(documents),
+        scripts=scripts,
+        bots=bots,
     )
 
 

@@ -3,10 +3,11 @@
 Before anything received at r is decided, his timers due <= r fire. Times are ms; every function gives an Outcome.
 """
 
+from schemas.bots import HEARD
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
-from services.orchestrator.domain import merging, runs, sending
+from services.orchestrator.domain import dialogues, merging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
@@ -40,6 +41,8 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
         if plan.brand == fact.brand and plan.matches(fact.properties):
             data = {"event": fact.properties}
             runs.start(turn, plan, Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, data=data), moment)
+    if event in HEARD and fact.lane == "live":
+        dialogues.hear(turn, fact, moment)
     return turn.outcome()
 
 

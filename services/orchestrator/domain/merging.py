@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.orchestrator.domain import runs, sending
+from services.orchestrator.domain import dialogues, runs, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
@@ -29,6 +29,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.reservations.sort(key=lambda r: (r.at, r.intent))
     person.pending = {**loser.pending, **person.pending}
     person.merges = sorted({*person.merges, *loser.merges})
+    dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
 
 

@@ -10,7 +10,7 @@ from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reser
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
-ADDRESS = {"email": "email", "sms": "phone", "telegram": "telegram_id"}  # channel -> kind of identifier
+ADDRESS = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}  # channel -> kind of identifier
 ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
 
 

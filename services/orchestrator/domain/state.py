@@ -75,6 +75,29 @@ class Pending(msgspec.Struct, array_like=True, frozen=True):
         return (self.run.journey, self.joined or self.run.occurrence) == (run.journey, run.occurrence)
 
 
+class Talk(msgspec.Struct, array_like=True, frozen=True):
+    """Where he stands in a dialogue of a bot; one is kept of each bot. Times in ms.
+
+    run: id of the fact that began it; step: the question that waits for him, "" when it is over; at: when it last moved; tries: answers
+    to that question that did not fit. answers: question -> (value, points).
+    """
+
+    bot: str
+    version: int
+    dialogue: str
+    run: str
+    brand: str
+    step: str = ""
+    at: int = 0
+    tries: int = 0
+    answers: dict[str, tuple[str, int]] = {}
+
+    @property
+    def points(self) -> int:
+        """A question that is answered again counts once."""
+        return sum(points for _, points in self.answers.values())
+
+
 class Timer(NamedTuple):
     """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run."""
 
@@ -104,6 +127,7 @@ class Person(msgspec.Struct, array_like=True):
     reservations: list[Reservation] = []
     pending: dict[str, Pending] = {}
     merges: list[Place] = []
+    talks: list[Talk] = []
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""
@@ -116,6 +140,7 @@ class Person(msgspec.Struct, array_like=True):
             reservations=list(self.reservations),
             pending=dict(self.pending),
             merges=list(self.merges),
+            talks=list(self.talks),
         )
 
     def timers(self) -> Iterator[Timer]:

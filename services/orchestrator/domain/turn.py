@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple
 
+from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict
 from services.orchestrator.domain.book import Book, Plan
-from services.orchestrator.domain.state import Person, Place, Run
+from services.orchestrator.domain.state import Person, Place, Run, Talk
 from services.orchestrator.domain.zones import Zone, zone
 
-Emission = Intent | Decision
+Emission = Intent | Decision | Fact
 
 
 class Moment(NamedTuple):
@@ -76,6 +77,13 @@ class Turn:
 
     def drop(self, run: Run) -> None:
         self.person.runs = [other for other in self.person.runs if not same(other, run)]
+
+    def talk(self, bot: str) -> Talk | None:
+        """His dialogue with a bot, be it over."""
+        return next((talk for talk in self.person.talks if talk.bot == bot), None)
+
+    def keep(self, talk: Talk) -> None:
+        self.person.talks = sorted([*(t for t in self.person.talks if t.bot != talk.bot), talk], key=lambda t: t.bot)
 
     def emit(self, emission: Emission) -> None:
         self._emits.append(emission)

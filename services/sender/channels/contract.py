@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from schemas.bots import Shown
 from services.sender.domain import Outcome as Outcome  # noqa: PLC0414  (it is part of this contract)
 
 
@@ -14,7 +15,8 @@ class Rendered:
 
     key: the intent's idempotency key. address: an e-mail address, a phone in E.164, a chat id. message_id: e-mail Message-ID without
     angle brackets. sender: From address or the registered SMS name. return_path: envelope sender of an e-mail (default: sender).
-    date_ms: UTC, for the Date header. options: what one channel alone understands (Telegram: parse_mode, reply_markup).
+    date_ms: UTC, for the Date header. buttons: under a message of a messenger. options: what one channel alone understands (Telegram:
+    parse_mode).
     """
 
     key: str
@@ -30,6 +32,7 @@ class Rendered:
     html: str | None = field(default=None, repr=False)
     date_ms: int = 0
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    buttons: tuple[Shown, ...] = field(default=(), repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -43,9 +43,14 @@ def client(base_url: str, settings: HttpSettings, tls: ssl.SSLContext | bool = T
     )
 
 
-async def post(http: httpx.AsyncClient, path: str, body: Mapping[str, Any], started: Started | None) -> httpx.Response | Result:
-    """The answer, whatever its status, or the Result of not getting one: `transient` before a byte was written, `unknown` after."""
-    request = http.build_request("POST", path, json=body)
+async def post(
+    http: httpx.AsyncClient, path: str, body: Mapping[str, Any], started: Started | None, *, form: bool = False
+) -> httpx.Response | Result:
+    """The answer, whatever its status, or the Result of not getting one: `transient` before a byte was written, `unknown` after.
+
+    body: sent as JSON, or as a form.
+    """
+    request = http.build_request("POST", path, data=body) if form else http.build_request("POST", path, json=body)
     if request.url.host != http.base_url.host:
         raise ValueError("a request may not leave the provider's host")
     if started is not None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from schemas.bots import Shown
+
 from .contract import Outcome, Rendered, Result, Started
 from .http_client import HttpSettings, client, json_object, post
 
@@ -82,7 +84,14 @@ def _unfit(message: Rendered) -> Result | None:
 
 
 def _body(message: Rendered) -> dict[str, Any]:
-    return {"chat_id": int(message.address), "text": message.text, **message.options}
+    body = {"chat_id": int(message.address), "text": message.text, **message.options}
+    if message.buttons:
+        body["reply_markup"] = {"inline_keyboard": [[_key(button)] for button in message.buttons]}
+    return body
+
+
+def _key(button: Shown) -> dict[str, str]:
+    return {"text": button.text, "url": button.url} if button.url else {"text": button.text, "callback_data": button.press}
 
 
 def read_answer(status: int, body: dict[str, Any] | None) -> Result:

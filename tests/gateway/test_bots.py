@@ -1,0 +1,125 @@
+"""A bot as a document: every fault at once, what it mentions, and where its messenger is to tell its updates."""
+
+import pytest
+
+from services.gateway.domain.kinds import KINDS, read, text_of
+from services.gateway.domain.problems import Problem
+from services.gateway.domain.references import Standing, check
+from tests.gateway.conftest import faults_of, problem_of
+from tests.gateway.test_documents import DOCUMENTS
+
+BOT = KINDS["bot"]
+QUIZ = DOCUMENTS["bots"]["dialogues"][0]
+
+
+def bot(*steps, **more):
+    dialogues = [{"key": "d", "steps": list(steps)}] if steps else []
+    return {"brand": "shop", "channel": "telegram", "menu": {"text": "Hello"}, "dialogues": dialogues, **more}
+
+
+def faults(body):
+    with pytest.raises(Problem) as raised:
+        read(BOT, "k", body)
+    for fault in raised.value.faults:
+        assert fault.told("en")["message"] and fault.told("ru")["message"]
+    return {fault.path.removeprefix("dialogues.0."): fault.message or fault.code for fault in raised.value.faults}
+
+
+ASK = {"id": "q", "ask": "?", "options": [{"text": "a"}]}
+
+
+def test_every_fault_of_a_dialogue_is_told_at_once_with_its_place():
+    found = faults(
+        bot(
+            {"id": "one", "say": "x", "next": "gone"},
+            {"id": "one", "end": True},
+            {"id": "q", "ask": "?"},
+            {"id": "f", "if": {"answer": "nobody", "in": ["a"]}, "then": "away"},
+            {"id": "s", "set": {"x": {"take": "answers.mail"}}},
+            {"id": "q2", "ask": "?", "kind": "email", "options": [{"text": "a"}]},
+        )
+    )
+    assert found.keys() == {
+        "steps.0.next", "steps.1.id", "steps.2.options", "steps.3.if.answer", "steps.3.then", "steps.4.set.x", "steps.5.options",
+    }  # fmt: skip
+
+
+def test_a_dialogue_ends_or_asks():
+    circle = {"id": "a", "say": "x"}, {"id": "b", "if": {"at_least": 1}, "then": "a", "else": "c"}, {"id": "c", "end": True}
+    assert faults(bot(*circle)).keys() == {"steps.0.next", "steps.1.next"}
+    assert text_of(read(BOT, "k", bot(*circle[:1], ASK, {"id": "again", "say": "y", "next": "a"})))["key"] == "k"
+
+
+def test_what_is_said_at_once_fits_a_message():
+    say = [{"id": f"s{n}", "say": "x" * 1000} for n in range(4)]
+    assert faults(bot(*say)).keys() == {"steps.0.say"}
+    assert text_of(read(BOT, "k", bot(*say[:2], ASK, *say[2:])))["dialogues"]
+    branches = {"id": "f", "if": {"below": 1}, "then": "s0", "else": "s2"}
+    assert text_of(read(BOT, "k", bot(branches, {**say[0], "next": "s1"}, {**say[1], "next": "s3"}, say[2], say[3])))
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (bot(channel="vk"), "group"),
+        (bot(start="gone"), "start"),
+        (bot(menu={"text": "x", "buttons": [{"text": "a", "start": "gone"}]}), "menu.buttons.0.start"),
+        (bot(menu={"text": "x", "buttons": [{"text": "a"}]}), "menu.buttons.0.start"),
+        (bot(menu={"text": "x" * 1001}), "menu.text"),
+        (bot(menu={"text": "{% if %}"}), "menu.text"),
+        (bot({"id": "a", "say": "{{ x | shout }}"}), "steps.0.say"),
+        (bot({"id": "a_b", "say": "x"}), "steps.0.id"),
+        (bot({"id": "a", "subscribe": "news", "channels": ["fax"]}), "steps.0.channels.0"),
+        (bot({"id": "a", "say": "x"}, {"id": "b", "subscribe": "news"}), "steps.1.subscribe"),
+        (bot({"id": "a", "say": "x", "wait": "2d"}), "steps.0.wait"),
+        (bot({"id": "a", "what": 1}), "steps.0"),
+        (bot({"id": "a", "if": {}, "then": None}), "steps.0.if.answer"),
+        (bot({"id": "a", "if": {"answer": "q"}, "then": None}), "steps.0.if.in"),
+        (bot({**ASK, "options": [{"text": "Yes"}, {"text": " yes "}]}), "steps.0.options"),
+        (bot({**ASK, "options": [{"text": str(n)} for n in range(10)], "skip": "No"}), "steps.0.options"),
+        (bot(dialogues=[{**QUIZ, "key": "x"}, {**QUIZ, "key": "y"}]), "dialogues.1.words.0"),
+        (bot(dialogues=[QUIZ, {**QUIZ, "words": []}]), "dialogues"),
+        (bot(dialogues=[{**QUIZ, "expires": "soon"}]), "expires"),
+    ],
+)
+def test_each_fault_has_its_place(body, path):
+    assert path in faults(body)
+
+
+def test_topics_and_the_brand_must_be_published():
+    document = read(
+        BOT, "k", bot(ASK, {"id": "a", "subscribe": "news"}, {"id": "b", "unsubscribe": "*"}, {"id": "c", "unsubscribe": "old"})
+    )
+    world = {("brand", "shop"): Standing(1, "shop", frozenset()), ("topic", "old"): Standing(1, "other", frozenset())}
+    assert [(f.path, f.code) for f in check("bot", "k", document, world)] == [
+        ("dialogues.0.steps.1.subscribe", "unknown_reference"),
+        ("dialogues.0.steps.3.unsubscribe", "other_brand"),
+    ]
+    assert [f.path for f in check("bot", "k", document, {})] == [
+        "brand",
+        "dialogues.0.steps.1.subscribe",
+        "dialogues.0.steps.3.unsubscribe",
+    ]
+
+
+async def test_where_updates_are_told_and_links_for_one_person(site):
+    await site.publish("brands", {"key": "shop", "name": "Shop"})
+    body = {"key": "told", **DOCUMENTS["bots"]}
+    await site.publish("bots", body)
+    first = (await site.http.get("/api/bots/told/url")).json()
+    assert first["url"].endswith(first["path"]) and first["path"] == "/hooks/telegram/told" and len(first["secret"]) == 32
+    await site.publish("bots", {**body, "secret_version": 2})
+    assert (await site.http.get("/api/bots/told/url")).json()["secret"] != first["secret"]
+    problem_of(await site.http.get("/api/bots/gone/url"), 404, "document_not_found")
+    ann = "6f1d3c5e-0b55-5c0e-9d0b-0a7f6b1f2a11"
+    told = await site.http.get("/api/bots/told/start", params={"profile": ann, "dialogue": "quiz"})
+    assert told.json()["start"].startswith("quiz__p")
+    assert faults_of(await site.http.get("/api/bots/told/start", params={"profile": ann, "dialogue": "x"})) == {
+        ("dialogue", "value")
+    }
+    problem_of(await site.http.get("/api/bots/told/start", params={"profile": "ann"}), 404, "profile_not_found")
+    reader = await site.new_key("read")
+    problem_of(await site.as_key("GET", "/api/bots/told/url", reader), 403, "scope_missing")
+    problem_of(await site.as_key("GET", f"/api/bots/told/start?profile={ann}", reader), 403, "scope_missing")
+    other = await site.new_key("admin", "write", brands=("other",))
+    problem_of(await site.as_key("GET", "/api/bots/told/url", other), 403, "brand_forbidden")

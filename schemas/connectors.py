@@ -25,10 +25,11 @@ class HookCall(Document):
     operations: system names of those of Mindbox of which it is made, all if none is named.
     when: true or false: whether the call is made at all; each: a list, of each entry of which a call is made. id: what the same
     thing has the same of when it is told again; without it, the payload's hash and its minute. at: when it happened. traits: of the
-    person, addresses included; properties: of the event. What an expression does not find is left out.
+    person, addresses included; properties: of the event, of a `group` call those of the company, which `groupId` names; of a track it
+    names the company for which it was done. What an expression does not find is left out.
     """
 
-    call: Literal["identify", "track"] = "track"
+    call: Literal["identify", "track", "group"] = "track"
     event: str = Field(default="", max_length=200)
     operations: tuple[Name, ...] = Field(default=(), max_length=100)
     when: Expression | None = None
@@ -37,10 +38,11 @@ class HookCall(Document):
     at: Expression | None = None
     user_id: Expression | None = Field(default=None, alias="userId")
     anonymous_id: Expression | None = Field(default=None, alias="anonymousId")
+    group_id: Expression | None = Field(default=None, alias="groupId")
     traits: Fields = Field(default_factory=dict)
     properties: Fields = Field(default_factory=dict)
 
-    _single = field_validator("when", "each", "id", "at", "user_id", "anonymous_id")(_expression)
+    _single = field_validator("when", "each", "id", "at", "user_id", "anonymous_id", "group_id")(_expression)
 
     @field_validator("traits", "properties")
     @classmethod
@@ -53,7 +55,9 @@ class HookCall(Document):
     @model_validator(mode="after")
     def _named(self) -> "HookCall":
         if (self.call == "track") != bool(self.event.strip()):
-            raise ValueError("event: a track call needs the event's name, an identify call has none")
+            raise ValueError("event: a track call needs the event's name, the others have none")
+        if self.call == "group" and self.group_id is None:
+            raise ValueError("groupId: a group call needs it, it names the company")
         return self
 
 

@@ -16,6 +16,7 @@ KINDS = (
     "connector",
     "bot",
     "policy",
+    "survey",
     "experiment",
     "write_key",
 )

@@ -19,6 +19,7 @@ from schemas.messages import Decision, Intent
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
+from schemas.surveys import Survey
 from schemas.templates import Template
 from schemas.write_keys import WriteKey
 
@@ -44,6 +45,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "connector": Connector,
     "bot": Bot,
     "policy": Policy,
+    "survey": Survey,
     "write_key": WriteKey,
 }
 

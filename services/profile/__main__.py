@@ -22,7 +22,7 @@ def service() -> Service:
         timers=handler.charges,
         committed=handler.committed,
         migrations=("services.profile.migrations",),
-        topics_written=(FACTS, FACTS_BULK),
+        topics_written=(FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),
         life=handler.life,
         api=api,
     )

@@ -41,6 +41,7 @@ from services.sender.public import Public
 from services.sender.rates import Rates
 from services.sender.reports import Reports
 from services.sender.settings import SenderSettings
+from services.sender.surveys import Surveys
 from services.sender.visitors import Visitors
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         visitors = Visitors(context.db, publisher, keys, context.clock, context.settings.partitions)
+        surveys = Surveys(context.db, publisher, keys, context.clock, context.settings.partitions)
         reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)
 
         async def reconcile(intent: Intent, person: str) -> None:
@@ -86,7 +88,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         visitors.reconcile = reports.reconcile = reconcile
         paths = (Public(visitors), Preferences(visitors), Confirmation(visitors))
         config = uvicorn.Config(
-            Starlette(routes=[*reports.routes(), *(route for pages in paths for route in pages.routes())]),
+            Starlette(routes=[*reports.routes(), *surveys.routes(), *(route for pages in paths for route in pages.routes())]),
             host=context.settings.host,
             port=settings.public_port,
             log_config=None,

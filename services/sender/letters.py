@@ -16,6 +16,7 @@ from schemas.messages import Intent
 from schemas.permission import Tree, requests
 from schemas.policies import Cell, Policy, forbidden
 from schemas.starts import person_start
+from schemas.surveys import Survey
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
 from services.sender.channels.contract import Rendered
@@ -43,7 +44,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The templates, bots, brands, topics and policies of one revision. Texts are compiled when they are first used, and kept.
+    """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
+    are first used, and kept.
 
     confirming: the templates that ask for a confirmation.
     """
@@ -56,16 +58,20 @@ class Library:
     forbidden: Collection[Cell]
     topics: Tree
     confirming: set[tuple[str, int]]
+    surveys: dict[str, list[str]]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set())
+    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
+        elif document.kind == "survey" and document.pointer:
+            brand = Survey.model_validate_json(bytes(document.body)).brand
+            library.surveys.setdefault(brand, []).append(document.key)
         elif document.kind == "template":
             library.documents[document.key, document.version] = TemplateDocument.model_validate_json(bytes(document.body))
             if b"confirm_url" in bytes(document.body):
@@ -80,7 +86,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy"), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey"), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -111,7 +117,7 @@ class Letters:
         variables = domain.variables(contact, intent)
         ways = {name: links.url(self._settings.public_url, kind, intent.id, 0, self._keys) for name, kind in WAYS.items()}
         more = {**ways, "brand": intent.brand, "now": now, "chat_start": person_start(self._vault, str(row["id"]), now)}
-        parts = render(template, {**variables, **more})
+        parts = render(template, {**variables, **more, "survey_url": self._surveys(intent)})
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
         return self._message(intent, address, parts, ways["unsubscribe_url"], row["stamp"], now)
@@ -119,6 +125,11 @@ class Letters:
     def _name(self, intent: Intent) -> tuple[str, int]:
         """The version of the template that it names, else the one in force."""
         return intent.template, intent.template_version or self._library.current.get(intent.template, 0)
+
+    def _surveys(self, intent: Intent) -> dict[str, str]:
+        """The person's own link of each survey of the brand."""
+        base, known = self._settings.public_url, self._library.surveys.get(intent.brand, ())
+        return {key: links.survey_url(base, key, intent.id, self._keys) for key in known}
 
     def _template(self, intent: Intent) -> Template | TemplateFault:
         library, spoken = self._library, parts_of(intent)

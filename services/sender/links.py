@@ -1,4 +1,4 @@
-"""Links in what we send: signed tokens for clicks, opens, unsubscribes, preferences and confirmations. Pure.
+"""Links in what we send: signed tokens for clicks, opens, unsubscribes, preferences, confirmations and surveys. Pure.
 
 A token is `version | key id | kind | message id (16 bytes) | number | mac (10 bytes)` in base64url, 42 characters. It holds no URL (no open
 redirect) and nothing personal: the target is looked up by (message id, number). Old keys stay in `Keys` as long as tokens must be readable.
@@ -40,9 +40,17 @@ class Kind(IntEnum):
     UNSUBSCRIBE = 3
     PREFERENCES = 4
     CONFIRM = 5
+    SURVEY = 6
 
 
-PATHS: Mapping[Kind, str] = {Kind.CLICK: "c", Kind.OPEN: "o", Kind.UNSUBSCRIBE: "u", Kind.PREFERENCES: "p", Kind.CONFIRM: "d"}
+PATHS: Mapping[Kind, str] = {
+    Kind.CLICK: "c",
+    Kind.OPEN: "o",
+    Kind.UNSUBSCRIBE: "u",
+    Kind.PREFERENCES: "p",
+    Kind.CONFIRM: "d",
+    Kind.SURVEY: "s",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,11 @@ def read(token: str, keys: Keys) -> Link | None:
 def url(base: str, kind: Kind, id: str, number: int, keys: Keys) -> str:  # noqa: A002
     """`base` is the brand's tracking address without a slash at its end."""
     return f"{base}/{PATHS[kind]}/{sign(kind, id, number, keys)}"
+
+
+def survey_url(base: str, key: str, id: str, keys: Keys) -> str:  # noqa: A002
+    """The personal address of a survey: which one stands in plain sight, who answers in the token."""
+    return f"{base}/{PATHS[Kind.SURVEY]}/{key}/{sign(Kind.SURVEY, id, 0, keys)}"
 
 
 def _mac(secret: bytes, payload: bytes) -> bytes:

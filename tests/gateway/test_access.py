@@ -36,6 +36,9 @@ CALLS = [
     ("GET", "/api/profiles/x/decisions", "read"),
     ("GET", "/api/profiles/x/timeline", "read"),
     ("GET", "/api/profiles/x/consents", "read"),
+    ("GET", "/api/accounts", "read"),
+    ("GET", "/api/accounts/x", "read"),
+    ("GET", "/api/deals/x", "read"),
     ("GET", "/api/profiles/x/export", "admin"),
     ("DELETE", "/api/profiles/x", "admin"),
     ("GET", "/api/erasures/x", "read"),
@@ -84,10 +87,10 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{key}", "{key_id}", "{profile}", "{id}", "{act}"):
+        for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
-        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies"):
+        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies", "surveys"):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:
             assert {(method.upper(), plain), (method.upper(), own)} & known
@@ -160,7 +163,7 @@ async def test_a_key_of_one_brand_touches_that_brand_alone(site):
     assert "brand-b2" not in listed and {"brand-b1", "brand-all"} <= listed
     asked = {"brand": "b2", "source": "s"}
     problem_of(await site.as_key("POST", "/api/write-keys", key, json=asked), 403, "brand_forbidden")
-    for path in ("/api/profiles/x", "/api/dead-letters", "/api/in-doubt", "/api/audit"):
+    for path in ("/api/consents/verify", "/api/dead-letters", "/api/in-doubt", "/api/audit"):
         problem_of(await site.as_key("GET", path, key), 403, "brand_forbidden")
 
 

@@ -45,6 +45,15 @@ DOCUMENTS = {
         ],
     },
     "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
+    "surveys": {
+        "brand": "shop",
+        "title": {"ru": "Как мы вам?", "en": "How do you like us?"},
+        "questions": [
+            {"id": "score", "kind": "nps", "text": {"ru": "Посоветуете?"}, "jumps": [{"op": "ge", "value": 9, "next": "end"}]},
+            {"id": "why", "kind": "choices", "text": {"en": "Why?"}, "options": [{"key": "price", "text": {"en": "Price"}}]},
+        ],
+        "results": [{"key": "all", "from_points": 0, "text": {"en": "Thanks"}}],
+    },
     "identity": {"kinds": [{"kind": "user_id", "never_merge": True}, {"kind": "phone", "limit": 3, "refused": ["+79160000000"]}]},
 }
 KEYS = {"identity": "rules"}  # of kinds of which there is one document
@@ -100,6 +109,25 @@ async def test_lists_go_on_where_they_ended(site):
 
 
 WRONG = {
+    "surveys": (
+        {
+            "brand": "shop",
+            "title": {"fr": "Q"},
+            "questions": [
+                {"id": "points", "kind": "text", "text": {"en": "?"}},
+                {"id": "b", "kind": "choice", "text": {"en": "?"}},
+                {"id": "c", "kind": "scale", "text": {}, "min": 1, "max": 40},
+                {"id": "d", "kind": "nps", "text": {"en": "?"}, "jumps": [{"op": "has", "value": 1, "next": "end"}]},
+            ],
+        },
+        {
+            ("title.fr.[key]", "literal_error"),
+            ("questions.0.id", "value"),
+            ("questions.1.options", "value"),
+            ("questions.2.text", "too_short"),
+            ("questions.3.jumps", "value"),
+        },
+    ),
     "policies": (
         {"country": "Russia", "channel": "pigeon", "reason": "because"},
         {

@@ -27,7 +27,7 @@ CASES = [
     ("marquiz", "marquiz.json", [("identify", "", ANN), ("track", "Quiz Finished", ANN)]),
     ("marquiz", "marquiz.form", [("identify", "", ANN), ("track", "Quiz Finished", ANN)]),
     ("amocrm", "amocrm-contact.form", [("identify", "", ("user_id:amo-77", *ANN))]),
-    ("amocrm", "amocrm-lead.form", [("track", "Deal Stage Changed", ("user_id:amo-77",))]),
+    ("amocrm", "amocrm-lead.form", [("track", "Deal Updated", ("user_id:amo-77",))]),
     (
         "amocrm",
         "amocrm-update.form",
@@ -50,10 +50,22 @@ CASES = [
         [("identify", "", ("user_id:c2d-42", ANN[1])), ("track", "Chat Message Received", ("user_id:c2d-42",))],
     ),
     ("chat2desk", "chat2desk-outbox.json", []),
-    ("google-forms", "google-forms.json", [("identify", "", ANN[:1]), ("track", "Survey Answered", ANN[:1])]),
+    (
+        "google-forms",
+        "google-forms.json",
+        [
+            ("identify", "", ANN[:1]),
+            ("track", "Survey Answered", ANN[:1]),
+            ("track", "Survey Completed", ANN[:1]),
+        ],
+    ),
     ("zapier", "zapier.json", [("identify", "", ANN[:1]), ("track", "Lead Received", ANN[:1])]),
-    ("retailcrm", "retailcrm.form", [("identify", "", ANN), ("track", "Order Status Changed", ANN)]),
-    ("bitrix24", "bitrix24.form", [("identify", "", ANN), ("track", "Deal Stage Changed", ANN)]),
+    (
+        "retailcrm",
+        "retailcrm.form",
+        [("identify", "", ANN), ("track", "Order Status Changed", ANN), ("track", "Deal Updated", ANN)],
+    ),
+    ("bitrix24", "bitrix24.form", [("identify", "", ANN), ("track", "Deal Updated", ANN)]),
 ]
 
 
@@ -90,10 +102,33 @@ def test_every_ready_connector_is_shown_on_a_payload():
 
 
 def test_amounts_and_instants_of_a_payload_are_those_of_the_tracking_api():
-    (_, order) = read(ready("retailcrm"), kept("retailcrm.form"), driven=False).facts
+    (_, order, deal) = read(ready("retailcrm"), kept("retailcrm.form"), driven=False).facts
+    assert (deal.properties["status"], deal.properties["amount"]) == ("won", {"minor": 250_050, "currency": "RUB"})
     assert order.properties["total"] == {"minor": 250_050, "currency": "RUB"}
     (_, quiz) = read(ready("marquiz"), kept("marquiz.json"), driven=False).facts
     assert quiz.occurred_at == 1_795_168_800_000 and quiz.properties["answers"][1]["a"] == ["Сейчас", "Летом"]
+
+
+def test_deals_of_the_ready_connectors_say_what_became_of_them():
+    (lead,) = read(ready("amocrm"), kept("amocrm-lead.form"), driven=False).facts
+    said = {"deal_id": "5", "pipeline": "9", "stage": "143", "status": "lost", "amount": {"minor": 150_000, "currency": "RUB"}}
+    assert {**lead.properties, **said} == lead.properties
+    (_, deal) = read(ready("bitrix24"), kept("bitrix24.form", BITRIX), driven=False).facts
+    assert (deal.properties["status"], deal.properties["reason_lost"]) == ("lost", "dear")
+    (_, answer, _) = read(ready("google-forms"), kept("google-forms.json", "form=lesson"), driven=False).facts
+    assert answer.properties == {"survey": "lesson", "question": "Как вам урок?", "answer": "Отлично"}
+
+
+def test_a_company_is_named_by_a_group_call_and_by_what_is_done_for_it():
+    body = {"id": "1", "company": "acme", "title": "Acme"}
+    call = {"userId": "'u'", "groupId": "body.company", "traits": {"email": "'a@b.cd'"}, "properties": {"name": "body.title"}}
+    ((_, told),) = made(body, **{**call, "call": "group"}).calls
+    assert (told["type"], told["groupId"], told["traits"]) == ("group", "acme", {"name": "Acme"})
+    assert told["context"] == {"traits": {"email": "a@b.cd"}} and "event" not in told
+    ((_, did),) = made(body, **{**call, "call": "track", "event": "Bought"}).calls
+    assert did["context"]["groupId"] == "acme" and did["properties"] == {"name": "Acme"}
+    with pytest.raises(ValidationError, match="groupId"):
+        connector(call="group")
 
 
 def test_what_is_not_there_is_left_out():

@@ -9,7 +9,20 @@ from pydantic.json_schema import models_json_schema
 
 from runtime import health
 from runtime.process import Context
-from services.gateway.api import bots, clock, connectors, documents, identity, imports, keys, law, operation, people, problems
+from services.gateway.api import (
+    belongings,
+    bots,
+    clock,
+    connectors,
+    documents,
+    identity,
+    imports,
+    keys,
+    law,
+    operation,
+    people,
+    problems,
+)
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.proxy import Proxy
@@ -27,6 +40,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),
+        belongings.routes(desk, neighbours),
         law.routes(desk, neighbours),
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),

@@ -20,11 +20,11 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     @router.get("/api/profiles")
     async def find(request: Request, identifier: str) -> Response:
         """By an identifier, such as `email:ann@example.org`."""
-        for_all_brands(await desk.admit(request, "read"))
+        key = await desk.admit(request, "read")
         kind, _, value = identifier.partition(":")
         if kind == "phone" and value.startswith(" "):
             value = f"+{value[1:]}"  # an unescaped "+" arrives as a space
-        status, found = await neighbours.ask("profile", "/profiles", identifier=f"{kind}:{value}")
+        status, found = await neighbours.ask("profile", "/profiles", identifier=f"{kind}:{value}", **brands_of(key))
         if status == 422:
             raise Problem("invalid", [Fault("identifier", "identifier", params={"kinds": ", ".join(IDENTIFIER_KINDS)})])
         return _person(status, found)
@@ -32,8 +32,8 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     @router.get("/api/profiles/{profile}")
     async def get(request: Request, profile: str) -> Response:
         """By id; the id of somebody merged away answers with whom he is now."""
-        for_all_brands(await desk.admit(request, "read"))
-        return _person(*await neighbours.ask("profile", path_of(profile)))
+        key = await desk.admit(request, "read")
+        return _person(*await neighbours.ask("profile", path_of(profile), **brands_of(key)))
 
     @router.get("/api/profiles/{profile}/decisions")
     async def decisions(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
@@ -41,24 +41,22 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
 
         Those of people who were merged into him belong to it. `next`: as the last page gave it.
         """
-        for_all_brands(await desk.admit(request, "read"))
-        return await from_lake("/decisions", profile, limit, next)
+        return await from_lake(await desk.admit(request, "read"), "/decisions", profile, limit, next)
 
     @router.get("/api/profiles/{profile}/timeline")
     async def timeline(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
         """What happened to the person, newest first: his facts, whom he became one with and why, whom not and by which rule, the
         segments he entered and left, and every verdict about him. Those of people who were merged into him belong to it.
         """
-        for_all_brands(await desk.admit(request, "read"))
-        return await from_lake("/timeline", profile, limit, next)
+        return await from_lake(await desk.admit(request, "read"), "/timeline", profile, limit, next)
 
     @router.get("/api/profiles/{profile}/consents")
     async def consents(request: Request, profile: str, limit: Limit = 100) -> Response:
         """Every word of consent of the person, newest first: what, for which channel and topic, under which text, by which source, with
         its evidence and its place in the chain of the ledger. `state` unproven: it was imported without evidence, and allows nothing.
         """
-        for_all_brands(await desk.admit(request, "read"))
-        return _person(*await neighbours.ask("profile", f"{path_of(profile)}/consents", limit=limit))
+        key = await desk.admit(request, "read")
+        return _person(*await neighbours.ask("profile", f"{path_of(profile)}/consents", limit=limit, **brands_of(key)))
 
     @router.get("/api/consents/verify")
     async def verify(request: Request) -> Response:
@@ -66,12 +64,12 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         for_all_brands(await desk.admit(request, "read"))
         return _person(*await neighbours.ask("profile", "/consents/verify"))
 
-    async def from_lake(path: str, profile: str, limit: int, cursor: str) -> Response:
-        status, person = await neighbours.ask("profile", path_of(profile))
+    async def from_lake(key: Key, path: str, profile: str, limit: int, cursor: str) -> Response:
+        status, person = await neighbours.ask("profile", path_of(profile), **brands_of(key))
         if status == 404:
             raise Problem("profile_not_found")
         people = ",".join((person["id"], *person["merged"]))
-        status, found = await neighbours.ask("warehouse", path, profiles=people, limit=limit, next=cursor)
+        status, found = await neighbours.ask("warehouse", path, profiles=people, limit=limit, next=cursor, **brands_of(key))
         if status == 422:
             raise Problem("invalid", [Fault("next", "cursor")])
         return JSONResponse(found, status)
@@ -86,8 +84,13 @@ def path_of(profile: str) -> str:
     return f"/profiles/{profile}"
 
 
+def brands_of(key: Key) -> dict[str, str]:
+    """A key of some brands sees who was seen in one of them, and of what happened to him what is theirs."""
+    return {"brands": ",".join(key.brands)} if key.brands else {}
+
+
 def for_all_brands(key: Key) -> None:
-    """People, dead letters and doubts are of the installation, not of a brand."""
+    """The ledger as a whole, rules of identity, dead letters and doubts are of the installation, not of a brand."""
     if key.brands:
         raise Problem("brand_forbidden", brands=", ".join(key.brands))
 

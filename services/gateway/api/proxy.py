@@ -23,6 +23,7 @@ WAYS = {
     "u": "sender",
     "p": "sender",
     "d": "sender",
+    "s": "sender",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Of one connection, not of the message; the forwarding ones are written anew.

@@ -60,6 +60,7 @@ PROBLEMS: dict[str, Entry] = {
         404, _UNKNOWN, Text("There is no such act, or it has not begun yet.", "Такого акта нет, или он ещё не начат.")
     ),
     "profile_not_found": Entry(404, _UNKNOWN, Text("There is no such profile.", "Такого профиля нет.")),
+    "thing_not_found": Entry(404, _UNKNOWN, Text("There is no such {kind}.", "Такого объекта ({kind}) нет.")),
     "method_not_allowed": Entry(405, _UNKNOWN, Text("This address does not take {method}.", "Этот адрес не принимает {method}.")),
     "clock_backwards": Entry(
         409, _STATE, Text("A driven clock only goes forward: {why}.", "Управляемые часы идут только вперёд: {why}.")

@@ -15,6 +15,7 @@ from schemas.journeys import Brand, Journey, Rule, dump
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
+from schemas.surveys import Survey
 from schemas.templates import Template
 from services.gateway.domain import brands, markup
 from services.gateway.domain.problems import Fault, Problem
@@ -71,6 +72,7 @@ KINDS = {
         Kind("connector", "connectors", Connector, 5),
         Kind("bot", "bots", Bot, 5),
         Kind("policy", "policies", Policy, 5, needs="admin"),
+        Kind("survey", "surveys", Survey, 5),
     )
 }
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from schemas import charges, ids
+from schemas.accounts import flaw_of
 from schemas.facts import Fact, Kind
 
 from . import moments, money, people
@@ -81,6 +82,10 @@ def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted
         context["refused"] = named.refused
     if arrival.ip is not None and context.get("direct") is True:
         context["ip"] = arrival.ip
+    event = _event(kind, call.event)
+    if flaw := flaw_of(event or kind, properties):
+        field = "groupId" if kind == "group" else f"properties.{flaw.field}"
+        raise Refusal(field, "value_unusable", flaw.message, flaw.mend)
     message_id = _message_id(call, data, f"{received_at}-{index}" if index else str(received_at))
     fact = Fact(
         id=ids.derive(source.name, message_id),

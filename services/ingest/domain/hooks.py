@@ -97,11 +97,12 @@ def _call(call: HookCall, place: int, name: str, number: int, scope: Scope, dige
     else:  # an id of the entry names it wherever it stands in a list
         thing = f"id\x1f{own}" if "item" in str(call.id) else f"id\x1f{own}\x1f{number}"
     traits = _fields(call.traits, scope, f"{where}.traits")
+    properties = _fields(call.properties, scope, f"{where}.properties")
+    group = _value(call.group_id, scope, f"{where}.groupId") if call.group_id is not None else None
     made: dict[str, Any] = {
         "type": call.call,
         "messageId": hashlib.sha256(f"{name}\x1f{thing}".encode("utf-8", "replace")).hexdigest()[:40],
-        "properties": _fields(call.properties, scope, f"{where}.properties"),
-        **({"traits": traits} if call.call == "identify" else {"event": call.event, "context": {"traits": traits}}),
+        **_payload(call, traits, properties, group),
     }
     for field, text, said in (
         ("userId", call.user_id, "userId"),
@@ -112,6 +113,16 @@ def _call(call: HookCall, place: int, name: str, number: int, scope: Scope, dige
         if value not in (None, ""):
             made[field] = value
     return made
+
+
+def _payload(call: HookCall, traits: dict[str, Any], said: dict[str, Any], group: Any) -> dict[str, Any]:
+    """Where the tracking API has what a call says of the person, of the event and of the company."""
+    if call.call == "identify":
+        return {"traits": traits, "properties": said}
+    if call.call == "group":
+        return {"groupId": group, "traits": said, "context": {"traits": traits}}
+    company = {} if group in (None, "") else {"groupId": group}
+    return {"event": call.event, "properties": said, "context": {"traits": traits, **company}}
 
 
 def _fields(fields: Mapping[str, str], scope: Scope, where: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from runtime.process import Context
-from services.profile.api import consents, erasures, identity, people
+from services.profile.api import belongings, consents, erasures, identity, people
 
 
 def api(context: Context) -> Sequence[BaseRoute]:
-    return [*people.routes(context), *consents.routes(context), *identity.routes(context), *erasures.routes(context)]
+    rooms = (people, consents, identity, erasures, belongings)
+    return [route for room in rooms for route in room.routes(context)]

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from runtime.poison import Vault
 from runtime.process import Context
 from services.profile import store
-from services.profile.api.people import refused
+from services.profile.api.answers import brands_asked, refused, sees
 from services.profile.domain import ledger
 from services.profile.domain.ledger import Entry
 
@@ -32,7 +32,10 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             found = await store.person(connection, person)
             if found is None:
                 return refused(404, "not_found")
-            said = await store.entries(connection, [person, *found[2]], limit)
+            asked = brands_asked(request)
+            if not sees(asked, await store.brands_of(connection, person)):
+                return refused(404, "not_found")
+            said = await store.entries(connection, [person, *found[2]], limit, asked)
         return JSONResponse({"items": [_word(context.vault, one) for one in said]})
 
     async def verify(_: Request) -> Response:

@@ -13,7 +13,7 @@ from schemas.facts import ERASE, Fact, encode
 from schemas.ids import derive
 from schemas.topics import FACTS_RAW
 from services.profile import store
-from services.profile.api.people import refused
+from services.profile.api.answers import refused
 
 ASKED = "erasures"  # the row in which these emits are counted
 

@@ -11,12 +11,17 @@ from starlette.routing import BaseRoute, Route
 from runtime.process import Context
 from schemas.identifiers import normalise
 from services.profile import store
+from services.profile.api import belongings
+from services.profile.api.answers import Brands, brands_asked, kept, refused, sees
 from services.profile.domain.charges import Day, Open, date_of, together
 from services.profile.store import charges as table
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
-    """`GET /profiles?identifier=kind:value` and `GET /profiles/{id}`; an id that was merged away answers with the winner."""
+    """`GET /profiles?identifier=kind:value` and `GET /profiles/{id}`; an id that was merged away answers with the winner.
+
+    `brands=a,b`: only of somebody who was seen in one of them.
+    """
 
     async def find(request: Request) -> Response:
         kind, _, value = request.query_params.get("identifier", "").partition(":")
@@ -24,7 +29,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         if clean is None:
             return refused(422, "bad_identifier")
         async with context.db.connection() as connection:
-            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"))
+            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"), brands_asked(request))
 
     async def one(request: Request) -> Response:
         try:
@@ -33,17 +38,20 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             return refused(404, "not_found")
         async with context.db.connection() as connection:
             stones = await store.resolve(connection, [person])
-            return await _person(connection, stones.get(person, person))
+            return await _person(connection, stones.get(person, person), brands_asked(request))
 
     return [Route("/profiles", find), Route("/profiles/{id}", one)]
 
 
-async def _person(connection: Any, person: str | None) -> Response:
+async def _person(connection: Any, person: str | None, asked: Brands) -> Response:
     found = await store.person(connection, person) if person else None
-    if found is None:
+    if person is None or found is None:
         return refused(404, "not_found")
     profile, identifiers, merged = found
-    untold = together((row[:2] for row in await table.of(connection, [person or "", *merged])), dict.fromkeys(merged, person or ""))
+    brands = await store.brands_of(connection, person)
+    if not sees(asked, brands):
+        return refused(404, "not_found")
+    untold = together((row[:2] for row in await table.of(connection, [person, *merged])), dict.fromkeys(merged, person))
     return JSONResponse(
         {
             "id": person,
@@ -52,7 +60,9 @@ async def _person(connection: Any, person: str | None) -> Response:
             "first_received_at": profile.first_at,
             "bucketing_id": profile.bucketing_id,
             "merged": merged,
-            "charges": [_day(key, part) for key, part in sorted(untold.items())],
+            "brands": brands,
+            **await belongings.of_person(connection, person, asked),
+            "charges": [_day(key, part) for key, part in sorted(untold.items()) if kept(asked, key.brand)],
         }
     )
 
@@ -69,7 +79,3 @@ def _day(key: Day, part: Open) -> dict[str, Any]:
         "first_at": part.first_at,
         "last_at": part.last_at,
     }
-
-
-def refused(status: int, code: str) -> Response:
-    return JSONResponse({"code": code}, status_code=status)

@@ -13,9 +13,10 @@ from runtime.db import Again
 from runtime.definitions import Definitions
 from schemas import charges, consents
 from schemas.definitions import Published
-from schemas.facts import ERASE, UNMERGE, Fact
+from schemas.facts import ERASE, PROFILE_MERGED, UNMERGE, Fact, decode
 from services.profile import store
 from services.profile.domain import KIND, Refusal, Rules, build, homes_of, kind_of, person_id
+from services.profile.handler import objects
 from services.profile.handler.charges import Charged, Charges
 from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
@@ -42,7 +43,10 @@ class Told(NamedTuple):
     @property
     def changes(self) -> bool:
         """Does it bring anything that is kept?"""
-        return self.settled is None or bool(self.fact.attributes)
+        return self.settled is None or bool(self.fact.attributes) or objects.tells(self.fact)
+
+
+Done = tuple[Told, Sequence[Emit]]  # a fact and what it was told as
 
 
 class Handler:
@@ -52,6 +56,7 @@ class Handler:
         compile_: Callable[[Sequence[Published], int], Rules] = build
         self._rules = Definitions((KIND,), compile_)
         self._seen = store.Seen()
+        self._brands = store.Brands()
         self._ledger = Ledger()
         self._erasures = Erasures()
         self.charges = Charges()
@@ -63,6 +68,7 @@ class Handler:
         yield
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        self._brands.begin()
         fresh = await self._fresh(tx, items)
         if not fresh:
             return []
@@ -97,9 +103,11 @@ class Handler:
         desk = await _open_desk(tx, changing, known, meant, rules, acts) if changing else Desk(rules, {}, {}, {}, meant)
         emits: list[Emit] = []
         words: list[Word] = []
+        done: list[Done] = []
         charged: list[Charged] = []
         for told in work:
             made = _made(tx, desk, told)
+            done.append((told, made))
             if made and charges.is_charge(told.fact):  # it is added up in place of being passed on
                 own, *made = made
                 charged.append(Charged(told.item, told.fact, own.key))
@@ -109,11 +117,25 @@ class Handler:
         await desk.save(tx)
         if words:
             await self._ledger.keep(tx, words)
+        if more := await self._beside(tx, desk, done):
+            emits = _in_order(tx, items, [*emits, *more])
         emits.extend(await self.charges.fold(tx, charged, desk.buried, items))
         return emits
 
+    async def _beside(self, tx: Tx, desk: Desk, done: Sequence[Done]) -> list[Emit]:
+        """What the batch means for brands, companies and deals. What another one's fact makes be told of somebody (`about`) does not
+        bring him into its brand.
+        """
+        own = {(desk.canonical(made[0].key), told.fact.brand) for told, made in done if told.fact.about is None}
+        await self._brands.keep(tx.connection, own)
+        heard, merges = _of_objects(desk, done)
+        if merges:
+            await store.inherit_brands(tx.connection, {merge.loser: merge.winner for merge in merges})
+        return await objects.keep(tx, heard, merges)
+
     async def committed(self) -> None:
         self._seen.committed()
+        self._brands.committed()
 
     async def _fresh(self, tx: Tx, items: Sequence[Item]) -> list[Item]:
         first = {item.value.id: item for item in reversed(items)}
@@ -187,6 +209,25 @@ def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iter
     yield Word(partition, told.fact, own)
     for person in others:
         yield Word(partition, told.fact, person, tuple(n for n in told.fact.identifiers if n in known and known[n].owner == person))
+
+
+def _of_objects(desk: Desk, done: Sequence[Done]) -> tuple[list[objects.Heard], list[objects.Merge]]:
+    """What the batch says of companies and deals, each with its person as he is at its end, and who became whom."""
+    heard, merges = [], []
+    for told, made in done:
+        if objects.tells(told.fact) or objects.echoes(told.fact):
+            heard.append(objects.Heard(told.item, told.fact, desk.canonical(made[0].key)))
+        for emit in made:
+            if emit.type == PROFILE_MERGED:
+                loser = str(decode(emit.value).properties["loser"])
+                merges.append(objects.Merge(told.item, told.fact, loser, desk.canonical(loser)))
+    return heard, merges
+
+
+def _in_order(tx: Tx, items: Sequence[Item], emits: list[Emit]) -> list[Emit]:
+    """Emits leave in the order of the items that they follow from."""
+    places = {tx.at(item): number for number, item in enumerate(items)}
+    return sorted(emits, key=lambda emit: places[emit.at])
 
 
 async def _open_desk(

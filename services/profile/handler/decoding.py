@@ -9,9 +9,11 @@ import msgspec
 from runtime.batch import Item
 from runtime.kafka import Record
 from schemas import charges
+from schemas.accounts import flaw_of
 from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
 from schemas.identifiers import normalise
 from schemas.nesting import MAX_DEPTH, too_deep
+from schemas.surveys import attributes_of
 from schemas.topics import FACTS_RAW_BULK
 from services.profile.domain import Rules
 
@@ -36,6 +38,8 @@ def decode_raw(record: Record) -> Fact:
         raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
     if fact.type in (ERASE, UNMERGE):
         _check_asked(fact)
+    if flaw := flaw_of(fact.event or fact.type, fact.properties):
+        raise ValueError(f"properties.{flaw.field}: {flaw.message} {flaw.mend}")
     if not 0 < fact.received_at < _LATEST or not fact.occurred_at >= 0:
         raise ValueError("received_at, occurred_at: UTC milliseconds are wanted")
     if charges.is_charge(fact):
@@ -75,7 +79,7 @@ def _normal(identifier: str) -> str | None:
 
 def clean(item: Item, now: int, rules: Rules) -> Fact:
     """The fact as the rest relies on it, whoever wrote it: identifiers in their one spelling and junk left out, no time of the future,
-    and the second lane's facts marked as such, since history starts no journey.
+    the second lane's facts marked as such, since history starts no journey, and answers to surveys as attributes.
     """
     fact: Fact = item.value
     received_at = fact.received_at if fact.received_at <= now + _AHEAD_MS else now
@@ -83,9 +87,13 @@ def clean(item: Item, now: int, rules: Rules) -> Fact:
     lane: Lane = "bulk" if item.place[0] == FACTS_RAW_BULK.name else fact.lane
     names = dict.fromkeys(n for i in fact.identifiers if (n := _normal(i)) is not None and n not in rules.refused)
     known = somebody(fact, names)
-    if (known, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):
+    answers = attributes_of(fact)
+    if not answers and (known, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):
         return fact
-    return msgspec.structs.replace(fact, identifiers=known, occurred_at=occurred_at, received_at=received_at, lane=lane)
+    said = {**fact.attributes, **answers}
+    return msgspec.structs.replace(
+        fact, identifiers=known, occurred_at=occurred_at, received_at=received_at, lane=lane, attributes=said
+    )
 
 
 def somebody(fact: Fact, names: Iterable[str]) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ def pass_on(
             more += b',"contested":%b' % encode(others)
         cleaned = (encode(fact.identifiers), fact.occurred_at, fact.received_at, fact.lane.encode())
         more += b',"identifiers":%b,"occurred_at":%d,"received_at":%d,"lane":"%b"' % cleaned
+        if fact.attributes != item.value.attributes:
+            more += b',"attributes":%b' % encode(fact.attributes)
     return Emit(_topic(item), owner, extend(item.raw, more), tx.at(item), fact.event or fact.type)
 
 

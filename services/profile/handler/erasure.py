@@ -60,6 +60,7 @@ class Erasures:
         await store.enact(connection, act)
         if whole:
             await store.empty(connection, [person, *others], tx.now)
+            await store.forget_belongings(connection, [person, *others])
             await charges.forget(connection, [person, *others])
             return [_emit(tx, item, domain.erased(fact, person, act.reason, others), PROFILE_ERASED)]
         told = _without(profile, fact, person, gone, asked.only)

@@ -42,14 +42,16 @@ async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
         return []
     stays, *go = parts
     gone = {name: (part.id, homes[name]) for part in go for name in part.profile.known_as()}
+    # Each by itself: one who had become one with another before may be on the other side of the cut now.
+    buried = {other: next((part.id for part in go if other in part.homes), person) for other in others}
     await store.save(
         connection,
         new={part.id: part.profile for part in go},
         old={person: stays.profile},
-        # Each by itself: one who had become one with another before may be on the other side of the cut now.
-        buried={other: next((part.id for part in go if other in part.homes), person) for other in others},
+        buried=buried,
         given=gone,
     )
+    await store.inherit_brands(connection, buried)
     await _part_links(connection, person, others, parts)
     told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], tuple(gone))
     news = (domain.parted(fact, part.id, part.profile, _strong(part)) for part in go)

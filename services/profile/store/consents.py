@@ -13,7 +13,10 @@ MOVE = """
 UPDATE consent_chain c SET number = u.number, hash = u.hash
 FROM unnest($1::int[], $2::bigint[], $3::bytea[]) AS u (partition, number, hash) WHERE c.partition = u.partition
 """
-OF = f"SELECT {SHOWN} FROM consent WHERE profile = ANY($1::uuid[]) ORDER BY recorded_at DESC, partition, number DESC LIMIT $2"  # noqa: S608
+OF = f"""
+SELECT {SHOWN} FROM consent WHERE profile = ANY($1::uuid[]) AND ($3::text[] IS NULL OR brand = ANY($3))
+ORDER BY recorded_at DESC, partition, number DESC LIMIT $2
+"""  # noqa: S608
 WALK = f"SELECT {SHOWN} FROM consent WHERE partition = $1 AND number > $2 ORDER BY number LIMIT $3"  # noqa: S608
 
 Head = tuple[int, bytes]  # number and hash of the last entry of a chain
@@ -41,9 +44,10 @@ async def add(connection: Connection, made: Sequence[Entry], heads: Mapping[int,
     await connection.execute(MOVE, partitions, [heads[p][0] for p in partitions], [heads[p][1] for p in partitions])
 
 
-async def entries(connection: Connection, people: Sequence[str], limit: int) -> list[Entry]:
-    """What these profiles said, newest first."""
-    return [Entry(*row.values()) for row in await connection.fetch(OF, people, limit)]
+async def entries(connection: Connection, people: Sequence[str], limit: int, brands: Collection[str] | None = None) -> list[Entry]:
+    """What these profiles said, newest first. brands: only what they said to these."""
+    rows = await connection.fetch(OF, people, limit, None if brands is None else sorted(brands))
+    return [Entry(*row.values()) for row in rows]
 
 
 async def walk(connection: Connection, partition: int, after: int, limit: int) -> list[Entry]:

@@ -14,7 +14,7 @@ from runtime.process import Context
 from services.warehouse.api import decisions, timeline
 from services.warehouse.api.cursor import LATEST, Cursor
 
-Page = Callable[[Snapshot, Sequence[str], int, Cursor], Awaitable[dict[str, Any]]]
+Page = Callable[[Snapshot, Sequence[str], Sequence[str], int, Cursor], Awaitable[dict[str, Any]]]
 
 
 class Reading:
@@ -32,7 +32,10 @@ class Reading:
             self._lake.close()
 
     def api(self, _context: Context) -> Sequence[BaseRoute]:
-        """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end."""
+        """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end.
+
+        `brands=a,b`: only what is of one of these.
+        """
 
         def of(page: Page) -> Callable[[Request], Awaitable[Response]]:
             async def answer(request: Request) -> Response:
@@ -45,6 +48,7 @@ class Reading:
     async def _answer(self, request: Request, page: Page) -> Response:
         try:
             people = [str(UUID(one)) for one in request.query_params["profiles"].split(",")]
+            brands = [one for one in request.query_params.get("brands", "").split(",") if one]
             limit = max(1, min(1000, int(request.query_params.get("limit", "100"))))
             cursor = Cursor.read(given) if (given := request.query_params.get("next")) else LATEST
         except (KeyError, ValueError):
@@ -52,6 +56,6 @@ class Reading:
         assert self._lake is not None
         snapshot = await self._lake.snapshot()
         try:
-            return JSONResponse(await page(snapshot, people, limit, cursor))
+            return JSONResponse(await page(snapshot, people, brands, limit, cursor))
         finally:
             snapshot.close()

@@ -16,20 +16,27 @@ _TEXTS = frozenset(("profile", "detail"))
 # A verdict is told at one instant and in one place: (at, partition, offset) is where it stands in the list.
 DECISIONS = """
 SELECT {columns}, epoch_ms(occurred_at), kafka_partition, kafka_offset FROM {table}
-WHERE profile IN ({people}) AND (occurred_at, kafka_partition, kafka_offset) < (make_timestamp(?::BIGINT * 1000), ?::INTEGER, ?::BIGINT)
+WHERE profile IN ({people}){brands} AND (occurred_at, kafka_partition, kafka_offset) < (make_timestamp(?::BIGINT * 1000), ?::INTEGER, ?::BIGINT)
 ORDER BY occurred_at DESC, kafka_partition DESC, kafka_offset DESC LIMIT ?
 """
 
 
-async def page(snapshot: Snapshot, people: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
+async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
+    """Up to `limit` verdicts before the cursor, newest first. brands: only of these; none: of all."""
     query = DECISIONS.format(
         columns=", ".join(map(_column, FIELDS)),
         table=snapshot.table("decisions", until=cursor.at),
         people=", ".join("?" for _ in people),
+        brands=of_brands(brands),
     )
-    rows = await snapshot.query(query, [*people, *cursor, limit + 1])
+    rows = await snapshot.query(query, [*people, *brands, *cursor, limit + 1])
     items = [_told(dict(zip(FIELDS, row, strict=False))) for row in rows[:limit]]
     return {"items": items, "next": str(Cursor(*rows[limit - 1][-3:])) if len(rows) > limit else None}
+
+
+def of_brands(brands: Sequence[str]) -> str:
+    """A condition with a place for each; nothing where all brands may be seen."""
+    return f" AND brand IN ({', '.join('?' for _ in brands)})" if brands else ""
 
 
 def _column(name: str) -> str:

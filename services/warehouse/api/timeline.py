@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.lake import Snapshot, quote
 from services.warehouse.api.cursor import Cursor
+from services.warehouse.api.decisions import of_brands
 
 SHOWN = ("kind", "id", "profile", "type", "name", "source", "lane", "brand", "rule", "document", "step", "channel", "cause")
 # One place a topic: of what happened in one millisecond, the order is the log's where it is in one topic and partition.
@@ -13,13 +14,13 @@ TIMELINE = """
 WITH happened AS (
     SELECT 'fact' AS kind, id::VARCHAR AS id, profile::VARCHAR AS profile, type, event AS name, source, lane, brand, '' AS rule, '' AS document,
         '' AS step, '' AS channel, cause, occurred_at, received_at, kafka_partition, kafka_offset * 4 + CASE WHEN topic = 'facts.bulk' THEN 3 ELSE 0 END AS place
-    FROM {facts} WHERE profile IN ({people})
+    FROM {facts} WHERE profile IN ({people}){brands}
     UNION ALL
     SELECT 'membership', id, profile::VARCHAR, type, segment, '', '', '', why, '', '', '', cause, occurred_at, received_at, kafka_partition,
-        kafka_offset * 4 + 1 FROM {memberships} WHERE profile IN ({people})
+        kafka_offset * 4 + 1 FROM {memberships} WHERE profile IN ({people}){segments}
     UNION ALL
     SELECT 'decision', id, profile::VARCHAR, verdict, '', decided_by, '', brand, rule, document, step, channel, cause, occurred_at, received_at,
-        kafka_partition, kafka_offset * 4 + 2 FROM {decisions} WHERE profile IN ({people})
+        kafka_partition, kafka_offset * 4 + 2 FROM {decisions} WHERE profile IN ({people}){brands}
 )
 SELECT {shown}, epoch_ms(received_at), epoch_ms(occurred_at), kafka_partition, place FROM happened
 WHERE (occurred_at, kafka_partition, place) < (make_timestamp(?::BIGINT * 1000), ?::INTEGER, ?::BIGINT)
@@ -27,14 +28,19 @@ ORDER BY occurred_at DESC, kafka_partition DESC, place DESC LIMIT ?
 """
 
 
-async def page(snapshot: Snapshot, people: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
-    """Up to `limit` things before the cursor, newest first. `at`: when it occurred; facts have their properties, by dotted path."""
+async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
+    """Up to `limit` things before the cursor, newest first. `at`: when it occurred; facts have their properties, by dotted path.
+
+    brands: only of these, and nothing of segments, whose brands the lake does not know; none: of all.
+    """
     query = TIMELINE.format(
         shown=", ".join(SHOWN),
         people=", ".join("?" for _ in people),
+        brands=of_brands(brands),
+        segments=" AND false" if brands else "",
         **{dataset: snapshot.table(dataset, until=cursor.at) for dataset in ("facts", "memberships", "decisions")},
     )
-    rows = await snapshot.query(query, [*people, *people, *people, *cursor, limit + 1])
+    rows = await snapshot.query(query, [*people, *brands, *people, *people, *brands, *cursor, limit + 1])
     items = [_told(row) for row in rows[:limit]]
     await _fill(snapshot, [item for item in items if item["kind"] == "fact"])
     return {"items": items, "next": str(Cursor(*rows[limit - 1][-3:])) if len(rows) > limit else None}

@@ -28,6 +28,8 @@ REFUSED = frozenset({
 })
 # fmt: on
 
+# Kinds of a company's own, such as the number of a loyalty card; which there are is said by its rules of identity.
+_OWN = re.compile(r"id\.[a-z][a-z0-9_]{0,29}")
 _SPACES = re.compile(r"\s")
 _ASCII_EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})"
@@ -49,13 +51,31 @@ def normalise(kind: str, value: Any, region: str = "") -> str | None:
         if type(value) is not int:
             return None
         value = str(value)
-    if kind in ("user_id", "anonymous_id"):
+    if kind in ("user_id", "anonymous_id") or is_own(kind):
         return opaque(value)
     if kind == "email":
         return email(value)
     if kind == "phone":
         return phone(value, region)
     return messenger_id(value) if kind in IDENTIFIER_KINDS else None
+
+
+def is_own(kind: str) -> bool:
+    """Is it the name of a kind of a company's own: "id.card"?"""
+    return kind[:3] == "id." and _OWN.fullmatch(kind) is not None
+
+
+def in_own_spelling(value: str, spelling: str) -> str | None:
+    """The value of a kind of a company's own: as it is ("text"), in small letters ("lower"), or only its digits, or letters and digits.
+    None where nothing is left of it.
+    """
+    if spelling == "lower":
+        value = _folded(value)
+    elif spelling == "digits":
+        value = "".join(c for c in value if c in "0123456789")
+    elif spelling == "alphanumeric":
+        value = "".join(c for c in _folded(value) if c.isalnum())
+    return opaque(value)
 
 
 def opaque(value: str) -> str | None:

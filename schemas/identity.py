@@ -6,24 +6,36 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.facts import IDENTIFIER_KINDS
+from schemas.identifiers import is_own
 from schemas.journeys import Document
 
-KindName = Literal["user_id", "email", "phone", "telegram_id", "vk_id", "anonymous_id"]
+KindName = Annotated[str, Field(pattern=r"^(user_id|email|phone|telegram_id|vk_id|anonymous_id|id\.[a-z][a-z0-9_]{0,29})$")]
+Normaliser = Literal["text", "lower", "digits", "alphanumeric"]
 Value = Annotated[str, Field(min_length=1, max_length=254)]
 
 
 class KindRule(Document):
     """limit: how many of the kind one person may have, LIMITS if nothing is said. never_merge: two people whom one source gave different
     identifiers of this kind stay two, whatever else they share. refused: values that name nobody, e.g. the address of the till.
+
+    A kind of the company's own is named `id.card`, say, and stands here to be one; normaliser: its one spelling, such as only the digits.
     """
 
     kind: KindName
     limit: int | None = Field(default=None, ge=1, le=1000, strict=True)
     never_merge: bool = False
     refused: tuple[Value, ...] = Field(default=(), max_length=1000)
+    normaliser: Normaliser = "text"
+
+    @model_validator(mode="after")
+    def _spelled(self) -> "KindRule":
+        if self.normaliser != "text" and not is_own(self.kind):
+            raise ValueError("normaliser: the spelling of this kind is known; give one to kinds of your own")
+        return self
 
 
-LIMITS: Mapping[KindName, int] = {"user_id": 20, "email": 5, "phone": 5, "telegram_id": 5, "vk_id": 5, "anonymous_id": 200}
+OWN_KINDS = 20  # so many of its own a company may have
+LIMITS: Mapping[str, int] = {"user_id": 20, "email": 5, "phone": 5, "telegram_id": 5, "vk_id": 5, "anonymous_id": 200}
 DEFAULT_KINDS = tuple(KindRule(kind=kind, never_merge=kind == "user_id") for kind in LIMITS)
 
 
@@ -36,7 +48,7 @@ class Identity(Document):
     """
 
     key: Literal["rules"] = "rules"
-    kinds: tuple[KindRule, ...] = Field(default=DEFAULT_KINDS, max_length=len(IDENTIFIER_KINDS))
+    kinds: tuple[KindRule, ...] = Field(default=DEFAULT_KINDS, max_length=len(IDENTIFIER_KINDS) + OWN_KINDS)
     junk_after: int = Field(default=10, ge=2, le=1000, strict=True)
     merges: int = Field(default=100, ge=1, le=10_000, strict=True)
     merges_per_hour: int = Field(default=20, ge=1, le=10_000, strict=True)

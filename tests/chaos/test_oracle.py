@@ -54,7 +54,7 @@ def linked(stream: list[Call]) -> set[tuple[str, ...]]:
             domain.fold(winner, profiles.pop(loser), 0)
             owners.update({name: verdict.owner for name, person in owners.items() if person == loser})
         owners.update(dict.fromkeys(verdict.attached, verdict.owner))
-        winner.strong = winner.strong or any(domain.kind_of(i) in domain.STRONG for i in verdict.attached)
+        winner.strong = winner.strong or any(domain.proves(i) for i in verdict.attached)
     groups: dict[str, list[str]] = {}
     for name, person in owners.items():
         groups.setdefault(person, []).append(name)

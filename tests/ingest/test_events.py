@@ -114,6 +114,16 @@ def test_external_ids():
     fact_of({"type": "identify", "context": {"externalIds": "odd"}})
 
 
+def test_a_companys_own_numbers_stand_behind_user_ids_and_before_addresses():
+    entries = [{"id": " 12-34 ", "type": "id.card"}, {"id": "null", "type": "id.card"}, {"id": "1", "type": "id.Card"}]
+    taken = take({"type": "identify", "userId": "u1", "traits": {"email": "e@example.org"}, "context": {"externalIds": entries}})
+    assert taken.fact.identifiers == ("user_id:u1", "id.card:12-34", "email:e@example.org")
+    assert [(one.path, one.code) for one in taken.warnings] == [
+        ("context.externalIds[1]", "identifier_refused"),
+        ("context.externalIds[2]", "identifier_kind_unknown"),
+    ]
+
+
 def test_a_bad_identifier_costs_only_itself():
     call = {"type": "identify", "userId": "null", "anonymousId": "a1", "traits": {"email": "ann@@example.org"}}
     taken = take(call)

@@ -271,3 +271,12 @@ def test_whatever_the_file_holds_every_row_is_accounted_for(lines):
     closed = run(head + "\n".join(",".join(line) for line in lines), SHOP)
     numbers = Counter(line for line, _ in refused_of(closed))
     assert not numbers or max(numbers.values()) == 1
+
+
+@pytest.mark.parametrize("call", ["identify", "track"])
+def test_a_companys_own_numbers_name_people_too(call):
+    mapping = {**CONTACTS, "call": call, "identifiers": {"email": "mail", "id.card": "card", "id.pass": "pass"}}
+    if call == "track":
+        mapping["event"] = "Card Shown"
+    (fact, other) = facts_of(run("mail,card,pass,name\na@b.cd,12-34,7,Ann\n,55,,Bob\n", mapping))
+    assert fact.identifiers == ("id.card:12-34", "id.pass:7", "email:a@b.cd") and other.identifiers == ("id.card:55",)

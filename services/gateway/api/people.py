@@ -26,7 +26,9 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
             value = f"+{value[1:]}"  # an unescaped "+" arrives as a space
         status, found = await neighbours.ask("profile", "/profiles", identifier=f"{kind}:{value}", **brands_of(key))
         if status == 422:
-            raise Problem("invalid", [Fault("identifier", "identifier", params={"kinds": ", ".join(IDENTIFIER_KINDS)})])
+            raise Problem(
+                "invalid", [Fault("identifier", "identifier", params={"kinds": ", ".join((*IDENTIFIER_KINDS, "id.<your own>"))})]
+            )
         return _person(status, found)
 
     @router.get("/api/profiles/{profile}")

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.consents import CHANNELS
 from schemas.facts import IDENTIFIER_KINDS
+from schemas.identifiers import is_own
 
 from . import cells, money
 from .mapping import Answer, Cell, Consent, Event, Spec, Variant, When, seed_of
@@ -128,8 +129,10 @@ class _Binding:
 
     def _identifiers(self) -> tuple[tuple[str, int], ...]:
         given = self._mapping.identifiers
-        for kind in given.keys() - set(IDENTIFIER_KINDS):
-            self._fault(f"identifiers.{kind}", "It is no kind of identifier.", f"kinds: {', '.join(IDENTIFIER_KINDS)}")
+        for kind in sorted(given.keys() - set(IDENTIFIER_KINDS)):
+            if not is_own(kind):
+                kinds = ", ".join((*IDENTIFIER_KINDS, "id.<your own>"))
+                self._fault(f"identifiers.{kind}", "It is no kind of identifier.", f"kinds: {kinds}")
         before = len(self._faults)
         found = ((kind, self._at(column, f"identifiers.{kind}")) for kind, column in given.items())
         kept = tuple((kind, at) for kind, at in found if at is not None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.facts import IDENTIFIER_KINDS
-from schemas.identifiers import normalise
+from schemas.identifiers import is_own, normalise
 
 from .values import Fault, Refusal
 
@@ -11,6 +11,7 @@ MAX_IDENTIFIERS = 20  # one event that names more links people wholesale
 
 _ADDRESSES = frozenset({"email", "phone", "telegram_id", "vk_id"})
 _RANK = {kind: rank for rank, kind in enumerate(IDENTIFIER_KINDS)}
+_OWN_RANK = 0.5  # a company's own numbers stand behind its user ids; its rules may say otherwise
 _MEND = "send a real value or leave the field out"
 
 Values = tuple[tuple[str, Any], ...]  # (path, value as it came)
@@ -63,7 +64,7 @@ def find(users: Values, devices: Values, places: Places, external: Any, region: 
     if external is not None:
         _add_external(people, external, region)
     if len(people.identifiers) > 1 and (external is not None or len(places) > 1):
-        people.identifiers.sort(key=lambda named: _RANK[named.partition(":")[0]])
+        people.identifiers.sort(key=lambda named: _RANK.get(named.partition(":")[0], _OWN_RANK))
     return _checked(people)
 
 
@@ -85,8 +86,8 @@ def _add_external(people: People, entries: Any, region: str) -> None:
     for number, entry in enumerate(entries):
         path = f"context.externalIds[{number}]"
         kind = entry.get("type") if type(entry) is dict else None
-        if type(kind) is str and kind in _RANK:
+        if type(kind) is str and (kind in _RANK or is_own(kind)):
             people.add(kind, entry.get("id"), path, region)
         else:
-            known = ", ".join(IDENTIFIER_KINDS)
+            known = ", ".join((*IDENTIFIER_KINDS, "id.<your own>"))
             people.warnings.append(Fault(path, "identifier_kind_unknown", "It names no kind we know.", f"types: {known}"))

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas import facts
 from schemas.facts import Fact
+from schemas.identifiers import is_own
 from schemas.topics import MAX_RECORD_BYTES
 
 from . import cells, money, people
@@ -229,12 +230,14 @@ class Assembly:
                 call.user_id = text
             elif kind == _DEVICE:
                 call.anonymous_id = text
+            elif text is not None and is_own(kind):
+                call.context = {"externalIds": [*(call.context or {}).get("externalIds", ()), {"id": text, "type": kind}]}
             elif text is not None:
                 about[kind] = text
         if self._call == "identify":
             call.traits = about
         elif about:
-            call.context = {"traits": about}
+            call.context = {**(call.context or {}), "traits": about}
 
     def _accepted(self, call: Call, found: list[str], arrival: Arrival) -> Accepted:
         said = message_id(self._plan.message_id, found)

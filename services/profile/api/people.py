@@ -1,6 +1,6 @@
 """One person: /internal/profiles."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +8,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.definitions import Definitions
 from runtime.process import Context
+from schemas.definitions import Published
 from schemas.identifiers import normalise
 from services.profile import store
 from services.profile.api import belongings
 from services.profile.api.answers import Brands, brands_asked, kept, refused, sees
+from services.profile.domain import KIND, Rules, build
 from services.profile.domain.charges import Day, Open, date_of, together
 from services.profile.store import charges as table
+
+REVISION = "SELECT revision FROM definition_revision"
+compile_rules: Callable[[Sequence[Published], int], Rules] = build
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
@@ -22,6 +28,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
 
     `brands=a,b`: only of somebody who was seen in one of them.
     """
+    rules = Definitions((KIND,), compile_rules)
 
     async def find(request: Request) -> Response:
         kind, _, value = request.query_params.get("identifier", "").partition(":")
@@ -29,7 +36,10 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         if clean is None:
             return refused(422, "bad_identifier")
         async with context.db.connection() as connection:
-            return await _person(connection, await store.owner_of(connection, f"{kind}:{clean}"), brands_asked(request))
+            known = await rules.at(connection, await connection.fetchval(REVISION))
+            named = known.spelled(f"{kind}:{clean}")
+            person = await store.owner_of(connection, named) if named is not None else None
+            return await _person(connection, person, brands_asked(request))
 
     async def one(request: Request) -> Response:
         try:

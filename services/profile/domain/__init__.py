@@ -3,7 +3,7 @@
 from .linking import Refusal, Verdict, also, link, person_id, told_by
 from .registry import Applied, Name, Registry, homes_of
 from .rehearsal import Contradiction, Would, rehearse
-from .rules import CONTACT, DEFAULT, KIND, STRONG, Rules, build, compiled, kind_of
+from .rules import CONTACT, DEFAULT, KIND, Rules, build, compiled, kind_of, proves
 from .splitting import Part, part
 from .state import Attributes, Cuts, Profile, bucketed, fold, settle, told_parts, unsay
 from .told import apart, changed, erased, forgotten, lost, merged, parted, refused, split
@@ -12,7 +12,6 @@ __all__ = [
     "CONTACT",
     "DEFAULT",
     "KIND",
-    "STRONG",
     "Applied",
     "Attributes",
     "Contradiction",
@@ -42,6 +41,7 @@ __all__ = [
     "part",
     "parted",
     "person_id",
+    "proves",
     "refused",
     "rehearse",
     "settle",

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from schemas.facts import Fact
 from schemas.ids import derive
-from services.profile.domain.rules import HOUR_MS, STRONG, Rules, kind_of
+from services.profile.domain.rules import HOUR_MS, Rules, kind_of, proves
 from services.profile.domain.state import Cuts, Profile
 
 # known: it was refused before; unmerged: somebody has parted them.
@@ -55,7 +55,7 @@ def link(
     person. The survivor is the smallest (first_at, id).
     """
     names = rules.ordered(fact.identifiers)
-    named = about is not None or any(kind_of(name) in STRONG for name in names)
+    named = about is not None or any(proves(name) for name in names)
     draft = _Draft(fact, profiles, rules, cuts or {})
     if about is not None:
         draft.join("profile", about)
@@ -64,8 +64,8 @@ def link(
         if owner is None:
             draft.attach(name)
             continue
-        proves = kind_of(name) in STRONG or fact.type == "alias"
-        if proves or (not profiles[owner].strong if named else not draft.people):
+        sure = proves(name) or fact.type == "alias"
+        if sure or (not profiles[owner].strong if named else not draft.people):
             draft.join(name, owner)
     if not draft.people:
         return Verdict(person_id(fact), [], draft.attached, created=True, refused=draft.refused, apart=draft.apart)
@@ -94,7 +94,7 @@ def against(rules: Rules, mine: Mapping[str, str], more: Mapping[str, str]) -> R
             if kind_of(name) == kind and any(name != other and not theirs.isdisjoint(sources.split(",")) for other, theirs in told):
                 return "never_merge"
     for kind in kinds if mine else ():
-        if sum(kind_of(name) == kind for name in mine.keys() | more.keys()) > rules.limits[kind]:
+        if sum(kind_of(name) == kind for name in mine.keys() | more.keys()) > rules.limit(kind):
             return "limit"
     return None
 

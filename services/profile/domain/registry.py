@@ -7,7 +7,7 @@ from schemas.facts import Fact
 from schemas.ids import derive
 from services.profile.domain import told
 from services.profile.domain.linking import Refusal, also, link, person_id, told_by
-from services.profile.domain.rules import STRONG, Rules, kind_of
+from services.profile.domain.rules import Rules, kind_of, proves
 from services.profile.domain.state import Cuts, Profile, bucketed, fold, settle
 
 
@@ -107,7 +107,7 @@ class Registry:
         fresh = bucketed(profile, verdict.attached, fact)
         home = fact.about or self.names[rules.ordered(fact.identifiers)[0]].home
         news = settle(profile, _said(fact), home)
-        strong = [name for name in verdict.attached if kind_of(name) in STRONG]
+        strong = [name for name in verdict.attached if proves(name)]
         changed = [told.changed(fact, owner, profile, strong, news)] if news or fresh or strong or verdict.created else []
         if verdict.created or verdict.losers or fresh or fact.attributes or verdict.attached:
             self.changed.add(owner)
@@ -146,7 +146,7 @@ class Registry:
         for name in names:
             self.names[name] = Name(owner, homes[name], met=self._first(fact, name, homes), sources=fact.source)
             profile.known_as()[name] = fact.source
-            profile.strong = profile.strong or kind_of(name) in STRONG
+            profile.strong = profile.strong or proves(name)
             profile.cuts |= self._cuts.get(name, {})
             self.placed[name] = owner
 
@@ -189,7 +189,7 @@ class Registry:
         self._attach(fact, person, [name], {name: person})
         bucketed(profile, [name], fact, name)
         self.changed.add(person)
-        return told.apart(fact, person, profile, [name] if kind_of(name) in STRONG else [])
+        return told.apart(fact, person, profile, [name] if proves(name) else [])
 
     def _throw_away(self, fact: Fact, name: str, owner: str) -> Fact:
         self.junk[name] = fact.received_at

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.definitions import Published
-from schemas.identifiers import normalise
-from schemas.identity import LIMITS, Identity
+from schemas.identifiers import in_own_spelling, is_own, normalise
+from schemas.identity import LIMITS, Identity, Normaliser
 
-# These identifiers prove who somebody is; an anonymous id only names a device, which several people may use.
-STRONG = frozenset(("user_id", "email", "phone", "telegram_id", "vk_id"))
 CONTACT = frozenset(("email", "phone", "telegram_id", "vk_id"))
 KIND = "identity"
 HOUR_MS = 3_600_000
@@ -18,9 +16,16 @@ def kind_of(identifier: str) -> str:
     return identifier.partition(":")[0]
 
 
+def proves(identifier: str) -> bool:
+    """Does it prove who somebody is? An anonymous id only names a device, which several people may use."""
+    return kind_of(identifier) != "anonymous_id"
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """version: of the document, 0 where none is published. rank: kind -> place, strongest first. refused: identifiers."""
+    """version: of the document, 0 where none is published. rank: kind -> place, strongest first. refused: identifiers. own: kinds of the
+    company's own -> how their values are spelled; those that are not named here name nobody.
+    """
 
     version: int
     rank: Mapping[str, int]
@@ -30,24 +35,40 @@ class Rules:
     junk_after: int = 10
     merges: int = 100
     merges_per_hour: int = 20
+    own: Mapping[str, Normaliser] = field(default_factory=dict)
 
     def ordered(self, identifiers: Iterable[str]) -> list[str]:
         """Strongest first; of one kind in their own order."""
-        return sorted(identifiers, key=lambda i: self.rank[kind_of(i)])
+        return sorted(identifiers, key=lambda i: self.rank.get(kind_of(i), len(self.rank)))
+
+    def limit(self, kind: str) -> int:
+        """How many of a kind one person may have; of one that the rules have forgotten, as many as he has."""
+        return self.limits.get(kind, 1000)
+
+    def spelled(self, identifier: str) -> str | None:
+        """A normalised identifier as these rules spell it; None where it names nobody under them."""
+        kind, _, value = identifier.partition(":")
+        if not is_own(kind):
+            return identifier if identifier not in self.refused else None
+        clean = in_own_spelling(value, self.own[kind]) if kind in self.own else None
+        return named if clean is not None and (named := f"{kind}:{clean}") not in self.refused else None
 
 
 def compiled(document: Identity, version: int) -> Rules:
     kinds = list(document.every_kind())
-    named = ((rule.kind, value) for rule in kinds for value in rule.refused)
+    own = {rule.kind: rule.normaliser for rule in kinds if is_own(rule.kind)}
+    named = ((rule.kind, value, own.get(rule.kind)) for rule in kinds for value in rule.refused)
+    refused = ((kind, in_own_spelling(value, spelling) if spelling else normalise(kind, value)) for kind, value, spelling in named)
     return Rules(
         version=version,
         rank={rule.kind: place for place, rule in enumerate(kinds)},
-        limits={rule.kind: rule.limit or LIMITS[rule.kind] for rule in kinds},
+        limits={rule.kind: rule.limit or LIMITS.get(rule.kind, LIMITS["email"]) for rule in kinds},
         never_merge=frozenset(rule.kind for rule in kinds if rule.never_merge),
-        refused=frozenset(f"{kind}:{clean}" for kind, value in named if (clean := normalise(kind, value)) is not None),
+        refused=frozenset(f"{kind}:{clean}" for kind, clean in refused if clean is not None),
         junk_after=document.junk_after,
         merges=document.merges,
         merges_per_hour=document.merges_per_hour,
+        own=own,
     )
 
 

@@ -12,7 +12,7 @@ from schemas import attributes
 from schemas.facts import Fact
 from schemas.ids import derive
 from services.profile.domain.registry import Registry
-from services.profile.domain.rules import STRONG, Rules, kind_of
+from services.profile.domain.rules import Rules, proves
 from services.profile.domain.state import Attributes, Profile, told_parts
 
 
@@ -74,7 +74,7 @@ def _add_unheard(groups: dict[str, Profile], profile: Profile, name: str, sides:
             profile.first_at, names={}, bucketing_id=profile.bucketing_id, bucketed_at=profile.bucketed_at, cuts=dict(sides)
         )
     like.known_as()[name] = profile.known_as().get(name, f"~{name}")
-    like.strong = like.strong or kind_of(name) in STRONG
+    like.strong = like.strong or proves(name)
 
 
 def _give_attributes(made: Profile, told: Mapping[str, Attributes]) -> None:

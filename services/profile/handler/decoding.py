@@ -11,7 +11,7 @@ from runtime.kafka import Record
 from schemas import charges
 from schemas.accounts import flaw_of
 from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
-from schemas.identifiers import normalise
+from schemas.identifiers import is_own, normalise
 from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.surveys import attributes_of
 from schemas.topics import FACTS_RAW_BULK
@@ -56,7 +56,7 @@ def _check_asked(fact: Fact) -> None:
         msgspec.convert(fact.properties, Unmerge)
         return
     asked = msgspec.convert(fact.properties, Erase)
-    if unknown := set(asked.only) - set(IDENTIFIER_KINDS):
+    if unknown := {kind for kind in asked.only if kind not in IDENTIFIER_KINDS and not is_own(kind)}:
         raise ValueError(
             f"properties.only: {min(unknown)[:60]!r} is no kind of identifier; there are {', '.join(IDENTIFIER_KINDS)}"
         )
@@ -85,7 +85,8 @@ def clean(item: Item, now: int, rules: Rules) -> Fact:
     received_at = fact.received_at if fact.received_at <= now + _AHEAD_MS else now
     occurred_at = min(fact.occurred_at, received_at)
     lane: Lane = "bulk" if item.place[0] == FACTS_RAW_BULK.name else fact.lane
-    names = dict.fromkeys(n for i in fact.identifiers if (n := _normal(i)) is not None and n not in rules.refused)
+    normal = (n for i in fact.identifiers if (n := _normal(i)) is not None)
+    names = dict.fromkeys(n for i in normal if (n := rules.spelled(i)) is not None)
     known = somebody(fact, names)
     answers = attributes_of(fact)
     if not answers and (known, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):

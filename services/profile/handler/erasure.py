@@ -10,7 +10,7 @@ from runtime.poison import Vault
 from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, Erase, Fact, encode
 from schemas.topics import FACTS
 from services.profile import domain, store
-from services.profile.domain import STRONG, Profile, kind_of
+from services.profile.domain import Profile, kind_of, proves
 from services.profile.handler.decoding import somebody
 from services.profile.store import Act, charges
 
@@ -50,7 +50,7 @@ class Erasures:
         if profile is None or await store.merged_into(connection, person) != others:
             raise Again("somebody became one with him, or he was erased, while we waited for the lock")
         gone = [name for name in names if not asked.only or kind_of(name) in asked.only]
-        whole = not asked.only or not any(kind_of(name) in STRONG for name in set(names) - set(gone))
+        whole = not asked.only or not any(proves(name) for name in set(names) - set(gone))
         if whole:
             gone = names
         await store.forget(connection, gone, [self._blind(name) for name in gone], fact.received_at, whole=whole)

@@ -9,7 +9,7 @@ from runtime.db import Again, Connection
 from schemas.facts import PROFILE_CHANGED, PROFILE_SPLIT, Fact, SplitPart, Unmerge, encode
 from schemas.topics import FACTS
 from services.profile import domain, store
-from services.profile.domain import STRONG, Part, Profile, Rules, kind_of
+from services.profile.domain import Part, Profile, Rules, proves
 
 
 async def parts_of(
@@ -66,7 +66,7 @@ def _told_of(part: Part, others: Sequence[str]) -> SplitPart:
 
 
 def _strong(part: Part) -> tuple[str, ...]:
-    return tuple(name for name in part.profile.known_as() if kind_of(name) in STRONG)
+    return tuple(name for name in part.profile.known_as() if proves(name))
 
 
 async def _part_links(connection: Connection, person: str, others: Sequence[str], parts: Sequence[Part]) -> None:

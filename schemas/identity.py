@@ -3,13 +3,22 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.facts import IDENTIFIER_KINDS
 from schemas.identifiers import is_own
 from schemas.journeys import Document
 
-KindName = Annotated[str, Field(pattern=r"^(user_id|email|phone|telegram_id|vk_id|anonymous_id|id\.[a-z][a-z0-9_]{0,29})$")]
+_KINDS = "|".join(IDENTIFIER_KINDS)
+
+
+def _kind(name: str) -> str:
+    if name not in IDENTIFIER_KINDS and not is_own(name):
+        raise ValueError(f"one of {', '.join(IDENTIFIER_KINDS)}, or your own, id.<name> in small letters")
+    return name
+
+
+KindName = Annotated[str, AfterValidator(_kind), Field(json_schema_extra={"pattern": rf"^({_KINDS}|id\.[a-z][a-z0-9_]{{0,29}})$"})]
 Normaliser = Literal["text", "lower", "digits", "alphanumeric"]
 Value = Annotated[str, Field(min_length=1, max_length=254)]
 

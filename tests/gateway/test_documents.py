@@ -159,7 +159,7 @@ WRONG = {
         {"key": "wrong", "kinds": [{"kind": "passport"}, {"kind": "email", "limit": 0, "refused": [""]}], "junk_after": 1},
         {
             ("key", "literal_error"),
-            ("kinds.0.kind", "literal_error"),
+            ("kinds.0.kind", "value"),
             ("kinds.1.limit", "greater_than_equal"),
             ("kinds.1.refused.0", "string_too_short"),
             ("junk_after", "greater_than_equal"),

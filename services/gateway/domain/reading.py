@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.gateway.domain.problems import Fault
 
 # A union's member is known by the field that only it has; pydantic's own errors name every member it tried.
-STEPS = {"Wait": "wait", "Branch": "if", "Send": "template", "End": "end"}
+STEPS = {"Wait": "wait", "Branch": "if", "Send": "template", "Purge": "purge", "End": "end"}
 TALK = {
     "Say": "say",
     "Ask": "ask",

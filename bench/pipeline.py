@@ -109,7 +109,7 @@ def _short(people: int) -> str:
     return f"{people // 1_000_000}m" if people >= 1_000_000 else f"{people // 1000}k"
 
 
-async def growth(facts: int = 100_000, sizes: tuple[int, int] = (10_000, 1_000_000)) -> None:
+async def growth(facts: int = 100_000, sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)) -> None:
     """CPU a fact with facts uniform over 1 million people against 10 thousand, after a checkpoint; best of three each.
 
     What the introduction of so many left behind (merges of the lake, autovacuum) is waited for, as it is no cost of these facts.
@@ -125,7 +125,9 @@ async def growth(facts: int = 100_000, sizes: tuple[int, int] = (10_000, 1_000_0
                 runs[people].append(await steady(found, load, 2500, facts / 2500))
                 print(json.dumps({"people": people, "run": runs[people][-1]}), flush=True)
     cost = {people: [run["cpu_s_per_1000"] for run in of_size] for people, of_size in runs.items()}
-    few, many = sizes
+    few, *_, many = sizes
+    for people in sizes:
+        record(f"pipeline.cpu_s_per_1000_of_{_short(people)}", min(cost[people]), "CPU-s per 1000 facts", facts)
     record(
         f"pipeline.cost_growth_{_short(many)}_over_{_short(few)}",
         round(min(cost[many]) / min(cost[few]), 3),

@@ -43,7 +43,8 @@ class Told(NamedTuple):
     @property
     def changes(self) -> bool:
         """Does it bring anything that is kept?"""
-        return self.settled is None or bool(self.fact.attributes) or objects.tells(self.fact)
+        fact = self.fact
+        return self.settled is None or bool(fact.attributes) or ((fact.event or fact.type) in objects.WORDS and objects.tells(fact))
 
 
 Done = tuple[Told, Sequence[Emit]]  # a fact and what it was told as
@@ -92,46 +93,21 @@ class Handler:
         meant = await store.meant(tx.connection, named) if named else {}
         facts = [(item, fact) for item, fact in facts if fact.about is None or fact.about in meant]
         known = await store.known(tx.connection, {i for _, fact in facts for i in fact.identifiers})
-        # What was found to be shared by too many names nobody, and is never locked.
-        junk = {name for name, one in known.items() if one.junk(rules.version)}
-        work, before = [], set[str]()
-        for item, fact in facts:
-            nobody = junk | _unnamed(fact, known, before, rules)
-            work.append(_told(item, _without(fact, nobody), known, meant.get(fact.about or ""), rules))
-            before.update(fact.identifiers)
+        work = _work(facts, known, meant, rules)
         changing = [told for told in work if told.changes]
         desk = await _open_desk(tx, changing, known, meant, rules, acts) if changing else Desk(rules, {}, {}, {}, meant)
-        emits: list[Emit] = []
-        words: list[Word] = []
-        done: list[Done] = []
-        charged: list[Charged] = []
+        said = Said(known)
         for told in work:
-            made = _made(tx, desk, told)
-            done.append((told, made))
-            if made and charges.is_charge(told.fact):  # it is added up in place of being passed on
-                own, *made = made
-                charged.append(Charged(told.item, told.fact, own.key))
-            emits.extend(made)
-            if told.fact.event in consents.EVENTS:
-                words.extend(_words(told, made, known))
+            said.add(told, _made(tx, desk, told))
         await desk.save(tx)
-        if words:
-            await self._ledger.keep(tx, words)
-        if more := await self._beside(tx, desk, done):
+        if said.words:
+            await self._ledger.keep(tx, said.words)
+        await self._brands.keep(tx.connection, {(desk.canonical(person), brand) for person, brand in said.seen})
+        emits = said.emits
+        if said.beside and (more := await _beside(tx, desk, said.beside)):
             emits = _in_order(tx, items, [*emits, *more])
-        emits.extend(await self.charges.fold(tx, charged, desk.buried, items))
+        emits.extend(await self.charges.fold(tx, said.charged, desk.buried, items))
         return emits
-
-    async def _beside(self, tx: Tx, desk: Desk, done: Sequence[Done]) -> list[Emit]:
-        """What the batch means for brands, companies and deals. What another one's fact makes be told of somebody (`about`) does not
-        bring him into its brand.
-        """
-        own = {(desk.canonical(made[0].key), told.fact.brand) for told, made in done if told.fact.about is None}
-        await self._brands.keep(tx.connection, own)
-        heard, merges = _of_objects(desk, done)
-        if merges:
-            await store.inherit_brands(tx.connection, {merge.loser: merge.winner for merge in merges})
-        return await objects.keep(tx, heard, merges)
 
     async def committed(self) -> None:
         self._seen.committed()
@@ -141,6 +117,56 @@ class Handler:
         first = {item.value.id: item for item in reversed(items)}
         new = await self._seen.new(tx.connection, first.keys(), tx.now)
         return [item for item in items if item.value.id in new and first[item.value.id] is item]
+
+
+class Said:
+    """What the facts of a batch come to. words: of consent; charged: what is added up in place of being passed on; seen: (person, brand);
+    beside: the facts that may say anything of companies and deals, or of who is who.
+    """
+
+    def __init__(self, known: Mapping[str, Known]) -> None:
+        self._known = known
+        self.emits: list[Emit] = []
+        self.words: list[Word] = []
+        self.charged: list[Charged] = []
+        self.seen: set[tuple[str, str]] = set()
+        self.beside: list[Done] = []
+
+    def add(self, told: Told, made: Sequence[Emit]) -> None:
+        """made: what a fact is told as, its own person's first."""
+        fact = told.fact
+        if fact.about is None:  # what another one's fact makes be told of somebody does not bring him into its brand
+            self.seen.add((made[0].key, fact.brand))
+        if told.settled is None or (fact.event or fact.type) in objects.WORDS or "groupId" in fact.context:
+            self.beside.append((told, made))
+        if fact.event == charges.CHARGE and charges.is_charge(fact):
+            own, *made = made
+            self.charged.append(Charged(told.item, fact, own.key))
+        self.emits.extend(made)
+        if fact.event in consents.EVENTS:
+            self.words.extend(_words(told, made, self._known))
+
+
+def _work(facts: Sequence[tuple[Item, Fact]], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules) -> list[Told]:
+    """The facts, each with whose it is by what was read without a lock."""
+    # What was found to be shared by too many names nobody, and is never locked.
+    junk = {name for name, one in known.items() if one.junk(rules.version)}
+    aliases = any(fact.type == "alias" for _, fact in facts)
+    work, before = [], set[str]()
+    for item, fact in facts:
+        nobody = junk | _unnamed(fact, known, before, rules) if aliases else junk
+        work.append(_told(item, _without(fact, nobody), known, meant.get(fact.about) if fact.about else None, rules))
+        if aliases:
+            before.update(fact.identifiers)
+    return work
+
+
+async def _beside(tx: Tx, desk: Desk, done: Sequence[Done]) -> list[Emit]:
+    """What the batch means for companies and deals. done: the facts that may say anything of them, or of who is who."""
+    heard, merges = _of_objects(desk, done)
+    if merges:
+        await store.inherit_brands(tx.connection, {merge.loser: merge.winner for merge in merges})
+    return await objects.keep(tx, heard, merges)
 
 
 def _unnamed(fact: Fact, known: Mapping[str, Known], before: Collection[str], rules: Rules) -> set[str]:
@@ -167,6 +193,12 @@ def _told(item: Item, fact: Fact, known: Mapping[str, Known], about: str | None,
 
     A link that was refused under the rules in force brings nothing new: the fact is the person's whom the strongest names.
     """
+    if len(fact.identifiers) == 1 and about is None:  # nearly every page view
+        (name,) = fact.identifiers
+        one = known.get(name)
+        if one is None or (kind_of(name) in rules.never_merge and fact.source not in one.sources.split(",")):
+            return Told(item, fact, None)
+        return Told(item, fact, one.owner, one.home)
     found = [known.get(name) for name in fact.identifiers]
     there = [one for one in found if one is not None]
     if len(there) < len(found) or _is_news(fact, there, rules):

@@ -85,8 +85,13 @@ def clean(item: Item, now: int, rules: Rules) -> Fact:
     received_at = fact.received_at if fact.received_at <= now + _AHEAD_MS else now
     occurred_at = min(fact.occurred_at, received_at)
     lane: Lane = "bulk" if item.place[0] == FACTS_RAW_BULK.name else fact.lane
-    normal = (n for i in fact.identifiers if (n := _normal(i)) is not None)
-    names = dict.fromkeys(n for i in normal if (n := rules.spelled(i)) is not None)
+    names: dict[str, None] = {}
+    for identifier in fact.identifiers:
+        normal = _normal(identifier)
+        if normal is not None and (normal[:3] == "id." or normal in rules.refused):
+            normal = rules.spelled(normal)
+        if normal is not None:
+            names[normal] = None
     known = somebody(fact, names)
     answers = attributes_of(fact)
     if not answers and (known, occurred_at, received_at, lane) == (fact.identifiers, fact.occurred_at, fact.received_at, fact.lane):

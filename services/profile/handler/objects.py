@@ -26,6 +26,8 @@ MOST_TOLD = 1_000  # members of a company, or people of a deal, who are told of 
 MOST_ECHOED = 100  # members who are told what a colleague did; of a larger company nobody
 CHANGED = "belonging.changed"
 
+WORDS = frozenset(("group", words.ACCOUNT_LEFT, words.DEAL_UPDATED))  # of facts that say something of a company or a deal
+
 Pair = tuple[str, str]  # object, profile
 
 
@@ -49,7 +51,7 @@ class Merge(NamedTuple):
 def tells(fact: Fact) -> bool:
     """Does it say anything of a company or a deal that is kept?"""
     name = fact.event or fact.type
-    return name in ("group", words.ACCOUNT_LEFT, words.DEAL_UPDATED) and words.flaw_of(name, fact.properties) is None
+    return name in WORDS and words.flaw_of(name, fact.properties) is None
 
 
 def echoes(fact: Fact) -> bool:

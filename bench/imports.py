@@ -130,8 +130,10 @@ async def _handled(watch: Watch, seconds: float) -> None:
     ends = await watch.reader.ends([(topic, p) for topic in LANE for p in range(watch.partitions)])
     for service in watch.services:
         query = f"SELECT topic, partition, next_offset FROM {service}.watermark"
+        # Where nothing was ever read the offset is below zero.
         while any(
-            row["next_offset"] < ends.get((row["topic"], row["partition"]), 0) for row in await watch.connection.fetch(query)
+            max(0, row["next_offset"]) < ends.get((row["topic"], row["partition"]), 0)
+            for row in await watch.connection.fetch(query)
         ):
             if time.perf_counter() > end:
                 raise RuntimeError(f"{service} has not handled the import within {seconds} s")

@@ -11,7 +11,7 @@ import httpx
 from bench.calibration import score
 from bench.installation import Installation, Watch, installation, introduce, rest, watching
 from bench.load import Load, at_rate
-from bench.pipeline import latencies, percentile
+from bench.pipeline import all_mails, percentile
 from bench.processes import cpu_seconds, spent
 from bench.results import record
 
@@ -69,8 +69,7 @@ async def whole(rows: int, live: bool = True, subscribed: bool = False) -> None:
             await watch.caught_up(600)
         run["rest_s"] = round(time.perf_counter() - start, 2)
         used = spent(before, cpu_seconds(found.home))
-        await asyncio.sleep(1)  # the last letters' way to the sink's file
-        delays = latencies(found, load)
+        delays = await all_mails(found, load)
     ours = {name: round(value * 1e6 / rows, 1) for name, value in used.items() if name not in ("sink", "other")}
     run |= {"cpu_us_a_row_by_program": ours, "live_facts": load.sent, "subscribed": subscribed}
     _record(rows, run, delays, calibration)

@@ -26,7 +26,7 @@ def latencies(found: Installation, load: Load) -> list[float]:
     return delays
 
 
-async def _all_mails(found: Installation, load: Load) -> list[float]:
+async def all_mails(found: Installation, load: Load) -> list[float]:
     """Their latencies, as soon as the last timer's mail is there; what is not there by then is missing in the count of mails."""
     loop = asyncio.get_running_loop()
     end = loop.time() + LATER_S + 10
@@ -45,7 +45,7 @@ async def steady(found: Installation, load: Load, rate: float, seconds: float) -
         before, calibration = cpu_seconds(found.home), score()
         took = await at_rate(load, found.poster(), rate, seconds, 100)
         late = await watch.caught_up(600)
-        delays = await _all_mails(found, load)
+        delays = await all_mails(found, load)
         used = spent(before, cpu_seconds(found.home))
     lag_s = max(late.values(), default=0.0)
     ours = {name: value for name, value in used.items() if name not in ("sink", "other")}

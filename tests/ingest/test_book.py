@@ -2,10 +2,11 @@
 
 import io
 import zipfile
+from contextlib import suppress
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.domain import Book, Malformed, book
@@ -128,3 +129,38 @@ def test_numbers_are_plain_digits_to_what_a_spreadsheet_keeps(number):
     text = rows[0].cells[0]
     assert "e" not in text.lower() and not text.endswith(".0")
     assert float(text) == float(f"{number:.15g}")
+
+
+SMALL = workbook(["a", "b"], *[[f"x{n}", n] for n in range(20)])
+damage = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=6)
+
+
+def damaged(data: bytes, changes) -> bytes:
+    out = bytearray(data)
+    for place, byte in changes:
+        out[place % len(out)] = byte
+    return bytes(out)
+
+
+def read_or_refused(data: bytes) -> None:
+    with suppress(Malformed):
+        read(data)
+
+
+@settings(max_examples=600, deadline=None)
+@given(damage)
+@example([(SMALL.rindex(b"PK\x01\x02") + 45, 0xFF)])  # a part that lies before the file's begin
+@example([(SMALL.rindex(b"PK\x05\x06") + 16, 0xFF)])
+@example([(SMALL.index(b"xl/styles") + 6, 0xCE), (SMALL.index(b"PK\x03\x04") + 7, 0x08)])
+def test_damaged_bytes_are_rows_or_a_refusal(changes):
+    read_or_refused(damaged(SMALL, changes))
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(sorted(zipfile.ZipFile(io.BytesIO(SMALL)).namelist())), damage)
+def test_a_damaged_document_within_is_rows_or_a_refusal(name, changes):
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SMALL)) as whole, zipfile.ZipFile(out, "w") as file:
+        for part in whole.namelist():
+            file.writestr(part, damaged(whole.read(part), changes) if part == name else whole.read(part))
+    read_or_refused(out.getvalue())

@@ -7,15 +7,15 @@ apart take gigabytes. A sheet is a zip of XML, for which the standard library ha
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 from xml.parsers import expat
 
 import msgspec
 
-from .sheet import SheetReader, StringsReader, Styles, children
+from .sheet import Broken, SheetReader, StringsReader, Styles, children, whole
 from .table import MAX_ROW, TOO_LONG, Row
 from .values import Malformed
 
@@ -25,9 +25,9 @@ _MAX_PART = 16_000_000
 _CHUNK = 131_072
 _MEND = "save it as XLSX anew, or as CSV in UTF-8"
 _FORMULA = "holds a formula without its value: open the file in a spreadsheet program and save it"
-_ANSWERED: tuple[type[Exception], ...] = (
-    zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, KeyError, IndexError, ValueError, NotImplementedError, RuntimeError, OSError,
-)  # fmt: skip
+# What a broken zip, stream or document raises, and nothing that a fault of ours or of the disk could.
+_ANSWERED = (zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, Broken)
+_CLOSED = 0x1 | 0x20 | 0x40  # flags of a part that is under a password, or patched
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _EXCEL_ZERO, _MAC_ZERO = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's times have no zone
@@ -49,14 +49,12 @@ class Book:
         self.columns: list[str] | None = None
         self._seen = 0
         with _answering():
-            self._zip = zipfile.ZipFile(file)
+            self._zip = _opened(file)
             self._sheets, self._mac = self._workbook()
         self.sheet = self._chosen(sheet)
         with _answering():
             self._dates = self._date_styles()
-            self._size = self._zip.getinfo(self.sheet.part).file_size
-        if self._size > MAX_UNPACKED:
-            raise _too_large("sheet", MAX_UNPACKED)
+            self._size = self._info(self.sheet.part, "sheet", MAX_UNPACKED).file_size
 
     @property
     def others(self) -> list[str]:
@@ -73,7 +71,7 @@ class Book:
         with _answering():
             yield from self._read_texts()
             reader = SheetReader(Styles(self._dates, _MAC_ZERO if self._mac else _EXCEL_ZERO), self._texts, decimal)
-            with self._zip.open(self.sheet.part) as part:
+            with self._open(self.sheet.part, "sheet", MAX_UNPACKED) as part:
                 while chunk := part.read(_CHUNK):
                     self._seen += len(chunk)
                     reader.parser.Parse(chunk)
@@ -104,24 +102,38 @@ class Book:
 
     # ---- what stands beside the sheet
 
-    def _part(self, name: str, most: int = _MAX_PART) -> bytes:
-        info = self._zip.getinfo(name)
+    def _info(self, name: str, what: str = "", most: int = _MAX_PART) -> zipfile.ZipInfo:
+        """A part that can be read, of at most so many bytes."""
+        info = self._zip.NameToInfo.get(name)
+        packed = info is not None and info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if info is None or not packed or info.flag_bits & _CLOSED or info.header_offset < 0:
+            raise Broken(f"no part {name[:100]!r} that can be read")
         if info.file_size > most:
-            raise _too_large(name, most)
-        return self._zip.read(info)
+            raise _too_large(what or name, most)
+        return info
+
+    def _open(self, name: str, what: str = "", most: int = _MAX_PART) -> IO[bytes]:
+        try:
+            return self._zip.open(self._info(name, what, most))
+        except UnicodeDecodeError as error:  # its name, where it lies
+            raise Broken(f"no part {name[:100]!r}") from error
+
+    def _part(self, name: str) -> bytes:
+        with self._open(name) as part:
+            return part.read()
 
     def _workbook(self) -> tuple[list[Sheet], bool]:
         places = {
-            found["Id"]: found["Target"]
+            _said(found, "Id"): _said(found, "Target")
             for tag, found in children(self._part("xl/_rels/workbook.xml.rels"))
             if tag == "Relationship"
         }
         sheets, mac = [], False
         for tag, found in children(self._part("xl/workbook.xml")):
             if tag == "sheet":
-                target = places[found["id"]]
+                target = _said(places, _said(found, "id"))
                 part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-                sheets.append(Sheet(found["name"], part, found.get("state", "visible") != "visible"))
+                sheets.append(Sheet(_said(found, "name"), part, found.get("state", "visible") != "visible"))
             elif tag == "workbookPr":
                 mac = found.get("date1904") in ("1", "true")
         return sheets, mac
@@ -141,12 +153,12 @@ class Book:
         dates, within, number = set(), False, 0
         for tag, found in children(self._part("xl/styles.xml")):
             if tag == "numFmt":
-                own[found["numFmtId"]] = found.get("formatCode", "")
+                own[_said(found, "numFmtId")] = found.get("formatCode", "")
             elif tag in ("cellXfs", "cellStyles", "dxfs"):
                 within, number = tag == "cellXfs", 0
             elif tag == "xf" and within:
                 shown = found.get("numFmtId", "0")
-                if _is_date(own[shown]) if shown in own else int(shown) in _BUILT_IN_DATES:
+                if _is_date(own[shown]) if shown in own else whole(shown) in _BUILT_IN_DATES:
                     dates.add(str(number))
                 number += 1
         return frozenset(dates)
@@ -154,14 +166,25 @@ class Book:
     def _read_texts(self) -> Iterator[list[Row]]:
         if "xl/sharedStrings.xml" not in self._zip.namelist():
             return
-        if self._zip.getinfo("xl/sharedStrings.xml").file_size > MAX_TEXTS:
-            raise _too_large("shared texts", MAX_TEXTS)
         reader = StringsReader(self._texts)
-        with self._zip.open("xl/sharedStrings.xml") as part:
+        with self._open("xl/sharedStrings.xml", "shared texts", MAX_TEXTS) as part:
             while chunk := part.read(_CHUNK):
                 reader.parser.Parse(chunk)
                 yield []
             reader.parser.Parse(b"", True)
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (ValueError, NotImplementedError) as error:  # a name that is no text, a version that nobody has written
+        raise Broken("no zip that can be read") from error
+
+
+def _said(found: Mapping[str, str], name: str) -> str:
+    if name not in found:
+        raise Broken(f"nothing says {name}")
+    return found[name]
 
 
 def _is_date(code: str) -> bool:

@@ -13,6 +13,10 @@ _MOST_PIECES = 1_000  # in which the parser gives a text, each of at most 8 KB: 
 _LETTERS = {letter: number for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=1)}
 
 
+class Broken(Exception):  # noqa: N818 - what is broken is the file
+    """The XML is well-formed, and no workbook's."""
+
+
 class Styles(NamedTuple):
     """dates: numbers of the styles that show a number as a date; zero: the day that 0 is."""
 
@@ -28,7 +32,14 @@ def _parser() -> Any:
 
 
 def _no_doctype(*_: Any) -> None:
-    raise ValueError("a document type")
+    raise Broken("a document type")
+
+
+def whole(text: str) -> int:
+    """A whole number of an attribute or a reference. Raises Broken."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Broken("no whole number")
+    return int(text)
 
 
 def children(data: bytes) -> Sequence[tuple[str, Mapping[str, str]]]:
@@ -103,7 +114,7 @@ class SheetReader:
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
             self._value, self._formula = [], False
         elif name == "row":
-            self._line = int(attributes.get("r", self._line + 1))
+            self._line = whole(attributes["r"]) if "r" in attributes else self._line + 1
             self._cells, self._lacking = [], False
         elif name == "f":
             self._formula, self._taking = True, False
@@ -136,7 +147,7 @@ class SheetReader:
         cells = self._cells
         short = self._column - len(cells)
         if short < 0 or self._column >= MAX_COLUMNS:
-            raise ValueError("a cell in an impossible place")
+            raise Broken("a cell in an impossible place")
         if short:
             cells += [""] * short
         cells.append(text)
@@ -144,7 +155,10 @@ class SheetReader:
     def _text(self, value: str) -> str:
         kind = self._kind
         if kind == "s":
-            return self._texts[int(value)]
+            number = whole(value.strip())
+            if number >= len(self._texts):
+                raise Broken("a shared text that there is not")
+            return self._texts[number]
         if kind == "n":
             return self._number(value)
         if kind == "b":
@@ -165,6 +179,8 @@ class SheetReader:
 def _column(letters: str) -> int:
     """The index of a column: B -> 1."""
     number = 0
+    if not 0 < len(letters) < 5 or not _LETTERS.keys() >= set(letters):
+        raise Broken("no column")
     for letter in letters:
         number = number * 26 + _LETTERS[letter]
     return number - 1

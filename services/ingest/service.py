@@ -15,7 +15,8 @@ from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
 from runtime.serving import serving
 from schemas import bots
-from schemas.connectors import secret_of
+from schemas.bots import Bot
+from schemas.connectors import Connector, secret_of
 from schemas.topics import DEFINITIONS, FACTS_RAW, FACTS_RAW_BULK
 from services.ingest.api import app
 from services.ingest.api import connectors as connectors_api
@@ -24,10 +25,11 @@ from services.ingest.api.bots import BotEdge
 from services.ingest.api.hooks import HookEdge
 from services.ingest.api.operations import OperationsEdge
 from services.ingest.domain import Source
-from services.ingest.handler.bots import Bots, Updates
+from services.ingest.handler.bots import Updates
 from services.ingest.handler.buried import DeadLetters
-from services.ingest.handler.connectors import Connectors, Hooks
+from services.ingest.handler.connectors import Hooks
 from services.ingest.handler.importer import FAILPOINTS, Importer, Means
+from services.ingest.handler.in_force import InForce
 from services.ingest.handler.log import KafkaLog, Pressure
 from services.ingest.handler.sources import Sources, decode_definition, first_of
 from services.ingest.settings import IngestSettings
@@ -46,8 +48,8 @@ class Ingest:
     def __init__(self, settings: IngestSettings) -> None:
         self.settings = settings
         self._sources = Sources()
-        self._connectors = Connectors()
-        self._bots = Bots()
+        self._connectors = InForce("connector", Connector)
+        self._bots = InForce("bot", Bot)
         self._hooks: Hooks | None = None
         self._cleaned_at = 0
         self._context: Context | None = None

@@ -32,28 +32,31 @@ class Confirmation:
         ]
 
     async def show(self, request: Request) -> Response:
-        visit = await self._visitors.somebody(request, Kind.CONFIRM, expires=True)
-        if isinstance(visit, int):
-            return shell.gone(shell.language_of(request), visit)
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
         asked, texts = _asked(visit), TEXTS[visit.language]
-        if not asked:
-            return _nothing(visit)
         items = "".join(f"<li>{escape(_label(visit, one))}</li>" for one in asked)
         body = f'<p>{escape(_question(visit))}</p><ul class="list">{items}</ul>{shell.button(texts.confirm_yes)}'
         return shell.page(visit.language, texts.confirm, body, brand=visit.brand)
 
     async def confirm(self, request: Request) -> Response:
-        visit = await self._visitors.somebody(request, Kind.CONFIRM, expires=True)
-        if isinstance(visit, int):
-            return shell.gone(shell.language_of(request), visit)
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
         asked, texts = _asked(visit), TEXTS[visit.language]
-        if not asked:
-            return _nothing(visit)
         try:
             await self._visitors.tell(visit, [_word(visit, one, asked) for one in asked])
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.confirm)
         return shell.page(visit.language, texts.confirmed, f"<p>{escape(texts.confirmed_more)}</p>", brand=visit.brand)
+
+    async def _visit(self, request: Request) -> Visit | Response:
+        """Who came and has something to confirm, or the page that says why not."""
+        visit = await self._visitors.somebody(request, Kind.CONFIRM, expires=True)
+        if isinstance(visit, int):
+            return shell.gone(shell.language_of(request), visit)
+        return visit if _asked(visit) else _nothing(visit)
 
 
 def _asked(visit: Visit) -> list[Asked]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,7 +46,7 @@ class Preferences:
         visit = await self._visit(request)
         if isinstance(visit, int):
             return shell.gone(shell.language_of(request), visit)
-        form = await _form(request)
+        form = await shell.form_of(request, MOST)
         texts = TEXTS[visit.language]
         if form is None:
             return shell.page(visit.language, texts.preferences, f"<p>{escape(texts.unchanged)}</p>", 413, brand=visit.brand)
@@ -97,16 +96,6 @@ def _word(visit: Visit, change: Change, at: int) -> Fact:
     }
     event = GRANTED if change.granted else WITHDRAWN
     return visit.said(event, "preferences", f"{change.channel}|{change.topic}:{at}:{change.granted}", said, at)
-
-
-async def _form(request: Request) -> dict[str, list[str]] | None:
-    """The fields of the form; None for one that is too long to be ours."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST:
-            return None
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def _page(visit: Visit, note: str) -> Response:

@@ -6,8 +6,8 @@ second one to the same question of the same link nothing is taken.
 
 import secrets
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -27,11 +27,11 @@ from schemas.messages import decode_intent
 from schemas.surveys import Answer, Question, Survey, Unreadable
 from schemas.topics import FACTS_RAW
 from services.sender import links
-from services.sender.content.survey_page import HEADERS, Step, ask, language_of, say
+from services.sender.pages import shell
+from services.sender.pages.survey import STYLE, Step, ask, say, text
 
 SOURCE = "surveys"
 MOST = 300_000  # bytes of a form: the answers of before go along with it
-MOST_FIELDS = 1_000
 RUN = 40  # characters of the word that tells the visits of an open page apart
 NOT_KEPT: tuple[type[BaseException], ...] = (SendFailed, Full, *TRANSIENT)
 
@@ -83,7 +83,7 @@ class Surveys:
         """The first question; `?<question>=<answer>`, as a letter's numbers have it, chooses the answer and sends nothing."""
         visit = await self._visit(request, secrets.token_urlsafe(24))
         if visit is None:
-            return _said(None, "unknown", _language(request), 404)
+            return _said(None, "unknown", shell.language_of(request), 404)
         if "" in await self._given(visit):
             return _said(visit.survey, "again", visit.language)
         first = visit.survey.questions[0]
@@ -92,10 +92,10 @@ class Surveys:
 
     async def answer(self, request: Request) -> HTMLResponse:
         """Take in what was answered and show what comes next."""
-        form = await _form(request)
+        form = await shell.form_of(request, MOST)
         visit = await self._visit(request, _one(form or {}, "run")) if form is not None else None
         if form is None or visit is None:
-            return _said(None, "unknown", _language(request), 404)
+            return _said(None, "unknown", shell.language_of(request), 404)
         given = read(visit.survey, form)
         mail = _mail_of(visit, form)
         if mail is None:
@@ -119,7 +119,7 @@ class Surveys:
             row = await connection.fetchrow(SENT, link.id) if link is not None and link.kind is links.Kind.SURVEY else None
         if survey is None:
             return None
-        language = _language(request)
+        language = shell.language_of(request)
         if token is None:
             fit = survey.open and 0 < len(word) <= RUN and word.isascii() and "\x00" not in word
             return Visit(survey, derive("survey", "open", key, word), language, word=word) if fit else None
@@ -177,25 +177,8 @@ def _build(documents: Sequence[Published], _revision: int) -> dict[str, Survey]:
     return {one.key: Survey.model_validate_json(bytes(one.body)) for one in documents if one.pointer}
 
 
-async def _form(request: Request) -> dict[str, list[str]] | None:
-    """None: it is none of ours."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST:
-            return None
-    try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
-        return None
-
-
 def _one(form: Form, name: str) -> str:
     return form.get(name, [""])[0]
-
-
-def _language(request: Request) -> str:
-    return language_of(request.headers.get("accept-language", ""))
 
 
 def _mail_of(visit: Visit, form: Form) -> str | None:
@@ -233,12 +216,18 @@ def _page(visit: Visit, given: Given, form: Form, mail_fault: str = "") -> HTMLR
         last=question is visit.survey.questions[-1],
     )
     faulty = given.fault or mail_fault
-    return HTMLResponse(ask(visit.survey, step, visit.language), 422 if faulty else 200, headers=HEADERS)
+    return _whole(visit.survey, ask(visit.survey, step, visit.language), visit.language, 422 if faulty else 200)
 
 
 def _said(survey: Survey | None, words: str, language: str, status: int = 200) -> HTMLResponse:
+    return _whole(survey, say(words, language), language, status)
+
+
+def _whole(survey: Survey | None, body: str, language: str, status: int) -> HTMLResponse:
+    title = text(survey.title, language) if survey else ""
+    head = f"<h1>{escape(title)}</h1>" if title else ""
     more = {"Retry-After": "60"} if status == 503 else {}
-    return HTMLResponse(say(survey, words, language), status, headers={**HEADERS, **more})
+    return shell.whole(language, title, f"<main>{head}{body}</main>", status, style=STYLE, headers=more)
 
 
 def _thanks(visit: Visit, answers: Mapping[str, Answer | None]) -> str:
@@ -246,7 +235,7 @@ def _thanks(visit: Visit, answers: Mapping[str, Answer | None]) -> str:
     texts = result.text if result is not None else visit.survey.thanks
     if texts is None:
         return "thanks"
-    return texts.get(visit.language) or next(iter(texts.values()))  # type: ignore[call-overload]
+    return text(texts, visit.language)
 
 
 def _answered(visit: Visit, question: Question, answer: Answer | None, mail: str, now: int) -> Fact:

@@ -1,26 +1,22 @@
-"""Connectors in force, and what becomes of a payload: kept, read, made into facts, noted."""
+"""What becomes of a payload: kept, read, made into facts, noted."""
 
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import ValidationError
 
-from runtime.db import TRANSIENT, Connection
-from runtime.definitions import Definitions
+from runtime.db import TRANSIENT
 from schemas.connectors import Connector
-from schemas.definitions import Published
 from schemas.facts import Fact
 from services.ingest.domain import Accepted, Arrival, Fault, Malformed, Source, make, normalise, read_payload
+from services.ingest.handler.in_force import InForce
 from services.ingest.ports import Clock, Log, Unavailable, record
 from services.ingest.store import Kept, Payloads
 
 log = logging.getLogger(__name__)
 
-KIND = "connector"
 JSON = "application/json"
 
 
@@ -34,37 +30,6 @@ class Read(NamedTuple):
     facts: list[Fact]
     faults: list[Fault]
     warnings: list[Fault]
-
-
-class Connectors:
-    """The published ones, by key."""
-
-    def __init__(self) -> None:
-        self._published: dict[str, Connector] = {}
-        self._definitions = Definitions((KIND,), read_connectors)
-
-    def get(self, key: str) -> Connector | None:
-        return self._published.get(key)
-
-    async def refresh(self, connection: Connection, revision: int) -> None:
-        self._published = await self._definitions.at(connection, revision)
-
-
-def read_connectors(documents: Sequence[Published], _revision: int) -> dict[str, Connector]:
-    found = {}
-    for document in documents:
-        if document.pointer:
-            try:
-                found[document.key] = _parsed(bytes(document.body))
-            except ValidationError as error:
-                # One broken document may not close the door to all the others.
-                log.error("a connector cannot be read: publish it anew", extra={"key": document.key, "why": error.title})  # noqa: TRY400
-    return found
-
-
-@lru_cache(1024)
-def _parsed(body: bytes) -> Connector:
-    return Connector.model_validate_json(body)
 
 
 def read(connector: Connector, kept: Kept, *, driven: bool) -> Read:
@@ -104,7 +69,7 @@ def _of_call(number: int, fault: Fault) -> Fault:
 class Hooks:
     """Takes payloads in. 2xx means: the log has its facts, and what made none is kept and told of."""
 
-    def __init__(self, connectors: Connectors, payloads: Payloads, log_: Log, clock: Clock, partitions: int) -> None:
+    def __init__(self, connectors: InForce[Connector], payloads: Payloads, log_: Log, clock: Clock, partitions: int) -> None:
         self._connectors, self._payloads, self._log, self._clock = connectors, payloads, log_, clock
         self._partitions = partitions
 

@@ -1,16 +1,14 @@
 """Telegram bots: sendMessage, and what its answers mean. Telegram has no idempotency key: an unanswered request stays `unknown`."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
 from schemas.bots import Shown
 
-from .contract import Outcome, Rendered, Result, Started
-from .http_client import HttpSettings, client, json_object, post
+from .contract import Outcome, Rendered, Result
+from .http_client import HttpSettings
+from .token_channel import Ask, TokenChannel
 
 MAX_TEXT = 4096  # UTF-16 units
 _OPTIONS = frozenset(
@@ -40,36 +38,19 @@ class TelegramSettings:
     http: HttpSettings = field(default_factory=HttpSettings)
 
 
-class TelegramChannel:
-    """`monotonic` (seconds) measures a 429's pause, which holds for the whole token; the loop's clock unless given."""
+class TelegramChannel(TokenChannel):
+    """A bot's messages."""
 
     def __init__(self, settings: TelegramSettings, monotonic: Callable[[], float] | None = None) -> None:
-        self.connections = settings.http.connections
+        super().__init__("telegram", settings.base_url, settings.http, monotonic)
         self._path = f"/bot{settings.token}/sendMessage"
-        self._http: httpx.AsyncClient = client(settings.base_url, settings.http)
-        self._monotonic = monotonic
-        self._not_before = 0.0
 
-    async def send(self, message: Rendered, started: Started | None = None) -> Result:
-        pause = self._not_before - self._now()
-        if pause > 0:
-            return Result(Outcome.THROTTLED, code="telegram:pause", retry_after_ms=int(pause * 1000) + 1)
+    def ask(self, message: Rendered) -> Ask | Result:
         unfit = _unfit(message)
-        if unfit is not None:
-            return unfit
-        answer = await post(self._http, self._path, _body(message), started)
-        if isinstance(answer, Result):
-            return answer
-        result = read_answer(answer.status_code, json_object(answer))
-        if result.outcome is Outcome.THROTTLED and result.retry_after_ms:
-            self._not_before = max(self._not_before, self._now() + result.retry_after_ms / 1000)
-        return result
+        return unfit if unfit is not None else Ask(self._path, _body(message))
 
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    def _now(self) -> float:
-        return self._monotonic() if self._monotonic else asyncio.get_running_loop().time()
+    def read(self, status: int, body: dict[str, Any] | None) -> Result:
+        return read_answer(status, body)
 
 
 def _unfit(message: Rendered) -> Result | None:

@@ -1,18 +1,16 @@
 """Messages of a VK community: messages.send, and what its answers mean. Its `random_id` makes a repeat within an hour the same message."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
 from schemas.bots import Shown
 
-from .contract import Outcome, Rendered, Result, Started
-from .http_client import HttpSettings, client, json_object, post
+from .contract import Outcome, Rendered, Result
+from .http_client import HttpSettings
+from .token_channel import Ask, TokenChannel
 
 VERSION = "5.199"
 MAX_TEXT = 4096  # characters
@@ -52,37 +50,21 @@ class VkSettings:
     http: HttpSettings = field(default_factory=HttpSettings)
 
 
-class VkChannel:
-    """`monotonic` (seconds) measures the pause after "too many", which holds for the whole token; the loop's clock unless given."""
+class VkChannel(TokenChannel):
+    """A community's messages."""
 
     def __init__(self, settings: VkSettings, monotonic: Callable[[], float] | None = None) -> None:
-        self.connections = settings.http.connections
+        super().__init__("vk", settings.base_url, settings.http, monotonic)
         self._token = settings.token
-        self._http: httpx.AsyncClient = client(settings.base_url, settings.http)
-        self._monotonic = monotonic
-        self._not_before = 0.0
 
-    async def send(self, message: Rendered, started: Started | None = None) -> Result:
-        pause = self._not_before - self._now()
-        if pause > 0:
-            return Result(Outcome.THROTTLED, code="vk:pause", retry_after_ms=int(pause * 1000) + 1)
+    def ask(self, message: Rendered) -> Ask | Result:
         unfit = _unfit(message)
         if unfit is not None:
             return unfit
-        body = {**_body(message), "access_token": self._token, "v": VERSION}
-        answer = await post(self._http, "/method/messages.send", body, started, form=True)
-        if isinstance(answer, Result):
-            return answer
-        result = read_answer(answer.status_code, json_object(answer))
-        if result.outcome is Outcome.THROTTLED and result.retry_after_ms:
-            self._not_before = max(self._not_before, self._now() + result.retry_after_ms / 1000)
-        return result
+        return Ask("/method/messages.send", {**_body(message), "access_token": self._token, "v": VERSION}, form=True)
 
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    def _now(self) -> float:
-        return self._monotonic() if self._monotonic else asyncio.get_running_loop().time()
+    def read(self, status: int, body: dict[str, Any] | None) -> Result:
+        return read_answer(status, body)
 
 
 def _unfit(message: Rendered) -> Result | None:

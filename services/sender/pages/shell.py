@@ -2,12 +2,16 @@
 
 import base64
 import hashlib
+from functools import lru_cache
 from html import escape
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from services.sender.pages.texts import TEXTS
+
+MOST_FIELDS = 1_000  # of a form
 
 STYLE = """
 :root{color-scheme:light dark;--edge:#8884;--ink:#1769c2}
@@ -34,10 +38,7 @@ button.quiet{background:transparent;color:inherit;border-color:var(--edge)}
 a{color:var(--ink)}
 @media(prefers-color-scheme:dark){:root{--ink:#4a97e8}button{color:#000}}
 """
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -69,15 +70,29 @@ def _accepted(header: str) -> list[str]:
 def page(
     language: str, title: str, body: str, status: int = 200, *, brand: str = "", headers: dict[str, str] | None = None
 ) -> HTMLResponse:
-    """A whole page. body: HTML; title and brand: text."""
+    """A whole page with a link to the same one in the other language. body: HTML; title and brand: text."""
     other = next(name for name in TEXTS if name != language)
     head = f'<header><span>{escape(brand)}</span><a href="?lang={other}" lang="{other}">{TEXTS[language].other}</a></header>'
+    return whole(language, title, f"{head}<main><h1>{escape(title)}</h1>{body}</main>", status, headers=headers)
+
+
+def whole(
+    language: str, title: str, body: str, status: int = 200, *, style: str = "", headers: dict[str, str] | None = None
+) -> HTMLResponse:
+    """A page of which the body is all given. style: beside that of every page."""
+    styles = STYLE + style
+    policy = f"default-src 'none'; style-src 'sha256-{_hash(styles)}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     text = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width,initial-scale=1"><title>{escape(title)}</title><style>{STYLE}</style></head>'
-        f"<body>{head}<main><h1>{escape(title)}</h1>{body}</main></body></html>"
+        f'content="width=device-width,initial-scale=1"><title>{escape(title)}</title><style>{styles}</style></head>'
+        f"<body>{body}</body></html>"
     )
-    return HTMLResponse(text, status, headers={**HEADERS, **(headers or {})})
+    return HTMLResponse(text, status, headers={"Content-Security-Policy": policy, **HEADERS, **(headers or {})})
+
+
+@lru_cache(8)
+def _hash(styles: str) -> str:
+    return base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
 
 
 def gone(language: str, status: int) -> HTMLResponse:
@@ -108,3 +123,16 @@ def masked(channel: str, address: str) -> str:
 def filled(text: str, brand: str, to: str = "") -> str:
     """A text with its blanks filled in."""
     return text.replace("{brand}", brand).replace("{to}", to)
+
+
+async def form_of(request: Request, most: int) -> dict[str, list[str]] | None:
+    """The fields of a form of up to `most` bytes; None for one that is none of ours."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            return None
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return None

@@ -141,7 +141,7 @@ async def test_whatever_is_published_every_page_is_whole(question):
     from html.parser import HTMLParser
 
     from schemas.surveys import Survey
-    from services.sender.content.survey_page import Step, ask
+    from services.sender.pages.survey import Step, ask
 
     survey = Survey.model_validate({**NPS, "questions": [{**question, "jumps": [], "next": None}]})
     page = ask(survey, Step(survey.questions[0], ('"><b>',), (("q.x", "'\"<"),), "required", "<m>", "address"), "ru")

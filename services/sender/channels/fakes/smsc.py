@@ -5,12 +5,9 @@ Run it: `python -m services.sender.channels.fakes.smsc --port 8082 [--record acc
 `POST /script` {"address": phone without plus or "*", "faults": ["003", ...]}.
 """
 
-import argparse
-import asyncio
-import contextlib
-from pathlib import Path
 from typing import Any
 
+from . import command
 from .http_server import Answer, HttpFake, Request
 from .record import Record, Script
 from .telegram import pattern_fault
@@ -83,19 +80,5 @@ def _error(code: int) -> Answer:
     return Answer(200, {"error": _TEXTS[code], "error_code": code})
 
 
-async def serve(port: int, record: Path | None) -> None:
-    print(f"smsc fake on 127.0.0.1:{await SmscFake(record=Record(record)).start(port)}")
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8082)
-    parser.add_argument("--record", type=Path)
-    chosen = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(chosen.port, chosen.record))
-
-
 if __name__ == "__main__":
-    main()
+    command.run("smsc", 8082, lambda _token, record, port: SmscFake(record=record).start(port), __doc__)

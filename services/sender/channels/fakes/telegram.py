@@ -8,16 +8,13 @@ Run it: `python -m services.sender.channels.fakes.telegram --port 8081 [--record
 {"text": "/start quiz"}, {"press": "label of a button that he was sent"} or {"block": true | false} does what a user does.
 """
 
-import argparse
-import asyncio
-import contextlib
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from runtime.clock import wall_ms
 
+from . import command
 from .http_server import Answer, HttpFake, Request
 from .player import Webhook
 from .record import Record, Script
@@ -173,20 +170,5 @@ def _is_button(button: dict[str, Any]) -> bool:
     return bool(button.get("text")) and told != bool(button.get("url"))
 
 
-async def serve(port: int, token: str, record: Path | None) -> None:
-    print(f"telegram fake on 127.0.0.1:{await TelegramFake(token, Record(record)).start(port)}")
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8081)
-    parser.add_argument("--token", default="")
-    parser.add_argument("--record", type=Path)
-    chosen = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(chosen.port, chosen.token, chosen.record))
-
-
 if __name__ == "__main__":
-    main()
+    command.run("telegram", 8081, lambda token, record, port: TelegramFake(token, record).start(port), __doc__)

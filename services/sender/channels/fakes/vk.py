@@ -8,18 +8,15 @@ community's settings; `POST /play` {"user_id": 88} with {"text": ...}, {"press":
 what a user does.
 """
 
-import argparse
-import asyncio
-import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from runtime.clock import wall_ms
 
+from . import command
 from .http_server import Answer, HttpFake, Request
 from .player import Webhook
 from .record import Record, Script
@@ -177,20 +174,5 @@ def _buttons(keyboard: str) -> list[dict[str, Any]] | None:
     return actions if fits and fine else None
 
 
-async def serve(port: int, token: str, record: Path | None) -> None:
-    print(f"vk fake on 127.0.0.1:{await VkFake(token, Record(record)).start(port)}")
-    await asyncio.Event().wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8083)
-    parser.add_argument("--token", default="")
-    parser.add_argument("--record", type=Path)
-    chosen = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(chosen.port, chosen.token, chosen.record))
-
-
 if __name__ == "__main__":
-    main()
+    command.run("vk", 8083, lambda token, record, port: VkFake(token, record).start(port), __doc__)

@@ -1,7 +1,5 @@
-"""The page of a survey: one question at a time, without scripts, for a phone first. Pure."""
+"""What stands on the page of a survey: one question at a time. Pure."""
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,36 +7,24 @@ from html import escape
 from schemas.surveys import Question, Survey, Texts
 
 STYLE = """
-:root{color-scheme:light dark;--line:#8884;--mark:#0b57d0;--paper:#fff;--ink:#1b1b1f;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--paper:#1b1b1f;--ink:#e6e6ea;--mark:#8ab4f8;--bad:#f2b8b5}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:1.0625rem/1.45 system-ui,sans-serif}
-main{max-width:36rem;margin:0 auto;padding:1.25rem 1rem 3rem}
+:root{--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--bad:#f2b8b5}}
 h1{font-size:1.125rem;font-weight:600;margin:0 0 1rem;opacity:.8}
 fieldset{border:0;margin:0 0 1.5rem;padding:0;min-width:0}
 legend{font-size:1.375rem;line-height:1.3;font-weight:600;margin:0 0 1rem;padding:0}
-p{margin:0 0 1rem}
 .bad{color:var(--bad);font-weight:600}
-.row{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.9rem,1fr));gap:.375rem}
+.marks{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.9rem,1fr));gap:.375rem}
 .ends{display:flex;justify-content:space-between;font-size:.875rem;opacity:.75;margin-top:.5rem}
-label.one{display:block;position:relative;cursor:pointer;border:1px solid var(--line);border-radius:.625rem;padding:.75rem;min-height:3rem}
+label.one{display:block;position:relative;border:1px solid var(--edge);border-radius:.625rem;padding:.75rem;min-height:3rem}
 label.one+label.one{margin-top:.5rem}
-.row label.one,.row label.one+label.one{margin:0;padding:.75rem .25rem;text-align:center}
+.marks label.one,.marks label.one+label.one{margin:0;padding:.75rem .25rem;text-align:center}
 label.one input{position:absolute;opacity:0;inset:0;width:100%;height:100%;margin:0;cursor:pointer}
-label.one:has(:checked){border-color:var(--mark);box-shadow:inset 0 0 0 1px var(--mark);font-weight:600}
-label.one:has(:focus-visible){outline:3px solid var(--mark);outline-offset:2px}
-.field{display:block;width:100%;padding:.75rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--line);border-radius:.625rem}
-.field:focus{outline:3px solid var(--mark);outline-offset:1px}
+label.one:has(:checked){border-color:var(--ink);box-shadow:inset 0 0 0 1px var(--ink);font-weight:600}
+label.one:has(:focus-visible){outline:3px solid var(--ink);outline-offset:2px}
+.field{display:block;width:100%;padding:.75rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--edge);border-radius:.625rem}
+.field:focus{outline:3px solid var(--ink);outline-offset:1px}
 textarea.field{min-height:8rem;resize:vertical}
-button{font:inherit;font-weight:600;color:var(--paper);background:var(--mark);border:0;border-radius:.625rem;padding:.875rem 1.5rem;width:100%;min-height:3rem;cursor:pointer}
 """
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "next": "Next",
@@ -101,18 +87,13 @@ class Step:
     last: bool = False
 
 
-def language_of(accept: str) -> str:
-    """Russian for who asks for it before all else, English for all others."""
-    return "ru" if accept.strip().lower().startswith("ru") else "en"
-
-
 def text(texts: Texts, language: str) -> str:
     """In this language, or in the one that there is."""
     return texts.get(language) or next(iter(texts.values()))  # type: ignore[call-overload]
 
 
 def ask(survey: Survey, step: Step, language: str) -> str:
-    """The page that asks one question."""
+    """The form that asks one question."""
     question, words = step.question, WORDS[language]
     intro = f"<p>{escape(text(survey.intro, language))}</p>" if step.first and survey.intro else ""
     note = f"<p>{escape(text(question.note, language))}</p>" if question.note else ""
@@ -124,22 +105,12 @@ def ask(survey: Survey, step: Step, language: str) -> str:
         f"{_fault(step.fault, words)}{_field(question, step.given, language)}</fieldset>{_mail(step, words)}"
         f"<button>{escape(button)}</button></form>"
     )
-    return _page(survey, f"{intro}{form}", language)
+    return f"{intro}{form}"
 
 
-def say(survey: Survey | None, words: str, language: str) -> str:
-    """A page with one sentence: thanks, a result, or what is wrong."""
-    return _page(survey, f"<p>{escape(WORDS[language].get(words, words))}</p>", language)
-
-
-def _page(survey: Survey | None, body: str, language: str) -> str:
-    title = escape(text(survey.title, language)) if survey else ""
-    head = f"<h1>{title}</h1>" if title else ""
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-        f'initial-scale=1"><meta name="robots" content="noindex"><title>{title}</title><style>{STYLE}</style></head>'
-        f"<body><main>{head}{body}</main></body></html>"
-    )
+def say(words: str, language: str) -> str:
+    """One sentence: thanks, a result, or what is wrong."""
+    return f"<p>{escape(WORDS[language].get(words, words))}</p>"
 
 
 def _fault(code: str, words: Mapping[str, str]) -> str:
@@ -163,7 +134,7 @@ def _field(question: Question, given: Sequence[str], language: str) -> str:
         low, high = question.bounds
         numbers = [str(number) for number in range(low or 0, (high or 0) + 1)]
         ends = f'<div class="ends"><span>{words["low"]}</span><span>{words["high"]}</span></div>' if question.kind == "nps" else ""
-        return f'<div class="row">{_choices("radio", name, zip(numbers, numbers, strict=True), given, required)}</div>{ends}'
+        return f'<div class="marks">{_choices("radio", name, zip(numbers, numbers, strict=True), given, required)}</div>{ends}'
     if question.kind == "yes_no":
         return _choices("radio", name, [("yes", words["yes"]), ("no", words["no"])], given, required)
     if question.kind in ("choice", "choices"):

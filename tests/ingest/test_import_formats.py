@@ -32,7 +32,7 @@ FILES = {
         ["bob@example.org", "Борис"],
     ),
 }
-MAPPING = {**CONTACTS, "attributes": {"name": "Имя клиента"}}
+MAPPING = {**CONTACTS, "attributes": {"name": "Имя клиента"}, "message_id": "client-{E-mail}"}
 
 
 def asked(mapping=MAPPING, **more) -> dict:
@@ -68,6 +68,25 @@ async def test_one_file_in_four_formats_is_the_same_facts_once(config: Settings)
         assert wrong.json()["code"] == "query_wrong"
     facts = await read(config, "facts.raw.bulk")
     assert sorted(f["attributes"]["name"] for f in facts) == ["Анна", "Борис"]
+
+
+async def test_what_has_no_moment_is_said_anew_by_each_import(config: Settings):
+    """Between the two he may have said yes on the site, moved, or been erased: the second file holds what is so now."""
+    says = {"identifiers": {"email": "mail"}, "call": "identify", "attributes": {"city": "city"}, "consents": [
+        {"answer": "withdrawn", "when": {"column": "status", "is": "equals", "value": "unsubscribed"}},
+        {"answer": "withdrawn", "topic": "news", "timestamp": "since"},
+    ]}  # fmt: skip
+    text = b"mail,city,status,since\nann@example.org,Moscow,unsubscribed,2024-01-31\n"
+    async with running(config, service(said())) as (context,), inside(context) as client:
+        counted = []
+        for _ in range(2):
+            answer = await client.post("/internal/imports", content=text, params=asked(says))
+            found = await finished(client, answer.json()["id"])
+            counted.append((found["facts"], found["repeats"]))
+        assert counted == [(3, 0), (2, 1)]
+    facts = await read(config, "facts.raw.bulk")
+    assert [f.get("event", f["type"]) for f in facts] == ["identify", *["Consent Withdrawn"] * 2, "identify", "Consent Withdrawn"]
+    assert len({f["id"] for f in facts}) == 5
 
 
 async def test_bad_rows_come_back_mended(config: Settings):
@@ -137,14 +156,18 @@ async def test_bad_rows_of_every_kind_cost_only_themselves(config: Settings):
     ]
     async with running(config, service(said())) as (context,), inside(context) as client:
         text = lines[0] + "\r\n" + "\n".join(lines[1:]) + "\n"
-        answer = await client.post("/internal/imports", content=text.encode(), params=asked({**CONTACTS, "attributes": {}}))
+        answer = await client.post(
+            "/internal/imports", content=text.encode(), params=asked({**CONTACTS, "attributes": {}, "message_id": "{email}"})
+        )
         found = await finished(client, answer.json()["id"])
         assert (found["lines"], found["facts"], found["refused"]) == (6, 2, 4), found
         head, *bad = await table(client, found["id"])
         assert len(head) == 203
         assert [row[0] for row in bad] == ["3", "4", "5", "6"]
         broken = b'{"email": "ann@example.org"}\n{"email": \n{"email": "dan@example.org"}\n'
-        answer = await client.post("/internal/imports", content=broken, params=asked({**CONTACTS, "attributes": {}}))
+        answer = await client.post(
+            "/internal/imports", content=broken, params=asked({**CONTACTS, "attributes": {}, "message_id": "{email}"})
+        )
         found = await finished(client, answer.json()["id"])
         assert (found["lines"], found["facts"], found["repeats"], found["refused"]) == (3, 1, 1, 1)
     assert len(await read(config, "facts.raw.bulk")) == 3

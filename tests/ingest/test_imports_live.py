@@ -185,7 +185,7 @@ async def test_under_the_driven_clock_a_turn_waits_for_the_import(config):
 
 
 async def test_ways_to_send_a_file(config):
-    contacts = {"call": "identify", "identifiers": {"email": "почта"}, "attributes": {"name": "имя"}}
+    contacts = {"call": "identify", "identifiers": {"email": "почта"}, "attributes": {"name": "имя"}, "message_id": "{почта}"}
     text = "почта;имя\nann@example.org;Анна\nnobody;=1+1\n".encode("cp1251")
     async with running(config, service(said())) as (context,), inside(context) as client:
         raw = await client.post("/internal/imports", content=text, params={"mapping": json.dumps(contacts), "name": "x.csv"})

@@ -22,7 +22,7 @@ NOW = 1_795_341_600_000
 CONTACTS = {"call": "identify", "identifiers": {"email": "mail", "phone": "tel"}, "attributes": {"name": "name"}}
 
 
-def run(data: bytes | str, mapping, *, driven=False, portion=10**9, currency=None, region="GB", now=NOW):
+def run(data: bytes | str, mapping, *, driven=False, portion=10**9, currency=None, region="GB", now=NOW, word=""):
     """Everything the file became, and the assembly's own account of it."""
     data = data.encode() if isinstance(data, str) else data
     table = Table("utf-8")
@@ -31,7 +31,7 @@ def run(data: bytes | str, mapping, *, driven=False, portion=10**9, currency=Non
     assert isinstance(plan, Plan), plan
     source = Source(brand="shop", name="till", lane="bulk", currency=mapping.get("currency") or currency, region=region)
     arrival = Arrival(source=source, now=now, driven=driven, kind=mapping.get("call", ""), lane="bulk", context={"import": "i"})
-    assembly = Assembly(plan)
+    assembly = Assembly(plan, word)
     closed = []
     for start in range(0, len(rows), portion):
         closed += assembly.push(rows[start : start + portion], arrival)
@@ -140,6 +140,23 @@ def test_the_same_file_gives_the_same_ids_and_a_mended_row_another():
     assert [one.id for one in first] == [one.id for one in again]
     assert [one.id == two.id for one, two in zip(first, mended, strict=True)] == [True, False]
     assert facts_of(run(text, {**CONTACTS, "attributes": {}}))[0].id != first[0].id
+
+
+def test_a_row_without_a_moment_is_a_new_word_in_each_import_and_the_same_in_a_rerun():
+    text = "mail,tel,name,at,no\nann@example.org,,Ann,2024-01-31,7\n"
+    says = {**CONTACTS, "events": [{"event": "Seen"}], "consents": [{"answer": "withdrawn"}]}
+
+    def ids_of(mapping, word):
+        return [fact.id for fact in facts_of(run(text, mapping, word=word))]
+
+    assert ids_of(says, "one") == ids_of(says, "one") and len(set(ids_of(says, "one"))) == 3
+    assert set(ids_of(says, "one")).isdisjoint(ids_of(says, "two"))
+    dated = {**says, "timestamp": "at"}
+    assert ids_of(dated, "one") == ids_of(dated, "two"), "what has a moment of its own is said once"
+    assert ids_of(dated, "one") == ids_of(dated, "")
+    named = [{**one, "message_id": "{no}"} for key in ("events", "consents") for one in says[key]]
+    told = {**CONTACTS, "message_id": "who-{no}", "events": named[:1], "consents": named[1:]}
+    assert ids_of(told, "one") == ids_of(told, "two")
 
 
 def test_contacts():

@@ -39,10 +39,11 @@ def message_id(template: Template, found: Sequence[str]) -> str:
 
 
 class Teller:
-    """Makes the further facts of rows."""
+    """Makes the further facts of rows. word: of the import, as the Assembly has it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, word: str) -> None:
         self._further, self._columns, self._moment = plan.further, plan.columns, plan.moment
+        self._word = word
 
     def tell(self, found: Sequence[str], identifiers: tuple[str, ...], at: int | None, arrival: Arrival) -> list[Fact]:
         """The further facts of a row about who has these identifiers. at: the row's own time. Raises Bad."""
@@ -103,7 +104,8 @@ class Teller:
             properties = money.convert(properties, source.currency, "properties") if properties else properties
         except Refusal as refusal:
             raise Bad(f"{refusal.fault.path}: {refusal.fault.message}") from refusal
-        said = message_id(one.message_id, found) or digest(_encode((source.brand, identifiers, event, at, properties)))
+        when = at if at is not None else self._word
+        said = message_id(one.message_id, found) or digest(_encode((source.brand, identifiers, event, when, properties)))
         return Fact(
             id=derive(source.name, said),
             type="track",

@@ -72,15 +72,20 @@ class _Open:
 
 
 class Assembly:
-    """Folds the rows of one file. The same rows give the same facts, however they are cut into portions."""
+    """Folds the rows of one file. The same rows give the same facts, however they are cut into portions.
 
-    def __init__(self, plan: Plan) -> None:
+    word: what tells this import from others. It is part of the ids of facts that have neither a moment nor a message id of their own:
+    such a row says what holds now, and in another import it says it anew.
+    """
+
+    def __init__(self, plan: Plan, word: str = "") -> None:
         self._plan = plan
+        self._word = word.encode()
         self._width = max(len(plan.columns), 1)
         self._open: _Open | None = None
         self._seen: set[int] = set()
         self._call = plan.mapping.call
-        self._teller = Teller(plan)
+        self._teller = Teller(plan, word)
 
     def push(self, rows: Iterable[Row], arrival: Arrival) -> Iterator[Closed]:
         """What these rows complete. Times of the facts are settled against `arrival.now`."""
@@ -241,7 +246,8 @@ class Assembly:
 
     def _accepted(self, call: Call, found: list[str], arrival: Arrival) -> Accepted:
         said = message_id(self._plan.message_id, found)
-        call.message_id = said or digest(self._plan.seed + msgspec.json.encode(call, order="deterministic"))
+        seed = self._plan.seed if call.timestamp is not None else self._plan.seed + self._word
+        call.message_id = said or digest(seed + msgspec.json.encode(call, order="deterministic"))
         try:
             return build(call, b"", arrival)
         except Refusal as refusal:

@@ -152,7 +152,7 @@ class _Import:
         self._means, self._job = means, job
         self._mapping = read_mapping(job.mapping)
         self._source = source_of(self._mapping)
-        self._assembly = Assembly(plan_of(self._mapping, job.shape.columns))
+        self._assembly = Assembly(plan_of(self._mapping, job.shape.columns), job.word)
         self._portion = _Portion()
         self._done = self._bytes = 0
         self._since = asyncio.get_running_loop().time()

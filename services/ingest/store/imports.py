@@ -72,9 +72,12 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct):
-    """An import that runs. mapping: the document's JSON. rows: how many were done with when it was read."""
+    """An import that runs. word: its key, else its id: the same for the same file sent again under its key. mapping: the document's JSON.
+    rows: how many were done with when it was read.
+    """
 
     id: str
+    word: str
     mapping: bytes
     shape: Shape
     rows: int
@@ -170,10 +173,13 @@ class Imports:
                 yield None
                 return
             row = await connection.fetchrow(
-                "SELECT mapping, shape, rows, reasons, left_out FROM import WHERE id = $1 AND state = 'running'", job
+                "SELECT coalesce(key, id::text) AS word, mapping, shape, rows, reasons, left_out FROM import "
+                "WHERE id = $1 AND state = 'running'",
+                job,
             )
             yield row and Job(
                 job,
+                row["word"],
                 row["mapping"],
                 self._shape(job, row["shape"]),
                 row["rows"],

@@ -99,6 +99,50 @@ def test_ids_of_further_facts_are_of_what_they_say_alone():
     assert facts_of(run(text, {**HISTORY, "events": named}))[0].id != first[0].id
 
 
+def test_what_shares_a_template_is_told_apart_by_what_happened():
+    by_id = [{**one, "message_id": "{id}"} for one in HISTORY["events"]]
+    text = "mail,id,sent,opened,status\na@x.ru,7,2024-01-31,2024-02-01,Ошибка\n"
+    told = facts_of(run(text, {**HISTORY, "events": by_id, "call": "track", "event": "Email Seen", "message_id": "{id}"}))
+    assert [f.event for f in told] == ["Email Seen", "Email Sent", "Email Opened", "Email Bounced"]
+    assert len({f.id for f in told}) == 4
+    assert [f.id for f in told[1:]] == [f.id for f in facts_of(run(text, {**HISTORY, "events": by_id}))]
+
+
+def test_two_facts_of_one_id_cost_their_row_and_one_said_twice_does_not():
+    words = [{"answer": "withdrawn", "channel": channel, "message_id": "{mail}"} for channel in ("email", "sms")]
+    assert refused_of(run("mail\na@x.ru\n", {**WHO, "consents": words}))[0][1].startswith("two of its events or consents have")
+    same = facts_of(run("mail\na@x.ru\n", {**WHO, "consents": [words[0], words[0]]}))
+    assert len({f.id for f in same}) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "properties", "says"),
+    [
+        ("Charge", {"product": {"value": "vm"}, "amount": {"column": "sum", "as": "number"}}, "properties.amount"),
+        ("Charge", {"amount": {"value": 5}}, "properties.product"),
+        ("Deal Updated", {"deal_id": {"value": "d"}, "status": {"value": "open to all"}}, "properties.status"),
+        ("Deal Updated", {"status": {"value": "open"}}, "properties.deal_id"),
+        ("Account Left", {}, "properties.group_id"),
+    ],
+)
+def test_what_no_call_may_say_no_further_event_may(event, properties, says):
+    text, money = "mail,sum\na@x.ru,1.005\n", {**WHO, "currency": "RUB"}
+    further = refused_of(run(text, {**money, "events": [{"event": event, "properties": properties}]}))
+    assert further == refused_of(run(text, {**money, "call": "track", "event": event, "properties": properties}))
+    assert [reason.startswith(says) for _, reason in further] == [True]
+
+
+def test_a_charge_of_a_row_is_exact_money():
+    charge = {"event": "Charge", "properties": {"product": {"value": "vm"}, "amount": {"column": "sum", "as": "number"}}}
+    (fact,) = facts_of(run("mail,sum\na@x.ru,1.05\n", {**WHO, "currency": "RUB", "events": [charge]}))
+    assert fact.properties["amount"] == {"minor": 105, "currency": "RUB"}
+
+
+def test_a_name_that_no_event_may_have_is_a_fault_of_the_mapping():
+    faults = bind(read_mapping(json.dumps({"events": [{"event": "x" * 201}, {"event": "x" * 200}], **WHO}).encode()), ["mail"])
+    assert [fault.path for fault in faults] == ["events[0].event"]
+
+
 cell = st.sampled_from(["", "a@x.ru", "yes", "no", "2024-01-31", "x", "1", '"', "\x00"])
 
 

@@ -12,6 +12,7 @@ from schemas.facts import IDENTIFIER_KINDS
 from schemas.identifiers import is_own
 
 from . import cells, money
+from .events import MAX_EVENT_NAME
 from .mapping import Answer, Cell, Consent, Event, Spec, Variant, When, seed_of
 from .mapping import Mapping as Document
 from .names import Columns
@@ -225,8 +226,8 @@ class _Binding:
                 yield said
 
     def _event(self, one: Event, path: str) -> Further | None:
-        if not one.event.strip():
-            self._fault(f"{path}.event", "An event needs a name.", "name it")
+        if not one.event.strip() or len(one.event) > MAX_EVENT_NAME:
+            self._fault(f"{path}.event", f"An event needs a name of at most {MAX_EVENT_NAME} characters.", "name it")
         when = self._when(one.when, f"{path}.when") if one.when else None
         moment = self._at(one.timestamp, f"{path}.timestamp") if one.timestamp else None
         if (one.when and when is None) or (one.timestamp and moment is None):

@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import msgspec
 
-from schemas import charges, ids
+from schemas import ids
 from schemas.accounts import flaw_of
+from schemas.charges import CHARGE
 from schemas.facts import Fact, Kind
 
 from . import moments, money, people
@@ -72,8 +73,7 @@ def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted
     about = _object(context.pop("traits", None), "context.traits")
     event = _event(kind, call.event)
     attributes, properties = _payload(kind, call, about)
-    if event == charges.CHARGE and kind == "track":
-        properties = charge(properties, source.currency)
+    properties = fit(kind, event, properties, source.currency)
     users, devices = _own_ids(kind, call)
     named = people.find(users, devices, _places(kind, call, about), context.get("externalIds"), source.region)
     if arrival.integrations or call.integrations:
@@ -82,10 +82,6 @@ def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted
         context["refused"] = named.refused
     if arrival.ip is not None and context.get("direct") is True:
         context["ip"] = arrival.ip
-    event = _event(kind, call.event)
-    if flaw := flaw_of(event or kind, properties):
-        field = "groupId" if kind == "group" else f"properties.{flaw.field}"
-        raise Refusal(field, "value_unusable", flaw.message, flaw.mend)
     message_id = _message_id(call, data, f"{received_at}-{index}" if index else str(received_at))
     fact = Fact(
         id=ids.derive(source.name, message_id),
@@ -103,6 +99,16 @@ def build(call: Call, data: bytes, arrival: Arrival, index: int = 0) -> Accepted
         traceparent=arrival.traceparent,
     )
     return Accepted(fact, (*warnings, *named.warnings) if named.warnings else warnings)
+
+
+def fit(kind: Kind, event: str, properties: dict[str, Any], currency: str | None) -> dict[str, Any]:
+    """The properties as those who keep charges, companies and deals can take them. Raises Refusal where they cannot."""
+    if event == CHARGE and kind == "track":
+        properties = charge(properties, currency)
+    if flaw := flaw_of(event or kind, properties):
+        field = "groupId" if kind == "group" else f"properties.{flaw.field}"
+        raise Refusal(field, "value_unusable", flaw.message, flaw.mend)
+    return properties
 
 
 def _kind(value: Any) -> Kind:

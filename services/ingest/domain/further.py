@@ -11,7 +11,7 @@ from schemas.ids import derive
 
 from . import moments, money
 from .binding import WITHDRAWN, Fields, Further, Plan, Template
-from .events import MAX_MESSAGE_ID
+from .events import MAX_MESSAGE_ID, fit
 from .values import Arrival, Bad, Refusal, digest
 
 _ABOUT = ("channel", "topic")
@@ -101,13 +101,16 @@ class Teller:
             properties["evidence"] = evidence
         try:
             occurred_at, received_at = moments.settle(at, None, arrival.now, driven=arrival.driven)
+            properties = fit("track", event, properties, source.currency)
             properties = money.convert(properties, source.currency, "properties") if properties else properties
         except Refusal as refusal:
             raise Bad(f"{refusal.fault.path}: {refusal.fault.message}") from refusal
         when = at if at is not None else self._word
-        said = message_id(one.message_id, found) or digest(_encode((source.brand, identifiers, event, when, properties)))
+        # Several facts of a row may share a template, also with its call: what tells them apart is what happened.
+        said = message_id(one.message_id, found)
+        content = (source.brand, identifiers, event, when, properties)
         return Fact(
-            id=derive(source.name, said),
+            id=derive(source.name, event, said) if said else derive(source.name, digest(_encode(content))),
             type="track",
             brand=source.brand,
             source=source.name,

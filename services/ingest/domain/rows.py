@@ -23,6 +23,7 @@ MAX_GROUP_TEXT = 600_000  # characters of its rows
 _LONGEST = 2 * MAX_GROUP_ROWS  # then it ends, whatever follows: a wrong `by` may make one group of the whole file
 _NOTHING = "says nothing: all that would make a fact of it is empty"
 _REPEATED = "message id stood earlier in the file"
+_ONE_ID = "two of its events or consents have one message id: put what tells them apart into `message_id`"
 _USER, _DEVICE = "user_id", "anonymous_id"
 
 
@@ -194,7 +195,10 @@ class Assembly:
             named = self._people(found, arrival)
             identifiers, warnings = tuple(named.identifiers), tuple(named.warnings)
         if self._plan.further:
-            made += [Encoded(fact, _encoded(fact)) for fact in self._teller.tell(found, identifiers, at, arrival)]
+            told = self._teller.tell(found, identifiers, at, arrival)
+            if not _apart(told):
+                raise Bad(_ONE_ID)
+            made += [Encoded(fact, _encoded(fact)) for fact in told]
             if not made:
                 raise Bad(_NOTHING)
         if self._call:
@@ -275,6 +279,12 @@ class Assembly:
         if short in self._seen:
             raise Bad(_REPEATED)
         self._seen.add(short)
+
+
+def _apart(told: Iterable[Fact]) -> bool:
+    """Whether no two of these facts differ and have one id: the log would keep one of them."""
+    known: dict[str, Fact] = {}
+    return all(known.setdefault(fact.id, fact) == fact for fact in told)
 
 
 def _encoded(fact: Fact) -> bytes:

@@ -142,7 +142,7 @@ class _Portion:
         self.told += len(closed.made)
         self.size += sum(len(one.value) for one in closed.made) + sum(len(one.raw) for one in closed.refused)
         for one in closed.made:
-            self.facts[one.fact.id] = one
+            self.facts.setdefault(one.fact.id, one)  # the first, as where another portion made it
 
 
 class _Import:

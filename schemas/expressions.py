@@ -14,6 +14,7 @@ from cel_expr_python import cel
 MAX_EXPRESSION = 2_000
 NAMES = ("body", "query", "item")
 _ENV = cel.NewEnv(variables=dict.fromkeys(NAMES, cel.Type.DYN))
+_WITHOUT_ITEM = cel.NewEnv(variables=dict.fromkeys(NAMES[:2], cel.Type.DYN))
 # What the library says where a path leads nowhere; anything else is a fault of the expression.
 _NOTHING = ("NOT_FOUND: Key not found", "UNKNOWN: Index error", "INVALID_ARGUMENT: Applying SELECT to non-message type")
 _OVER_A_LIST = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(")
@@ -52,23 +53,33 @@ class Program:
 
 def compiled(text: str) -> Program:
     """Raises ValueError, which says where it is wrong."""
-    if fault := fault_of(text):
-        raise ValueError(fault)
-    return Program(text)
+    if not text.strip() or len(text) > MAX_EXPRESSION:
+        raise ValueError(f"an expression of 1 to {MAX_EXPRESSION} characters is wanted")
+    if _OVER_A_LIST.search(text) and "+" in text:
+        raise ValueError("nothing may be put together (+) in an expression that goes over a list, as it could grow without end")
+    try:
+        return Program(text)
+    except RuntimeError as error:
+        first = str(error).partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: <input>:")
+        raise ValueError(f"not CEL at {first}") from error
 
 
 def fault_of(text: str) -> str:
     """What is wrong with an expression, "" if nothing is."""
-    if not text.strip() or len(text) > MAX_EXPRESSION:
-        return f"an expression of 1 to {MAX_EXPRESSION} characters is wanted"
-    if _OVER_A_LIST.search(text) and "+" in text:
-        return "nothing may be put together (+) in an expression that goes over a list, as it could grow without end"
     try:
-        _ENV.compile(text)
-    except RuntimeError as error:
-        first = str(error).partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: <input>:")
-        return f"not CEL at {first}"
+        compiled(text)
+    except ValueError as error:
+        return str(error)
     return ""
+
+
+def names_item(text: str) -> bool:
+    """Whether an expression that can be compiled names the entry of a list: without `item` it cannot be."""
+    try:
+        _WITHOUT_ITEM.compile(text)
+    except RuntimeError:
+        return True
+    return False
 
 
 def _plain(found: Any) -> Any:

@@ -215,6 +215,30 @@ def test_an_id_names_the_thing_wherever_the_mapping_and_the_list_have_it():
     assert ids([other], {}, "one").isdisjoint(ids([other], {}, "two")), "another payload, or the same much later"
 
 
+@pytest.mark.parametrize(
+    ("expression", "of_the_entry"),
+    [
+        ("item.id", True),
+        ("'x' + string(item . id)", True),
+        ("item", True),
+        ("body.lineitems[0].n", False),
+        ("body.item_id", False),
+        ("body.item", False),
+        ("body . item", False),
+        ("'item-' + body.item_id", False),
+        ('"it is an item " + string(body.item)', False),
+        ("body.lineitems.map(item, item.n)[0]", False),
+    ],
+)
+def test_an_id_is_the_entrys_only_where_it_names_the_entry(expression, of_the_entry):
+    """Else all entries of a list would have one id, and all but one be taken for repeats."""
+    body = {"of": [{"id": 7}, {"id": 8}], "lineitems": [{"n": "a"}], "item_id": "b", "item": "c"}
+    backwards = {**body, "of": body["of"][::-1]}
+    ids = [[one["messageId"] for _, one in made(each, each="body.of", id=expression).calls] for each in (body, backwards)]
+    assert len(set(ids[0])) == 2
+    assert (ids[0] == ids[1][::-1]) == of_the_entry
+
+
 def test_nothing_that_comes_through_costs_the_interpreter_a_reference():
     """The library (0.1.3) gives None away uncounted on Python 3.11: a payload of nulls would end the process."""
     before = sys.getrefcount(None)

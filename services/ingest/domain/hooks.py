@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.connectors import Connector, HookCall
-from schemas.expressions import Absent, Failed, Program, Scope, compiled
+from schemas.expressions import Absent, Failed, Program, Scope, compiled, names_item
 
 from .values import Fault
 
@@ -95,7 +95,7 @@ def _call(call: HookCall, place: int, name: str, number: int, scope: Scope, dige
     if own in (None, ""):
         thing = f"{digest}\x1f{number}"
     else:  # an id of the entry names it wherever it stands in a list
-        thing = f"id\x1f{own}" if "item" in str(call.id) else f"id\x1f{own}\x1f{number}"
+        thing = f"id\x1f{own}" if _names_item(str(call.id)) else f"id\x1f{own}\x1f{number}"
     traits = _fields(call.traits, scope, f"{where}.traits")
     properties = _fields(call.properties, scope, f"{where}.properties")
     group = _value(call.group_id, scope, f"{where}.groupId") if call.group_id is not None else None
@@ -138,6 +138,9 @@ def _value(text: str, scope: Scope, where: str) -> Any:
         return None
     except Failed as failed:
         raise _Stop(Fault(where, "expression_failed", str(failed), "try it with POST /api/connectors/{key}/test")) from failed
+
+
+_names_item = lru_cache(4096)(names_item)
 
 
 @lru_cache(4096)

@@ -54,9 +54,9 @@ class Vault:
         """32 characters of a-z and 2-7 that only who knows the secret can make of this name."""
         return base64.b32encode(hmac.digest(self._words, name.encode(), "sha256")[:20]).decode().lower()
 
-    def blind(self, value: str) -> bytes:
+    def blind(self, value: str | bytes) -> bytes:
         """A hash (32 bytes) that tells who knows the secret whether two values are the same, and anybody else nothing."""
-        return hmac.digest(self._blinds, value.encode(), "sha256")
+        return hmac.digest(self._blinds, value.encode() if isinstance(value, str) else value, "sha256")
 
     def open(self, sealed: bytes, name: str) -> bytes:
         return self._cipher.decrypt(sealed[:12], sealed[12:], name.encode())

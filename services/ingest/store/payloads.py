@@ -1,6 +1,5 @@
 """Payloads of webhooks in PostgreSQL: sealed, and gone after some days."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +10,18 @@ from runtime.poison import Vault
 from services.ingest.domain import Fault
 
 KEEP_MS = 3 * 86_400_000
-AGAIN_MS = 120_000  # what comes again within it without an id of its own is the same: Tilda repeats twice, a minute apart
+# What comes again so long after it came first, without an id of its own, is the same: Tilda repeats twice, a minute apart, and waits 5 s
+# for each answer. Counted from the first, as who sends the same every minute tells something each time.
+AGAIN_MS = 150_000
 ADD = """
 INSERT INTO hook_payload (connector, brand, received_at, expires_at, content_type, sealed, facts, faults, digest, first_at)
 SELECT $1::text, $2, $3::bigint, $4, $5, $6, 0, $7, $8::bytea, coalesce(
-    (SELECT max(first_at) FROM hook_payload WHERE connector = $1::text AND digest = $8::bytea AND received_at > $3::bigint - $9::bigint),
+    (SELECT max(first_at) FROM hook_payload WHERE connector = $1::text AND digest = $8::bytea
+        AND received_at > $3::bigint - $9::bigint AND first_at > $3::bigint - $9::bigint),
     $3::bigint
 ) RETURNING id, first_at
 """
-NOTE = "UPDATE hook_payload SET facts = facts + $2, faults = $3 WHERE id = $1"
+NOTE = "UPDATE hook_payload SET facts = greatest(facts, $2), faults = $3 WHERE id = $1"
 PAGE = """
 SELECT id, connector, received_at, first_at, content_type, facts, faults, sealed FROM hook_payload
 WHERE connector = $1 AND id < $2 AND ($4::text[] IS NULL OR brand = ANY($4)) AND expires_at > $5 ORDER BY id DESC LIMIT $3
@@ -39,7 +41,9 @@ class _Sealed(msgspec.Struct, array_like=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload that came. received_at: UTC ms; first_at: when the same came first; facts: how many it made; faults: of the last reading."""
+    """A payload that came. received_at: UTC ms; first_at: when the same came first; facts: how many it made, told
+    again the same ones; faults: of the last reading.
+    """
 
     id: int
     received_at: int
@@ -76,7 +80,7 @@ class Payloads:
                 content_type[:200].replace("\x00", ""),
                 sealed,
                 b"[]",
-                hashlib.sha256(packed).digest(),
+                self._vault.blind(packed),  # a plain hash of a short form could be guessed
                 AGAIN_MS,
             )
         return Kept(

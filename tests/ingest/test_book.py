@@ -1,6 +1,7 @@
 """Workbooks: what people see in their cells, memory that is bounded, and files that are none."""
 
 import io
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from datetime import date, datetime
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.ingest.domain import Book, Malformed, book
+from services.ingest.domain import Book, Malformed, book, sheet
 from tests.ingest.workbook import Raw, workbook
 
 
@@ -164,3 +165,53 @@ def test_a_damaged_document_within_is_rows_or_a_refusal(name, changes):
         for part in whole.namelist():
             file.writestr(part, damaged(whole.read(part), changes) if part == name else whole.read(part))
     read_or_refused(out.getvalue())
+
+
+ENDLESS = {
+    "a tag": '<x y="' + "y" * 2_000_000,
+    "a comment": "<!--" + "y" * 2_000_000,
+    "an instruction": "<?x " + "y" * 2_000_000,
+    "elements": "<x>" * 100_000,
+    "names": "".join(f"<x{n}/>" for n in range(50_000)),
+    "attributes": "".join(f'<x y{n}=""/>' for n in range(50_000)),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+@pytest.mark.parametrize("name", ["xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "xl/workbook.xml"])
+def test_what_has_no_end_is_given_up_before_its_end(name, what):
+    """Nothing is wrong with the document but its end, which is never asked for."""
+    document = f"<r>{ENDLESS[what]}{' ' * 3_000_000}"
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SMALL)) as whole, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for part in whole.namelist():
+            file.writestr(part, document if part == name else whole.read(part))
+    with pytest.raises(Malformed) as caught:
+        read(out.getvalue())
+    assert isinstance(caught.value.__cause__, sheet.Broken)
+
+
+def test_large_documents_are_none_without_an_end():
+    texts = "<sst>" + "<si><t>ann</t></si>" * 100_000 + "<si><t>" + "x" * 1_500_000 + "</t></si></sst>" + "\n" * 2_000_000
+    last = Raw('<c r="{r}" t="s"><v>99999</v></c>')
+    _, rows = read(workbook(["a"], *[["é" * n] for n in range(1_000)], [last], texts=texts))
+    assert rows[-1].cells == ["ann"]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_texts_come_back(texts):
+    held = sheet.Texts()
+    for text in texts:
+        held.append(text)
+    assert [held[number] for number in range(len(held))] == texts
+
+
+def test_short_texts_take_no_more_than_their_document():
+    document = b"<sst>" + b"<si><t>ab</t></si>" * 200_000
+    held = sheet.Texts()
+    tracemalloc.start()
+    sheet.StringsReader(held).feed(document)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(held), held[199_999]) == (200_000, "ab")
+    assert taken < len(document)

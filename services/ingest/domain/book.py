@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from .sheet import Broken, SheetReader, StringsReader, Styles, children, whole
+from .sheet import Broken, SheetReader, StringsReader, Styles, Texts, children, whole
 from .table import MAX_ROW, TOO_LONG, Row
 from .values import Malformed
 
@@ -45,7 +45,7 @@ class Book:
     """A workbook in a file that can be sought. Raises Malformed (`file_broken`, `file_too_large`, `sheet_missing`), here and while it is read."""
 
     def __init__(self, file: BinaryIO, sheet: str = "") -> None:
-        self._texts: list[str] = []
+        self._texts = Texts()
         self.columns: list[str] | None = None
         self._seen = 0
         with _answering():
@@ -74,9 +74,9 @@ class Book:
             with self._open(self.sheet.part, "sheet", MAX_UNPACKED) as part:
                 while chunk := part.read(_CHUNK):
                     self._seen += len(chunk)
-                    reader.parser.Parse(chunk)
+                    reader.feed(chunk)
                     yield self._found(reader)
-                reader.parser.Parse(b"", True)
+                reader.feed(b"", final=True)
             yield self._found(reader)
         if self.columns is None:
             raise Malformed("file", "header_missing", f"The sheet {self.sheet.name!r} is empty.", "name another one in `sheet`")
@@ -169,9 +169,9 @@ class Book:
         reader = StringsReader(self._texts)
         with self._open("xl/sharedStrings.xml", "shared texts", MAX_TEXTS) as part:
             while chunk := part.read(_CHUNK):
-                reader.parser.Parse(chunk)
+                reader.feed(chunk)
                 yield []
-            reader.parser.Parse(b"", True)
+            reader.feed(b"", final=True)
 
 
 def _opened(file: BinaryIO) -> zipfile.ZipFile:

@@ -1,6 +1,9 @@
-"""The XML of a workbook, by events: no tree is built, and a document type is refused, so that nothing in it can grow."""
+"""The XML of a workbook, by events: no tree is built. A document type is refused, and so are tags that do not end, elements deep in one
+another and ever new names, all of which the parser would keep: nothing in it can grow.
+"""
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -10,6 +13,10 @@ from xml.parsers import expat
 MAX_COLUMNS = 2_000
 MAX_TEXT = 40_000  # characters of a cell; a spreadsheet program has at most 32,767
 _MOST_PIECES = 1_000  # in which the parser gives a text, each of at most 8 KB: what is more is cut anyway
+_MAX_PENDING = 1_000_000  # bytes of a tag or comment that has not ended: the parser begins each anew with every piece
+_MAX_DEPTH = 100  # of elements in one another, each of which the parser keeps; a workbook has some ten
+_MAX_NAMES = 10_000  # of elements and attributes, which the parser keeps too
+_PIECE = 131_072
 _LETTERS = {letter: number for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=1)}
 
 
@@ -24,17 +31,6 @@ class Styles(NamedTuple):
     zero: datetime
 
 
-def _parser() -> Any:
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _no_doctype
-    return parser
-
-
-def _no_doctype(*_: Any) -> None:
-    raise Broken("a document type")
-
-
 def whole(text: str) -> int:
     """A whole number of an attribute or a reference. Raises Broken."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -42,33 +38,97 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def children(data: bytes) -> Sequence[tuple[str, Mapping[str, str]]]:
-    """All elements of a small document in order, with their attributes; both without their namespaces."""
-    found: list[tuple[str, dict[str, str]]] = []
-    parser = _parser()
-    parser.StartElementHandler = lambda tag, attributes: found.append(
-        (_local(tag), {_local(name): value for name, value in attributes.items()})
-    )
-    parser.Parse(data, True)
-    return found
+def children(data: bytes) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """All elements of a document in order, with their attributes; both without their namespaces."""
+    reader = _Elements()
+    for at in range(0, len(data) + 1, _PIECE):
+        reader.feed(data[at : at + _PIECE], final=at + _PIECE > len(data))
+        yield from reader.found
+        reader.found = []
 
 
 def _local(name: str) -> str:
     return name.rpartition(":")[2] if ":" in name else name
 
 
-class StringsReader:
+def _no_doctype(*_: Any) -> None:
+    raise Broken("a document type")
+
+
+class Reader:
+    """Is fed a document, piece by piece. Raises ExpatError, and Broken where the parser would keep what has no end."""
+
+    def __init__(self) -> None:
+        self._depth = self._fed = 0
+        parser = self._parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _no_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._hear
+
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        parser = self._parser
+        parser.Parse(data, final)
+        self._fed += len(data)
+        if self._fed - parser.CurrentByteIndex > _MAX_PENDING or self._depth > _MAX_DEPTH or len(parser.intern) > _MAX_NAMES:
+            raise Broken("a tag without an end, or elements or names without number")
+
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Adds one to `_depth`."""
+        raise NotImplementedError
+
+    def _end(self, tag: str) -> None:
+        """Takes one of `_depth`."""
+        raise NotImplementedError
+
+    def _hear(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class _Elements(Reader):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        self.found.append((_local(tag), {_local(name): value for name, value in attributes.items()}))
+
+    def _end(self, _tag: str) -> None:
+        self._depth -= 1
+
+    def _hear(self, text: str) -> None:
+        pass
+
+
+class Texts:
+    """Texts by their number, in the bytes that they have as UTF-8 and four more each: as objects, short ones take ten times that."""
+
+    def __init__(self) -> None:
+        self._bytes, self._ends = bytearray(), array("I", [0])
+
+    def append(self, text: str) -> None:
+        self._bytes += text.encode()
+        self._ends.append(len(self._bytes))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        return self._bytes[self._ends[number] : self._ends[number + 1]].decode()
+
+
+class StringsReader(Reader):
     """Fills `into` with the shared texts; those of a rich text are joined, how it is read aloud is left out."""
 
-    def __init__(self, into: list[str]) -> None:
+    def __init__(self, into: Texts) -> None:
+        super().__init__()
         self._into, self._text = into, list[str]()
         self._taking = self._aloud = False
-        self.parser = _parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._hear
 
     def _start(self, tag: str, _attributes: Mapping[str, str]) -> None:
+        self._depth += 1
         name = _local(tag)
         if name == "si":
             self._text = []
@@ -76,6 +136,7 @@ class StringsReader:
         self._taking = name == "t" and not self._aloud
 
     def _end(self, tag: str) -> None:
+        self._depth -= 1
         name = _local(tag)
         self._taking = False
         if name == "rPh":
@@ -88,10 +149,11 @@ class StringsReader:
             self._text.append(text)
 
 
-class SheetReader:
+class SheetReader(Reader):
     """Fills `done` with rows: (number, texts of the cells, whether a formula lacks its value). Blank rows are left out."""
 
-    def __init__(self, styles: Styles, texts: Sequence[str], decimal: str) -> None:
+    def __init__(self, styles: Styles, texts: Texts, decimal: str) -> None:
+        super().__init__()
         self._styles, self._texts, self._decimal = styles, texts, decimal
         self.done: list[tuple[int, list[str], bool]] = []
         self._cells: list[str] = []
@@ -99,12 +161,9 @@ class SheetReader:
         self._kind, self._style = "n", "0"
         self._value: list[str] = []
         self._taking = self._aloud = self._formula = self._lacking = False
-        self.parser = _parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._hear
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
         name = tag.rpartition(":")[2] if ":" in tag else tag
         if name == "v" or name == "t":  # noqa: PLR1714 - millions of times, and a set is slower
             self._taking = not self._aloud
@@ -126,6 +185,7 @@ class SheetReader:
             self._value.append(text)
 
     def _end(self, tag: str) -> None:
+        self._depth -= 1
         name = tag.rpartition(":")[2] if ":" in tag else tag
         if name == "c":
             self._taking = False

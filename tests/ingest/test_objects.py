@@ -1,6 +1,7 @@
 """JSONL: dotted names, exact numbers, broken lines that cost only themselves."""
 
 import json
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,29 @@ def test_nested_names_and_values():
     ]
     assert rows[1].why and rows[1].raw == '{"mail": "bob@example.org", broken'
     assert rows_of(FILE, columns, decimal=",")[0].cells[2] == "56,10"
+
+
+LONG = b'{"a": "1"}\n{"b": "' + "я".encode() * 40_000 + b'"}\n' + b" " * 40_000 + b'{"c": 1}\n{"a": "2"}'
+
+
+@given(st.sets(st.integers(1, len(LONG) - 1), max_size=5))
+def test_a_line_that_is_too_long_costs_itself_wherever_pieces_end(cuts):
+    assert names_of(LONG, cuts) == ("a",)
+    rows = rows_of(LONG, ["a"], cuts)
+    assert [(row.line, row.cells) for row in rows] == [(1, ["1"]), (2, None), (3, None), (4, ["2"])]
+    assert rows == rows_of(LONG, ["a"])
+
+
+def test_a_line_without_an_end_is_not_held():
+    reader, names, piece = Objects(["a"], "."), Names(), b'"' + b"x" * 1_000_000
+    tracemalloc.start()
+    for _ in range(50):
+        assert not list(reader.feed(piece))
+        names.feed(piece)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
+    assert [row.why for row in reader.feed(b"", final=True)] == ["is longer than 32 KB"]
 
 
 @given(st.sets(st.integers(1, len(FILE) - 1), max_size=5))

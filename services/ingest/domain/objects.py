@@ -31,10 +31,9 @@ class Names:
         self._found: dict[str, None] = {}
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
-        whole, mark, rest = (self._rest + data).rpartition(b"\n")
-        self._rest = b"" if final else rest
-        for line in (whole + mark + rest if final else whole).split(b"\n"):
-            if (found := _object(line)) is not None:
+        lines, self._rest = _lines(self._rest, data, final=final)
+        for line in lines:
+            if len(line) <= MAX_ROW and (found := _object(line)) is not None:
                 self._add(found, "", 1)
 
     def _add(self, found: Mapping[str, Any], before: str, depth: int) -> None:
@@ -62,11 +61,10 @@ class Objects:
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[Row]:
         """The rows that are complete now. final: nothing follows."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = b"" if final else lines.pop()
+        lines, self._rest = _lines(self._rest, data, final=final)
         for line in lines:
             self._line += 1
-            if line.strip():
+            if len(line) > MAX_ROW or line.strip():
                 yield self._row(line)
 
     def _row(self, line: bytes) -> Row:
@@ -77,6 +75,14 @@ class Objects:
         if found is None:
             return Row(self._line, raw, None, _BROKEN)
         return Row(self._line, raw, [text_of(_at(found, name, path), self._decimal) for name, path in self._paths])
+
+
+def _lines(rest: bytes, data: bytes, *, final: bool) -> tuple[list[bytes], bytes]:
+    """The lines that are complete now, and the begin of the next. Of one that is too long only as much is kept as shows it."""
+    lines = data.split(b"\n")
+    lines[0] = rest + lines[0]
+    lines = [line[: MAX_ROW + 1] for line in lines]
+    return (lines, b"") if final else (lines[:-1], lines[-1])
 
 
 def text_of(value: Any, decimal: str = ".") -> str:

@@ -90,6 +90,7 @@ HE = ("vk_id:88",)
     [
         (wrote(text="hello"), [("Bot Message", HE, {"written": "hello"})]),
         (wrote(text="Play", payload='{"press":"s:quiz"}'), [("Bot Button", HE, {"pressed": "s:quiz"})]),
+        (wrote(text="Play", payload='{"press":"a\\u0000b"}'), [("Bot Button", HE, {"pressed": "ab"})]),
         (wrote(text="Begin", payload='{"command":"start"}'), [("Bot Started", HE, {})]),
         (wrote(text="hi", ref="quiz"), [("Bot Started", HE, {"word": "quiz"})]),
         (wrote(text="hi", ref="known"), [("identify", HE, {}), ("Bot Started", HE, {"word": "quiz"})]),
@@ -138,6 +139,12 @@ def test_texts_that_no_store_takes_are_mended():
     (fact,) = telegram(Update(TELEGRAM, read_update(body), "9", NOW, False, read_start)).facts
     assert fact.properties["written"] == "ab?"
     assert read_update(b"[" * 100_000) is None and read_update(b"[]") is None
+
+
+@pytest.mark.parametrize("depth", range(100, 1_200, 50))
+def test_a_nested_update_is_read_or_is_none(depth):
+    """json.loads goes deeper than what mends its texts."""
+    read_update(b'{"a":' * depth + b"1" + b"}" * depth)
 
 
 class Site:

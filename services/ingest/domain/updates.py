@@ -91,12 +91,12 @@ class Update(NamedTuple):
 
 
 def read_update(body: bytes) -> dict[str, Any] | None:
-    """The update's JSON with texts that any store can hold; None where it is no object."""
+    """The update's JSON with texts that any store can hold; None where it is no object, or nested too deep."""
     try:
         found = json.loads(body)
+        return _clean(found) if isinstance(found, dict) else None
     except (ValueError, RecursionError):
         return None
-    return _clean(found) if isinstance(found, dict) else None
 
 
 def telegram(update: Update) -> Heard:
@@ -151,10 +151,7 @@ def _vk_message(update: Update, message: Mapping[str, Any]) -> list[Fact]:
 
 def _payload(text: Any) -> dict[str, Any]:
     """What the button of a message carries: JSON in a text."""
-    try:
-        found = json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError):
-        return {}
+    found = read_update(text.encode()) if isinstance(text, str) else text
     return found if isinstance(found, dict) else {}
 
 

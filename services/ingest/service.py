@@ -157,10 +157,11 @@ class Ingest:
         await pressure.read(context.db, context.clock.last_known_ms())
 
     async def _clean(self, context: Context) -> None:
-        """Payloads that have been kept long enough go, whether new ones come or not."""
+        """What has been kept long enough goes, whether new things come or not."""
         now = context.clock.last_known_ms()
         if now - self._cleaned_at >= CLEAN_MS:
             await Payloads(context.db, context.vault).clean(now)
+            await Imports(context.db, context.vault).clean(now)
             self._cleaned_at = now
 
     async def _look_on(self, context: Context, pressure: Pressure) -> None:

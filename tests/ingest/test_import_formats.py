@@ -15,7 +15,7 @@ from tests.ingest.kit import inside
 from tests.ingest.test_imports_live import config as config  # noqa: PLC0414
 from tests.ingest.test_imports_live import finished, process, said
 from tests.ingest.workbook import Raw, workbook
-from tests.support.live import read, rows, running
+from tests.support.live import T0, read, rows, running
 
 CONTACTS = {"call": "identify", "identifiers": {"email": "email"}, "attributes": {"name": "name"}}
 FILES = {
@@ -214,6 +214,14 @@ async def test_a_mapping_that_does_not_fit_does_not_cost_the_upload(config: Sett
         assert (await finished(client, job))["facts"] == 2
 
 
+async def test_an_upload_that_is_larger_than_may_be_is_not_imported(config: Settings):
+    async with running(config, service(said(import_max_bytes=10))) as (context,), inside(context) as client:
+        job, _ = await begun(client)
+        await Imports(context.db, context.vault).add_part(job, 0, FILES["csv"], T0)  # when more was allowed
+        answer = await patched(client, job, len(FILES["csv"]), b"", last=True)
+        assert (answer.status_code, answer.json()["code"]) == (400, "file_too_large")
+
+
 async def test_an_upload_that_a_kill_cut_goes_on(config: Settings, tmp_path):
     data = FILES["csv"] + b"".join(b"c%d@example.org;%s\n" % (n, b"x" * 1_000) for n in range(3_000))
     folder = tmp_path / "failpoints"
@@ -243,10 +251,10 @@ async def test_of_two_requests_that_bring_the_same_bytes_one_is_refused(config: 
     async with running(config, service(said())) as (context,):
         imports = Imports(context.db, context.vault)
         job, _ = await imports.create("x.csv", "k", context.clock.last_known_ms(), goes_on=True)
-        await imports.add_part(job, 0, b"abc")
+        await imports.add_part(job, 0, b"abc", T0)
         for kept in (0, 2, 4):
             with pytest.raises(OffsetWrong):
-                await imports.add_part(job, kept, b"def")
-        await imports.add_part(job, 3, b"def")
+                await imports.add_part(job, kept, b"def", T0)
+        await imports.add_part(job, 3, b"def", T0)
         assert [await imports.part(job, number) for number in range(3)] == [b"abc", b"def", None]
         assert (await imports.upload(job, None)).size == 6

@@ -26,7 +26,7 @@ from services.ingest.domain import (
 from services.ingest.domain import Mapping as Document
 from services.ingest.handler.previewing import preview
 from services.ingest.handler.reading import look
-from services.ingest.handler.upload import First, Upload
+from services.ingest.handler.upload import First, Upload, too_large
 from services.ingest.settings import IngestSettings
 from services.ingest.store import Brands, Imports, OffsetWrong, TakenOver
 
@@ -63,12 +63,13 @@ class ImportsApi:
         name = request.query_params.get("name", "")[:200]
         if request.headers.get("upload-complete") == "?0":
             return await self._begin(request, name, key)
-        job, new = await self._imports.create(name, key[:200] if key else None, (await self._now())[0])
+        now, _ = await self._now()
+        job, new = await self._imports.create(name, key[:200] if key else None, now)
         if not new:
             return answer({"id": job}, 202)
         started = False
         try:
-            await self._taken(request, job)
+            await self._taken(request, job, now)
             started = True
             return answer({"id": job}, 202)
         except Malformed as refused:
@@ -85,9 +86,9 @@ class ImportsApi:
             else:
                 await self._imports.drop(job)
 
-    async def _taken(self, request: Request, job: str) -> None:
+    async def _taken(self, request: Request, job: str, now: int) -> None:
         """Takes the file in and lets its import start. Raises Malformed and _Unfit."""
-        upload = Upload(self._imports, job, self._settings.import_max_bytes)
+        upload = Upload(self._imports, job, self._settings.import_max_bytes, now)
         asked = await received(request, upload.feed)
         await upload.flush()
         await self._start(job, upload.kept, mapping_of(asked), brands_of(request))
@@ -95,6 +96,8 @@ class ImportsApi:
     async def _start(self, job: str, size: int, mapping: Document, brands: Brands) -> None:
         if not size:
             raise Malformed("file", "file_missing", "There is no file in the request, or it is empty.", "send a file")
+        if size > self._settings.import_max_bytes:  # it was begun when more was allowed
+            raise too_large(self._settings.import_max_bytes)
         mapping = self._complete(mapping, brands)
         shape = await look(partial(self._imports.part, job), mapping)
         plan = bind(mapping, shape.columns)
@@ -125,7 +128,8 @@ class ImportsApi:
             return _plain(_NOT_FOUND)
         if request.headers.get("upload-offset") != str(waiting.size):
             return _offset_wrong(waiting.size)
-        upload = Upload(self._imports, waiting.id, self._settings.import_max_bytes, waiting.size)
+        now, _ = await self._now()
+        upload = Upload(self._imports, waiting.id, self._settings.import_max_bytes, now, waiting.size)
         try:
             try:
                 await received(request, upload.feed)

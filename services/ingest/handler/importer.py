@@ -80,11 +80,10 @@ class Importer:
 
     async def run(self) -> None:
         """Until it is cancelled; what was under way then is gone on with at the next start."""
-        imports, clock = self._means.imports, self._means.clock
+        imports = self._means.imports
         while True:
             self._news.clear()
             try:
-                await imports.clean(clock.last_known_ms())
                 for job in await imports.waiting():
                     self._idle.clear()
                     await self._work(job)

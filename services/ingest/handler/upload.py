@@ -9,17 +9,19 @@ PIECE = 1_000_000  # bytes
 
 
 class Upload:
-    """One file, or what follows of it. kept: bytes that are there. `feed` what comes, then `flush`. Raises Malformed and OffsetWrong."""
+    """One file, or what follows of it. kept: bytes that are there; now: when more comes. `feed` it, then `flush`. Raises Malformed
+    (nothing of what is refused is kept) and OffsetWrong.
+    """
 
-    def __init__(self, imports: Imports, job: str, max_bytes: int, kept: int = 0) -> None:
-        self._imports, self._job, self._max = imports, job, max_bytes
+    def __init__(self, imports: Imports, job: str, max_bytes: int, now: int, kept: int = 0) -> None:
+        self._imports, self._job, self._max, self._now = imports, job, max_bytes, now
         self._waiting = bytearray()
         self.kept = kept
 
     async def feed(self, data: bytes) -> None:
+        if self.kept + len(self._waiting) + len(data) > self._max:
+            raise too_large(self._max)
         self._waiting += data
-        if self.kept + len(self._waiting) > self._max:
-            raise _too_large(self._max)
         while len(self._waiting) >= PIECE:
             await self._keep(PIECE)
 
@@ -30,7 +32,7 @@ class Upload:
 
     async def _keep(self, size: int) -> None:
         piece = bytes(self._waiting[:size])
-        await self._imports.add_part(self._job, self.kept, piece)
+        await self._imports.add_part(self._job, self.kept, piece, self._now)
         del self._waiting[:size]
         self.kept += size
 
@@ -46,7 +48,7 @@ class First:
     async def feed(self, data: bytes) -> None:
         self._come += len(data)
         if self._come > self._max:
-            raise _too_large(self._max)
+            raise too_large(self._max)
         self._sniffer.feed(data)
         wanted = data if self._sniffer.format() == "xlsx" else data[: max(0, PIECE - self.size)]
         self._file.write(wanted)
@@ -61,5 +63,5 @@ class First:
         return self._file.read(PIECE) or None
 
 
-def _too_large(most: int) -> Malformed:
+def too_large(most: int) -> Malformed:
     return Malformed("file", "file_too_large", f"The file is larger than {most} bytes.", "send it in parts")

@@ -13,7 +13,7 @@ from schemas.ids import derive
 from services.ingest.domain import Mapping, Refused, Shape
 
 KEEP_MS = 30 * 86_400_000  # refused rows are personal data
-ABANDONED_MS = 86_400_000  # an upload that has not ended by then never will
+ABANDONED_MS = 86_400_000  # after its last piece; an upload that has not gone on by then never will
 
 FACTS_KEEP_MS = 400 * 86_400_000  # so long the same row makes no second fact
 
@@ -22,7 +22,7 @@ INSERT INTO import (id, number, key, name, created_at, brand, mapping) VALUES ($
 ON CONFLICT (key) DO NOTHING RETURNING id
 """
 GROW = """
-UPDATE import SET size = size + $3 WHERE id = $1 AND state = 'uploading' AND size = $2
+UPDATE import SET size = size + $3, came_at = $4 WHERE id = $1 AND state = 'uploading' AND size = $2
 RETURNING (SELECT count(*)::int FROM import_part WHERE import = $1)
 """
 START = """
@@ -37,13 +37,20 @@ MADE = "INSERT INTO import_fact (id, at) SELECT unnest($1::uuid[]), $2 ON CONFLI
 KNOWN = "SELECT id::text AS id FROM import_fact WHERE id = ANY($1::uuid[])"
 UPLOAD = "SELECT id::text AS id, size, mapping FROM import WHERE id = $1 AND state = 'uploading' AND ($2::text[] IS NULL OR brand = ANY($2))"
 END = "UPDATE import SET state = $2, error = $3, ended_at = $4, seen_bytes = CASE WHEN $2 = 'done' THEN size ELSE seen_bytes END WHERE id = $1"
+GIVE_UP = "UPDATE import SET key = NULL WHERE key = $1 AND state = 'failed'"
 ABANDON = "DELETE FROM import WHERE key = $1 AND state = 'uploading'"
 REFUSE = "INSERT INTO import_refused (import, first, block, expires_at) VALUES ($1, $2, $3, $4)"
 ONE = "SELECT * FROM import WHERE id = $1 AND ($2::text[] IS NULL OR brand = ANY($2))"
 PAGE = "SELECT * FROM import WHERE number < $1 AND ($3::text[] IS NULL OR brand = ANY($3)) ORDER BY number DESC LIMIT $2"
-CLEAN = """
-WITH gone AS (DELETE FROM import_refused WHERE expires_at < $1), forgotten AS (DELETE FROM import_fact WHERE at < $3)
-DELETE FROM import WHERE state = 'uploading' AND created_at < $2
+# Some at a time: what millions of rows have left must not hold up what comes.
+CLEAN_REFUSED = """
+DELETE FROM import_refused WHERE (import, first) IN
+    (SELECT import, first FROM import_refused WHERE expires_at < $1 LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+CLEAN_FACTS = "DELETE FROM import_fact WHERE id IN (SELECT id FROM import_fact WHERE at < $1 LIMIT 10000 FOR UPDATE SKIP LOCKED)"
+CLEAN_UPLOADS = """
+DELETE FROM import WHERE id IN
+    (SELECT id FROM import WHERE state = 'uploading' AND coalesce(came_at, created_at) < $1 LIMIT 10 FOR UPDATE SKIP LOCKED)
 """
 
 Brands = Sequence[str] | None  # those that the asker may see; None: all
@@ -112,11 +119,13 @@ class Imports:
         """(id, whether it is new). key: of idempotency; a known one answers the import that was started with it.
 
         An upload that has not ended gives way, unless it may go on: who sends the file again has got no answer, because a kill or his
-        own line ended it. brand, mapping: of an upload that goes on in further requests.
+        own line ended it. One that has failed gives its key up: it can be asked for again. brand, mapping: of an upload that goes on in
+        further requests.
         """
         async with self._db.transaction() as connection:
             number = await connection.fetchval("SELECT nextval('import_number')")
             made = derive("import", number)
+            await connection.execute(GIVE_UP, key)
             if key is not None and not goes_on:
                 await connection.execute(ABANDON, key)
             new = await connection.fetchval(NEW, made, number, key, name, now, brand, mapping)
@@ -124,10 +133,10 @@ class Imports:
                 return made, True
             return await connection.fetchval("SELECT id::text FROM import WHERE key = $1", key), False
 
-    async def add_part(self, job: str, kept: int, data: bytes) -> None:
-        """Keep what follows the bytes that are there. Raises OffsetWrong: there are not so many, or the upload has ended."""
+    async def add_part(self, job: str, kept: int, data: bytes, now: int) -> None:
+        """Keep what follows the bytes that are there. now: when it came. Raises OffsetWrong: there are not so many, or the upload has ended."""
         async with self._db.transaction() as connection:
-            number = await connection.fetchval(GROW, job, kept, len(data))
+            number = await connection.fetchval(GROW, job, kept, len(data), now)
             if number is None:
                 raise OffsetWrong(job)
             sealed = self._vault.seal(data, f"import:{job}:part:{number}")
@@ -226,8 +235,10 @@ class Imports:
             await connection.execute("DELETE FROM import_part WHERE import = $1", job)
 
     async def clean(self, now: int) -> None:
-        async with self._db.transaction() as connection:
-            await connection.execute(CLEAN, now, now - ABANDONED_MS, now - FACTS_KEEP_MS)
+        """Forget some of what is older than it may be kept."""
+        for query, before in ((CLEAN_REFUSED, now), (CLEAN_UPLOADS, now - ABANDONED_MS), (CLEAN_FACTS, now - FACTS_KEEP_MS)):
+            async with self._db.transaction() as connection:
+                await connection.execute(query, before)
 
     # ---- to be looked at
 
@@ -267,7 +278,7 @@ class Imports:
     def _shown(self, row: Any) -> Shown | None:
         if row is None:
             return None
-        found = {name: value for name, value in row.items() if name not in ("mapping", "key", "shape")}
+        found = {name: value for name, value in row.items() if name not in ("mapping", "key", "shape", "came_at")}
         found["id"] = str(found["id"])
         busy = found.pop("busy_ms")
         found["lines"] = found.pop("rows")

@@ -18,7 +18,7 @@ from deploy.local.errors import LocalRunError
 from deploy.local.settings import LocalSettings
 
 PIECE = 4_000_000  # bytes a request
-FIRST = 1_000_000  # bytes of a text file that a preview is made of
+FIRST = 1_000_000  # bytes of a text file that a preview is made of; one more tells the service that it is cut there
 LOOK_S = 0.5
 TRIES = 8
 SHOWN = 5
@@ -52,9 +52,13 @@ class Door:
         return found
 
     def save(self, path: str, into: Path) -> None:
-        with self._http.stream("GET", f"/api/imports{path}") as answer, into.open("wb") as file:
-            for data in answer.iter_bytes():
-                file.write(data)
+        with self._http.stream("GET", f"/api/imports{path}") as answer:
+            if not answer.is_success:
+                answer.read()
+                raise LocalRunError(_told(answer))
+            with into.open("wb") as file:
+                for data in answer.iter_bytes():
+                    file.write(data)
 
 
 def run(file: Path, mapping: Path | None, *, only_preview: bool, url: str | None, key: str | None) -> int:
@@ -63,7 +67,10 @@ def run(file: Path, mapping: Path | None, *, only_preview: bool, url: str | None
         raise LocalRunError(f"there is no file {file}")
     document = _document(mapping) if mapping else None
     with Door(url, key) as door:
-        return _bring(door, file, document, only_preview=only_preview)
+        try:
+            return _bring(door, file, document, only_preview=only_preview)
+        except httpx.HTTPError as error:
+            raise LocalRunError(f"the line is gone ({type(error).__name__}); the same command again goes on from here") from error
 
 
 def _bring(door: Door, file: Path, document: dict[str, Any] | None, *, only_preview: bool) -> int:
@@ -100,10 +107,7 @@ def _preview(door: Door, file: Path, document: dict[str, Any] | None) -> dict[st
     with file.open("rb") as data:
         workbook = data.read(4) == b"PK\x03\x04"
         data.seek(0)
-        content = data.read(-1 if workbook else FIRST)
-    # What follows is not sent: a last row that is cut must not look like a bad one.
-    if not workbook and file.stat().st_size > FIRST:
-        content = content[: content.rfind(b"\n") + 1]
+        content = data.read(-1 if workbook else FIRST + 1)
     form = {"file": (file.name, content)} | ({"mapping": (None, json.dumps(document))} if document else {})
     return door.call("POST", "/preview", files=form)
 
@@ -141,12 +145,10 @@ def _upload(door: Door, file: Path, document: str, progress: Progress) -> str:
                 tries = 0
             progress.update(bar, completed=size)
             return str(job["id"])
-        except httpx.TransportError as error:
+        except httpx.TransportError:
             tries += 1
             if tries > TRIES:
-                raise LocalRunError(
-                    f"the line is gone ({type(error).__name__}); the same command again goes on from here"
-                ) from error
+                raise
             time.sleep(min(10.0, 0.5 * 2**tries))
 
 
@@ -188,7 +190,8 @@ def _watch(door: Door, job: str, file: Path, console: Console) -> int:
     if told["refused"]:
         bad = file.with_name(f"{file.stem}.bad.csv")
         door.save(f"/{job}/bad", bad)
-        console.print(f"bad rows with their reasons: {bad}; mend them and import that file", markup=False)
+        then = "mend them in yours and import it again" if told["format"] == "jsonl" else "mend them and import that file"
+        console.print(f"bad rows with their reasons: {bad}; {then}", markup=False)
     return 0 if told["state"] == "done" and not told["refused"] else 1
 
 

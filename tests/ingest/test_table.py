@@ -36,6 +36,26 @@ def test_pieces_change_nothing(cuts):
     assert rows_of(FILE.encode(), cuts)[1] == rows_of(FILE.encode())[1]
 
 
+@pytest.mark.parametrize("inner", ["x", '""', "x,", 'x""y,'])
+def test_a_line_that_is_too_long_costs_itself(inner):
+    data = f'a,b\n1,"{inner * 700_000}"\n2,3\n'.encode()
+    for cuts in ((), range(1_000_000, len(data), 1_000_000), (len(data) - 6,)):
+        _, found = rows_of(data, cuts)
+        assert [(row.line, row.cells) for row in found] == [(2, None), (3, ["2", "3"])]
+        assert found[0].why
+
+
+@pytest.mark.parametrize("inner", ["x", 'x"', '"\n",', '"', '"\n'])
+def test_a_row_without_an_end_is_not_held(inner):
+    table, piece, held = Table("utf-8", ","), (inner * (1_000_000 // len(inner))).encode(), []
+    list(table.feed(b"a,b\n1,"))
+    for _ in range(4):
+        for _ in table.feed(piece):
+            pass
+        held.append(len(table._rest))
+    assert max(held) <= 2_000_001
+
+
 cell = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r"), max_size=8)
 
 

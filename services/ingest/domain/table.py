@@ -11,6 +11,7 @@ DELIMITERS = (",", ";", "\t", "|")
 FORMULA_MARKS = ("=", "+", "-", "@")
 _DEFUSED = frozenset(f"'{mark}" for mark in FORMULA_MARKS)
 MAX_ROW = 32 * 1_024  # characters; a longer one is refused, its text cut
+_MAX_HELD = 1_000_000  # characters of a row that goes on in the next piece, where it is read anew
 UNREADABLE = "cannot be read as a row of CSV"
 TOO_LONG = "is longer than 32 KB"
 _OPEN = "has a quote that is never closed: it swallows the lines behind it"
@@ -62,7 +63,7 @@ class Table:
             lines = _lines(text)
         else:
             end = text.rfind("\n") + 1
-            self._rest = text[end:]
+            self._rest = _shortened(text[end:])
             lines = _lines(text[:end])
         if not lines:
             if final and self.columns is None:
@@ -87,11 +88,11 @@ class Table:
             except csv.Error:
                 why = _RETURN if "\r" in lines[start].rstrip("\r\n") else UNREADABLE
             end = reader.line_num
-            if end == len(lines) and not final:
-                # The last row may go on in the next piece (a line break in quotes): it is read again then.
-                self._rest = "".join(lines[start:]) + self._rest
-                break
             raw = "".join(lines[start:end])
+            if end == len(lines) and not final and len(raw) <= _MAX_HELD:
+                # The last row may go on in the next piece (a line break in quotes): it is read again then.
+                self._rest = raw + self._rest
+                break
             if end == len(lines) and end - start > 1 and raw.count('"') % 2:
                 cells, why = None, _OPEN
             elif len(raw) > MAX_ROW:
@@ -117,6 +118,13 @@ class Table:
             self.columns = trimmed
             return None
         return Row(line, raw, trimmed)
+
+
+def _shortened(line: str) -> str:
+    """As much of a line without its end as shows that it is too long, with a quote where one is open or closed in the rest."""
+    if len(line) <= _MAX_HELD:
+        return line
+    return line[: MAX_ROW + 1] + '"' * (line.count('"', MAX_ROW + 1) % 2)
 
 
 def _lines(text: str) -> list[str]:

@@ -114,6 +114,14 @@ def test_zip_bombs(monkeypatch):
     assert refused(workbook(["a"], *[["x"]] * 1_000)) == "file_too_large"
 
 
+def test_a_zip_of_very_many_parts_is_not_laid_out():
+    out = io.BytesIO(workbook(["a"], ["x"]))
+    with zipfile.ZipFile(out, "a") as file:
+        for number in range(20_000):
+            file.writestr(f"{number}", "")
+    assert refused(out.getvalue()) == "file_broken"
+
+
 def test_cells_far_apart_take_no_memory():
     assert refused(workbook(["a"], [Raw('<c r="XFD2"><v>1</v></c>')])) == "file_broken"
 

@@ -22,6 +22,7 @@ from .values import Malformed
 MAX_UNPACKED = 2_000_000_000  # bytes of the sheet's XML, which passes by
 MAX_TEXTS = 150_000_000  # bytes of XML with the shared texts, which are held
 _MAX_PART = 16_000_000
+_MAX_READ = 1_000_000  # bytes at once: of the list of a zip's parts, which is laid out in memory, and has some dozens
 _CHUNK = 131_072
 _MEND = "save it as XLSX anew, or as CSV in UTF-8"
 _FORMULA = "holds a formula without its value: open the file in a spreadsheet program and save it"
@@ -120,7 +121,7 @@ class Book:
 
     def _part(self, name: str) -> bytes:
         with self._open(name) as part:
-            return part.read()
+            return b"".join(iter(lambda: part.read(_CHUNK), b""))
 
     def _workbook(self) -> tuple[list[Sheet], bool]:
         places = {
@@ -174,9 +175,22 @@ class Book:
             reader.feed(b"", final=True)
 
 
+class _Piecewise:
+    """A file of which no more is read at once than a workbook asks for."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_READ:
+            raise Broken("too many parts")
+        return self._file.read(size)
+
+
 def _opened(file: BinaryIO) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(file)
+        return zipfile.ZipFile(_Piecewise(file))
     except (ValueError, NotImplementedError) as error:  # a name that is no text, a version that nobody has written
         raise Broken("no zip that can be read") from error
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from schemas.bots import HEARD, NOT_RAISED
+from schemas.consents import EVENTS
 from services.gateway.domain.kinds import KINDS, read, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check
@@ -26,6 +28,7 @@ def faults(body):
 
 
 ASK = {"id": "q", "ask": "?", "options": [{"text": "a"}]}
+PRIVATE = {"id": "p", "ask": "?", "kind": "text", "private": True}
 
 
 def test_every_fault_of_a_dialogue_is_told_at_once_with_its_place():
@@ -71,6 +74,15 @@ def test_what_is_said_at_once_fits_a_message():
         (bot({"id": "a_b", "say": "x"}), "steps.0.id"),
         (bot({"id": "a", "subscribe": "news", "channels": ["fax"]}), "steps.0.channels.0"),
         (bot({"id": "a", "say": "x"}, {"id": "b", "subscribe": "news"}), "steps.1.subscribe"),
+        *(
+            (bot({"id": "a", "raise": event}), "steps.0.raise")
+            for event in sorted({*NOT_RAISED, "Survey Answered", "Survey Completed"})
+        ),
+        *((bot({"id": "a", "raise": "Won", "properties": {n: 1}}), f"steps.0.properties.{n}") for n in ("run", "bot", "dialogue")),
+        (bot({"id": "a", "raise": "Won", "properties": {"x": 2**63}}), "steps.0.properties.x.constrained-int"),
+        (bot({"id": "a", "set": {"x": -(2**63) - 1}}), "steps.0.set.x.constrained-int"),
+        (bot(PRIVATE, {"id": "a", "set": {"why": {"take": "answers.p"}}}), "steps.1.set.why"),
+        (bot(PRIVATE, {"id": "a", "raise": "Asked", "properties": {"why": {"take": "answers.p"}}}), "steps.1.properties.why"),
         (bot({"id": "a", "say": "x", "wait": "2d"}), "steps.0.wait"),
         (bot({"id": "a", "what": 1}), "steps.0"),
         (bot({"id": "a", "if": {}, "then": None}), "steps.0.if.answer"),
@@ -84,6 +96,12 @@ def test_what_is_said_at_once_fits_a_message():
 )
 def test_each_fault_has_its_place(body, path):
     assert path in faults(body)
+
+
+def test_words_of_consent_and_of_the_messenger_are_not_raised():
+    assert HEARD | EVENTS | {"Bot Blocked", "Bot Unblocked"} <= NOT_RAISED
+    whole = {"id": "a", "raise": "Won", "properties": {"x": 2**63 - 1, "y": -(2**63), "written": {"take": "answers.p"}}}
+    assert text_of(read(BOT, "k", bot(PRIVATE, whole, {"id": "f", "if": {"answer": "p", "in": ["a"]}})))["dialogues"]
 
 
 def test_topics_and_the_brand_must_be_published():

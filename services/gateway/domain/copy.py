@@ -20,6 +20,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "orchestrator": ("Chains of messages under way", "Идущие цепочки сообщений"),
     "sender": ("Messages", "Сообщения"),
     "timeline": ("What happened, newest first", "Что происходило, новое сверху"),
+    "decisions": ("What was decided about writing to you, newest first", "Что решалось о сообщениях вам, новое сверху"),
     "nothing": ("Nothing.", "Ничего."),
 }
 _STYLE = (

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from runtime.db import Connection
 from schemas.messages import decode_intent
+from schemas.topics import ADDRESS_KIND
 from services.sender import domain
-from services.sender.domain import ADDRESS_KIND, Contact
+from services.sender.domain import Contact
 
 Blind = Callable[[str], bytes]
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from runtime.batch import Item
 from services.sender import handler, store
-from tests.sender.live.test_sender_live import intent
+from tests.sender.live.kit import intent
 
 
 async def test_a_claim_whose_commit_was_not_heard_of_is_not_forgotten_with_the_next_batch(monkeypatch):

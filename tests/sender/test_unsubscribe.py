@@ -10,7 +10,7 @@ from services.sender.links import Link
 from services.sender.public import Public
 from services.sender.subjects import subjects
 from services.sender.visitors import Visit, Visitors
-from tests.sender.live.test_sender_live import intent
+from tests.sender.live.kit import intent
 
 
 async def test_a_merge_at_that_moment_does_not_lose_a_no(monkeypatch):

@@ -12,30 +12,15 @@ import pytest
 
 from runtime.clock import wall_ms
 from runtime.settings import Settings
-from services.sender.channels.fakes.smtp import SmtpFake
 from services.sender.delivery import FAILPOINTS
 from tests.conftest import free_ports
-from tests.sender.live.test_sender_live import contact, intent, put
-from tests.support import live
+from tests.sender.live.kit import contact, intent, put
 from tests.support.live import until
 
 ROOT = Path(__file__).parents[3]
 CONNECTIONS = 8
 EACH = 100  # intents for each kill
 DOUBTS = 64  # that one kill may leave
-
-
-@pytest.fixture
-async def smtp():
-    fake = SmtpFake(keep_data=True)
-    fake.port_used = await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-def config(kafka: str, database: str, topic_prefix: str) -> Settings:
-    return live.settings(kafka, database, topic_prefix)
 
 
 def start(config: Settings, smtp, home: Path) -> subprocess.Popen[bytes]:

@@ -6,18 +6,14 @@ import re
 from contextlib import asynccontextmanager
 
 import httpx
-import msgspec
 import pytest
 
-from schemas.definitions import Published
 from schemas.ids import derive
-from schemas.topics import DEFINITIONS
 from services.sender.__main__ import service
 from services.sender.settings import SenderSettings
 from tests.conftest import free_ports
 from tests.schemas.test_surveys import NPS
-from tests.sender.live import test_sender_live as kit
-from tests.sender.live.test_sender_live import config, smtp  # noqa: F401 - fixtures
+from tests.sender.live import kit
 from tests.support.live import driven, read, rows
 
 QUESTIONS = [{**one, "text": {"en": f"{one['id']}?", "ru": f"Вопрос {one['id']}"}} for one in NPS["questions"]]
@@ -29,20 +25,12 @@ SURVEYS = [
 LETTER = {**kit.TEMPLATE, "html": "{% for n in (0..10) %}<a href='{{ survey_url.nps }}?score={{ n }}'>{{ n }}</a>{% endfor %}", "text": "{{ survey_url.nps }} {{ survey_url.other }}"}  # fmt: skip
 
 
-async def documents(config):  # noqa: F811
-    from runtime.kafka import Producer, create_topics
-
-    await create_topics(config, [DEFINITIONS])
-    producer = await Producer(config, "test").start()
-    for kind, one in (*(("survey", one) for one in SURVEYS), ("template", LETTER)):
-        body = msgspec.Raw(msgspec.json.encode(one))
-        record = Published(kind=kind, key=one["key"], version=1, body=body, pointer=True, received_at=kit.T0)
-        await producer.send("definitions", 0, [(f"{kind}:{one['key']}@1".encode(), msgspec.json.encode(record), [])])
-    await producer.stop()
+async def documents(config):
+    await kit.publish(config, *(("survey", one) for one in SURVEYS), ("template", LETTER))
 
 
 @asynccontextmanager
-async def site(config, smtp):  # noqa: F811
+async def site(config, smtp):
     """The sender, with one letter sent: (its context, a client, the path of the personal link)."""
     port = free_ports(1)[0]
     await documents(config)
@@ -67,11 +55,11 @@ def path_in(letter) -> str:
     return found[1]
 
 
-async def raw(config):  # noqa: F811
+async def raw(config):
     return [one for one in await read(config, "facts.raw") if one["source"] == "surveys"]
 
 
-async def test_a_letter_s_number_opens_the_page_with_it_chosen_and_an_answer_counts_once(config, smtp):  # noqa: F811
+async def test_a_letter_s_number_opens_the_page_with_it_chosen_and_an_answer_counts_once(config, smtp):
     async with site(config, smtp) as (context, http, letter):
         path = path_in(letter)
         page = await http.get(f"{path}?score=9")
@@ -105,7 +93,7 @@ async def test_a_letter_s_number_opens_the_page_with_it_chosen_and_an_answer_cou
     assert (facts[2]["properties"]["points"], facts[2]["properties"]["result"]) == (4, "critic")
 
 
-async def test_an_open_page_asks_for_an_address_and_a_link_of_another_kind_or_brand_opens_nothing(config, smtp):  # noqa: F811
+async def test_an_open_page_asks_for_an_address_and_a_link_of_another_kind_or_brand_opens_nothing(config, smtp):
     async with site(config, smtp) as (_context, http, letter):
         token = path_in(letter).rpartition("/")[2]
         page = await http.get("/s/open")

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from runtime.db import Connection
-from schemas.messages import decode_intent
+from schemas.messages import Intent, decode_intent
 from services.sender import domain
 from services.sender.domain import ADDRESS_KIND, Contact
 
@@ -78,9 +78,14 @@ async def remembered(connection: Connection, blind: Blind, names: Collection[str
     return found
 
 
+def bare(intent: Intent) -> Intent:
+    """That it was, and nothing of what it said."""
+    return replace(intent, data={})
+
+
 async def scrub(connection: Connection, ids: Sequence[str]) -> None:
     """Leave of what was sent to these people that it was, and nothing of what it said or to which address."""
     rows = [(row["id"], decode_intent(row["intent"])) for row in await connection.fetch(OF_PEOPLE, list(ids))]
     if rows:
-        intents = [msgspec.json.encode(replace(intent, data={})) for _, intent in rows]
+        intents = [msgspec.json.encode(bare(intent)) for _, intent in rows]
         await connection.execute(SCRUB, [id_ for id_, _ in rows], intents, [domain.nowhere_key(intent) for _, intent in rows])

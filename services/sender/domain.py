@@ -166,8 +166,9 @@ def fold(winner: Contact, loser: Contact, *, blind: Callable[[str], str] = lambd
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:
-    """Never this address on this channel again."""
-    contact.suppressed[f"{channel}|{address_hash(address)}"] = (at, reason)
+    """Never this address on this channel again. Of two reasons the newest is kept, in whatever order they are heard."""
+    name = f"{channel}|{address_hash(address)}"
+    contact.suppressed[name] = max((at, reason), contact.suppressed.get(name, (at, reason)))
     _bound(contact)
 
 

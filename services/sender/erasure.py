@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from runtime.db import Connection
 from schemas.messages import Intent, decode_intent
 from services.sender import domain
-from services.sender.domain import ADDRESS_KIND, Contact
+from services.sender.domain import ADDRESS_KIND, Contact, Outcome
 
 Blind = Callable[[str], bytes]
 
@@ -43,7 +43,9 @@ def refusals(contact: Contact, kinds: Collection[str] = tuple(ADDRESS_KIND.value
             Refusal(key, said.no, "") for key, said in contact.words.items() if said.no >= max(said.yes, 0) and _is_of(key, channel)
         )
         bad = contact.suppressed.get(f"{channel}|{domain.address_hash(address)}")
-        found[f"{kind}:{address}"] = [*nos, *([Refusal(channel, bad[0], bad[1])] if bad else [])]
+        # A block lasts until he writes to the bot again, and what he wrote last goes with him. That he wanted no letters is a word.
+        lasting = [Refusal(channel, *bad)] if bad and bad[1] != Outcome.BLOCKED_BY_USER else []
+        found[f"{kind}:{address}"] = [*nos, *lasting]
     return found
 
 

@@ -77,7 +77,8 @@ class Public:
         if isinstance(visit, int):
             return shell.gone(shell.language_of(request), visit)
         texts = TEXTS[visit.language]
-        no = visit.said("Email Unsubscribed", "links", "unsubscribe", visit.of_message(topic="*"))
+        # Its instant is in its name: whoever switches letters on again and takes the same link has said another word.
+        no = visit.said("Email Unsubscribed", "links", f"unsubscribe:{visit.now}", visit.of_message(topic="*"))
         await self._visitors.forbid(visit.person, [no])
         try:
             await self._visitors.tell(visit, [no])

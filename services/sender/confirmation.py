@@ -46,7 +46,7 @@ class Confirmation:
             return visit
         asked, texts = _asked(visit), TEXTS[visit.language]
         try:
-            await self._visitors.tell(visit, [_word(visit, one, asked) for one in asked])
+            await self._visitors.tell([_word(visit, one, asked) for one in asked])
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.confirm)
         return shell.page(visit.language, texts.confirmed, f"<p>{escape(texts.confirmed_more)}</p>", brand=visit.brand)

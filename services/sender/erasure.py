@@ -23,6 +23,8 @@ SCRUB = """
 UPDATE attempt a SET intent = u.intent, address_key = u.address_key, links = NULL
 FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, intent, address_key) WHERE a.id = u.id
 """
+# Where he stood in surveys that he has not ended: their links open for nobody any more.
+LEAVE = "DELETE FROM survey_answer WHERE message = ANY($1::uuid[])"
 
 
 class Refusal(NamedTuple):
@@ -91,3 +93,4 @@ async def scrub(connection: Connection, ids: Sequence[str]) -> None:
     if rows:
         intents = [msgspec.json.encode(bare(intent)) for _, intent in rows]
         await connection.execute(SCRUB, [id_ for id_, _ in rows], intents, [domain.nowhere_key(intent) for _, intent in rows])
+        await connection.execute(LEAVE, [id_ for id_, _ in rows])

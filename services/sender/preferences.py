@@ -58,7 +58,7 @@ class Preferences:
         facts = [_word(visit, change, visit.now + (change.granted and later)) for change in said]
         await self._visitors.forbid(visit.person, [fact for fact in facts if fact.event == WITHDRAWN])
         try:
-            await self._visitors.tell(visit, facts)
+            await self._visitors.tell(facts)
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.preferences)
         for fact in facts:

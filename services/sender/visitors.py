@@ -134,9 +134,9 @@ class Visitors:
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         return await self._definitions.at(connection, revision)
 
-    async def tell(self, visit: Visit, facts: Iterable[Fact]) -> None:
+    async def tell(self, facts: Iterable[Fact]) -> None:
         """Into the log like any other fact; returns when Kafka has them. Raises SendFailed and Full."""
-        keyed = [(f"{fact.source}|{visit.person}", encode(fact)) for fact in facts]
+        keyed = [(f"{fact.source}|{fact.about or fact.identifiers[0]}", encode(fact)) for fact in facts]
         made = [Outgoing(FACTS_RAW.name, partition_of(key, self._partitions), key.encode(), value) for key, value in keyed]
         await self._publisher.publish(made)
 

@@ -34,7 +34,7 @@ async def test_a_merge_at_that_moment_does_not_lose_a_no(monkeypatch):
         link = Link(kind, intent(1).id, 0)
         return Visit(link, intent(1), None, intent(1).profile, Contact(), subjects([]), 5, "en", "", "")
 
-    async def tell(_visit, facts):
+    async def tell(facts):
         said.extend(fact.event for fact in facts)
 
     monkeypatch.setattr(people, "load", load)

@@ -32,7 +32,7 @@ class Comes:
     async def somebody(self, _request, _kind, *, expires=False):
         return self.who
 
-    async def tell(self, _visit, facts):
+    async def tell(self, facts):
         self.said.extend(facts)
 
     async def forbid(self, _person, noes):

@@ -67,6 +67,11 @@ def recall(contact: Contact, name: str, known: Iterable[Refusal]) -> bool:
     return bool(held)
 
 
+def addresses(names: Iterable[str]) -> set[str]:
+    """Those that something can have been refused for: of what else a person is known by nothing is remembered."""
+    return {name for name in names if name.partition(":")[0] in ADDRESS_KIND.values()}
+
+
 async def remember(connection: Connection, blind: Blind, refused: Mapping[str, Sequence[Refusal]]) -> None:
     rows = [(blind(name), *refusal) for name, some in refused.items() for refusal in some]
     if rows:

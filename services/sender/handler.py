@@ -69,7 +69,7 @@ class Handler:
         ids |= {fact.properties["loser"] for fact in news if fact.type == PROFILE_MERGED}
         ids |= {other for fact in news if fact.type == PROFILE_ERASED for other in fact.properties["others"]}
         crowd = await people.load(tx.connection, ids)
-        names = {name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers}
+        names = erasure.addresses(name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers)
         refused = await erasure.remembered(tx.connection, self._blind, names)
         desk: dict[str, Contact] = {}
         stamped: set[str] = set()

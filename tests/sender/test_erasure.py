@@ -80,3 +80,10 @@ def test_why_an_address_is_bad_is_the_newest_reason_in_whatever_order_they_are_h
     at, reason = reasons[-1]
     erasure.recall(contact, "email:a@example.org", [erasure.Refusal("email", at, reason)])
     assert list(contact.suppressed.values()) == [max(reasons)]
+
+
+def test_only_addresses_are_looked_for_among_what_was_refused():
+    known = ["user_id:7", "id.card:9", "anonymous_id:a", "email:a@example.org", "phone:+79160000001", "telegram_id:7", "vk_id:7"]
+    assert erasure.addresses(known) == set(known[3:])
+    gone = Contact(addresses=dict.fromkeys(domain.ADDRESS_KIND.values(), (0, "7")), words={"shop|*|*": Said(no=5)})
+    assert erasure.refusals(gone).keys() == erasure.addresses(erasure.refusals(gone)), "and all of them are addresses"

@@ -1,6 +1,7 @@
 """A sender under test: what profile, the orchestrator and the gateway tell it, and how it is started."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -84,6 +85,23 @@ async def publish(config: Settings, *documents: tuple[str, dict[str, Any]]) -> N
 def sender(config: Settings, smtp, **more):
     settings = SenderSettings(smtp_port=smtp.port_used, public_port=free_ports(1)[0], smtp_connections=8, **more)
     return service(settings, config), settings
+
+
+def environment(config: Settings, smtp, **more: Any) -> dict[str, str]:
+    """Of a sender in a process of its own."""
+    given = {
+        "KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": config.partitions, "SESSION_TIMEOUT_MS": 6000,
+        "SMTP_PORT": smtp.port_used, **more,
+    }  # fmt: skip
+    return {"DATABASE_URL": config.database_url, **{f"OTKLIK_{name}": str(value) for name, value in given.items()}}
+
+
+def arm(home: Path, point: str) -> None:
+    """Kill the sender with this home at its failpoint, once."""
+    draft = home / "failpoints" / "draft"
+    draft.parent.mkdir(exist_ok=True)
+    draft.write_text("kill")
+    draft.rename(draft.with_name(f"sender.{point}"))
 
 
 async def states(context) -> Counter:

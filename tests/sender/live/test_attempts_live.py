@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import asyncpg
 
@@ -12,36 +11,21 @@ from services.sender import ledger, store
 from services.sender.delivery import Delivery
 from services.sender.store import Start
 from tests.chaos.fleet import SERVICES, Fleet
-from tests.sender.live.kit import contact, intent, person, put, sender, states
+from tests.sender.live.kit import arm, contact, environment, intent, person, put, sender, states
 from tests.support.live import T0, driven, read, until
 
 SENDER = next(kind for kind in SERVICES if kind.name == "sender")
 
 
-def environment(config, database: str, port: int) -> dict[str, str]:
-    given = {
-        "KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": str(config.partitions), "SESSION_TIMEOUT_MS": "6000",
-        "SMTP_PORT": str(port),
-    }  # fmt: skip
-    return {"DATABASE_URL": database, **{f"OTKLIK_{name}": value for name, value in given.items()}}
-
-
-def arm(home: Path, point: str) -> None:
-    draft = home / "failpoints" / "draft"
-    draft.write_text("kill")
-    draft.rename(draft.with_name(point))
-
-
 async def test_a_sender_that_dies_after_the_call_leaves_it_in_doubt_and_nobody_calls_again(config, smtp, database, tmp_path):
     """The provider has the letter and no one wrote it down: only what was committed before the call can say so."""
-    for folder in ("logs", "failpoints"):
-        (tmp_path / folder).mkdir()
-    fleet = Fleet(tmp_path, environment(config, database, smtp.port_used))
+    (tmp_path / "logs").mkdir()
+    fleet = Fleet(tmp_path, environment(config, smtp))
     now = wall_ms()
     await put(config, contact(1, at=now), [intent(1, at=now)])
     connection = await asyncpg.connect(database)
     try:
-        arm(tmp_path, "sender.called")
+        arm(tmp_path, "called")
         fleet.add(SENDER, 1)
         first = fleet.workers["sender-1"].process
         await until(lambda: first.poll() is not None, 40)

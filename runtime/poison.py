@@ -47,7 +47,8 @@ class Vault:
 
     def seal(self, data: bytes, name: str) -> bytes:
         # The nonce derives from what it names: one record of one place is sealed once, and a rerun gives the same bytes.
-        nonce = hashlib.sha256(f"{name}:".encode() + data).digest()[:12]
+        # Under a key: else who can guess what is sealed could see that he is right.
+        nonce = hmac.digest(self._blinds, f"{name}:".encode() + data, "sha256")[:12]
         return nonce + self._cipher.encrypt(nonce, data, name.encode())
 
     def token(self, name: str) -> str:

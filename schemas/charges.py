@@ -13,7 +13,7 @@ ROLLED_UP = "Charges Rolled Up"
 SOURCE = "charges"  # of the facts that profile makes of them
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_MOST = 10**15  # of minor units in one charge: what a day adds up to fits in 64 bits
+_MOST = 10**12  # of minor units in one charge: nine million of them a day fit in 64 bits
 
 _WANTED = {
     "product": "a text of 1 to 200 characters",

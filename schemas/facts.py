@@ -117,11 +117,12 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
 
 class Erase(msgspec.Struct, frozen=True, kw_only=True):
     """Properties of an `erase` fact, whose id is the act's. only: just the identifiers of these kinds; the person goes when none that
-    proves who he is would be left. reason: for the act; it names nobody.
+    proves who he is would be left, unless he is to be kept. reason: for the act; it names nobody.
     """
 
     reason: str = ""
     only: tuple[str, ...] = ()
+    keep: bool = False
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):

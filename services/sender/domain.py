@@ -115,7 +115,9 @@ def hear(contact: Contact, about: str, said: Said) -> None:
 
 
 def _bounced(contact: Contact, fact: Fact) -> bool:
-    """Somebody else's mailer was told that the address does not exist: `type` hard of an import, or of a backend."""
+    """Somebody else's mailer was told that the address does not exist: `type` hard of an import, or of a backend. Of our own letters
+    the address is known already, and their facts do not name it.
+    """
     told = [name.partition(":")[2] for name in fact.identifiers if name.startswith("email:") and name not in fact.contested]
     if fact.properties.get("type") != "hard":
         return False

@@ -14,9 +14,9 @@ from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
 from services.sender import domain, store
 from services.sender.channels.contract import Result
-from services.sender.domain import Contact, Next
+from services.sender.domain import Contact, Next, Outcome
 from services.sender.store import Ended
-from services.sender.verdicts import sent_emit, verdict_emit
+from services.sender.verdicts import bounced_emit, sent_emit, verdict_emit
 
 NOWHERE = At("", 0, 0)
 RESULTS = "results"
@@ -75,6 +75,8 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
         emits.append(verdict_emit(record.intent, record.state, record.rule, now, NOWHERE))
         if record.state == "accepted":
             emits.append(sent_emit(record.intent, record.person, now, NOWHERE))
+        elif record.suppress == Outcome.PERMANENT_ADDRESS and record.intent.channel == "email":
+            emits.append(bounced_emit(record.intent, record.person, now, NOWHERE))
     if emits:
         await own.publish_in(connection, settings, "sender", RESULTS, emits)
     return ended

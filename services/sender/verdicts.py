@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.facts import Fact, encode
 from schemas.ids import derive
 from schemas.messages import Decision, Intent
+from services.sender.domain import BOUNCED
 
 SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent", "vk": "VK Sent"}
 
@@ -44,10 +45,19 @@ def verdict_emit(intent: Intent, state: str, rule: str, now: int, at: At) -> Emi
 
 def sent_emit(intent: Intent, person: str, now: int, at: At) -> Emit:
     """The fact that a message went out: for segments, reports and the timeline."""
+    return _fact("sent", SENT_EVENT[intent.channel], intent, person, now, at)
+
+
+def bounced_emit(intent: Intent, person: str, now: int, at: At) -> Emit:
+    """The fact that the letter's address does not exist, as its server said at once. The address does not stand in it."""
+    return _fact("bounced", BOUNCED, intent, person, now, at, type="hard")
+
+
+def _fact(word: str, event: str, intent: Intent, person: str, now: int, at: At, **more: Any) -> Emit:
     fact = Fact(
-        id=derive("sent", intent.id, intent.attempt),
+        id=derive(word, intent.id, intent.attempt),
         type="track",
-        event=SENT_EVENT[intent.channel],
+        event=event,
         brand=intent.brand,
         source="sender",
         lane="bulk",
@@ -60,6 +70,7 @@ def sent_emit(intent: Intent, person: str, now: int, at: At) -> Emit:
             "template": intent.template,
             "channel": intent.channel,
             "class": intent.message_class,
+            **more,
         },
         cause=intent.cause,
         profile=person,

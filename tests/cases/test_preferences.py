@@ -65,7 +65,7 @@ async def verdicts(shop: Shop, profile: str) -> list[tuple[str, str]]:
     told = [one for one in await shop.installation.log.records("decisions") if one["profile"] == profile]
     # Who bought before the condition was published is kept by the one or the other, as the segmenter has counted for others or not.
     return [
-        (one["verdict"], "keeps" if one["verdict"] == "kept" else one.get("rule", ""))
+        (one["verdict"], "keeps" if one["verdict"] == "kept" and one["rule"] in ("bought", "keep") else one.get("rule", ""))
         for one in told
         if one["verdict"] in ("purged", "kept")
     ]

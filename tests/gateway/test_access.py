@@ -163,8 +163,10 @@ async def test_a_key_of_one_brand_touches_that_brand_alone(site):
     assert "brand-b2" not in listed and {"brand-b1", "brand-all"} <= listed
     asked = {"brand": "b2", "source": "s"}
     problem_of(await site.as_key("POST", "/api/write-keys", key, json=asked), 403, "brand_forbidden")
-    for path in ("/api/consents/verify", "/api/dead-letters", "/api/in-doubt", "/api/audit"):
-        problem_of(await site.as_key("GET", path, key), 403, "brand_forbidden")
+    for path in ("consents/verify", "dead-letters", "in-doubt", "audit", "profiles/x/export", "erasures/x"):
+        problem_of(await site.as_key("GET", f"/api/{path}", key), 403, "brand_forbidden")
+    problem_of(await site.as_key("DELETE", "/api/profiles/x", key, json={"reason": "asked"}), 403, "brand_forbidden")
+    problem_of(await site.as_key("POST", "/api/identity/rules/rehearse", key, json={}), 403, "brand_forbidden")
 
 
 async def test_who_did_what_is_kept(site):

@@ -50,6 +50,15 @@ def test_a_ready_mapping_reads_an_export(ready, text, says):
     assert len(refused_of(closed)) == ("В,Активный" in text)
 
 
+@pytest.mark.parametrize("ready", ["unsubscribes", "subscriptions"])
+def test_bad_addresses_and_complaints_have_their_own_facts(ready):
+    text = "email,bounced_at,complained_at\na@x.ru,2024-01-31,\nb@x.ru,,2024-02-01\n"
+    closed = run(text, yaml.safe_load((READY / f"{ready}.yaml").read_text()), region="RU")
+    said = [(f.event, f.identifiers, f.properties) for f in facts_of(closed) if f.event]
+    hard = {"type": "hard"}
+    assert said == [("Email Bounced", ("email:a@x.ru",), hard), ("Email Marked as Spam", ("email:b@x.ru",), {})]
+
+
 @pytest.mark.parametrize(("ready", "text", "says"), EXPORTS)
 def test_the_suggestion_for_an_export_follows_the_ready_one(ready, text, says):
     line = text.partition("\n")[0]

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from schemas.facts import encode, extend
@@ -22,3 +23,25 @@ def test_what_no_reader_bears_is_refused_by_the_name_of_its_field(field):
 def test_side_by_side_is_not_deep():
     products = [{"price": {"minor": 1, "currency": "GBP"}} for _ in range(100)]
     assert decode_raw(SimpleNamespace(value=encode(fact("1", "user_id:1", properties={"products": products}))))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"home": "00000000-0000-5000-8000-000000000000"},
+        {"bucketing_id": "00000000-0000-5000-8000-000000000000", "bucketed_at": 1},
+        {"lost": ["email:x@e.org"]},
+        {"contested": ["email:x@e.org"]},
+        {"profile": "00000000-0000-5000-8000-000000000000"},
+    ],
+)
+def test_what_only_profile_may_say_is_refused(more):
+    raw = msgspec.json.encode({**msgspec.to_builtins(fact("1", "user_id:a")), **more})
+    with pytest.raises(ValueError, match="leave them out"):
+        decode_raw(SimpleNamespace(value=raw))
+
+
+@pytest.mark.parametrize("source", ["a,b", "", "a\nb", "x" * 201])
+def test_a_source_that_could_not_be_kept_with_others_is_refused(source):
+    with pytest.raises(ValueError, match="source"):
+        decode_raw(SimpleNamespace(value=encode(msgspec.structs.replace(fact("1", "user_id:a"), source=source))))

@@ -26,7 +26,7 @@ def purge(turn: Turn, run: Run, step: Purge, moment: Moment, *, meets: bool) -> 
         turn.tell(run, "kept", moment, rule, step=step.id)
         return
     reason = f"journey:{run.journey}.{run.version}.{step.id}"
-    only = {} if step.purge == "person" else {"only": [ADDRESS[step.purge]]}
+    only = {} if step.purge == "person" else {"only": [ADDRESS[step.purge]], "keep": turn.person.agreed}
     turn.emit(
         Fact(
             id=derive("purge", reason, turn.profile, run.occurrence),

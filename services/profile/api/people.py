@@ -15,7 +15,7 @@ from schemas.identifiers import normalise
 from services.profile import store
 from services.profile.api import belongings
 from services.profile.api.answers import Brands, brands_asked, kept, refused, sees
-from services.profile.domain import KIND, Rules, build
+from services.profile.domain import KIND, Profile, Rules, build
 from services.profile.domain.charges import Day, Open, date_of, together
 from services.profile.store import charges as table
 
@@ -66,15 +66,21 @@ async def _person(connection: Any, person: str | None, asked: Brands) -> Respons
         {
             "id": person,
             "identifiers": identifiers,
-            "attributes": {name: value for name, (_, value) in sorted(profile.attributes.items()) if value is not None},
+            "attributes": _attributes(profile, asked),
             "first_received_at": profile.first_at,
             "bucketing_id": profile.bucketing_id,
             "merged": merged,
-            "brands": brands,
+            "brands": [brand for brand in brands if kept(asked, brand)],
             **await belongings.of_person(connection, person, asked),
             "charges": [_day(key, part) for key, part in sorted(untold.items()) if kept(asked, key.brand)],
         }
     )
+
+
+def _attributes(profile: Profile, asked: Brands) -> dict[str, Any]:
+    """What tells of his company and of all his deals is for keys of all brands: the objects themselves are shown brand by brand."""
+    hidden = () if asked is None else ("account", "deals")
+    return {name: value for name, (_, value) in sorted(profile.attributes.items()) if value is not None and name not in hidden}
 
 
 def _day(key: Day, part: Open) -> dict[str, Any]:

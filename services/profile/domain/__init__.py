@@ -1,7 +1,7 @@
 """Who is who, pure: the rules of identity, whose a fact is, and what becomes of the person by it."""
 
 from .linking import Refusal, Verdict, also, link, person_id, told_by
-from .registry import Applied, Name, Registry, homes_of
+from .registry import Applied, Name, Registry, have_met, homes_of
 from .rehearsal import Contradiction, Would, rehearse
 from .rules import CONTACT, DEFAULT, KIND, Rules, build, compiled, kind_of, proves
 from .splitting import Part, part
@@ -33,6 +33,7 @@ __all__ = [
     "erased",
     "fold",
     "forgotten",
+    "have_met",
     "homes_of",
     "kind_of",
     "link",

@@ -96,6 +96,19 @@ def now(deal: Deal) -> State:
     return state
 
 
+def company(deal: Deal) -> str | None:
+    """The group id of the company whose it is, if it is one's."""
+    said = now(deal).get("account")
+    return str(said) if said is not None else None
+
+
+def unnamed(deal: Deal) -> Deal:
+    """The same without what it was ever called."""
+    for place, one in enumerate(deal.updates):
+        deal.updates[place] = msgspec.structs.replace(one, said={name: value for name, value in one.said.items() if name != "name"})
+    return deal
+
+
 def moved_at(deal: Deal) -> int:
     return deal.updates[-1].at if deal.updates else 0
 

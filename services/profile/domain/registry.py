@@ -1,6 +1,6 @@
 """People in memory, as facts make them: those of a batch with their rows, or of a replay from nothing. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.facts import Fact
@@ -43,6 +43,14 @@ def homes_of(fact: Fact, rules: Rules) -> dict[str, str]:
     """The homes that the fact's identifiers get where they are new: of the strongest one the id of the person whom the fact makes."""
     names = rules.ordered(fact.identifiers)
     return {name: derive("home", fact.id, place) if place else person_id(fact) for place, name in enumerate(names)}
+
+
+MOST_MET = 64  # of a device; one that more people have used is nobody else's news
+
+
+def have_met(name: str, met: Collection[str], home: str) -> bool:
+    """Was an identifier told with another one before, as far as it matters?"""
+    return home in met or (len(met) >= MOST_MET and not proves(name))
 
 
 class Registry:
@@ -134,7 +142,7 @@ class Registry:
     def _meet(self, fact: Fact) -> bool:
         """Note which identifiers were told together: a replay must hear of each pair once."""
         first, *others = self.rules.ordered(fact.identifiers) or [""]
-        new = [name for name in others if self.names[first].home not in self.names[name].met]
+        new = [name for name in others if not have_met(name, self.names[name].met, self.names[first].home)]
         for name in new:
             held = self.names[name]
             self.names[name] = held._replace(met=held.met | {self.names[first].home})

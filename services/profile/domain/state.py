@@ -74,11 +74,12 @@ def _take(profile: Profile, news: Attributes) -> Attributes:
 
 
 def unsay(profile: Profile, names: Iterable[str], at: int) -> Attributes:
-    """Take attributes away, whoever told them. Answers those that were there."""
-    gone = [name for name in names if name in profile.attributes]
+    """Take attributes away, whoever told them, and what is told late of an instant before. Answers those that were there."""
+    names = list(names)
+    there = [name for name in names if name in profile.attributes]
     for part in (profile.attributes, *profile.parts.values()):
-        part.update((name, (max(at, part[name][0]), None)) for name in gone if name in part)
-    return {name: profile.attributes[name] for name in gone}
+        part.update((name, (max(at, part.get(name, (at,))[0]), None)) for name in names)
+    return {name: profile.attributes[name] for name in there}
 
 
 def bucketed(profile: Profile, identifiers: Iterable[str], fact: Fact, *of: str) -> bool:

@@ -15,7 +15,7 @@ from schemas import charges, consents
 from schemas.definitions import Published
 from schemas.facts import ERASE, PROFILE_MERGED, UNMERGE, Fact, decode
 from services.profile import store
-from services.profile.domain import KIND, Refusal, Rules, build, homes_of, kind_of, person_id
+from services.profile.domain import KIND, Refusal, Rules, build, have_met, homes_of, kind_of, person_id, proves
 from services.profile.handler import objects
 from services.profile.handler.charges import Charged, Charges
 from services.profile.handler.consent import Ledger, Word
@@ -44,7 +44,9 @@ class Told(NamedTuple):
     def changes(self) -> bool:
         """Does it bring anything that is kept?"""
         fact = self.fact
-        return self.settled is None or bool(fact.attributes) or ((fact.event or fact.type) in objects.WORDS and objects.tells(fact))
+        if self.settled is None or fact.attributes or fact.event in consents.EVENTS:  # a word goes into the ledger under his lock
+            return True
+        return (fact.event or fact.type) in objects.WORDS and objects.tells(fact)
 
 
 Done = tuple[Told, Sequence[Emit]]  # a fact and what it was told as
@@ -96,9 +98,12 @@ class Handler:
         work = _work(facts, known, meant, rules)
         changing = [told for told in work if told.changes]
         desk = await _open_desk(tx, changing, known, meant, rules, acts) if changing else Desk(rules, {}, {}, {}, meant)
-        said = Said(known)
+        said, later = Said(known), list[tuple[Item, Fact]]()
         for told in work:
-            said.add(told, _made(tx, desk, told))
+            if desk.junk and not set(desk.junk).isdisjoint(told.fact.identifiers):
+                later.append((told.item, told.fact))  # whose it is without that name is to be read anew
+            else:
+                said.add(told, _made(tx, desk, told))
         await desk.save(tx)
         if said.words:
             await self._ledger.keep(tx, said.words)
@@ -107,7 +112,7 @@ class Handler:
         if said.beside and (more := await _beside(tx, desk, said.beside)):
             emits = _in_order(tx, items, [*emits, *more])
         emits.extend(await self.charges.fold(tx, said.charged, desk.buried, items))
-        return emits
+        return _in_order(tx, items, [*emits, *await self._pass(tx, rules, later)]) if later else emits
 
     async def committed(self) -> None:
         self._seen.committed()
@@ -206,10 +211,12 @@ def _told(item: Item, fact: Fact, known: Mapping[str, Known], about: str | None,
     names = rules.ordered(fact.identifiers) if len(there) > 1 else fact.identifiers
     first = known[names[0]] if names else None
     owner, home = about or (first.owner if first else ""), fact.about or (first.home if first else "")
-    if first is not None and any(first.home not in known[name].met for name in names[1:]):
+    if first is not None and not all(have_met(name, known[name].met, first.home) for name in names[1:]):
         return Told(item, fact, None)
-    others = [(name, known[name]) for name in names if known[name].owner != owner]
-    if others and (fact.type == "alias" or any(owner not in o.refused or o.ruled != rules.version for _, o in others)):
+    # A device that did not become his when it was first told with him is somebody else's, who is known by more than that.
+    alias = fact.type == "alias"
+    others = [(name, known[name]) for name in names if known[name].owner != owner and (alias or proves(name))]
+    if others and (alias or any(owner not in o.refused or o.ruled != rules.version for _, o in others)):
         return Told(item, fact, None)
     return Told(item, fact, owner, home, tuple(Refusal(name, other.owner, "known") for name, other in others))
 
@@ -223,15 +230,14 @@ def _is_news(fact: Fact, found: Sequence[Known], rules: Rules) -> bool:
 
 
 def _made(tx: Tx, desk: Desk, told: Told) -> list[Emit]:
-    """What a fact is told as. Junk that was found in this batch names nobody in it any more."""
-    fact = desk.without_junk(told.fact)
+    """What a fact is told as."""
     if told.settled is None:
-        return desk.link(tx, told.item, fact)
+        return desk.link(tx, told.item, told.fact)
     if told.changes:
-        return desk.tell(tx, told.item, fact, told.settled, told.home, told.contested)
+        return desk.tell(tx, told.item, told.fact, told.settled, told.home, told.contested)
     owner = desk.canonical(told.settled)
     contested = desk.still(owner, told.contested)
-    return [pass_on(tx, told.item, fact, owner, told.home, contested), *also_theirs(tx, told.item, fact, contested)]
+    return [pass_on(tx, told.item, told.fact, owner, told.home, contested), *also_theirs(tx, told.item, told.fact, contested)]
 
 
 def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iterator[Word]:

@@ -18,6 +18,8 @@ from schemas.topics import FACTS_RAW_BULK
 from services.profile.domain import Rules
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OURS = ("profile", "home", "bucketing_id", "bucketed_at", "contested", "lost")  # what profile says and nobody else
+_SOURCE = re.compile(r"[^,\x00-\x1f]{1,200}")  # sources that told a name are kept with it, parted by commas
 _LATEST = 253_402_300_800_000  # the year 10000
 _AHEAD_MS = 60_000  # clocks of two machines may differ; what is further ahead would fire timers before their time
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -32,8 +34,10 @@ def decode_raw(record: Record) -> Fact:
     fact = decode(raw)
     if not _UUID.fullmatch(fact.id):
         raise ValueError(f"id: a uuid in lower case is wanted, e.g. uuid5 of source and messageId; got {fact.id[:60]!r}")
-    if fact.type.startswith("profile.") or fact.profile is not None:
-        raise ValueError("type, profile: these are the profile service's own; leave them out")
+    if fact.type.startswith("profile.") or any(getattr(fact, name) for name in _OURS):
+        raise ValueError(f"type, {', '.join(_OURS)}: these are the profile service's own; leave them out")
+    if not _SOURCE.fullmatch(fact.source):
+        raise ValueError(f"source: 1 to 200 characters without commas are wanted; got {fact.source[:60]!r}")
     if fact.about is not None and not _UUID.fullmatch(fact.about):
         raise ValueError(f"about: a profile id (uuid in lower case) is wanted; got {fact.about[:60]!r}")
     if fact.type in (ERASE, UNMERGE):

@@ -1,6 +1,6 @@
 """The people that a batch may change, locked: decided fact by fact in memory, told, then saved once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -114,13 +114,10 @@ class Desk:
             *(_news(tx, item, one, _topic(item)) for one in applied.told),
         ]
 
-    def without_junk(self, fact: Fact) -> Fact:
-        """Without what this batch has found to name nobody, unless nothing is left."""
-        junk = self._registry.junk
-        if junk.keys().isdisjoint(fact.identifiers):
-            return fact
-        kept = tuple(name for name in fact.identifiers if name not in junk)
-        return msgspec.structs.replace(fact, identifiers=kept) if kept else fact
+    @property
+    def junk(self) -> Collection[str]:
+        """What this batch has found to name nobody."""
+        return self._registry.junk.keys()
 
     async def save(self, tx: Tx) -> None:
         people = self._registry
@@ -134,6 +131,7 @@ class Desk:
             old={p: people.profiles[p] for p in people.changed & people.known},
             buried={loser: self.canonical(winner) for loser, winner in people.buried.items()},
             given={name: (self.canonical(owner), people.names[name].home) for name, owner in given.items()},
+            unclaimed=sorted(self._claimed.keys() - people.names.keys()),
         )
         if people.noted:
             await store.note(tx.connection, {name: people.names[name] for name in sorted(people.noted)})

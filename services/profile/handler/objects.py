@@ -12,7 +12,7 @@ import msgspec
 from runtime.batch import Emit, Item, Tx
 from runtime.db import Again
 from schemas import accounts as words
-from schemas import attributes
+from schemas import attributes, charges
 from schemas.facts import Fact, encode
 from schemas.ids import derive
 from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
@@ -56,7 +56,7 @@ def tells(fact: Fact) -> bool:
 
 def echoes(fact: Fact) -> bool:
     """Is it something done for a company, which its other members are told of?"""
-    return fact.type == "track" and fact.about is None and _group(fact) is not None
+    return fact.type == "track" and fact.about is None and not charges.is_charge(fact) and _group(fact) is not None
 
 
 def _group(fact: Fact) -> str | None:
@@ -168,10 +168,12 @@ class _Desk:
     ) -> None:
         self._tx, self._held, self._affiliates = tx, held, affiliates
         self._all = {**others, **held}
-        self._states = {(one.object, one.profile): one.state for one in belongings}
+        self._states: dict[str, dict[str, Any]] = {}  # of a person, by object
+        for one in belongings:
+            self._states.setdefault(one.profile, {})[one.object] = one.state
         self._around = {id_: dict.fromkeys(people) for id_, people in around.items()}
         self._changed: dict[Pair, Any] = {}
-        self._moved: dict[str, str] = {}
+        self._moved: dict[str, list[str]] = {}  # winner -> losers
         self._told: dict[str, Affiliate] = {}
         self._because: dict[str, tuple[Item, Fact]] = {}
 
@@ -190,18 +192,19 @@ class _Desk:
 
     def _merge(self, merge: Merge) -> None:
         """What was the loser's is the winner's; of a company that was both's, what was said last counts."""
-        self._moved[merge.loser] = merge.winner
-        for (id_, person), state in list(self._states.items()):
-            if person == merge.loser:
-                self._put((id_, merge.winner), dict(attributes.merge(self._states.get((id_, merge.winner), {}), state)[0]))
-                del self._states[id_, person]
-                self._changed.pop((id_, person), None)
-                self._around.get(id_, {}).pop(person, None)
+        self._moved.setdefault(merge.winner, []).append(merge.loser)
+        for id_, state in self._states.pop(merge.loser, {}).items():
+            self._put((id_, merge.winner), dict(attributes.merge(self._state(id_, merge.winner), state)[0]))
+            self._changed.pop((id_, merge.loser), None)
+            self._around.get(id_, {}).pop(merge.loser, None)
         self._because[merge.winner] = merge.item, merge.fact
         self._because.pop(merge.loser, None)
 
+    def _state(self, id_: str, person: str) -> Any:
+        return self._states.get(person, {}).get(id_, {})
+
     def _put(self, pair: Pair, state: Any) -> None:
-        self._states[pair] = self._changed[pair] = state
+        self._states.setdefault(pair[1], {})[pair[0]] = self._changed[pair] = state
         self._around.setdefault(pair[0], {})[pair[1]] = None
 
     def _account(self, item: Item, fact: Fact, owner: str) -> None:
@@ -212,7 +215,7 @@ class _Desk:
         accounts.noticed(account, fact)
         if stays:
             accounts.hear(account, fact)
-        state = accounts.belong(account, self._states.get((id_, owner), {}), fact, owner, stays=stays)
+        state = accounts.belong(account, self._state(id_, owner), fact, owner, stays=stays)
         self._put((id_, owner), state)
         self._concern(id_, item, fact)
 
@@ -237,7 +240,7 @@ class _Desk:
 
     def _people_of(self, deal: str, of: Iterable[str]) -> dict[str, str]:
         """Who is told of a deal: person -> why."""
-        members = {p: "account" for id_ in of for p in self._around.get(id_, ()) if accounts.is_member(self._states[id_, p])}
+        members = {p: "account" for id_ in of for p in self._around.get(id_, ()) if accounts.is_member(self._state(id_, p))}
         return {**members, **dict.fromkeys(self._around.get(deal, ()), "person")}
 
     def _news(self, item: Item, fact: Fact, deal: Deal, news: deals.Told, people: Mapping[str, str]) -> Iterable[Emit]:
@@ -256,9 +259,8 @@ class _Desk:
     def _tell(self, person: str) -> list[Emit]:
         """Tell a person what has become another thing of what he belongs to, under an instant after the one of before."""
         item, fact = self._because[person]
-        mine = {id_: state for (id_, whose), state in self._states.items() if whose == person}
-        seen, at = self._seen(mine)
-        were = (person, *(loser for loser, winner in self._moved.items() if winner == person))
+        seen, at = self._seen(self._states.get(person, {}))
+        were = (person, *self._moved.get(person, ()))
         was = [self._affiliates[one] for one in were if one in self._affiliates]
         before: dict[str, Any] = msgspec.json.decode(was[0].told)
         # Of two who have become one the profile keeps what was said later: he is told anew.
@@ -286,6 +288,6 @@ class _Desk:
         if self._changed:
             await store.keep_belongings(connection, [Belonging(*pair, state) for pair, state in self._changed.items()])
         if self._moved:
-            await store.forget_affiliates(connection, self._moved)
+            await store.forget_affiliates(connection, [loser for losers in self._moved.values() for loser in losers])
         if self._told:
             await store.save_told(connection, self._told)

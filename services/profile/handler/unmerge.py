@@ -5,11 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from runtime.batch import Emit, Item, Tx
-from runtime.db import Again, Connection
+from runtime.db import Connection
 from schemas.facts import PROFILE_CHANGED, PROFILE_SPLIT, Fact, SplitPart, Unmerge, encode
 from schemas.topics import FACTS
 from services.profile import domain, store
 from services.profile.domain import Part, Profile, Rules, proves
+from services.profile.handler.erasure import locked
 
 
 async def parts_of(
@@ -32,11 +33,7 @@ async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
     person = (await store.meant(connection, [fact.about or ""])).get(fact.about or "")
     if person is None:
         return []
-    others = await store.merged_into(connection, person)
-    homes = await store.lock_homes(connection, [person, *others])
-    profile = (await store.lock(connection, [person])).get(person)
-    if profile is None or await store.merged_into(connection, person) != others:
-        raise Again("somebody became one with him, or he was erased, while we waited for the lock")
+    profile, others, homes = await locked(connection, person)
     parts = await parts_of(connection, [person, *others], profile, homes, rules, asked.apart, fact.id)
     if len(parts) < 2:
         return []
@@ -51,6 +48,7 @@ async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
         buried=buried,
         given=gone,
     )
+    await store.part_again(connection, list(gone))
     await store.inherit_brands(connection, buried)
     await _part_links(connection, person, others, parts)
     told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], tuple(gone))

@@ -2,7 +2,7 @@
 
 from .brands import Brands, brands_of, inherit_brands
 from .consents import add, chains, entries, heads, walk
-from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, lock_names
+from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, names_of, part_again
 from .linkings import Linking, forget_linkings, journal, linkings
 from .objects import (
     ACCOUNT,
@@ -88,14 +88,15 @@ __all__ = [
     "lock",
     "lock_affiliates",
     "lock_homes",
-    "lock_names",
     "lock_objects",
     "meant",
     "members",
     "merged_into",
+    "names_of",
     "note",
     "objects",
     "owner_of",
+    "part_again",
     "people",
     "person",
     "resolve",

@@ -11,10 +11,12 @@ REMEMBER = """
 INSERT INTO erased (hash, at, whole) SELECT u.hash, $2, $3 FROM unnest($1::bytea[]) AS u (hash) ORDER BY 1
 ON CONFLICT (hash) DO UPDATE SET at = greatest(erased.at, EXCLUDED.at), whole = erased.whole OR EXCLUDED.whole
 """
-LOCK_NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key FOR UPDATE"
+# Junk too: under other rules it would be his again.
 LOCK_HOMES = """
-SELECT key, coalesce(home, profile)::text AS home FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key FOR UPDATE
+SELECT key, coalesce(home, profile)::text AS home FROM identifier WHERE profile = ANY($1::uuid[]) ORDER BY key FOR UPDATE
 """
+NAMES_OF = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[])"
+PART_AGAIN = "UPDATE identifier SET met = NULL WHERE key = ANY($1::text[])"
 FORGET = "DELETE FROM identifier WHERE key = ANY($1::text[])"
 EMPTY = "UPDATE profile SET state = '', erased_at = $2 WHERE id = ANY($1::uuid[])"
 UNSEAL = "UPDATE consent SET sealed = NULL WHERE profile = ANY($1::uuid[]) AND sealed IS NOT NULL"
@@ -49,14 +51,19 @@ async def erased(connection: Connection, hashes: Collection[bytes]) -> Mapping[b
     return {row["hash"]: (row["at"], row["whole"]) for row in await connection.fetch(ERASED, list(hashes))}
 
 
-async def lock_names(connection: Connection, ids: Iterable[str]) -> list[str]:
-    """Identifiers of these profiles, locked."""
-    return [row["key"] for row in await connection.fetch(LOCK_NAMES, list(ids))]
-
-
 async def lock_homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Identifiers of these profiles, locked -> their homes."""
     return {row["key"]: row["home"] for row in await connection.fetch(LOCK_HOMES, list(ids))}
+
+
+async def names_of(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Identifiers of these profiles, as they are now."""
+    return {row["key"] for row in await connection.fetch(NAMES_OF, list(ids))}
+
+
+async def part_again(connection: Connection, names: Collection[str]) -> None:
+    """What these identifiers were told with is asked anew."""
+    await connection.execute(PART_AGAIN, list(names))
 
 
 async def forget(connection: Connection, names: Sequence[str], hashes: Sequence[bytes], at: int, *, whole: bool) -> None:

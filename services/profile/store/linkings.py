@@ -15,7 +15,6 @@ FORGET_NAMES = """
 UPDATE linking SET names = ARRAY(SELECT n FROM unnest(names) WITH ORDINALITY AS u (n, place) WHERE n <> ALL($2::text[]) ORDER BY place)
 WHERE profile = ANY($1::uuid[]) AND names && $2::text[]
 """
-MOVE = "UPDATE linking SET profile = $2 WHERE profile = ANY($1::uuid[]) AND fact = ANY($3::uuid[])"
 COLUMNS = ("profile", "fact", "at", "type", "source", "about", "names")
 
 

@@ -1,11 +1,12 @@
 """The tables of companies and deals: what they are, who belongs to them, and what each of those was last told."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from runtime.db import Connection
+from services.profile.domain import deals
 from services.profile.domain.accounts import Account
 from services.profile.domain.deals import Deal
 
@@ -39,10 +40,13 @@ INSERT INTO belonging (object, profile, state) SELECT * FROM unnest($1::uuid[], 
 ON CONFLICT (object, profile) DO UPDATE SET state = EXCLUDED.state
 """
 LEAVE = "DELETE FROM belonging WHERE profile = ANY($1::uuid[])"
-DROP_DEALS = """
-DELETE FROM object o USING belonging b WHERE b.profile = ANY($1::uuid[]) AND o.id = b.object AND o.kind = 'deal'
-    AND NOT EXISTS (SELECT FROM belonging other WHERE other.object = o.id AND other.profile <> ALL ($1::uuid[]))
+DEALS_OF = """
+SELECT o.id::text AS id, o.state, EXISTS (
+    SELECT FROM belonging other WHERE other.object = o.id AND other.profile <> ALL ($1::uuid[])
+) AS shared FROM object o WHERE o.kind = 'deal' AND o.id IN (SELECT object FROM belonging WHERE profile = ANY($1::uuid[]))
+ORDER BY o.id FOR UPDATE OF o
 """
+DROP = "DELETE FROM object WHERE id = ANY($1::uuid[])"
 KNOW = "INSERT INTO affiliate (profile) SELECT * FROM unnest($1::uuid[]) ORDER BY 1 ON CONFLICT DO NOTHING"
 AFFILIATES = "SELECT profile::text AS profile FROM affiliate WHERE profile = ANY($1::uuid[])"
 LOCK_PEOPLE = """
@@ -167,7 +171,14 @@ async def forget_affiliates(connection: Connection, people: Collection[str]) -> 
 
 
 async def forget_belongings(connection: Connection, people: Collection[str]) -> None:
-    """Of those who are erased nothing stays, nor of deals that were nobody else's."""
-    await connection.execute(DROP_DEALS, sorted(people))
+    """Of those who are erased nothing stays, nor of deals that were nobody else's; a deal that is somebody's or a company's too stays
+    without its name, which may be the person's.
+    """
+    rows = await connection.fetch(DEALS_OF, sorted(people))
+    found = {row["id"]: (cast("Deal", _decoders[DEAL](row["state"])), row["shared"]) for row in rows}
+    kept = {id_: deals.unnamed(deal) for id_, (deal, shared) in found.items() if shared or deals.company(deal) is not None}
+    if kept:
+        await save_objects(connection, kept)
+    await connection.execute(DROP, sorted(found.keys() - kept.keys()))
     await forget_affiliates(connection, people)
     await connection.execute("DELETE FROM profile_brand WHERE profile = ANY($1::uuid[])", sorted(people))

@@ -25,6 +25,7 @@ RETURNING key, profile::text AS profile, refused, ruled, junk_at, sources, home:
 LOCK = """
 SELECT id::text AS id, state, merged_into FROM profile WHERE id = ANY($1::uuid[]) AND erased_at IS NULL ORDER BY id FOR UPDATE
 """
+UNCLAIM = "DELETE FROM identifier WHERE key = ANY($1::text[])"
 GIVE = """
 UPDATE identifier i SET profile = u.profile, home = u.home FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS u (key, profile, home)
 WHERE i.key = u.key
@@ -63,7 +64,10 @@ WITH RECURSIVE gone AS (
 )
 SELECT id::text AS id FROM gone ORDER BY id
 """
-NAMES = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND junk_at IS NULL ORDER BY key"
+# Junk under the rules in force: other rules may give it back to him.
+JUNK = "junk_at IS NOT NULL AND ruled = coalesce((SELECT version FROM definition_current WHERE kind = 'identity' AND key = 'rules'), 0)"
+NAMES = f"SELECT key FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) ORDER BY key"  # noqa: S608
+OWNED = f"SELECT profile::text FROM identifier WHERE key = $1 AND NOT ({JUNK})"  # noqa: S608
 NOTE = """
 UPDATE identifier i SET sources = u.sources, met = u.met FROM unnest($1::text[], $2::text[], $3::text[]) AS u (key, sources, met)
 WHERE i.key = u.key
@@ -171,8 +175,8 @@ def _known(row: Any, owner: str) -> Known:
 
 async def owner_of(connection: Connection, key: str) -> str | None:
     """The canonical profile of one identifier; None where it is nobody's."""
-    found = (await known(connection, [key])).get(key)
-    return found.owner if found is not None and found.junk_under is None else None
+    owner: str | None = await connection.fetchval(OWNED, key)
+    return (await resolve(connection, [owner])).get(owner, owner) if owner is not None else None
 
 
 async def resolve(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
@@ -260,8 +264,11 @@ async def save(
     old: Mapping[str, Profile],
     buried: Mapping[str, str],
     given: Mapping[str, tuple[str, str]],
+    unclaimed: Sequence[str] = (),
 ) -> None:
-    """Write what the batch decided. buried: loser -> winner; given: identifier -> (profile, home) where it is not what `claim` inserted."""
+    """Write what the batch decided. buried: loser -> winner; given: identifier -> (profile, home) where it is not what `claim` inserted;
+    unclaimed: what `claim` inserted and nobody got.
+    """
     for statement, rows in ((INSERT, new), (UPDATE, old)):
         if rows:
             await connection.execute(statement, *_columns(rows))
@@ -269,6 +276,8 @@ async def save(
         await connection.execute(BURY, list(buried), list(buried.values()))
     if given:
         await connection.execute(GIVE, list(given), *(list(column) for column in zip(*given.values(), strict=True)))
+    if unclaimed:
+        await connection.execute(UNCLAIM, unclaimed)
 
 
 def _columns(rows: Mapping[str, Profile]) -> tuple[Sequence[Any], ...]:

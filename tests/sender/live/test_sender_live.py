@@ -101,6 +101,9 @@ async def test_refusals_suppress_the_address_and_a_drop_after_data_is_in_doubt(c
     assert found["s1"] == "failed"
     assert found["s2"] in ("failed", "skipped")
     assert [r["state"] for r in doubt] == ["in_doubt"]
+    bounced = [fact for fact in await read(config, "facts.bulk") if fact["event"] == "Email Bounced"]
+    assert {(fact["profile"], fact["properties"]["type"]) for fact in bounced} == {(person(1), "hard")}
+    assert not any("bounce550" in str(fact) for fact in bounced), "no address where none is needed"
 
 
 async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back_as_a_fact(config, smtp):

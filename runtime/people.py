@@ -38,6 +38,10 @@ BURY = """
 UPDATE person p SET state = '', due_at = NULL, merged_into = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (id, winner)
 WHERE p.id = u.id
 """
+PART = """
+UPDATE person p SET merged_into = u.person FROM unnest($1::uuid[], $2::uuid[]) AS u (id, person)
+WHERE p.id = u.id AND p.merged_into IS NOT NULL
+"""
 ERASE = """
 INSERT INTO person (id, partition, state, erased_at) SELECT u.id, 0, '', u.at FROM unnest($1::uuid[], $2::bigint[]) AS u (id, at) ORDER BY 1
 ON CONFLICT (id) DO UPDATE SET state = '', due_at = NULL, erased_at = EXCLUDED.erased_at
@@ -75,6 +79,7 @@ class People:
         self._states, self._aliases = states, aliases
         self._known = set(states)
         self._buried: dict[str, str] = {}
+        self._parted: dict[str, str] = {}
         self._erased = set(erased)
         self._erasing: dict[str, int] = {}
 
@@ -107,6 +112,13 @@ class People:
         self._buried[loser] = winner
         return winner, loser
 
+    def part(self, person: str, others: Iterable[str]) -> None:
+        """Make `others`, who were one with somebody whose row is locked, mean this person from here on."""
+        person = self.canonical(person)
+        for other in others:
+            if other != person:
+                self._aliases[other] = self._parted[other] = person
+
     async def save(self, connection: Connection, rows: Iterable[Saved], *, early: bool = False) -> None:
         """Write the states and the tombstones. Raises Again when somebody else made a row that was not there to lock.
 
@@ -126,6 +138,9 @@ class People:
         known = [stone for stone in stones if stone[0] in self._known]
         if known:
             await connection.execute(BURY, [s[0] for s in known], [s[1] for s in known])
+        if self._parted:
+            parted = {other: self.canonical(person) for other, person in self._parted.items()}
+            await connection.execute(PART, list(parted), list(parted.values()))
         if self._erasing:
             gone = sorted(self._erasing)
             await connection.execute(ERASE, gone, [self._erasing[person] for person in gone])

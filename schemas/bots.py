@@ -2,18 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
+from schemas import consents
 from schemas.connectors import Signs
-from schemas.dialogues import MOST_BUTTONS, Ask, Button, Dialogue, Name, Problem, Say, Words, plain, refuse
+from schemas.dialogues import MOST_BUTTONS, Ask, Button, Dialogue, Name, Problem, Raise, Say, Words, plain, refuse
 from schemas.journeys import Document
+from schemas.topics import ADDRESS_KIND
 
 BotChannel = Literal["telegram", "vk"]
-IDENTIFIER: Mapping[str, str] = {"telegram": "telegram_id", "vk": "vk_id"}  # channel of a bot -> kind of identifier
+IDENTIFIER: Mapping[str, str] = {channel: ADDRESS_KIND[channel] for channel in get_args(BotChannel)}
 STARTED, MESSAGE, BUTTON, BLOCKED, UNBLOCKED = "Bot Started", "Bot Message", "Bot Button", "Bot Blocked", "Bot Unblocked"
 HEARD = frozenset((STARTED, MESSAGE, BUTTON))  # what a bot answers to
+# What a step may not raise beside the events of surveys: what people do themselves, and words of consent, which need their question.
+NOT_RAISED = HEARD | {BLOCKED, UNBLOCKED} | consents.EVENTS
 MENU = "menu"
 AGAIN = "!again"  # behind the name of a question: what is said before it is asked once more
 _PRESSED = re.compile(r"a:([0-9a-f]{8}):([a-z0-9-]{1,20}):([a-z0-9-]{1,20}):(\d{1,2}|x)|s:([a-z0-9-]{1,20})")
@@ -111,11 +115,19 @@ class Bot(Document):
         for path, button in self._buttons():
             if button.start is not None and button.start not in keys:
                 yield f"{path}.start", "value", f"there is no dialogue {button.start!r}"
+        for path, event in self._raised():
+            if event in NOT_RAISED or event.startswith("Survey "):
+                yield path, "value", f"{event!r} is told by what people do, not by a step: take another name"
         taken: dict[str, str] = {}
         for place, dialogue in enumerate(self.dialogues):
             for number, word in enumerate(dialogue.words):
                 if taken.setdefault(plain(word), dialogue.key) != dialogue.key:
                     yield f"dialogues.{place}.words.{number}", "value", f"it begins {taken[plain(word)]!r} already"
+
+    def _raised(self) -> Iterator[tuple[str, str]]:
+        for place, dialogue in enumerate(self.dialogues):
+            raised = ((number, step.event) for number, step in enumerate(dialogue.steps) if isinstance(step, Raise))
+            yield from ((f"dialogues.{place}.steps.{number}.raise", event) for number, event in raised)
 
     def _buttons(self) -> Iterator[tuple[str, Button]]:
         yield from ((f"menu.buttons.{number}", button) for number, button in enumerate(self.menu.buttons))

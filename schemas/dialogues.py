@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.facts import PERSONAL
 from schemas.journeys import Document, duration_ms
 from schemas.topics import Channel
 
@@ -18,6 +19,7 @@ Words = Annotated[str, Field(min_length=1, max_length=1000)]
 Label = Annotated[str, Field(min_length=1, max_length=40)]
 Address = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
 Problem = tuple[str, str, str]  # field, code, what is wrong
+TOLD = frozenset(("run", "bot", "dialogue"))  # properties that every event of a dialogue has
 
 
 class Button(Document):
@@ -59,8 +61,8 @@ class Ask(Document):
     """A question, which waits for its answer. kind: one of `options`, any text, or an address, by which he is known from then on.
 
     points: for any answer that fits. again: what is said before an answer that does not fit is asked for once more, `repeats` times at
-    most; then, and by the button `skip`, it goes on at `otherwise` (None: as with an answer). region: of phones without "+". private: of
-    an answer in words no fact says more than that it was given.
+    most; then, and by the button `skip`, it goes on at `otherwise` (None: as with an answer). region: of phones without "+". private: no
+    fact says more of the answer than that it was given, but under a personal name (`written`) into which a step takes it.
     """
 
     id: Name
@@ -109,7 +111,8 @@ class Taken(Document):
     take: str = Field(pattern=r"^(points|answers\.[a-z0-9][a-z0-9-]{0,19})$")
 
 
-Value = Annotated[str, Field(max_length=1000)] | bool | int | Taken
+# No state can hold a whole number beyond 64 bits: a fact with one would be refused.
+Value = Annotated[str, Field(max_length=1000)] | bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | Taken
 Values = Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], Value], Field(min_length=1, max_length=50)]
 
 
@@ -140,7 +143,7 @@ class Unsubscribe(Document):
 
 
 class Raise(Document):
-    """Tell that something happened, as a track call would."""
+    """Tell that something happened, as a track call would. Not what only the bot, a survey or a word of consent tells."""
 
     id: Name
     event: str = Field(alias="raise", min_length=1, max_length=200)
@@ -207,7 +210,7 @@ def refuse(problems: list[Problem]) -> None:
 def _faults(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
     """(place of the step, field, what is wrong)"""
     ids = [step.id for step in dialogue.steps]
-    asked = {step.id for step in dialogue.steps if isinstance(step, Ask)}
+    asked = {step.id: step for step in dialogue.steps if isinstance(step, Ask)}
     for place, step in enumerate(dialogue.steps):
         if ids.index(step.id) != place:
             yield place, "id", "every step needs an id of its own"
@@ -217,6 +220,12 @@ def _faults(dialogue: Dialogue) -> Iterator[tuple[int, str, str]]:
         for field, question in _mentions(step):
             if question not in asked:
                 yield place, field, f"there is no question {question!r}"
+            elif asked[question].private and not isinstance(step, Fork) and field.partition(".")[2] not in PERSONAL:
+                yield place, field, "the answer is private: take it into a personal name only, such as `written`"
+        if isinstance(step, Raise):
+            yield from (
+                (place, f"properties.{name}", "every event of a bot has it already") for name in TOLD & step.properties.keys()
+            )
         if isinstance(step, Ask):
             yield from ((place, field, what) for field, what in _misasked(step))
     if len(set(ids)) == len(ids) and all(target in ids for step in dialogue.steps for _, target in _targets(step)):

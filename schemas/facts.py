@@ -149,11 +149,25 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Properties of a `profile.split` fact, whose attributes are all that are left to the person, and `lost` the identifiers that left."""
+    """Properties of a `profile.split` fact, whose attributes are all that are left to the person, and `lost` the identifiers that left.
+
+    stay: of those who had become one with him, the ones who still are.
+    """
 
     act: str
     parts: tuple[SplitPart, ...]
     reason: str = ""
+    stay: tuple[str, ...] = ()
+
+
+class Parted(msgspec.Struct, frozen=True, kw_only=True):
+    """Properties of the `profile.changed` fact of somebody who was taken for another, `of`, until now: the first that is told of him,
+    with all attributes and identifiers of his. The `profile.split` of the same act, in the other's partition, may be heard before or
+    after it.
+    """
+
+    act: str
+    of: str
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

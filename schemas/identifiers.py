@@ -65,6 +65,11 @@ def is_own(kind: str) -> bool:
     return kind[:3] == "id." and _OWN.fullmatch(kind) is not None
 
 
+def is_kind(name: str) -> bool:
+    """Is it a kind of identifier: one of ours, or the name of a company's own?"""
+    return name in IDENTIFIER_KINDS or is_own(name)
+
+
 def in_own_spelling(value: str, spelling: str) -> str | None:
     """The value of a kind of a company's own: as it is ("text"), in small letters ("lower"), or only its digits, or letters and digits.
     None where nothing is left of it.

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.facts import IDENTIFIER_KINDS
-from schemas.identifiers import is_own
+from schemas.identifiers import is_kind, is_own
 from schemas.journeys import Document
 
 _KINDS = "|".join(IDENTIFIER_KINDS)
 
 
 def _kind(name: str) -> str:
-    if name not in IDENTIFIER_KINDS and not is_own(name):
+    if not is_kind(name):
         raise ValueError(f"one of {', '.join(IDENTIFIER_KINDS)}, or your own, id.<name> in small letters")
     return name
 

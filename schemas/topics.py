@@ -1,5 +1,6 @@
 """Every topic: its name, key, who writes it, and how long it is kept. `make check` fails on a topic that is not here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -33,6 +34,7 @@ DEFINITIONS = Topic("definitions", "document id @ version", "gateway", "publishe
 
 Channel = Literal["email", "sms", "telegram", "vk"]
 CHANNELS: tuple[str, ...] = get_args(Channel)
+ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}  # kind of identifier
 CLASSES = ("service", "triggered", "mass")
 
 

@@ -5,39 +5,103 @@ from typing import Any
 
 from runtime.db import Connection
 from services.orchestrator.domain import state
+from services.orchestrator.domain.state import Person, Reservation, Run, Talk
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
+OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
-    """{runs: [{journey, version, step, started_at, next_at, data}], dialogues: [{bot, version, dialogue, step, moved_at, answers}],
-    caps: [{class, brand, at}]}; times in ms. answers: question -> [value, points].
+    """As `told`, of all whom these are by now."""
+    return told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
+
+
+def told(people: Sequence[Person]) -> dict[str, Any]:
+    """{runs, waiting, dialogues, caps, known}: his ways through journeys, messages that may come back to be decided again, dialogues
+    with bots, places in the caps, and what is known of him. Times in ms. All that is kept, but for places in the log.
     """
-    found = [state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))]
     return {
-        "runs": [
+        "runs": [_run(run) for person in people for run in person.runs],
+        "waiting": [
             {
-                "journey": run.journey,
-                "version": run.version,
-                "step": run.step,
-                "started_at": run.started_at,
-                "next_at": run.due_at,
-                "data": run.data,
+                "intent": intent,
+                **_run(pending.run),
+                "step": pending.step,
+                "attempt": pending.attempt,
+                "first_try_at": pending.first_try,
+                "next_at": pending.due_at,
+                "until_at": pending.until,
+                "held": pending.held,
+                "joined": pending.joined,
             }
-            for person in found
-            for run in person.runs
+            for person in people
+            for intent, pending in person.pending.items()
         ],
-        "dialogues": [
-            {
-                "bot": talk.bot,
-                "version": talk.version,
-                "dialogue": talk.dialogue,
-                "step": talk.step,
-                "moved_at": talk.at,
-                "answers": talk.answers,
-            }
-            for person in found
-            for talk in person.talks
-        ],
-        "caps": [{"class": one.message_class, "brand": one.brand, "at": one.at} for person in found for one in person.reservations],
+        "dialogues": [_talk(talk) for person in people for talk in person.talks],
+        "caps": [_place(one) for person in people for one in person.reservations],
+        "known": [_known(person) for person in people],
     }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "journey": run.journey,
+        "version": run.version,
+        "brand": run.brand,
+        "step": run.step,
+        "occurrence": run.occurrence,
+        "occurred_at": run.trigger_at,
+        "started_at": run.started_at,
+        "reached_at": run.since,
+        "next_at": run.due_at,
+        "taken": run.taken,
+        "done": run.done,
+        "held": run.held,
+        "data": run.data,
+    }
+
+
+def _talk(talk: Talk) -> dict[str, Any]:
+    """answers: question -> [value, points]."""
+    return {
+        "bot": talk.bot,
+        "version": talk.version,
+        "brand": talk.brand,
+        "dialogue": talk.dialogue,
+        "begun_by": talk.run,
+        "step": talk.step,
+        "moved_at": talk.at,
+        "tries": talk.tries,
+        "answers": talk.answers,
+    }
+
+
+def _place(one: Reservation) -> dict[str, Any]:
+    return {
+        "class": one.message_class,
+        "brand": one.brand,
+        "at": one.at,
+        "until_at": one.until,
+        "intent": one.intent,
+        "attempt": one.attempt,
+        "state": OUTCOMES[one.state],
+    }
+
+
+def _known(person: Person) -> dict[str, Any]:
+    """entries, goals: of each journey, or journey and value, the last."""
+    return {
+        "zone": _dated(person.zone),
+        "language": _dated(person.language),
+        "bucketing": _dated(person.bucketing),
+        "reach": person.reach,
+        "segments": person.segments,
+        "entries": [{"journey": name, "at": at} for name, at in person.entries.items()],
+        "goals": [{"journey": name, "at": at} for name, at in person.goals.items()],
+        "bought": person.bought,
+        "agreed": person.agreed,
+    }
+
+
+def _dated(said: tuple[int, str] | None) -> dict[str, Any] | None:
+    return {"at": said[0], "value": said[1]} if said is not None else None

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -15,8 +15,7 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
 from schemas.permission import ALL, FLAT, Said, Tree, joined, subject
 from schemas.policies import FORBIDDEN, Cell
-
-ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
+from schemas.topics import ADDRESS_KIND
 
 CHATTED = bots.HEARD | {bots.UNBLOCKED}  # whoever does this can be written to by the bot
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")

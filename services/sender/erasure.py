@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from runtime.db import Connection
 from schemas.messages import Intent, decode_intent
+from schemas.topics import ADDRESS_KIND
 from services.sender import domain
-from services.sender.domain import ADDRESS_KIND, Contact, Outcome
+from services.sender.domain import Contact, Outcome
 
 Blind = Callable[[str], bytes]
 

@@ -13,8 +13,8 @@ from runtime.publisher import Full
 from schemas.consents import GRANTED, WITHDRAWN
 from schemas.facts import Fact
 from schemas.permission import ALL, word
+from schemas.topics import ADDRESS_KIND
 from services.sender import domain
-from services.sender.domain import ADDRESS_KIND
 from services.sender.links import Kind
 from services.sender.pages import choices, shell
 from services.sender.pages.choices import Change, Row

@@ -12,8 +12,18 @@ INSERT INTO hidden (profile, act, at) SELECT * FROM unnest($1::uuid[], $2::uuid[
 """
 ANYBODY = "SELECT EXISTS (SELECT FROM hidden)"
 HIDDEN = "SELECT profile::text AS profile FROM hidden WHERE profile = ANY($1::uuid[])"
-PENDING = "SELECT profile::text AS profile FROM hidden WHERE rewritten_at IS NULL AND at <= $1 ORDER BY profile LIMIT 10000"
-REWRITTEN = "UPDATE hidden SET rewritten_at = $2 WHERE profile = ANY($1::uuid[])"
+# Held by a batch from before it looks who is hidden until its file is in the manifest. A statement of its own: what comes after it
+# sees whatever was committed when the lock was got.
+WRITING = "SELECT pg_advisory_xact_lock_shared(hashtext('warehouse.hidden'))"
+NOBODY_WRITES = "SELECT pg_advisory_xact_lock(hashtext('warehouse.hidden'))"
+PENDING = """
+SELECT profile::text AS profile FROM hidden WHERE rewritten_at IS NULL AND clean_at IS NULL AND at <= $1 ORDER BY profile LIMIT 10000
+"""
+CLEAN = "UPDATE hidden SET clean_at = greatest($2::bigint, (SELECT max(removed_at) FROM manifest)) WHERE profile = ANY($1::uuid[])"
+REWRITTEN = """
+UPDATE hidden SET rewritten_at = $1 WHERE rewritten_at IS NULL AND clean_at IS NOT NULL
+AND NOT EXISTS (SELECT FROM manifest WHERE removed_at <= clean_at)
+"""
 WHEN = "SELECT at, rewritten_at FROM hidden WHERE profile = $1"
 
 
@@ -23,6 +33,7 @@ async def spared(tx: Tx, items: Sequence[Item]) -> list[Item]:
     gone = {str(person): act for act in acts for person in (act.profile, *act.properties["others"])}
     if gone:
         await tx.connection.execute(HIDE, list(gone), [a.properties["act"] for a in gone.values()], [tx.now] * len(gone))
+    await tx.connection.execute(WRITING)
     if not await tx.connection.fetchval(ANYBODY):
         return list(items)
     people = {item.value.profile for item in items if item.value.profile}
@@ -35,11 +46,22 @@ async def pending(connection: Connection, until: int) -> list[str]:
     return [row["profile"] for row in await connection.fetch(PENDING, until)]
 
 
-async def rewritten(connection: Connection, people: Sequence[str], now: int) -> None:
-    await connection.execute(REWRITTEN, list(people), now)
+async def all_listed(connection: Connection) -> None:
+    """Wait until every batch that may not know who is hidden by now has its files in the manifest, or has failed."""
+    await connection.execute(NOBODY_WRITES)
+
+
+async def clean(connection: Connection, people: Sequence[str], now: int) -> None:
+    """No current file has a row of these. Those that were replaced until now are still on the disk."""
+    await connection.execute(CLEAN, list(people), now)
+
+
+async def rewritten(connection: Connection, now: int) -> None:
+    """Say of whom no file on the disk can have a row any more that they are written out."""
+    await connection.execute(REWRITTEN, now)
 
 
 async def erased(connection: Connection, person: str) -> dict[str, int | None]:
-    """When he was hidden, and when the files were without him (ms); None: not yet."""
+    """When he was hidden, and when the files on the disk were without him (ms); None: not yet."""
     row = await connection.fetchrow(WHEN, person)
     return {"hidden": row["at"] if row else None, "rewritten": row["rewritten_at"] if row else None}

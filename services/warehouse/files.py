@@ -144,11 +144,17 @@ class Files:
             return {str(Path(name).relative_to(self.folder)): count for name, count in self._duck.execute(query).fetchall()}
 
     def merge(
-        self, dataset: str, sources: Sequence[str], target: Target, besides: Sequence[Group] = (), without: Sequence[str] = ()
+        self,
+        dataset: str,
+        sources: Sequence[str],
+        target: Target,
+        besides: Sequence[Group] = (),
+        without: Sequence[str] = (),
+        part: tuple[int, int] = (0, 1),
     ) -> Written:
         """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file.
 
-        without: people whose rows are left out.
+        without: people whose rows are left out. part: which of so many parts, by the place in the log.
         """
         group, keep = target.group, target.keep
         table = scan(self.folder, sources, dataset)
@@ -159,6 +165,8 @@ class Files:
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
         if without:
             chosen += f" AND (profile IS NULL OR profile NOT IN ({_uuids(without)}))"
+        if part != (0, 1):
+            chosen += f" AND kafka_offset % {part[1]} = {part[0]}"
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
         with self._busy:
             return self._copy(query, dataset, target)

@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 FAN = 16  # so many files of a level are merged into one of the next: a row is written log16(files) times
 OWN = 5_000  # rows of an event and day that are worth a file of their own
+PARTS = (1, 4, 16, 64)  # into which a file is written anew where memory has no room for all of it
 FULL = 1_000_000  # rows of a file that is merged no more
 PACE_S = 1.0  # from one small batch to the next in live time, or each would be a tiny file
 SMALL = 5_000  # rows; a batch below it waits for company
@@ -79,6 +80,7 @@ class Handler:
         self._next_sweep = 0.0
         self._grown = asyncio.Event()
         self._too_large: set[str] = set()  # files that no memory was found for, until the next start
+        self._stuck: set[str] = set()  # those among them that cannot even be written anew in the smallest parts
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
@@ -158,13 +160,15 @@ class Handler:
                 return
 
     async def _house(self) -> None:
-        """Merge what is ripe, write out who is erased, remove what nobody reads."""
-        await self.compact()
-        await self.rewrite()
+        """Remove what nobody reads, merge what is ripe, write out who is erased. In this order: where there is no room for the latter two,
+        what is removed makes some.
+        """
         now = asyncio.get_running_loop().time()
         if now >= self._next_sweep:
             self._next_sweep = now + min(SWEEP_S, self._settings.grace_s)
             await self.sweep()
+        await self.compact()
+        await self.rewrite()
 
     async def compact(self) -> int:
         """Merge runs of small files until there is none. Returns how many runs were merged."""
@@ -232,23 +236,27 @@ class Handler:
         return await asyncio.get_running_loop().run_in_executor(self._beside, work, *arguments)
 
     async def rewrite(self) -> int:
-        """Write files anew without those who were erased long enough ago. Returns how many files; done when none holds any of them."""
+        """Write files anew without those who were erased long enough ago. Returns how many files; done when none holds any of them, or
+        only such as no memory can be found for.
+        """
         assert self._context is not None
         count = 0
         until = self._context.clock.last_known_ms() - int(self._settings.rewrite_s * 1000)
         while True:
             async with self._context.db.connection() as connection:
                 gone = await erasure.pending(connection, until)
-                runs = await store.current(connection) if gone else []
-            if not gone:
-                return count
+                if not gone:
+                    return count
+                await erasure.all_listed(connection)
+                runs = await store.current(connection)
             found = [(run, rows) for run, rows in await self._holding(runs, gone) if rows]
-            for run, rows in found:
-                await self._write_out(run, rows, gone)
-            count += len(found)
+            done = [await self._write_out(run, rows, gone) for run, rows in found if run.files[0] not in self._stuck]
+            count += sum(done)
             if not found:
                 async with self._context.db.transaction() as connection:
-                    await erasure.rewritten(connection, gone, self._context.clock.last_known_ms())
+                    await erasure.clean(connection, gone, self._context.clock.last_known_ms())
+            elif not any(done):
+                return count
 
     async def _holding(self, runs: Sequence[store.Run], gone: Sequence[str]) -> list[tuple[store.Run, int]]:
         """These files (each a run of one), with how many rows of these people each has."""
@@ -258,19 +266,35 @@ class Handler:
             held |= await self._aside(self.merging.holding, files, gone)
         return [(run, held.get(run.files[0], 0)) for run in runs]
 
-    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str]) -> None:
+    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str]) -> bool:
+        """Write a file anew without these people, in as few parts as memory has room for. False: not even in the smallest ones."""
+        for parts in PARTS:
+            try:
+                new = await self._without(run, gone, parts)
+            except TooLarge:
+                continue  # what was written so far is in no manifest, and swept
+            await self._put(run, new, erased=rows)
+            return True
+        self._stuck.update(run.files)
+        log.warning("a file keeps who was erased: there is no memory to write it anew", extra={"files": run.files})
+        return False
+
+    async def _without(self, run: store.Run, gone: Sequence[str], parts: int) -> list[Written]:
         assert self._context is not None
         async with self._context.db.connection() as connection:
-            (number,) = await store.numbers(connection, 1)
+            numbers = await store.numbers(connection, parts)
         group = Group(run.event, run.day) if run.day is not None else None
-        written = await self._aside(self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone)
-        new = [written] if written.rows else []
-        if not new:
-            await asyncio.to_thread(self.merging.remove, [written.file])
-        await self._put(run, new, erased=rows)
+        written = [
+            await self._aside(self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone, (part, parts))
+            for part, number in enumerate(numbers)
+        ]
+        await asyncio.to_thread(self.merging.remove, [f.file for f in written if not f.rows])
+        return [f for f in written if f.rows]
 
     async def sweep(self) -> int:
-        """Remove replaced files after their grace (15 minutes), and after an hour those that no manifest lists. Returns how many."""
+        """Remove replaced files after their grace (15 minutes), and after an hour those that no manifest lists; who was erased and stood
+        in none but these is written out then. Returns how many.
+        """
         assert self._context is not None
         grace = self._settings.grace_s
         aged = await asyncio.to_thread(self.merging.aged)  # before the manifest: a file listed since then is in it
@@ -279,9 +303,9 @@ class Handler:
         old = [f for f, removed in listed.items() if removed and aged.get(f, grace) >= grace]
         orphans = [f for f, age in aged.items() if f not in listed and age >= ORPHAN_S]
         await asyncio.to_thread(self.merging.remove, old + orphans)
-        if old:
-            async with self._context.db.transaction() as connection:
-                await store.forget(connection, old)
+        async with self._context.db.transaction() as connection:
+            await store.forget(connection, old)
+            await erasure.rewritten(connection, self._context.clock.last_known_ms())
         return len(old) + len(orphans)
 
 

@@ -1,12 +1,19 @@
 """A bot as a document: every fault at once, what it mentions, and where its messenger is to tell its updates."""
 
+from uuid import uuid4
+
 import pytest
 
+from schemas.bots import HEARD, NOT_RAISED
+from schemas.consents import EVENTS
 from services.gateway.domain.kinds import KINDS, read, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check
-from tests.gateway.conftest import faults_of, problem_of
+from services.profile.__main__ import service as profile
+from tests.gateway.conftest import faults_of, open_site, problem_of
 from tests.gateway.test_documents import DOCUMENTS
+from tests.gateway.test_people import settled
+from tests.support.live import fact, publish
 
 BOT = KINDS["bot"]
 QUIZ = DOCUMENTS["bots"]["dialogues"][0]
@@ -26,6 +33,7 @@ def faults(body):
 
 
 ASK = {"id": "q", "ask": "?", "options": [{"text": "a"}]}
+PRIVATE = {"id": "p", "ask": "?", "kind": "text", "private": True}
 
 
 def test_every_fault_of_a_dialogue_is_told_at_once_with_its_place():
@@ -71,6 +79,15 @@ def test_what_is_said_at_once_fits_a_message():
         (bot({"id": "a_b", "say": "x"}), "steps.0.id"),
         (bot({"id": "a", "subscribe": "news", "channels": ["fax"]}), "steps.0.channels.0"),
         (bot({"id": "a", "say": "x"}, {"id": "b", "subscribe": "news"}), "steps.1.subscribe"),
+        *(
+            (bot({"id": "a", "raise": event}), "steps.0.raise")
+            for event in sorted({*NOT_RAISED, "Survey Answered", "Survey Completed"})
+        ),
+        *((bot({"id": "a", "raise": "Won", "properties": {n: 1}}), f"steps.0.properties.{n}") for n in ("run", "bot", "dialogue")),
+        (bot({"id": "a", "raise": "Won", "properties": {"x": 2**63}}), "steps.0.properties.x.constrained-int"),
+        (bot({"id": "a", "set": {"x": -(2**63) - 1}}), "steps.0.set.x.constrained-int"),
+        (bot(PRIVATE, {"id": "a", "set": {"why": {"take": "answers.p"}}}), "steps.1.set.why"),
+        (bot(PRIVATE, {"id": "a", "raise": "Asked", "properties": {"why": {"take": "answers.p"}}}), "steps.1.properties.why"),
         (bot({"id": "a", "say": "x", "wait": "2d"}), "steps.0.wait"),
         (bot({"id": "a", "what": 1}), "steps.0"),
         (bot({"id": "a", "if": {}, "then": None}), "steps.0.if.answer"),
@@ -84,6 +101,12 @@ def test_what_is_said_at_once_fits_a_message():
 )
 def test_each_fault_has_its_place(body, path):
     assert path in faults(body)
+
+
+def test_words_of_consent_and_of_the_messenger_are_not_raised():
+    assert HEARD | EVENTS | {"Bot Blocked", "Bot Unblocked"} <= NOT_RAISED
+    whole = {"id": "a", "raise": "Won", "properties": {"x": 2**63 - 1, "y": -(2**63), "written": {"take": "answers.p"}}}
+    assert text_of(read(BOT, "k", bot(PRIVATE, whole, {"id": "f", "if": {"answer": "p", "in": ["a"]}})))["dialogues"]
 
 
 def test_topics_and_the_brand_must_be_published():
@@ -102,7 +125,7 @@ def test_topics_and_the_brand_must_be_published():
     ]
 
 
-async def test_where_updates_are_told_and_links_for_one_person(site):
+async def test_where_updates_are_told(site):
     await site.publish("brands", {"key": "shop", "name": "Shop"})
     body = {"key": "told", **DOCUMENTS["bots"]}
     await site.publish("bots", body)
@@ -111,15 +134,32 @@ async def test_where_updates_are_told_and_links_for_one_person(site):
     await site.publish("bots", {**body, "secret_version": 2})
     assert (await site.http.get("/api/bots/told/url")).json()["secret"] != first["secret"]
     problem_of(await site.http.get("/api/bots/gone/url"), 404, "document_not_found")
-    ann = "6f1d3c5e-0b55-5c0e-9d0b-0a7f6b1f2a11"
-    told = await site.http.get("/api/bots/told/start", params={"profile": ann, "dialogue": "quiz"})
-    assert told.json()["start"].startswith("quiz__p")
-    assert faults_of(await site.http.get("/api/bots/told/start", params={"profile": ann, "dialogue": "x"})) == {
-        ("dialogue", "value")
-    }
-    problem_of(await site.http.get("/api/bots/told/start", params={"profile": "ann"}), 404, "profile_not_found")
     reader = await site.new_key("read")
     problem_of(await site.as_key("GET", "/api/bots/told/url", reader), 403, "scope_missing")
-    problem_of(await site.as_key("GET", f"/api/bots/told/start?profile={ann}", reader), 403, "scope_missing")
+    problem_of(await site.as_key("GET", "/api/bots/told/start?profile=x", reader), 403, "scope_missing")
     other = await site.new_key("admin", "write", brands=("other",))
     problem_of(await site.as_key("GET", "/api/bots/told/url", other), 403, "brand_forbidden")
+
+
+async def test_a_link_for_one_person_is_made_for_who_may_know_of_him_and_is_in_the_audit(config):
+    ann, zoe = "user_id:ann", "user_id:zoe"
+    async with open_site(config, profile()) as site:
+        for brand in ("shop", "other"):
+            await site.publish("brands", {"key": brand, "name": brand})
+        await site.publish("bots", {"key": "told", **DOCUMENTS["bots"]})
+        await publish(config, [fact("1", ann), fact("2", zoe, brand="other")])
+        await settled(site)
+        people = {one: (await site.http.get("/api/profiles", params={"identifier": one})).json() for one in (ann, zoe)}
+        id_ = {one: person["id"] for one, person in people.items()}
+
+        async def start(key, person, dialogue=""):
+            return await site.as_key("GET", f"/api/bots/told/start?profile={person}&dialogue={dialogue}", key)
+
+        shop = await site.new_key("write", brands=("shop",))
+        assert (await start(shop, id_[ann], "quiz")).json()["start"].startswith("quiz__p")
+        assert faults_of(await start(shop, id_[ann], "x")) == {("dialogue", "value")}
+        for nobody in (id_[zoe], str(uuid4()), "ann", ".."):
+            problem_of(await start(shop, nobody), 404, "profile_not_found")
+        assert (await start(await site.new_key("write"), id_[zoe])).json()["start"]
+        made = [one for one in (await site.http.get("/api/audit")).json()["items"] if one["action"] == "start"]
+        assert [(one["what"], one["detail"]) for one in made] == [("bot told", {"profile": id_[one]}) for one in (zoe, ann)]

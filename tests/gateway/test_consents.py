@@ -22,6 +22,11 @@ async def test_every_word_of_all_that_a_person_was_comes_with_its_proof(config):
             ("withdrawn", "email", "news", no.id),
             ("granted", "email", "news", yes.id),
         ]
+        first = (await site.http.get(f"/api/profiles/{person}/consents", params={"limit": 1})).json()
+        then = (await site.http.get(f"/api/profiles/{person}/consents", params={"limit": 1, "next": first["next"]})).json()
+        assert (first["items"], then) == (words[:1], {"items": words[1:], "next": None})
+        for wrong in ("x", "1.2", "-1.0.0", f"{2**70}.0.0"):
+            problem_of(await site.http.get(f"/api/profiles/{person}/consents", params={"next": wrong}), 422, "invalid")
         granted = words[1]
         assert granted["terms"] == {"text_id": "offer-3"} and granted["state"] == "proven"
         assert granted["proof"] == {"context": {"ip": "10.0.0.1"}, "evidence": {"form": "landing"}, "identifiers": [MAIL]}

@@ -14,7 +14,7 @@ MAIL, USER, OTHER = "email:ann@example.org", "user_id:a", "user_id:b"
 
 async def test_facts_merges_refusals_segments_and_verdicts_come_newest_first_page_by_page(config):
     async with open_site(config, profile(), warehouse(pace_s=0)) as site:
-        bought = {"total": {"minor": 1999, "currency": "GBP"}, "gift": True}
+        bought = {"total": {"minor": 1999, "currency": "GBP"}, "gift": True, "products": [{"sku": "a", "email": MAIL}, 2]}
         await publish(config, [fact("1", MAIL, at=T0), fact("2", USER, at=T0 + 1, event="Bought", properties=bought)], key="one")
         await publish(config, [fact("3", USER, MAIL, at=T0 + 2), fact("4", OTHER, MAIL, at=T0 + 3)], key="one")
         await settled(site)
@@ -45,7 +45,8 @@ async def test_facts_merges_refusals_segments_and_verdicts_come_newest_first_pag
             fact("4").id,
         )
         deed = next(one for one in whole if one.get("name") == "Bought")
-        assert deed["properties"] == {"total.minor": 1999, "total.currency": "GBP", "gift": True}
+        had = {"total.minor": 1999, "total.currency": "GBP", "gift": True, "products": [{"sku": "a"}, 2]}
+        assert deed["properties"] == had
         pages, cursor = [], ""
         while cursor is not None:
             found = await page(limit=2, next=cursor)

@@ -202,6 +202,26 @@ def test_private_words_are_used_and_not_told():
     assert (answered.properties["answer"], support.properties["written"]) == ("given", "Where is my order?")
 
 
+def test_private_words_are_no_evidence_but_that_they_were_given():
+    ask = {"id": "why", "ask": "Why do you want our news?", "kind": "text", "private": True}
+    on = {"id": "on", "subscribe": "grammar"}
+    world = World(bot({"key": "help", "words": ["/help"], "steps": [ask, on]}, menu={"text": "Hello"}), brand())
+    ann = Player(world)
+    ann.writes("/help")
+    ann.writes("My doctor says so")
+    (granted,) = facts(world, "Consent Granted")
+    assert granted.properties["evidence"]["chosen"] == "given"
+    assert all("doctor" not in str(fact) for fact in facts(world))
+
+
+def test_what_a_dialogue_tells_is_no_word_of_his(world, ann):
+    """It carries the bot's own source, and says whom it is about; what comes from the messenger names the chat."""
+    said = {"bot": "b", "channel": "telegram", "word": "quiz"}
+    world.fact("ann", "Bot Started", identifiers=(CHAT,), source="bot.b", about="ann", properties=said)
+    assert world.intents == []
+    assert ann.starts(word="quiz") == FIRST
+
+
 def test_a_button_of_an_earlier_run_answers_nothing_in_the_next(world, ann):
     ann.writes("/quiz")
     before = world.intents[-1].data["bot"]["run"]

@@ -48,8 +48,11 @@ async def test_who_was_merged_by_mistake_is_two_again_and_no_fact_makes_them_one
     assert [seen[n].get("home", seen[n]["profile"]) for n in (1, 3, 4, 5, 6)] == [homes[n] for n in (ann, ann, bob, ann, bob)]
     (split,) = [f for f in told if f["type"] == "profile.split"]
     assert split["profile"] == one and split["lost"] == [bob] and split["attributes"] == {"city": [T0, "Omsk"]}
-    assert split["properties"]["parts"] == [{"profile": other, "homes": [homes[bob]], "others": [whose[bob]]}]
+    assert split["properties"]["stay"] == [] and split["properties"]["parts"] == [
+        {"profile": other, "homes": [homes[bob]], "others": [whose[bob]]}
+    ]
     (fresh,) = [f for f in told if f["type"] == "profile.changed" and f["profile"] == other and f["identifiers"]]
+    assert fresh["properties"] == {"act": fact("part").id, "of": one}
     assert fresh["attributes"] == {"plan": [T0 + 1, "pro"], "city": [T0 + 3, "Perm"]}
     refused = [f for f in told if f["type"] == "profile.refused"]
     assert {f["profile"] for f in refused} == {one, other} and {f["properties"]["rule"] for f in refused} == {"unmerged"}

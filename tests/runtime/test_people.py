@@ -249,3 +249,18 @@ async def test_timers_whose_connection_dies_fire_once(config):
         await until(all_fired)
         assert killed == 3 and len(await rows(context, "SELECT FROM fired")) == 20
         await until(context.relay.drained)
+
+
+async def test_who_was_one_by_mistake_means_somebody_else_from_then_on(context):
+    await save(context, "ann", "bob", "cid", "new")
+    await merge(context, "bob", "cid")
+    await merge(context, "ann", "bob")
+    async with context.db.transaction() as connection:
+        folk = await people.load(connection, {person_id("ann"), person_id("new")})
+        folk.part(person_id("new"), [person_id("bob"), person_id("never heard of")])
+        folk.part(person_id("ann"), [person_id("cid"), person_id("ann")])
+        assert folk.canonical(person_id("bob")) == person_id("new")
+        await folk.save(connection, [])
+    assert [await root(context, name) for name in ("ann", "bob", "cid", "new")] == [
+        person_id(n) for n in ("ann", "new", "ann", "new")
+    ]

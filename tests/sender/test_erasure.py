@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.facts import Fact
 from schemas.permission import Said, joined
+from schemas.topics import ADDRESS_KIND
 from services.sender import domain, erasure
 from services.sender.domain import Contact
 from tests.sender.test_chats import reply
@@ -29,7 +30,7 @@ def test_a_no_of_an_address_is_the_next_ones_until_he_says_yes_later(said, kinds
     kept = erasure.refusals(gone)
     assert kept.keys() == {f"{kind}:{KINDS[kind]}" for kind in kinds}
     for kind in kinds:
-        channel = next(channel for channel, of in domain.ADDRESS_KIND.items() if of == kind)
+        channel = next(channel for channel, of in ADDRESS_KIND.items() if of == kind)
         contact = Contact(consents={"|".join(key): word for key, word in next_says.items()})
         before = dict(contact.words)
         erasure.recall(contact, f"{kind}:{KINDS[kind]}", kept[f"{kind}:{KINDS[kind]}"])

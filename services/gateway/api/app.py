@@ -44,7 +44,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         law.routes(desk, neighbours),
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),
-        bots.routes(desk),
+        bots.routes(desk, neighbours),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
         clock.routes(desk, neighbours),

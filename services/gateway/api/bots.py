@@ -1,7 +1,6 @@
 """/api/bots/{key}/...: where the messenger tells its updates to, and links into the bot that know who follows them."""
 
 from typing import Annotated, cast
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -10,6 +9,9 @@ from schemas.bots import Bot, secret_of
 from schemas.starts import person_start
 from services.gateway.api.desk import Desk
 from services.gateway.api.in_force import in_force
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.api.people import brands_of, path_of
+from services.gateway.domain.access import Key
 from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Fault, Problem
 
@@ -17,7 +19,7 @@ BOT = KINDS["bot"]
 Dialogue = Annotated[str, Query(max_length=20)]
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router = APIRouter(tags=["bots"])
 
     @router.get("/api/bots/{key}/url")
@@ -32,21 +34,24 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/api/bots/{key}/start")
     async def start(request: Request, key: str, profile: str, dialogue: Dialogue = "") -> Response:
         """What a link into the bot starts with that is made for one person: `https://t.me/<bot>?start=<start>`. Who follows it within 30
-        days is taken for him, so it is shown to nobody else. Letters have it as `{{ chat_start }}`.
+        days is taken for him, so it is shown to nobody else; each is in the audit. A key of some brands makes
+        them for who was seen in one of these. Letters have it as `{{ chat_start }}`.
         """
         async with desk.calling(request, "write") as call:
             bot = cast("Bot", await in_force(call, BOT, key))
-        person = _person(profile)
-        if dialogue and dialogue not in {one.key for one in bot.dialogues}:
-            raise Problem("invalid", [Fault("dialogue", "value", f"there is no dialogue {dialogue!r}")])
+            if dialogue and dialogue not in {one.key for one in bot.dialogues}:
+                raise Problem("invalid", [Fault("dialogue", "value", f"there is no dialogue {dialogue!r}")])
+            person = await _person(neighbours, call.key, profile)
+            await call.audit("start", f"bot {key}", profile=person)
         now, _ = await desk.context.clock.now()
         return JSONResponse({"start": person_start(desk.context.vault, person, now, dialogue)})
 
     return router
 
 
-def _person(profile: str) -> str:
-    try:
-        return str(UUID(profile))
-    except ValueError as error:
-        raise Problem("profile_not_found") from error
+async def _person(neighbours: Neighbours, key: Key, profile: str) -> str:
+    """Who he is now, if the key may know of him."""
+    status, found = await neighbours.ask("profile", path_of(profile), **brands_of(key))
+    if status != 200:
+        raise Problem("profile_not_found")
+    return str(found["id"])

@@ -10,7 +10,7 @@ from services.gateway.api import wire
 from services.gateway.api.desk import Desk
 from services.gateway.api.in_force import in_force, reaches
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.domain.access import Key
+from services.gateway.api.people import brands_of
 from services.gateway.domain.kinds import KEY, KINDS, read, text_of
 from services.gateway.domain.problems import Fault, Problem
 
@@ -37,7 +37,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         """The payloads of the last days as they came, newest first, with the facts that each made and what was wrong with it."""
         asked = await desk.admit(request, "read")
         return _passed(
-            *await neighbours.ask("ingest", f"/connectors/{_plain(key)}/payloads", **_brands(asked), limit=limit, before=before)
+            *await neighbours.ask("ingest", f"/connectors/{_plain(key)}/payloads", **brands_of(asked), limit=limit, before=before)
         )
 
     @router.post("/api/connectors/{key}/test")
@@ -55,7 +55,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         told = {"document": text_of(document), "payload": body.get("payload")}
         if not isinstance(told["payload"], dict):
             asked.needs("read")  # it shows what came
-        status, found = await neighbours.tell("ingest", f"/connectors/{_plain(key)}/test", told, **_brands(asked))
+        status, found = await neighbours.tell("ingest", f"/connectors/{_plain(key)}/test", told, **brands_of(asked))
         if status == 404:
             raise Problem("payload_not_found")
         return JSONResponse(found, status)
@@ -63,16 +63,15 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     @router.post("/api/connectors/{key}/replay")
     async def replay(request: Request, key: str) -> Response:
         """{ids}: read kept payloads again by the published document. A fact that was made before is the same fact, and counts once."""
-        asked = await desk.admit(request, "publish")
+        async with desk.calling(request, "publish") as call:
+            await in_force(call, CONNECTOR, key)
         body = wire.json_of(await wire.body_of(request))
         ids = body.get("ids") if isinstance(body, dict) else None
         if not isinstance(ids, list) or not ids or not all(type(one) is int for one in ids):
             raise Problem("invalid", [Fault("ids", "list_type")])
         if len(ids) > MOST:
             raise Problem("invalid", [Fault("ids", "too_long", params={"max_length": MOST})])
-        async with desk.calling(request, "publish") as call:
-            await in_force(call, CONNECTOR, key)
-        return _passed(*await neighbours.tell("ingest", f"/connectors/{_plain(key)}/replay", {"ids": ids}, **_brands(asked)))
+        return _passed(*await neighbours.tell("ingest", f"/connectors/{_plain(key)}/replay", {"ids": ids}, **brands_of(call.key)))
 
     return router
 
@@ -81,10 +80,6 @@ def _plain(key: str) -> str:
     if not KEY.fullmatch(key):
         raise Problem("document_not_found", kind=CONNECTOR.name, key=key)
     return key
-
-
-def _brands(asked: Key) -> dict[str, str]:
-    return {"brands": ",".join(asked.brands)} if asked.brands else {}
 
 
 def _passed(status: int, found: Any) -> Response:

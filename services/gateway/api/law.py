@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from runtime.clock import wall_ms
-from schemas.topics import FACTS
+from runtime.settings import Settings
+from schemas.identity import KindName
+from schemas.topics import ADDRESS_KIND, FACTS
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.people import for_all_brands, path_of
@@ -20,14 +23,12 @@ from services.gateway.handler.keys import validated
 
 KEEPERS = ("segmenter", "orchestrator", "sender")
 DAY_MS = 86_400_000
-# What holds copies until they expire, for how long after the erasure (ms); docs/law.md says it in words.
+# What holds copies until they expire, for how long after the erasure (ms); docs/law.md says it in words. The log: as it is set.
 EXPIRING: Mapping[str, int] = {
-    "log": FACTS.retention_ms,
     "webhook_payloads": 3 * DAY_MS,
     "refused_rows_of_imports": 30 * DAY_MS,
     "dead_letters": 30 * DAY_MS,
 }
-Kind = Literal["email", "phone", "telegram_id", "vk_id", "anonymous_id", "user_id"]
 Format = Annotated[Literal["json", "html"], Query()]
 
 
@@ -37,7 +38,7 @@ class Forgetting(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(min_length=1, max_length=500)
-    only: tuple[Kind, ...] = ()
+    only: tuple[KindName, ...] = ()
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -78,48 +79,78 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         something. `done` when nothing is left to do but to wait for these.
         """
         for_all_brands(await desk.admit(request, "read"))
-        status, found = await neighbours.ask("profile", f"/erasures/{path_of(act).rpartition('/')[2]}")
+        status, found = await neighbours.ask("profile", f"/erasures/{_act(act)}")
         if status == 404:
             raise Problem("erasure_not_found")
-        return JSONResponse(await _proof(neighbours, found))
+        return JSONResponse(await _proof(neighbours, found, desk.context.settings))
 
     return router
 
 
-async def _proof(neighbours: Neighbours, act: Mapping[str, Any]) -> dict[str, Any]:
-    whole = act["profile"] is not None and act["kinds"] is None
-    names = (*KEEPERS, "warehouse") if whole else ()
-    answers = await asyncio.gather(*(neighbours.ask(name, "/erased", profiles=act["profile"]) for name in names))
-    steps = {"profile": {"emptied": act["done_at"]}, **{name: told for name, (_, told) in zip(names, answers, strict=True)}}
-    done = all(at is not None for told in steps.values() for at in told.values())
-    expiring = {name: act["done_at"] + kept for name, kept in EXPIRING.items()} if act["profile"] is not None else {}
+def _act(given: str) -> str:
+    try:
+        return str(UUID(given))
+    except ValueError as error:
+        raise Problem("erasure_not_found") from error
+
+
+async def _proof(neighbours: Neighbours, act: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    steps: dict[str, Any] = {"profile": {"emptied": act["done_at"]}}
+    done, expiring = True, {}
+    if act["profile"] is not None:
+        kept = {"log": settings.retention_ms or FACTS.retention_ms, **EXPIRING}
+        expiring = {name: act["done_at"] + ms for name, ms in kept.items()}
+        if act["kinds"] is None:
+            names = (*KEEPERS, "warehouse")
+            told = await asyncio.gather(*(neighbours.require(name, "/erased", profiles=act["profile"]) for name in names))
+            steps |= zip(names, told, strict=True)
+        else:
+            done = await _without_addresses(neighbours, act)
+    done = done and all(at is not None for told in steps.values() for at in told.values())
     return {**act, "steps": steps, "done": done, "expiring": expiring}
 
 
+async def _without_addresses(neighbours: Neighbours, act: Mapping[str, Any]) -> bool:
+    """Does the sender hold no address of the kinds that were to go, but one that he has given since, which profile knows?"""
+    kinds = [kind for kind in act["kinds"] if kind in ADDRESS_KIND.values()]
+    if not kinds:
+        return True
+    status, person = await neighbours.ask("profile", path_of(act["profile"]))
+    if status not in (200, 404):
+        raise Problem("service_unavailable", service="profile")
+    people, known = (act["profile"], *act["others"]), frozenset[str]()
+    if status == 200:
+        people, known = (person["id"], *person["merged"]), frozenset(person["identifiers"])
+    held = (await neighbours.require("sender", "/held", profiles=",".join(people)))["addresses"]
+    return all(kind not in held or f"{kind}:{held[kind]}" in known for kind in kinds)
+
+
 async def _copy(neighbours: Neighbours, profile: str) -> dict[str, Any]:
-    """Everything of everybody who became one with him. The warehouse tells his facts page by page."""
+    """Everything of everybody who became one with him. Consents and facts are told page by page."""
     status, person = await neighbours.ask("profile", path_of(profile))
     if status == 404:
         raise Problem("profile_not_found")
     ids = ",".join((person["id"], *person["merged"]))
-    (_, consents), *held = await asyncio.gather(
-        neighbours.ask("profile", f"{path_of(profile)}/consents", limit=1000),
-        *(neighbours.ask(name, "/held", profiles=ids) for name in KEEPERS),
+    consents, *held = await asyncio.gather(
+        _pages(neighbours, "profile", f"{path_of(person['id'])}/consents"),
+        *(neighbours.require(name, "/held", profiles=ids) for name in KEEPERS),
     )
     return {
         "made_at": wall_ms(),
         "profile": person,
-        "consents": consents["items"],
-        **{name: told for name, (_, told) in zip(KEEPERS, held, strict=True)},
-        "timeline": await _timeline(neighbours, ids),
+        "consents": consents,
+        **dict(zip(KEEPERS, held, strict=True)),
+        "timeline": await _pages(neighbours, "warehouse", "/timeline", profiles=ids, whole=1),
+        "decisions": await _pages(neighbours, "warehouse", "/decisions", profiles=ids),
     }
 
 
-async def _timeline(neighbours: Neighbours, ids: str) -> Sequence[Mapping[str, Any]]:
+async def _pages(neighbours: Neighbours, service: str, path: str, **params: Any) -> Sequence[Mapping[str, Any]]:
+    """All that a list holds."""
     items: list[Mapping[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        _, page = await neighbours.ask("warehouse", "/timeline", profiles=ids, limit=1000, **({"next": cursor} if cursor else {}))
+        page = await neighbours.require(service, path, limit=1000, **params, **({"next": cursor} if cursor else {}))
         items += page["items"]
         cursor = page["next"]
     return items

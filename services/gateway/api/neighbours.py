@@ -31,6 +31,13 @@ class Neighbours:
         """(status, JSON) of the first process of the service that answers."""
         return await self._send("GET", service, path, params={"service": service, **params})
 
+    async def require(self, service: str, path: str, **params: Any) -> Any:
+        """The JSON of an answer without which ours would be wrong. Raises Problem `service_unavailable` for all but a 200."""
+        status, found = await self.ask(service, path, **params)
+        if status != 200:
+            raise Problem("service_unavailable", service=service)
+        return found
+
     async def ask_all(self, service: str, path: str, live: Sequence[str]) -> list[tuple[int, Any] | None]:
         """The answer of each of these processes, or where none is known of those at the configured addresses; None: it did not answer."""
 

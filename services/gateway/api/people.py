@@ -53,12 +53,14 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         return await from_lake(await desk.admit(request, "read"), "/timeline", profile, limit, next)
 
     @router.get("/api/profiles/{profile}/consents")
-    async def consents(request: Request, profile: str, limit: Limit = 100) -> Response:
+    async def consents(request: Request, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
         """Every word of consent of the person, newest first: what, for which channel and topic, under which text, by which source, with
         its evidence and its place in the chain of the ledger. `state` unproven: it was imported without evidence, and allows nothing.
+        `next`: as the last page gave it.
         """
         key = await desk.admit(request, "read")
-        return _person(*await neighbours.ask("profile", f"{path_of(profile)}/consents", limit=limit, **brands_of(key)))
+        path = f"{path_of(profile)}/consents"
+        return _page(*await neighbours.ask("profile", path, limit=limit, next=next, **brands_of(key)))
 
     @router.get("/api/consents/verify")
     async def verify(request: Request) -> Response:
@@ -71,10 +73,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         if status == 404:
             raise Problem("profile_not_found")
         people = ",".join((person["id"], *person["merged"]))
-        status, found = await neighbours.ask("warehouse", path, profiles=people, limit=limit, next=cursor, **brands_of(key))
-        if status == 422:
-            raise Problem("invalid", [Fault("next", "cursor")])
-        return JSONResponse(found, status)
+        return _page(*await neighbours.ask("warehouse", path, profiles=people, limit=limit, next=cursor, **brands_of(key)))
 
     return router
 
@@ -101,3 +100,9 @@ def _person(status: int, found: object) -> Response:
     if status == 404:
         raise Problem("profile_not_found")
     return JSONResponse(found, status)
+
+
+def _page(status: int, found: object) -> Response:
+    if status == 422:
+        raise Problem("invalid", [Fault("next", "cursor")])
+    return _person(status, found)

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "orchestrator": ("Chains of messages under way", "Идущие цепочки сообщений"),
     "sender": ("Messages", "Сообщения"),
     "timeline": ("What happened, newest first", "Что происходило, новое сверху"),
+    "decisions": ("What was decided about writing to you, newest first", "Что решалось о сообщениях вам, новое сверху"),
     "nothing": ("Nothing.", "Ничего."),
 }
 _STYLE = (
@@ -31,10 +32,18 @@ _STYLE = (
 )
 
 
+# What others named: nothing within is an instant or a title of ours, whatever it is called.
+_GIVEN = frozenset(("attributes", "properties", "context", "data", "answers", "terms", "proof", "detail"))
+_LATEST = 253_402_300_799_999  # ms, the end of the year 9999
+_WIDE = 200  # characters of JSON that are a table and not a line
+
+
 def page(told: Mapping[str, Any], language: str) -> str:
     """A whole HTML page. told: as the JSON of the copy; language: "en" or "ru"."""
     sections = "".join(
-        f"<h2>{_say(name, language)}</h2>{_shown(value, language)}" for name, value in told.items() if name != "made_at"
+        f"<h2>{_say(name, language)}</h2>{_shown(value, language, name not in _GIVEN)}"
+        for name, value in told.items()
+        if name != "made_at"
     )
     title = _say("title", language)
     made = f"<p>{_say('made_at', language)} {_at(told['made_at'])}</p>"
@@ -47,40 +56,65 @@ def _say(name: str, language: str) -> str:
     return html.escape(titles[language == "ru"] if titles else name.replace("_", " "))
 
 
-def _shown(value: Any, language: str) -> str:
+def _named(name: str, language: str, ours: bool) -> str:
+    return _say(name, language) if ours else html.escape(name)
+
+
+def _shown(value: Any, language: str, ours: bool) -> str:
+    """ours: are the names within ours, or what others called what they know of him?"""
     if value in (None, "", [], {}):
         return f"<p>{_say('nothing', language)}</p>"
     if isinstance(value, Mapping):
-        rows = (f"<tr><th>{_say(name, language)}</th><td>{_cell(name, one, language)}</td></tr>" for name, one in value.items())
+        rows = (
+            f"<tr><th>{_named(name, language, ours)}</th><td>{_cell(name, one, language, ours)}</td></tr>"
+            for name, one in value.items()
+        )
         return f"<table>{''.join(rows)}</table>"
     if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
-        return _table(value, language)
-    return f"<p>{_cell('', value, language)}</p>"
+        return _table(value, language, ours)
+    items = value if isinstance(value, list) else [value]
+    return f"<p>{'<br>'.join(_cell('', one, language, ours) for one in items)}</p>"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], language: str) -> str:
+def _table(rows: Sequence[Mapping[str, Any]], language: str, ours: bool) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{_say(name, language)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row.get(name), language)}</td>' for name in names)}</tr>" for row in rows)
+    head = "".join(f"<th>{_named(name, language, ours)}</th>" for name in names)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_cell(name, row.get(name), language, ours)}</td>' for name in names)}</tr>" for row in rows
+    )
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _cell(name: str, value: Any, language: str) -> str:
-    if name == "at" or name.endswith("_at"):
-        return _at(value)
+def _cell(name: str, value: Any, language: str, ours: bool) -> str:
+    if ours and _is_instant(name):
+        return html.escape(_at(value))
+    titled, ours = ours and name in _TITLES, ours and name not in _GIVEN
     if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(one, Mapping) for one in value)):
-        return _shown(value, language) if len(json.dumps(value)) > 200 or name in _TITLES else html.escape(_flat(value))
+        wide = titled or len(json.dumps(value)) > _WIDE
+        return _shown(value, language, ours) if wide else html.escape(_flat(value, ours))
     if isinstance(value, list):
-        return "<br>".join(html.escape(str(one)) for one in value)
-    return html.escape("" if value is None else str(value))
+        return "<br>".join(html.escape(_flat(one, ours)) for one in value)
+    return html.escape(_flat(value, ours))
 
 
-def _flat(value: Any) -> str:
-    parts: Iterable[str] = (f"{name}: {one}" for name, one in value.items()) if isinstance(value, Mapping) else map(_flat, value)
-    return ", ".join(parts)
+def _flat(value: Any, ours: bool) -> str:
+    """In one line."""
+    if isinstance(value, Mapping):
+        pairs = (
+            (name, _at(one) if ours and _is_instant(name) else _flat(one, ours and name not in _GIVEN))
+            for name, one in value.items()
+        )
+        return ", ".join(f"{name}: {one}" for name, one in pairs)
+    if isinstance(value, list):
+        return ", ".join(_flat(one, ours) for one in value)
+    return "" if value is None else str(value)
+
+
+def _is_instant(name: str) -> bool:
+    return name == "at" or name.endswith("_at")
 
 
 def _at(value: Any) -> str:
-    if not isinstance(value, int):
-        return html.escape("" if value is None else str(value))
+    if type(value) is not int or not 0 <= value <= _LATEST:
+        return _flat(value, False)
     return f"{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -32,9 +32,11 @@ class Answer(NamedTuple):
 
 
 def hear(turn: Turn, fact: Fact, moment: Moment) -> None:
-    """A fact that a bot answers to. Only what came in by its own way counts: anybody who has a write key may use its events' names."""
+    """A fact that a bot answers to. Only what came in by its own way counts: anybody who has a write key may use its events' names, and
+    what a dialogue itself tells, which is `about` somebody, is no word of his.
+    """
     script = turn.book.bots.get(str(fact.properties.get("bot")))
-    if script is None or fact.source != script.bot.told_by():
+    if script is None or fact.source != script.bot.told_by() or fact.about is not None:
         return
     talk = _waiting(turn, script, moment)
     if fact.event == STARTED:
@@ -144,7 +146,8 @@ def _ask_of(turn: Turn, talk: Talk) -> Ask:
 def _answer(turn: Turn, talk: Talk, answer: Answer | None, fact: Fact, moment: Moment) -> None:
     script, ask = turn.book.scripts[talk.bot, talk.version], _ask_of(turn, talk)
     lines = script.dialogues[talk.dialogue]
-    cue = Cue(fact, f"{lines.key}.{ask.id}", answer.label if answer else "")
+    label = answer.label if answer else ""
+    cue = Cue(fact, f"{lines.key}.{ask.id}", GIVEN if ask.private and label else label)
     if answer is None and talk.tries < ask.repeats:
         turn.keep(replace(talk, tries=talk.tries + 1, at=moment.now))
         speaking.ask_again(turn, script, talk, cue, moment)

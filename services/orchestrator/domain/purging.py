@@ -4,7 +4,7 @@ from schemas import consents
 from schemas.facts import ERASE, Fact
 from schemas.ids import derive
 from schemas.journeys import PAYS, Purge
-from services.orchestrator.domain.sending import ADDRESS
+from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.state import Person, Run
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -26,7 +26,7 @@ def purge(turn: Turn, run: Run, step: Purge, moment: Moment, *, meets: bool) -> 
         turn.tell(run, "kept", moment, rule, step=step.id)
         return
     reason = f"journey:{run.journey}.{run.version}.{step.id}"
-    only = {} if step.purge == "person" else {"only": [ADDRESS[step.purge]], "keep": turn.person.agreed}
+    only = {} if step.purge == "person" else {"only": [ADDRESS_KIND[step.purge]], "keep": turn.person.agreed}
     turn.emit(
         Fact(
             id=derive("purge", reason, turn.profile, run.occurrence),

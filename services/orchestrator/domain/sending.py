@@ -5,12 +5,12 @@ from typing import Any, Literal, NamedTuple
 from schemas.ids import bucket
 from schemas.journeys import Send, duration_ms
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
+from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
-ADDRESS = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}  # channel -> kind of identifier
 ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
 
 
@@ -100,7 +100,7 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     person, rules = turn.person, turn.book.rules
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
-    if ADDRESS[step.channel] not in person.reach or (marketing and person.bucketing is None):
+    if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
     if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
         return Answer("would_have_sent", "global_control")

@@ -17,7 +17,9 @@ REPLY_MS = 3_600_000  # an answer that is an hour late is worth nothing
 
 
 class Cue(NamedTuple):
-    """What he did. shown: the name of the question that he answered; said: the words that he chose. Without them he agreed to nothing."""
+    """What he did. shown: the name of the question that he answered; said: the words that he chose, of private ones that they were given.
+    Without them he agreed to nothing.
+    """
 
     fact: Fact
     shown: str = ""

@@ -21,12 +21,18 @@ PIECE = 10_000  # entries of the ledger that are read at once
 
 def routes(context: Context) -> Sequence[BaseRoute]:
     async def consents(request: Request) -> Response:
-        """`GET /profiles/{id}/consents?limit=`: every word of a person and of those who were merged into him, newest first."""
+        """`GET /profiles/{id}/consents?limit=&next=`: every word of a person and of those who were merged into him, newest first; `next` is
+        null at the end.
+        """
         try:
             person = str(UUID(request.path_params["id"]))
             limit = max(1, min(1000, int(request.query_params.get("limit", "100"))))
         except ValueError:
             return refused(404, "not_found")
+        try:
+            before = _place(request.query_params.get("next"))
+        except ValueError:
+            return refused(422, "bad_cursor")
         async with context.db.connection() as connection:
             person = (await store.resolve(connection, [person])).get(person, person)
             found = await store.person(connection, person)
@@ -35,8 +41,10 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             asked = brands_asked(request)
             if not sees(asked, await store.brands_of(connection, person)):
                 return refused(404, "not_found")
-            said = await store.entries(connection, [person, *found[2]], limit, asked)
-        return JSONResponse({"items": [_word(context.vault, one) for one in said]})
+            said = await store.entries(connection, [person, *found[2]], limit + 1, asked, before)
+        items, more = said[:limit], len(said) > limit
+        last = f"{items[-1].recorded_at}.{items[-1].partition}.{items[-1].number}" if more else None
+        return JSONResponse({"items": [_word(context.vault, one) for one in items], "next": last})
 
     async def verify(_: Request) -> Response:
         """`GET /consents/verify`: whether every chain is whole: {entries, chains, broken: [{partition, number, what}]}."""
@@ -55,6 +63,16 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         return JSONResponse({"entries": count, "chains": len(ends), "broken": faults[:100]})
 
     return [Route("/profiles/{id}/consents", consents), Route("/consents/verify", verify)]
+
+
+def _place(cursor: str | None) -> store.Place:
+    """Where a page goes on. Raises ValueError."""
+    if not cursor:
+        return store.AFTER_ALL
+    at, partition, number = map(int, cursor.split("."))
+    if not all(0 <= part <= store.AFTER_ALL[0] for part in (at, partition, number)):
+        raise ValueError(cursor)
+    return at, partition, number
 
 
 def _word(vault: Vault, one: Entry) -> dict[str, Any]:

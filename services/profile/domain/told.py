@@ -5,7 +5,17 @@ from typing import Any
 
 import msgspec
 
-from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_REFUSED, PROFILE_SPLIT, Fact, Split, SplitPart
+from schemas.facts import (
+    PROFILE_CHANGED,
+    PROFILE_ERASED,
+    PROFILE_MERGED,
+    PROFILE_REFUSED,
+    PROFILE_SPLIT,
+    Fact,
+    Parted,
+    Split,
+    SplitPart,
+)
 from schemas.ids import derive
 from services.profile.domain.rules import kind_of
 from services.profile.domain.state import Attributes, Profile
@@ -36,18 +46,21 @@ def erased(fact: Fact, person: str, reason: str, others: Sequence[str]) -> Fact:
     return _news(fact, PROFILE_ERASED, person, None, properties={"act": fact.id, "reason": reason, "others": list(others)})
 
 
-def split(fact: Fact, person: str, stays: Profile, parts: Sequence[SplitPart], lost: Sequence[str]) -> Fact:
-    """The fact that a person was parted. stays: as he is after it, his attributes whole; lost: the identifiers that left him."""
-    said = Split(act=fact.id, reason=str(fact.properties.get("reason", "")), parts=tuple(parts))
+def split(fact: Fact, person: str, stays: Profile, parts: Sequence[SplitPart], others: Sequence[str], lost: Sequence[str]) -> Fact:
+    """The fact that a person was parted. stays: as he is after it, his attributes whole; others: who had become one with him; lost: the
+    identifiers that left him.
+    """
+    left = {other for part in parts for other in part.others}
+    stay = tuple(other for other in others if other not in left)
+    said = Split(act=fact.id, reason=str(fact.properties.get("reason", "")), parts=tuple(parts), stay=stay)
     more = {"attributes": dict(stays.attributes), "properties": msgspec.to_builtins(said), "lost": tuple(lost)}
     return _news(fact, PROFILE_SPLIT, person, stays, **more)
 
 
-def parted(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str]) -> Fact:
+def parted(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str], of: str) -> Fact:
     """The fact that somebody who was taken for another is a person of his own: all that is known of him."""
-    return _news(
-        fact, PROFILE_CHANGED, person, profile, person, identifiers=tuple(identifiers), attributes=dict(profile.attributes)
-    )
+    more = {"attributes": dict(profile.attributes), "properties": msgspec.to_builtins(Parted(act=fact.id, of=of))}
+    return _news(fact, PROFILE_CHANGED, person, profile, person, identifiers=tuple(identifiers), **more)
 
 
 def refused(fact: Fact, person: str, other: str, identifier: str, rule: str) -> Fact:

@@ -11,7 +11,7 @@ from runtime.kafka import Record
 from schemas import charges
 from schemas.accounts import flaw_of
 from schemas.facts import ERASE, IDENTIFIER_KINDS, UNMERGE, Erase, Fact, Lane, Unmerge, decode
-from schemas.identifiers import is_own, normalise
+from schemas.identifiers import is_kind, normalise
 from schemas.nesting import MAX_DEPTH, too_deep
 from schemas.surveys import attributes_of
 from schemas.topics import FACTS_RAW_BULK
@@ -60,7 +60,7 @@ def _check_asked(fact: Fact) -> None:
         msgspec.convert(fact.properties, Unmerge)
         return
     asked = msgspec.convert(fact.properties, Erase)
-    if unknown := {kind for kind in asked.only if kind not in IDENTIFIER_KINDS and not is_own(kind)}:
+    if unknown := {kind for kind in asked.only if not is_kind(kind)}:
         raise ValueError(
             f"properties.only: {min(unknown)[:60]!r} is no kind of identifier; there are {', '.join(IDENTIFIER_KINDS)}"
         )

@@ -51,8 +51,8 @@ async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
     await store.part_again(connection, list(gone))
     await store.inherit_brands(connection, buried)
     await _part_links(connection, person, others, parts)
-    told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], tuple(gone))
-    news = (domain.parted(fact, part.id, part.profile, _strong(part)) for part in go)
+    told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], others, tuple(gone))
+    news = (domain.parted(fact, part.id, part.profile, _strong(part), person) for part in go)
     return [
         Emit(FACTS.name, person, encode(told), tx.at(item), PROFILE_SPLIT),
         *(Emit(FACTS.name, one.profile or "", encode(one), tx.at(item), PROFILE_CHANGED) for one in news),

@@ -1,7 +1,7 @@
 """The tables of profile: people and their identifiers, facts seen today and yesterday, consents, erasures, companies and deals."""
 
 from .brands import Brands, brands_of, inherit_brands
-from .consents import add, chains, entries, heads, walk
+from .consents import AFTER_ALL, Place, add, chains, entries, heads, walk
 from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, names_of, part_again
 from .linkings import Linking, forget_linkings, journal, linkings
 from .objects import (
@@ -47,6 +47,7 @@ from .people import (
 
 __all__ = [
     "ACCOUNT",
+    "AFTER_ALL",
     "DAY_MS",
     "DEAL",
     "Act",
@@ -57,6 +58,7 @@ __all__ = [
     "Known",
     "Linking",
     "Listed",
+    "Place",
     "Seen",
     "Wanted",
     "act",

@@ -15,9 +15,12 @@ FROM unnest($1::int[], $2::bigint[], $3::bytea[]) AS u (partition, number, hash)
 """
 OF = f"""
 SELECT {SHOWN} FROM consent WHERE profile = ANY($1::uuid[]) AND ($3::text[] IS NULL OR brand = ANY($3))
-ORDER BY recorded_at DESC, partition, number DESC LIMIT $2
+AND (recorded_at, partition, number) < ($4::bigint, $5::bigint, $6::bigint) ORDER BY recorded_at DESC, partition DESC, number DESC LIMIT $2
 """  # noqa: S608
 WALK = f"SELECT {SHOWN} FROM consent WHERE partition = $1 AND number > $2 ORDER BY number LIMIT $3"  # noqa: S608
+
+Place = tuple[int, int, int]  # recorded_at, partition, number: where an entry stands among those of a person
+AFTER_ALL: Place = (2**62, 0, 0)
 
 Head = tuple[int, bytes]  # number and hash of the last entry of a chain
 
@@ -44,9 +47,11 @@ async def add(connection: Connection, made: Sequence[Entry], heads: Mapping[int,
     await connection.execute(MOVE, partitions, [heads[p][0] for p in partitions], [heads[p][1] for p in partitions])
 
 
-async def entries(connection: Connection, people: Sequence[str], limit: int, brands: Collection[str] | None = None) -> list[Entry]:
-    """What these profiles said, newest first. brands: only what they said to these."""
-    rows = await connection.fetch(OF, people, limit, None if brands is None else sorted(brands))
+async def entries(
+    connection: Connection, people: Sequence[str], limit: int, brands: Collection[str] | None = None, before: Place = AFTER_ALL
+) -> list[Entry]:
+    """What these profiles said before a place, newest first. brands: only what they said to these."""
+    rows = await connection.fetch(OF, people, limit, None if brands is None else sorted(brands), *before)
     return [Entry(*row.values()) for row in rows]
 
 

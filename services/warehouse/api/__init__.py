@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -34,16 +35,17 @@ class Reading:
     def api(self, _context: Context) -> Sequence[BaseRoute]:
         """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end.
 
-        `brands=a,b`: only what is of one of these.
+        `brands=a,b`: only what is of one of these. `whole=1`: of facts all that is kept.
         """
 
-        def of(page: Page) -> Callable[[Request], Awaitable[Response]]:
-            async def answer(request: Request) -> Response:
-                return await self._answer(request, page)
+        async def verdicts(request: Request) -> Response:
+            return await self._answer(request, decisions.page)
 
-            return answer
+        async def happened(request: Request) -> Response:
+            scopes = timeline.WHOLE if request.query_params.get("whole") == "1" else timeline.PROPERTIES
+            return await self._answer(request, partial(timeline.page, scopes=scopes))
 
-        return [Route("/decisions", of(decisions.page)), Route("/timeline", of(timeline.page))]
+        return [Route("/decisions", verdicts), Route("/timeline", happened)]
 
     async def _answer(self, request: Request, page: Page) -> Response:
         try:

@@ -1,10 +1,11 @@
 """What happened to a person: his facts, what became of him, where he came in and out, and what was decided about him."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runtime.lake import Snapshot, quote
+from runtime.lake import Scope, Snapshot, quote
 from services.warehouse.api.cursor import Cursor
 from services.warehouse.api.decisions import of_brands
 
@@ -28,8 +29,20 @@ ORDER BY occurred_at DESC, kafka_partition DESC, place DESC LIMIT ?
 """
 
 
-async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
-    """Up to `limit` things before the cursor, newest first. `at`: when it occurred; facts have their properties, by dotted path.
+PROPERTIES: Sequence[Scope] = ("properties",)
+WHOLE: Sequence[Scope] = ("properties", "attributes", "context")
+
+
+async def page(
+    snapshot: Snapshot,
+    people: Sequence[str],
+    brands: Sequence[str],
+    limit: int,
+    cursor: Cursor,
+    scopes: Sequence[Scope] = PROPERTIES,
+) -> dict[str, Any]:
+    """Up to `limit` things before the cursor, newest first. `at`: when it occurred; facts have their properties (scopes: and what
+    else is to be told of them), by dotted path.
 
     brands: only of these, and nothing of segments, whose brands the lake does not know; none: of all.
     """
@@ -42,7 +55,7 @@ async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str],
     )
     rows = await snapshot.query(query, [*people, *brands, *people, *people, *brands, *cursor, limit + 1])
     items = [_told(row) for row in rows[:limit]]
-    await _fill(snapshot, [item for item in items if item["kind"] == "fact"])
+    await _fill(snapshot, [item for item in items if item["kind"] == "fact"], scopes)
     return {"items": items, "next": str(Cursor(*rows[limit - 1][-3:])) if len(rows) > limit else None}
 
 
@@ -51,8 +64,8 @@ def _told(row: Sequence[Any]) -> dict[str, Any]:
     return {**said, "at": row[-3], "received_at": row[-4]}
 
 
-async def _fill(snapshot: Snapshot, facts: Iterable[dict[str, Any]]) -> None:
-    """Add the properties: one question for each event name, of the columns that it has."""
+async def _fill(snapshot: Snapshot, facts: Iterable[dict[str, Any]], scopes: Sequence[Scope]) -> None:
+    """Add what they said: one question for each event name, of the columns that it has and of what has none."""
     by_event: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for fact in facts:
         by_event[fact.get("name") or fact["type"]].append(fact)
@@ -61,19 +74,26 @@ async def _fill(snapshot: Snapshot, facts: Iterable[dict[str, Any]]) -> None:
         table = snapshot.table("facts", event, min(times), max(times))
         # A file has the columns that its own facts had: others of this event may have been seen since.
         there = {row[0] for row in await snapshot.query(f"DESCRIBE SELECT * FROM {table}")}  # noqa: S608 - names of ours
-        columns = [(path, name) for path, name in snapshot.paths(event, "properties") if name in there]
-        if not columns:
-            continue
-        asked = ", ".join(quote(name) for _, name in columns)
+        columns = [(scope, path, name) for scope in scopes for path, name in snapshot.paths(event, scope) if name in there]
+        asked = ", ".join(quote(name) for _, _, name in columns)
         found = await snapshot.query(
-            f"SELECT id::VARCHAR, {asked} FROM {table} WHERE id IN ({', '.join('?' for _ in told)})",  # noqa: S608 - names of ours
+            f"SELECT id::VARCHAR, rest::JSON::VARCHAR, {asked} FROM {table} "  # noqa: S608 - names of ours
+            f"WHERE id IN ({', '.join('?' for _ in told)})",
             [fact["id"] for fact in told],
         )
-        values = {row[0]: _properties(columns, row[1:]) for row in found}
+        said = {row[0]: _said(columns, row[2:], json.loads(row[1] or "{}"), scopes) for row in found}
         for fact in told:
-            if properties := values.get(fact["id"]):
-                fact["properties"] = properties
+            fact.update(said.get(fact["id"], {}))
 
 
-def _properties(columns: Sequence[tuple[str, str]], row: Sequence[Any]) -> Mapping[str, Any]:
-    return {path: value for (path, _), value in zip(columns, row, strict=True) if value is not None}
+def _said(
+    columns: Sequence[tuple[Scope, str, str]], row: Sequence[Any], rest: Mapping[str, Any], scopes: Sequence[Scope]
+) -> Mapping[str, Mapping[str, Any]]:
+    """Scope -> path -> value, without what says nothing."""
+    found: dict[str, dict[str, Any]] = {scope: {} for scope in scopes}
+    for (scope, path, _), value in zip(columns, row, strict=True):
+        if value is not None:
+            found[scope][path] = value
+    for scope in scopes:
+        found[scope] |= {path: value for path, value in rest.get(scope, {}).items() if value not in (None, {})}
+    return {scope: values for scope, values in found.items() if values}

@@ -1,0 +1,53 @@
+"""A person's copy has all that the segmenter keeps of him."""
+
+import msgspec
+
+from schemas.journeys import CONDITION
+from services.segmenter.domain import state
+from services.segmenter.domain.series import Series
+from services.segmenter.domain.state import State
+from services.segmenter.holding import told
+
+UNTOLD = {"revision", "clock", "due", "horizons"}
+WHOLE = State(
+    revision=1,
+    clock=2,
+    due=3,
+    kinds=("email",),
+    bucketing=(101, "bucket"),
+    members={"vip": 102, f"{CONDITION}x": 103},
+    horizons={"vip": 4},
+    series={2**62 + 1: Series(104, 105, 106, 107, [108, 109], [110, 111])},
+    attributes={"city": (112, "Omsk"), "lastName": (113, None)},
+)
+
+
+def test_all_of_a_state_is_told():
+    for field in msgspec.structs.fields(State):
+        assert getattr(WHOLE, field.name) != field.default, f"{field.name}: give it a value above, and tell it"
+    assert {field.name for field in msgspec.structs.fields(State)} - UNTOLD == {
+        "kinds",
+        "bucketing",
+        "members",
+        "series",
+        "attributes",
+    }
+    assert told([state.decode(state.encode(WHOLE))]) == {
+        "segments": {"vip": 102},
+        "conditions": {f"{CONDITION}x": 103},
+        "attributes": {"city": "Omsk"},
+        "kinds": ["email"],
+        "bucketing": [{"at": 101, "value": "bucket"}],
+        "counted": [
+            {
+                "series": str(2**62 + 1),
+                "count": 104,
+                "total": 105,
+                "first_at": 106,
+                "last_at": 107,
+                "times": [108, 109],
+                "amounts": [110, 111],
+            }
+        ],
+    }
+    assert told([]) == {"segments": {}, "conditions": {}, "attributes": {}, "kinds": [], "bucketing": [], "counted": []}

@@ -28,12 +28,15 @@ GRANTS = frozenset(event for event, action in ACTIONS.items() if action in ("gra
 WITHDRAWS = ACTIONS.keys() - GRANTS
 EVENTS = frozenset(ACTIONS)
 CHANNELS = frozenset(topics.CHANNELS)
+CHANNEL_CHARS, TOPIC_CHARS = 60, 200  # so much of the names in a word is kept
 
 
 def about(fact: Fact) -> tuple[str, str]:
-    """(channel, topic) of a word. A no to something that we do not know is a no to everything: nobody may be written to for a slip."""
-    channel = _word(fact, "channel") or ("email" if fact.event.startswith("Email") else "*")
-    topic = _word(fact, "topic") or "*"
+    """(channel, topic) of a word. A no to something that we do not know is a no to everything: nobody may be written to for a slip. Which
+    topics there are is not known here: schemas/permission.py says what a no to one that there is not means.
+    """
+    channel = _word(fact, "channel")[:CHANNEL_CHARS] or ("email" if fact.event.startswith("Email") else "*")
+    topic = _word(fact, "topic")[:TOPIC_CHARS] or "*"
     if fact.event in WITHDRAWS:
         channel = channel if channel in CHANNELS else "*"
         topic = topic if isinstance(fact.properties.get("topic"), str) else "*"

@@ -1,7 +1,8 @@
 """What a person's words of consent permit: one answer for everybody who sends by it or shows it. Pure.
 
 Topics are a tree whose root is "*", everything. A no forbids all below it until a later yes to one of them by itself; a yes permits those
-below that have no word of their own. Of each subject the newest yes and the newest no are kept, which is all that this asks for: so the
+below that have no word of their own. A no to a topic that there is not, where there are any, is one to everything: messages are of topics
+that there are, so else it would forbid nothing. Of each subject the newest yes and the newest no are kept, which is all that this asks for: so the
 answer is that of a replay of all words in the order in which they were said, in whatever order they are heard.
 """
 
@@ -51,8 +52,11 @@ def subject(brand: str, channel: str, topic: str) -> str:
 
 
 def word(fact: Fact) -> tuple[str, Said]:
-    """The subject of a word, and what it says. A yes that marketing may not rely on says nothing."""
-    key, at = subject(fact.brand, *consents.about(fact)), consents.said_at(fact)
+    """The subject of a word, and what it says. A yes that marketing may not rely on, or by a channel that there is not, says nothing."""
+    channel, topic = consents.about(fact)
+    key, at = subject(fact.brand, channel, topic), consents.said_at(fact)
+    if channel not in consents.CHANNELS and channel != ALL:
+        return key, Said()
     if consents.is_request(fact):
         return key, Said(asked=at, asked_until=consents.ends_at(fact))
     if fact.event in consents.WITHDRAWS:
@@ -90,8 +94,7 @@ def _outwards(key: str, parents: Mapping[str, str | None]) -> Iterator[str]:
 def permitted(words: Words, of: Tree, brand: str, channel: str, topic: str, now: int) -> bool:
     """May marketing on this topic go over this channel at this instant (ms)? Silence is a no, and so is a tie."""
     allowed, refused = False, -1
-    for part in _inwards(of, topic):
-        said = _on(words, brand, channel, part)
+    for said in _line(words, of, brand, channel, topic):
         refused = max(refused, said.no)
         if said.yes > refused:
             allowed = not said.ended(now)
@@ -109,11 +112,25 @@ def requests(words: Words, of: Tree, brand: str, channel: str) -> list[Request]:
     }
     found = []
     for topic in sorted(topics):
-        line = [_on(words, brand, channel, part) for part in _inwards(of, topic)]
+        line = _line(words, of, brand, channel, topic)
         own = line[-1]
         if own.asked > max(own.yes, *(said.no for said in line)):
             found.append(Request(topic, own.asked, own.asked_until))
     return found
+
+
+def _line(words: Words, of: Tree, brand: str, channel: str, topic: str) -> list[Said]:
+    """What was said on everything, and on each part from there to the topic."""
+    everything, *parts = (_on(words, brand, channel, part) for part in _inwards(of, topic))
+    return [joined(everything, Said(no=_astray(words, of, brand, channel))), *parts]
+
+
+def _astray(words: Words, of: Tree, brand: str, channel: str) -> int:
+    """When the newest no was said to a topic that there is not, -1: none was. Where there are no topics, names are taken as they are."""
+    noes = ((key.split("|", 2), said.no) for key, said in words.items() if said.no >= 0) if of else ()
+    return max(
+        (no for about, no in noes if about[:2] in ([brand, channel], [brand, ALL]) and about[2] not in (ALL, *of)), default=-1
+    )
 
 
 def _inwards(of: Tree, topic: str) -> Iterator[str]:

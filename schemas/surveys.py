@@ -5,7 +5,7 @@ bot walk the same document.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
@@ -157,36 +157,50 @@ class Survey(Document):
         return self
 
 
-def next_question(survey: Survey, answers: Mapping[str, Answer | None]) -> Question | None:
-    """The first question on the way that these answers take which has none yet; None: the survey is at its end.
+class Counted(NamedTuple):
+    """What an answer that counts has come to: its points, and where it leads: a question's id, or `end`."""
 
-    answers: question's id -> answer, None where it was passed by. Of questions beside the way nothing is asked.
+    points: int
+    next: str
+
+
+def count(survey: Survey, question: Question, answer: Answer | None) -> Counted:
+    """answer: None where the question was passed by."""
+    target = next((jump.next for jump in question.jumps if jump.leads(answer)), question.next)
+    if target is None:
+        ids = [one.id for one in survey.questions]
+        target = next(iter(ids[ids.index(question.id) + 1 :]), END)
+    return Counted(points_of(question, answer), target)
+
+
+def next_question(survey: Survey, counted: Mapping[str, Counted]) -> Question | None:
+    """The first question that has no answer yet on the way that these (by question's id) take; None: the survey is at its end.
+
+    Of questions beside the way nothing is asked.
     """
     place: int | None = 0
     while place is not None:
         question = survey.questions[place]
-        if question.id not in answers:
+        if question.id not in counted:
             return question
-        place = _next(survey, place, answers[question.id])
+        place = _next(survey, place, counted)
     return None
 
 
-def way(survey: Survey, answers: Mapping[str, Answer | None]) -> list[Question]:
+def way(survey: Survey, counted: Mapping[str, Counted]) -> list[Question]:
     """The questions that were asked and answered, or passed by, in their order."""
     passed: list[Question] = []
     place: int | None = 0
-    while place is not None and survey.questions[place].id in answers:
+    while place is not None and survey.questions[place].id in counted:
         passed.append(survey.questions[place])
-        place = _next(survey, place, answers[passed[-1].id])
+        place = _next(survey, place, counted)
     return passed
 
 
-def _next(survey: Survey, place: int, answer: Answer | None) -> int | None:
-    question = survey.questions[place]
-    target = next((jump.next for jump in question.jumps if jump.leads(answer)), question.next)
-    if target is None:
-        return place + 1 if place + 1 < len(survey.questions) else None
-    return next((n for n, one in enumerate(survey.questions) if one.id == target), None)
+def _next(survey: Survey, place: int, counted: Mapping[str, Counted]) -> int | None:
+    """Forward only: what was counted in another version of the survey may lead to what stands before it by now, or is gone."""
+    target = counted[survey.questions[place].id].next
+    return next((n for n, one in enumerate(survey.questions) if n > place and one.id == target), None)
 
 
 def points_of(question: Question, answer: Answer | None) -> int:
@@ -199,9 +213,9 @@ def points_of(question: Question, answer: Answer | None) -> int:
     return answer if question.scored and type(answer) is int else 0
 
 
-def outcome(survey: Survey, answers: Mapping[str, Answer | None]) -> tuple[int, Result | None]:
+def outcome(survey: Survey, counted: Mapping[str, Counted]) -> tuple[int, Result | None]:
     """The points of a way, and what they come to."""
-    points = sum(points_of(question, answers[question.id]) for question in way(survey, answers))
+    points = sum(counted[question.id].points for question in way(survey, counted))
     reached = [result for result in survey.results if result.from_points <= points]
     return points, max(reached, key=lambda result: result.from_points, default=None)
 

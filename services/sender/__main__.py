@@ -79,7 +79,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         visitors = Visitors(context.db, publisher, keys, context.clock, context.settings.partitions)
-        surveys = Surveys(context.db, publisher, keys, context.clock, context.settings.partitions)
+        surveys = Surveys(context.db, visitors, keys, context.clock)
         reports = Reports(context.db, publisher, context.clock, context.settings.partitions, settings.smsc_report_secret)
 
         async def reconcile(intent: Intent, person: str) -> None:

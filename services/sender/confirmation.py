@@ -46,7 +46,7 @@ class Confirmation:
             return visit
         asked, texts = _asked(visit), TEXTS[visit.language]
         try:
-            await self._visitors.tell(visit, [_word(visit, one, asked) for one in asked])
+            await self._visitors.tell([_word(visit, one, asked) for one in asked])
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.confirm)
         return shell.page(visit.language, texts.confirmed, f"<p>{escape(texts.confirmed_more)}</p>", brand=visit.brand)
@@ -60,11 +60,17 @@ class Confirmation:
 
 
 def _asked(visit: Visit) -> list[Asked]:
-    return requests(visit.known.words, visit.subjects.tree, visit.intent.brand, visit.intent.channel)
+    """What the letter asked about, while he has the address that it went to: of another one, and of what was asked for later, its link
+    shows nothing.
+    """
+    if not visit.came_to:
+        return []
+    waiting = requests(visit.known.words, visit.subjects.tree, visit.intent.brand, visit.intent.channel)
+    return [one for one in waiting if one.asked <= visit.intent.received_at]
 
 
 def _nothing(visit: Visit) -> Response:
-    """Confirmed before, or refused since: both are as they should be."""
+    """Confirmed before, refused since, or of another address by now: all are as they should be."""
     texts = TEXTS[visit.language]
     return shell.page(
         visit.language, texts.nothing_to_confirm, f"<p>{escape(texts.nothing_to_confirm_more)}</p>", brand=visit.brand
@@ -81,15 +87,23 @@ def _label(visit: Visit, asked: Asked) -> str:
 
 def _word(visit: Visit, one: Asked, all_of: Sequence[Asked]) -> Fact:
     """The confirmation of a request; its id is the same however often the button is pressed."""
-    wording = f"{_question(visit)} {', '.join(_label(visit, asked) for asked in all_of)}"
+    topics = ", ".join(_label(visit, asked) for asked in all_of)
+    # The hash goes out with the fact: of the address in it somebody who has a list of addresses would find the right one.
+    plain = shell.filled(TEXTS[visit.language].confirm_ask, visit.brand, "{to}")
     said = {
         "channel": visit.intent.channel,
         "topic": one.topic,
         "requested_at": one.asked,
         **({"expires_at": one.until} if one.until is not None else {}),
         "text_id": "double_opt_in",
-        "text_sha256": choices.sha256(wording),
+        "text_sha256": choices.sha256(f"{plain} {topics}"),
         "language": visit.language,
-        "evidence": {"page": "/d/", "message": visit.intent.id, "to": visit.to, "clicked_at": visit.now, "wording": wording},
+        "evidence": {
+            "page": "/d/",
+            "message": visit.intent.id,
+            "to": visit.to,
+            "clicked_at": visit.now,
+            "wording": f"{_question(visit)} {topics}",
+        },
     }
     return visit.said(CONFIRMED, "double_opt_in", f"confirm:{one.topic}:{one.asked}", said)

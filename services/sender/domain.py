@@ -13,13 +13,14 @@ import phonenumbers
 from schemas import attributes, bots, consents, permission
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
-from schemas.permission import FLAT, Said, Tree, joined, subject
+from schemas.permission import ALL, FLAT, Said, Tree, joined, subject
 from schemas.policies import FORBIDDEN, Cell
 from schemas.topics import ADDRESS_KIND
 
 CHATTED = bots.HEARD | {bots.UNBLOCKED}  # whoever does this can be written to by the bot
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
+SUBJECTS = 500  # on which a person may have words: whoever makes up topics fills nobody's row
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
@@ -104,7 +105,10 @@ def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda 
 
 
 def hear(contact: Contact, about: str, said: Said) -> None:
-    """Take in a word on a subject."""
+    """Take in a word on a subject. Of those that do not fit a yes permits nothing, and a no is one to everything by its channel."""
+    brand, channel, topic = about.split("|", 2)
+    if topic != ALL and about not in contact.words and len(contact.words) >= SUBJECTS:
+        about, said = subject(brand, channel, ALL), Said(no=said.no)
     if said != Said():
         contact.words[about] = joined(contact.words.get(about, said), said)
 
@@ -167,8 +171,9 @@ def fold(winner: Contact, loser: Contact, *, blind: Callable[[str], str] = lambd
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:
-    """Never this address on this channel again."""
-    contact.suppressed[f"{channel}|{address_hash(address)}"] = (at, reason)
+    """Never this address on this channel again. Of two reasons the newest is kept, in whatever order they are heard."""
+    name = f"{channel}|{address_hash(address)}"
+    contact.suppressed[name] = max((at, reason), contact.suppressed.get(name, (at, reason)))
     _bound(contact)
 
 
@@ -207,9 +212,11 @@ def forbids(
     if refused is not None:
         return f"suppressed:{refused[1]}"
     purpose = "service" if intent.message_class == "service" else "marketing"
-    country = country_of(contact)
-    if (country, intent.channel, purpose) in forbidden:
-        return f"policy:{country}:{intent.channel}"
+    # Most channels are forbidden nowhere, and to parse a phone costs as much as all the rest.
+    if any(cell[1:] == (intent.channel, purpose) for cell in forbidden):
+        country = country_of(contact)
+        if (country, intent.channel, purpose) in forbidden:
+            return f"policy:{country}:{intent.channel}"
     if purpose == "service":
         return None
     if consent_age_ms > STALE_MS:

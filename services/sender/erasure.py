@@ -7,10 +7,10 @@ import msgspec
 from msgspec.structs import replace
 
 from runtime.db import Connection
-from schemas.messages import decode_intent
+from schemas.messages import Intent, decode_intent
 from schemas.topics import ADDRESS_KIND
 from services.sender import domain
-from services.sender.domain import Contact
+from services.sender.domain import Contact, Outcome
 
 Blind = Callable[[str], bytes]
 
@@ -24,6 +24,8 @@ SCRUB = """
 UPDATE attempt a SET intent = u.intent, address_key = u.address_key, links = NULL
 FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS u (id, intent, address_key) WHERE a.id = u.id
 """
+# Where he stood in surveys that he has not ended: their links open for nobody any more.
+LEAVE = "DELETE FROM survey_answer WHERE message = ANY($1::uuid[])"
 
 
 class Refusal(NamedTuple):
@@ -44,7 +46,9 @@ def refusals(contact: Contact, kinds: Collection[str] = tuple(ADDRESS_KIND.value
             Refusal(key, said.no, "") for key, said in contact.words.items() if said.no >= max(said.yes, 0) and _is_of(key, channel)
         )
         bad = contact.suppressed.get(f"{channel}|{domain.address_hash(address)}")
-        found[f"{kind}:{address}"] = [*nos, *([Refusal(channel, bad[0], bad[1])] if bad else [])]
+        # A block lasts until he writes to the bot again, and what he wrote last goes with him. That he wanted no letters is a word.
+        lasting = [Refusal(channel, *bad)] if bad and bad[1] != Outcome.BLOCKED_BY_USER else []
+        found[f"{kind}:{address}"] = [*nos, *lasting]
     return found
 
 
@@ -64,6 +68,11 @@ def recall(contact: Contact, name: str, known: Iterable[Refusal]) -> bool:
     return bool(held)
 
 
+def addresses(names: Iterable[str]) -> set[str]:
+    """Those that something can have been refused for: of what else a person is known by nothing is remembered."""
+    return {name for name in names if name.partition(":")[0] in ADDRESS_KIND.values()}
+
+
 async def remember(connection: Connection, blind: Blind, refused: Mapping[str, Sequence[Refusal]]) -> None:
     rows = [(blind(name), *refusal) for name, some in refused.items() for refusal in some]
     if rows:
@@ -79,9 +88,15 @@ async def remembered(connection: Connection, blind: Blind, names: Collection[str
     return found
 
 
+def bare(intent: Intent) -> Intent:
+    """That it was, and nothing of what it said."""
+    return replace(intent, data={})
+
+
 async def scrub(connection: Connection, ids: Sequence[str]) -> None:
     """Leave of what was sent to these people that it was, and nothing of what it said or to which address."""
     rows = [(row["id"], decode_intent(row["intent"])) for row in await connection.fetch(OF_PEOPLE, list(ids))]
     if rows:
-        intents = [msgspec.json.encode(replace(intent, data={})) for _, intent in rows]
+        intents = [msgspec.json.encode(bare(intent)) for _, intent in rows]
         await connection.execute(SCRUB, [id_ for id_, _ in rows], intents, [domain.nowhere_key(intent) for _, intent in rows])
+        await connection.execute(LEAVE, [id_ for id_, _ in rows])

@@ -69,7 +69,7 @@ class Handler:
         ids |= {fact.properties["loser"] for fact in news if fact.type == PROFILE_MERGED}
         ids |= {other for fact in news if fact.type == PROFILE_ERASED for other in fact.properties["others"]}
         crowd = await people.load(tx.connection, ids)
-        names = {name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers}
+        names = erasure.addresses(name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers)
         refused = await erasure.remembered(tx.connection, self._blind, names)
         desk: dict[str, Contact] = {}
         stamped: set[str] = set()
@@ -123,20 +123,22 @@ class Handler:
         return self._blind(name).hex()
 
     async def _claim(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        found = await store.contacts(tx.connection, {item.value.profile for item in items})
+        found = await store.resolved(tx.connection, {item.value.profile for item in items})
         told: list[tuple[Item, str]] = []
-        claims: dict[str, tuple[Item, Claim]] = {}
+        claims: dict[str, tuple[Item, Intent, Claim]] = {}
         for item in items:
-            intent: Intent = item.value
-            row = found.get(intent.profile)
-            address = domain.address_of(decode_contact(row["state"]), intent.channel) if row is not None else None
+            row = found.get(item.value.profile)
+            gone = row is not None and row["erased_at"] is not None
+            # What it was for goes with him who was erased, also where it comes only afterwards: nobody scrubs it once more.
+            intent: Intent = erasure.bare(item.value) if gone else item.value
+            address = None if row is None or gone else domain.address_of(decode_contact(row["state"]), intent.channel)
             # Without an address it gets a row all the same: news of the person may be on its way here (Delivery looks again).
             key = domain.address_key(intent, address) if address is not None else domain.nowhere_key(intent)
-            claims[intent.id] = (item, _claim_of(intent, key, row["id"] if row is not None else intent.profile))
-        claimed, refused = await store.claim(tx.connection, [c for _, c in claims.values()], self._delivery.owner)
-        for id_, (item, claim) in claims.items():
+            claims[intent.id] = (item, intent, _claim_of(intent, key, row["id"] if row is not None else intent.profile))
+        claimed, refused = await store.claim(tx.connection, [c for *_, c in claims.values()], self._delivery.owner)
+        for id_, (item, intent, claim) in claims.items():
             if id_ in claimed:
-                self._claimed[id_] = Job(item.value, claim.profile, claim.address_key, since=wall_ms())
+                self._claimed[id_] = Job(intent, claim.profile, claim.address_key, since=wall_ms())
             elif id_ in refused:
                 told.append((item, "same_address"))
         order = {id(item): n for n, item in enumerate(items)}

@@ -11,7 +11,7 @@ from schemas.permission import Said
 from services.sender.domain import Contact
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
-SENT = "SELECT intent, state, code, started_at, finished_at FROM attempt WHERE profile = ANY($1::uuid[]) ORDER BY received_at, id"
+SENT = "SELECT intent, state, started_at FROM attempt WHERE profile = ANY($1::uuid[]) ORDER BY received_at, id"
 _decode = msgspec.msgpack.Decoder(Contact).decode
 
 

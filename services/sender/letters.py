@@ -1,6 +1,6 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from schemas.messages import Intent
 from schemas.permission import Tree, requests
 from schemas.policies import Cell, Policy, forbidden
 from schemas.starts import person_start
-from schemas.surveys import Survey
 from schemas.templates import Template as TemplateDocument
 from services.sender import domain, links
 from services.sender.channels.contract import Rendered
@@ -31,6 +30,35 @@ CHATS = ("telegram", "vk")
 _decode = msgspec.msgpack.Decoder(Contact).decode
 _links = msgspec.msgpack.Encoder().encode
 WAYS = {"unsubscribe_url": links.Kind.UNSUBSCRIBE, "preferences_url": links.Kind.PREFERENCES, "confirm_url": links.Kind.CONFIRM}
+
+
+class _Owned(msgspec.Struct):
+    """A document of a brand, as far as whose it is."""
+
+    brand: str
+
+
+_owned = msgspec.json.Decoder(_Owned).decode
+
+
+class Offered(Mapping[str, Any]):
+    """What a template may use. made: what is made when it first asks for it: most letters use few of their links, and each is signed."""
+
+    def __init__(self, plain: Mapping[str, Any], made: Mapping[str, Callable[[], Any]]) -> None:
+        self._plain, self._made, self._kept = plain, made, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            return self._plain[name]
+        if name not in self._kept:
+            self._kept[name] = self._made[name]()
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plain.keys() | self._made.keys())
+
+    def __len__(self) -> int:
+        return len(self._plain.keys() | self._made.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +98,7 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
         elif document.kind == "survey" and document.pointer:
-            brand = Survey.model_validate_json(bytes(document.body)).brand
+            brand = _owned(document.body).brand
             library.surveys.setdefault(brand, []).append(document.key)
         elif document.kind == "template":
             library.documents[document.key, document.version] = TemplateDocument.model_validate_json(bytes(document.body))
@@ -90,7 +118,7 @@ class Letters:
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
-        """Take the templates and brands of this moment's revision."""
+        """Take the documents of this moment's revision: those that Library says."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
         return self
@@ -114,13 +142,19 @@ class Letters:
         template = self._template(intent)
         if isinstance(template, TemplateFault):
             return f"template:{template.code}"
-        variables = domain.variables(contact, intent)
-        ways = {name: links.url(self._settings.public_url, kind, intent.id, 0, self._keys) for name, kind in WAYS.items()}
-        more = {**ways, "brand": intent.brand, "now": now, "chat_start": person_start(self._vault, str(row["id"]), now)}
-        parts = render(template, {**variables, **more, "survey_url": self._surveys(intent)})
+        offered = self._offered(contact, intent, str(row["id"]), now)
+        parts = render(template, offered)
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
-        return self._message(intent, address, parts, ways["unsubscribe_url"], row["stamp"], now)
+        return self._message(intent, address, parts, lambda: str(offered["unsubscribe_url"]), row["stamp"], now)
+
+    def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
+        def way(kind: links.Kind) -> Callable[[], str]:
+            return lambda: links.url(self._settings.public_url, kind, intent.id, 0, self._keys)
+
+        made: dict[str, Callable[[], Any]] = {name: way(kind) for name, kind in WAYS.items()}
+        made |= {"chat_start": lambda: person_start(self._vault, person, now), "survey_url": lambda: self._surveys(intent)}
+        return Offered({**domain.variables(contact, intent), "brand": intent.brand, "now": now}, made)
 
     def _name(self, intent: Intent) -> tuple[str, int]:
         """The version of the template that it names, else the one in force."""
@@ -160,7 +194,9 @@ class Letters:
         document = self._library.documents.get(self._name(intent))
         return shown(document.buttons) if document else ()
 
-    def _message(self, intent: Intent, address: str, parts: Parts, unsubscribe: str, stamp: int, now: int) -> Prepared:
+    def _message(
+        self, intent: Intent, address: str, parts: Parts, unsubscribe: Callable[[], str], stamp: int, now: int
+    ) -> Prepared:
         brand = self._library.brands.get(intent.brand)
         text, html, buttons, targets = parts.text, parts.html, self._buttons(intent), tuple[str, ...]()
         if intent.channel in CHATS:
@@ -171,7 +207,7 @@ class Letters:
         if intent.channel == "email" and intent.message_class != "service":
             list_id = f"<{intent.brand}.{self._settings.mail_domain}>"
             feedback = f"{intent.document.replace(':', '-')}:{intent.step}:{intent.message_class}:{intent.brand}"
-            headers = marketing_headers(unsubscribe, list_id, feedback, intent.id)
+            headers = marketing_headers(unsubscribe(), list_id, feedback, intent.id)
         message = Rendered(
             key=intent.id,
             address=address,

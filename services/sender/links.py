@@ -27,8 +27,12 @@ _HREF = re.compile(
     r"""(<(?:a|area)\b(?:[^<>"']|"[^"]*"|'[^']*')*?\shref\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+))""",
     re.IGNORECASE,
 )
-# In plain text: up to a space, a quotation mark or a bracket, without the full stop or comma that ends the sentence.
-_PLAIN = re.compile(r"https?://[^\s<>\"'«»()]*[^\s<>\"'«»().,;:!?]", re.IGNORECASE)
+# In plain text: up to a space, a quotation mark or a bracket without its other one (two may stand one within the other), without the full
+# stop or comma that ends the sentence. Whatever a text has, this looks at each of its characters a few times at most.
+_IN = r"[^\s<>\"'«»()]"
+_BRACKETS = rf"\((?:{_IN}|\({_IN}*\))*\)"
+_LAST = r"[^\s<>\"'«»().,;:!?]"
+_PLAIN = re.compile(rf"https?://(?={_LAST})(?:{_IN}|{_BRACKETS})*(?:{_LAST}|{_BRACKETS})", re.IGNORECASE)
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 

@@ -58,7 +58,7 @@ class Preferences:
         facts = [_word(visit, change, visit.now + (change.granted and later)) for change in said]
         await self._visitors.forbid(visit.person, [fact for fact in facts if fact.event == WITHDRAWN])
         try:
-            await self._visitors.tell(visit, facts)
+            await self._visitors.tell(facts)
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.preferences)
         for fact in facts:
@@ -92,10 +92,16 @@ def _word(visit: Visit, change: Change, at: int) -> Fact:
         "text_id": "preferences",
         "text_sha256": choices.sha256(wording),
         "language": visit.language,
-        "evidence": {"page": "/p/", "message": visit.intent.id, "to": visit.to, "wording": wording},
+        "evidence": {"page": "/p/", "message": visit.intent.id, **_addresses(visit, change), "wording": wording},
     }
     event = GRANTED if change.granted else WITHDRAWN
     return visit.said(event, "preferences", f"{change.channel}|{change.topic}:{at}:{change.granted}", said, at)
+
+
+def _addresses(visit: Visit, change: Change) -> dict[str, str]:
+    """to: of the channel that the word is about, none of all of them; by: to which the letter came whose link he used."""
+    to = domain.address_of(visit.known, change.channel) if change.channel != ALL else None
+    return {**({"to": to} if to else {}), "by": visit.to}
 
 
 def _page(visit: Visit, note: str) -> Response:

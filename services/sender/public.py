@@ -77,10 +77,11 @@ class Public:
         if isinstance(visit, int):
             return shell.gone(shell.language_of(request), visit)
         texts = TEXTS[visit.language]
-        no = visit.said("Email Unsubscribed", "links", "unsubscribe", visit.of_message(topic="*"))
+        # Its instant is in its name: whoever switches letters on again and takes the same link has said another word.
+        no = visit.said("Email Unsubscribed", "links", f"unsubscribe:{visit.now}", visit.of_message(topic="*"))
         await self._visitors.forbid(visit.person, [no])
         try:
-            await self._visitors.tell(visit, [no])
+            await self._visitors.tell([no])
         except (SendFailed, Full):
             return shell.try_again(visit.language, texts.unsubscribe)
         more = escape(shell.filled(texts.unsubscribed_more, visit.brand))
@@ -88,4 +89,4 @@ class Public:
 
     async def _tell(self, visit: Visit, event: str, name: str, **more: int) -> None:
         """One open or click of a message counts once."""
-        await self._visitors.tell(visit, [visit.said(event, "links", name, visit.of_message(**more))])
+        await self._visitors.tell([visit.said(event, "links", name, visit.of_message(**more))])

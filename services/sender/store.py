@@ -79,7 +79,7 @@ UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
     SELECT id FROM attempt WHERE state = 'in_doubt' AND started_at <= $2 ORDER BY started_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
 ) RETURNING intent
 """
-CONTACTS = "SELECT id::text AS id, state, stamp, merged_into FROM person WHERE id = ANY($1::uuid[]) AND erased_at IS NULL"
+PEOPLE = "SELECT id::text AS id, state, stamp, merged_into, erased_at FROM person WHERE id = ANY($1::uuid[])"
 # Instances that have not reported for 20 s are gone; their partitions have other owners then. All gone: the last word counts, and ages.
 HEARD = """
 SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest, max(fresh_at) AS newest
@@ -184,17 +184,22 @@ async def finish(connection: Connection, owner: int, now: int, ended: Sequence[E
 
 
 async def contacts(connection: Connection, ids: Collection[str]) -> Mapping[str, Any]:
-    """Canonical person -> row (state, stamp), not locked; tombstones are followed."""
+    """Person -> his row (id, state, stamp), not locked; tombstones are followed. Of who was erased there is none."""
+    return {person: row for person, row in (await resolved(connection, ids)).items() if row["erased_at"] is None}
+
+
+async def resolved(connection: Connection, ids: Collection[str]) -> Mapping[str, Any]:
+    """As `contacts`, with the empty rows of those who were erased (erased_at)."""
     found: dict[str, Any] = {}
     ask = {person: person for person in ids}
     while ask:
-        rows = {row["id"]: row for row in await connection.fetch(CONTACTS, list(set(ask.values())))}
+        rows = {row["id"]: row for row in await connection.fetch(PEOPLE, list(set(ask.values())))}
         onward: dict[str, str] = {}
         for wanted, current in ask.items():
             row = rows.get(current)
             if row is None:
                 continue
-            if row["merged_into"] is not None:
+            if row["merged_into"] is not None and row["erased_at"] is None:
                 onward[wanted] = str(row["merged_into"])
             else:
                 found[wanted] = row

@@ -1,10 +1,10 @@
 """Surveys at their addresses: `/s/{key}/{token}` for whom a letter was sent to, `/s/{key}` for everybody. GET shows, POST answers.
 
 Each answer leaves as a fact when it is given, so one who stops in the middle has answered what he has. An answer counts once: of a
-second one to the same question of the same link nothing is taken.
+second one to the same question of the same link nothing is taken. What it has come to is kept until the end, its content is not: points,
+result and the way to the next question are of what was counted, whatever a form says.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -17,59 +17,65 @@ from runtime.clock import Clock
 from runtime.db import TRANSIENT, Database
 from runtime.definitions import Definitions
 from runtime.kafka import SendFailed
-from runtime.publisher import Full, Outgoing, Publisher
+from runtime.publisher import Full
 from schemas import surveys
 from schemas.definitions import Published
-from schemas.facts import Fact, encode
+from schemas.facts import Fact
 from schemas.identifiers import email
-from schemas.ids import derive, partition_of
-from schemas.messages import decode_intent
-from schemas.surveys import Answer, Question, Survey, Unreadable
-from schemas.topics import FACTS_RAW
+from schemas.ids import derive
+from schemas.journeys import Brand
+from schemas.surveys import Answer, Counted, Question, Survey, Unreadable
 from services.sender import links
+from services.sender import survey_runs as runs
 from services.sender.pages import shell
 from services.sender.pages.survey import STYLE, Step, ask, say, text
+from services.sender.visitors import READABLE_MS, Visitors
 
 SOURCE = "surveys"
-MOST = 300_000  # bytes of a form: the answers of before go along with it
-RUN = 40  # characters of the word that tells the visits of an open page apart
+MOST = 64_000  # bytes of a form: of one question
 NOT_KEPT: tuple[type[BaseException], ...] = (SendFailed, Full, *TRANSIENT)
 
 REVISION = "SELECT revision FROM definition_revision"
-SENT = "SELECT intent, profile::text AS profile FROM attempt WHERE id = $1"
-GIVEN = "SELECT question FROM survey_answer WHERE run = $1"
-GIVE = (
-    "INSERT INTO survey_answer (run, question, at) SELECT $1, q, $3 FROM unnest($2::text[]) AS q ORDER BY q ON CONFLICT DO NOTHING"
-)
 
 Form = Mapping[str, list[str]]
 
 
 class Visit(NamedTuple):
-    """Somebody at a survey. run: of his answers; profile, cause: of a personal link, with the message it was in; word: of an open page."""
+    """Somebody at a survey. run: of his answers, which he may give until then (ms); person, message: of a personal link; word: of an open page."""
 
     survey: Survey
     run: str
+    until: int
     language: str
-    profile: str | None = None
-    cause: str | None = None
+    person: str | None = None
+    message: str | None = None
     word: str = ""
 
 
 class Given(NamedTuple):
-    """What a form says, as far as it can be read. current: the question to show, None at the end; fault: of its answer."""
+    """What a form adds, as far as it can be read, and all that counts with it. current: the question to show, None at the end; fault: of
+    its answer.
+    """
 
     answers: dict[str, Answer | None]
+    counted: dict[str, Counted]
     current: Question | None
     fault: str = ""
+
+
+class Known(NamedTuple):
+    """The surveys in force, and the languages of brands."""
+
+    surveys: dict[str, Survey]
+    languages: dict[str, str]
 
 
 class Surveys:
     """The pages. An answer is thanked for only after Kafka has it."""
 
-    def __init__(self, db: Database, publisher: Publisher, keys: links.Keys, clock: Clock, partitions: int) -> None:
-        self._db, self._publisher, self._keys, self._clock, self._partitions = db, publisher, keys, clock, partitions
-        self._definitions = Definitions(("survey",), _build)
+    def __init__(self, db: Database, visitors: Visitors, keys: links.Keys, clock: Clock) -> None:
+        self._db, self._visitors, self._keys, self._clock = db, visitors, keys, clock
+        self._definitions = Definitions(("survey", "brand"), _build)
 
     def routes(self) -> list[Route]:
         return [
@@ -80,101 +86,107 @@ class Surveys:
         ]
 
     async def show(self, request: Request) -> HTMLResponse:
-        """The first question; `?<question>=<answer>`, as a letter's numbers have it, chooses the answer and sends nothing."""
-        visit = await self._visit(request, secrets.token_urlsafe(24))
-        if visit is None:
-            return _said(None, "unknown", shell.language_of(request), 404)
-        if "" in await self._given(visit):
+        """The question at which he is; `?<question>=<answer>`, as a letter's numbers have it, chooses the answer and sends nothing."""
+        now = (await self._clock.now())[0]
+        visit = await self._visit(request, runs.word_of(now, self._keys), now)
+        if isinstance(visit, int):
+            return _said(None, "unknown", shell.language_of(request), visit)
+        given = read(visit.survey, {}, await self._counted(visit.run))
+        if given.current is None or runs.COMPLETE in given.counted:
             return _said(visit.survey, "again", visit.language)
-        first = visit.survey.questions[0]
-        chosen = request.query_params.getlist(first.id)
-        return _page(visit, Given({}, first), {f"q.{first.id}": chosen[:1] if first.kind != "choices" else chosen})
+        question = given.current
+        chosen = request.query_params.getlist(question.id)
+        return _page(visit, given, {f"q.{question.id}": chosen[:1] if question.kind != "choices" else chosen})
 
     async def answer(self, request: Request) -> HTMLResponse:
         """Take in what was answered and show what comes next."""
-        form = await shell.form_of(request, MOST)
-        visit = await self._visit(request, _one(form or {}, "run")) if form is not None else None
-        if form is None or visit is None:
+        form, now = await shell.form_of(request, MOST), (await self._clock.now())[0]
+        if form is None:
             return _said(None, "unknown", shell.language_of(request), 404)
-        given = read(visit.survey, form)
+        visit = await self._visit(request, _one(form, "run"), now)
+        if isinstance(visit, int):
+            return _said(None, "unknown", shell.language_of(request), visit)
+        counted = await self._counted(visit.run)
+        if runs.COMPLETE in counted:
+            return _said(visit.survey, "again", visit.language)
+        given = read(visit.survey, form, counted)
         mail = _mail_of(visit, form)
         if mail is None:
-            return _page(visit, Given({}, visit.survey.questions[0]), form, "address")  # where it is asked for
+            return _page(visit, Given({}, {}, visit.survey.questions[0]), form, "address")  # where it is asked for
         try:
-            if not await self._keep(visit, given, mail):
-                return _said(visit.survey, "again", visit.language)
+            await self._keep(visit, given, mail, now)
         except NOT_KEPT:
             return _said(visit.survey, "later", visit.language, 503)
         if given.current is not None:
             return _page(visit, given, form)
-        return _said(visit.survey, _thanks(visit, given.answers), visit.language)
+        return _said(visit.survey, _thanks(visit, given.counted), visit.language)
 
-    async def _visit(self, request: Request, word: str) -> Visit | None:
-        """None: there is no such survey, or the link is not one of ours."""
+    async def _visit(self, request: Request, word: str, now: int) -> Visit | int:
+        """Or the status to answer: there is no such survey, or the link is not one of ours, or is over."""
         key, token = request.path_params["key"], request.path_params.get("token")
-        link = links.read(token, self._keys) if token is not None else None
         async with self._db.connection() as connection:
             known = await self._definitions.at(connection, await connection.fetchval(REVISION))
-            survey = known.get(key)
-            row = await connection.fetchrow(SENT, link.id) if link is not None and link.kind is links.Kind.SURVEY else None
+        survey = known.surveys.get(key)
         if survey is None:
-            return None
-        language = shell.language_of(request)
+            return 404
         if token is None:
-            fit = survey.open and 0 < len(word) <= RUN and word.isascii() and "\x00" not in word
-            return Visit(survey, derive("survey", "open", key, word), language, word=word) if fit else None
-        if link is None or row is None or decode_intent(row["intent"]).brand != survey.brand:
-            return None
-        return Visit(survey, derive("survey", key, link.id), language, row["profile"], link.id)
+            if not survey.open or (until := runs.word_ends(word, now, self._keys)) is None:
+                return 404
+            language = shell.language_of(request, None, known.languages.get(survey.brand, "en"))
+            return Visit(survey, derive("survey", "open", key, word), until, language, word=word)
+        who = await self._visitors.somebody(request, links.Kind.SURVEY, expires=True)
+        if isinstance(who, int):
+            return who
+        if who.intent.brand != survey.brand:
+            return 404
+        until = who.intent.received_at + READABLE_MS
+        return Visit(survey, derive("survey", key, who.intent.id), until, who.language, who.person, who.intent.id)
 
-    async def _given(self, visit: Visit) -> set[str]:
+    async def _counted(self, run: str) -> dict[str, Counted]:
         async with self._db.connection() as connection:
-            return {row["question"] for row in await connection.fetch(GIVEN, visit.run)}
+            return await runs.counted(connection, run)
 
-    async def _keep(self, visit: Visit, given: Given, mail: str) -> bool:
-        """Publish what is new. False: all of it was answered before.
-
-        The log comes first: what it has and the table does not is sent again under the same ids.
-        """
-        known = await self._given(visit)
-        if "" in known:
-            return False
-        new = [one for one in surveys.way(visit.survey, given.answers) if one.id not in known]
-        now = (await self._clock.now())[0]
-        facts = [_answered(visit, one, given.answers[one.id], mail, now) for one in new if given.answers[one.id] is not None]
+    async def _keep(self, visit: Visit, given: Given, mail: str, now: int) -> None:
+        """Publish what is new, then count it: what the log has and the table does not is sent again under the same ids."""
+        new = [(one, given.answers.get(one.id)) for one in visit.survey.questions]
+        facts = [_answered(visit, one, answer, mail, now) for one, answer in new if answer is not None]
         if given.current is None:
-            facts.append(_completed(visit, given.answers, mail, now))
-        await self._publisher.publish([self._outgoing(fact) for fact in facts])
-        done = [*(one.id for one in new), *([""] if given.current is None else [])]
-        if done:
-            async with self._db.transaction() as connection:
-                await connection.execute(GIVE, visit.run, done, now)
-        return True
-
-    def _outgoing(self, fact: Fact) -> Outgoing:
-        key = f"{SOURCE}|{fact.about or fact.identifiers[0]}"
-        return Outgoing(FACTS_RAW.name, partition_of(key, self._partitions), key.encode(), encode(fact))
+            facts.append(_completed(visit, given.counted, mail, now))
+        await self._visitors.tell(facts)
+        done = {id_: given.counted[id_] for id_ in given.answers}
+        async with self._db.transaction() as connection:
+            run = runs.Run(visit.run, visit.until, visit.message)
+            await runs.keep(connection, run, done, now, complete=given.current is None)
 
 
-def read(survey: Survey, form: Form) -> Given:
-    """Walk the survey with what the form says: to the first question that it does not answer, or whose answer cannot be read.
+def read(survey: Survey, form: Form, counted: Mapping[str, Counted]) -> Given:
+    """Walk the survey with what has been counted, then with what the form says: to the first question that it does not answer, or whose
+    answer cannot be read.
 
     `at`: the question that was shown, which is answered even by nothing where it need not be.
     """
     answers: dict[str, Answer | None] = {}
-    while (question := surveys.next_question(survey, answers)) is not None:
+    after = dict(counted)
+    while (question := surveys.next_question(survey, after)) is not None:
         name = f"q.{question.id}"
-        if name not in form and question.id not in form.get("at", ()) and question.id not in form.get("passed", ()):
-            return Given(answers, question)
+        if name not in form and question.id not in form.get("at", ()):
+            return Given(answers, after, question)
         try:
             answers[question.id] = surveys.read_answer(question, form.get(name, []))
         except Unreadable as fault:
-            return Given(answers, question, fault.code)
-    return Given(answers, None)
+            return Given(answers, after, question, fault.code)
+        after[question.id] = surveys.count(survey, question, answers[question.id])
+    return Given(answers, after, None)
 
 
-def _build(documents: Sequence[Published], _revision: int) -> dict[str, Survey]:
-    return {one.key: Survey.model_validate_json(bytes(one.body)) for one in documents if one.pointer}
+def _build(documents: Sequence[Published], _revision: int) -> Known:
+    known = Known({}, {})
+    for one in documents:
+        if one.pointer and one.kind == "survey":
+            known.surveys[one.key] = Survey.model_validate_json(bytes(one.body))
+        elif one.pointer:
+            known.languages[one.key] = Brand.model_validate_json(bytes(one.body)).language
+    return known
 
 
 def _one(form: Form, name: str) -> str:
@@ -183,7 +195,7 @@ def _one(form: Form, name: str) -> str:
 
 def _mail_of(visit: Visit, form: Form) -> str | None:
     """The address that was given; "": none, and none is needed; None: it must be given, or is no address."""
-    if visit.profile is not None or visit.survey.contact == "none":
+    if visit.person is not None or visit.survey.contact == "none":
         return ""
     said = _one(form, "email").strip()
     if not said:
@@ -192,27 +204,23 @@ def _mail_of(visit: Visit, form: Form) -> str | None:
 
 
 def _page(visit: Visit, given: Given, form: Form, mail_fault: str = "") -> HTMLResponse:
-    """The page of the current question. form: what was sent, of which what was answered goes along."""
+    """The page of the current question. form: what was sent."""
     question = given.current
     assert question is not None
-    answered = [one for one in surveys.way(visit.survey, given.answers) if one.id != question.id]
-    kept = [(f"q.{one.id}", value) for one in answered for value in form.get(f"q.{one.id}", ())]
-    kept += [("passed", one.id) for one in answered if f"q.{one.id}" not in form]
-    if visit.word:
-        kept.append(("run", visit.word))
-    wants = visit.profile is None and visit.survey.contact != "none"
-    shows = wants and not answered
-    if wants and not shows:
+    first = question is visit.survey.questions[0]
+    kept = [("run", visit.word)] if visit.word else []
+    wants = visit.person is None and visit.survey.contact != "none"
+    if wants and not first:
         kept.append(("email", _one(form, "email")))
     step = Step(
         question=question,
         given=form.get(f"q.{question.id}", ()),
         kept=kept,
         fault=given.fault,
-        mail=_one(form, "email") if shows else None,
+        mail=_one(form, "email") if wants and first else None,
         mail_fault=mail_fault,
         mail_required=visit.survey.contact == "required",
-        first=not answered,
+        first=first,
         last=question is visit.survey.questions[-1],
     )
     faulty = given.fault or mail_fault
@@ -230,21 +238,21 @@ def _whole(survey: Survey | None, body: str, language: str, status: int) -> HTML
     return shell.whole(language, title, f"<main>{head}{body}</main>", status, style=STYLE, headers=more)
 
 
-def _thanks(visit: Visit, answers: Mapping[str, Answer | None]) -> str:
-    _, result = surveys.outcome(visit.survey, answers)
+def _thanks(visit: Visit, counted: Mapping[str, Counted]) -> str:
+    _, result = surveys.outcome(visit.survey, counted)
     texts = result.text if result is not None else visit.survey.thanks
     if texts is None:
         return "thanks"
     return text(texts, visit.language)
 
 
-def _answered(visit: Visit, question: Question, answer: Answer | None, mail: str, now: int) -> Fact:
+def _answered(visit: Visit, question: Question, answer: Answer, mail: str, now: int) -> Fact:
     said = {"question": question.id, "answer": answer, "points": surveys.points_of(question, answer)}
     return _fact(visit, surveys.ANSWERED, question.id, said, mail, now)
 
 
-def _completed(visit: Visit, answers: Mapping[str, Answer | None], mail: str, now: int) -> Fact:
-    points, result = surveys.outcome(visit.survey, answers)
+def _completed(visit: Visit, counted: Mapping[str, Counted], mail: str, now: int) -> Fact:
+    points, result = surveys.outcome(visit.survey, counted)
     said = {"points": points, **({"result": result.key} if result is not None else {})}
     return _fact(visit, surveys.COMPLETED, "", said, mail, now)
 
@@ -260,8 +268,8 @@ def _fact(visit: Visit, event: str, of: str, said: Mapping[str, Any], mail: str,
         source=SOURCE,
         occurred_at=now,
         received_at=now,
-        about=visit.profile,
-        identifiers=() if visit.profile is not None else named,
+        about=visit.person,
+        identifiers=() if visit.person is not None else named,
         properties={"survey": visit.survey.key, **said, "run": visit.run},
-        cause=visit.cause,
+        cause=visit.message,
     )

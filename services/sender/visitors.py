@@ -26,7 +26,7 @@ from services.sender.subjects import Subjects, subjects
 
 _decode = msgspec.msgpack.Decoder(Contact).decode
 _encode = msgspec.msgpack.Encoder().encode
-READ = "SELECT intent, profile::text AS profile, links, state FROM attempt WHERE id = $1"
+READ = "SELECT intent, profile::text AS profile, links, state, address_key FROM attempt WHERE id = $1"
 READABLE_MS = 731 * 86_400_000  # two years, and the day of a leap year
 
 
@@ -56,6 +56,11 @@ class Visit:
     def to(self) -> str:
         """His address on the channel by which he came."""
         return domain.address_of(self.known, self.intent.channel) or ""
+
+    @property
+    def came_to(self) -> bool:
+        """Is it to this address that the message went? Then who has the link has the address."""
+        return bool(self.to) and domain.address_key(self.intent, self.to) == self.row["address_key"]
 
     @property
     def brand(self) -> str:
@@ -129,9 +134,9 @@ class Visitors:
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         return await self._definitions.at(connection, revision)
 
-    async def tell(self, visit: Visit, facts: Iterable[Fact]) -> None:
+    async def tell(self, facts: Iterable[Fact]) -> None:
         """Into the log like any other fact; returns when Kafka has them. Raises SendFailed and Full."""
-        keyed = [(f"{fact.source}|{visit.person}", encode(fact)) for fact in facts]
+        keyed = [(f"{fact.source}|{fact.about or fact.identifiers[0]}", encode(fact)) for fact in facts]
         made = [Outgoing(FACTS_RAW.name, partition_of(key, self._partitions), key.encode(), value) for key, value in keyed]
         await self._publisher.publish(made)
 

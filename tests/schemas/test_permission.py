@@ -48,7 +48,9 @@ def replayed(facts: list[Fact], channel: str, topic: str, now: int) -> bool:
             nodes[about] = fact.properties.get("expires_at")
         else:
             nodes[about] = False
-            for part in below(about):
+            everything = {ALL: False} if about == "unknown" else {}  # a no to what there is not is one to everything
+            nodes |= everything
+            for part in below(ALL if everything else about):
                 if nodes.get(part) is not False:
                     nodes.pop(part, None)
     for part in (*TREE.get(topic, (topic,) if topic != ALL else ()), ALL):
@@ -88,6 +90,22 @@ def test_a_later_no_to_anything_above_forbids_and_a_later_yes_to_it_by_itself_pe
     assert not permitted(heard(*facts, no), TREE, "shop", "email", topic, 30)
     assert permitted(heard(*facts, no, word("Consent Granted", 21, topic)), TREE, "shop", "email", topic, 30)
     assert not permitted(heard(*facts, no, word("Consent Granted", 20, topic)), TREE, "shop", "email", topic, 30), "a tie is a no"
+
+
+def test_a_no_to_a_topic_that_there_is_not_is_one_to_everything_of_the_brand_on_the_channel_where_there_are_topics():
+    words = heard(word("Consent Granted", 1), word("Consent Granted", 1, channel="sms"), word("Consent Withdrawn", 2, "newz"))
+    assert not any(permitted(words, TREE, "shop", "email", topic, 9) for topic in TOPICS)
+    assert permitted(words, TREE, "shop", "sms", "news", 9) and permitted(words, permission.FLAT, "shop", "email", "news", 9)
+    later = heard(word("Consent Withdrawn", 2, "newz"), word("Consent Granted", 3))
+    assert permitted(later, TREE, "shop", "email", "news", 9), "he has said another word since"
+    asked = heard(word("Consent Granted", 1, "news", double_opt_in=True), word("Consent Withdrawn", 2, "newz"))
+    assert requests(asked, TREE, "shop", "email") == [] != requests(asked, permission.FLAT, "shop", "email")
+
+
+def test_a_yes_by_a_channel_that_there_is_not_says_nothing_and_names_are_cut():
+    assert heard(word("Consent Granted", 1, channel="pigeon"))["shop|pigeon|*"] == Said()
+    (key,) = heard(word("Consent Granted", 1, "t" * 30_000))
+    assert key == f"shop|email|{'t' * 200}"
 
 
 def test_a_yes_to_a_parent_is_one_for_those_below_without_a_word_of_their_own():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import surveys
-from schemas.surveys import Survey, Unreadable, attributes_of, next_question, outcome, points_of, read_answer, way
+from schemas.surveys import Counted, Survey, Unreadable, attributes_of, count, next_question, outcome, points_of, read_answer, way
 from tests.support.live import fact
 
 Q = {"text": {"en": "?"}}
@@ -47,9 +47,11 @@ GIVEN = {
 def test_the_way_of_the_answers_is_asked_and_counted_and_no_other(answers, asked, points, result):
     told = {}
     while (question := next_question(SURVEY, told)) is not None:
-        told[question.id] = answers[question.id]
-    assert [one.id for one in way(SURVEY, answers)] == asked == list(told)
-    reached = outcome(SURVEY, answers)
+        told[question.id] = count(SURVEY, question, answers[question.id])
+    beside = {one.id: count(SURVEY, one, answers[one.id]) for one in SURVEY.questions if one.id in answers}
+    assert [one.id for one in way(SURVEY, beside)] == asked == list(told)
+    reached = outcome(SURVEY, beside)
+    assert outcome(SURVEY, told) == reached
     assert (reached[0], reached[1].key) == (points, result)
 
 
@@ -80,17 +82,30 @@ def documents(draw):
 
 @given(documents(), st.lists(st.sampled_from(["", "5", "yes", "b", "text"]), min_size=6, max_size=6))
 def test_every_survey_comes_to_its_end_each_question_once_and_in_order(survey, given_):
-    answers, asked = {}, []
-    while (found := next_question(survey, answers)) is not None:
+    answers, counted, asked = {}, {}, []
+    while (found := next_question(survey, counted)) is not None:
         try:
             answers[found.id] = read_answer(found, [given_[len(asked)]])
         except Unreadable:
             answers[found.id] = None
+        counted[found.id] = count(survey, found, answers[found.id])
         asked.append(found.id)
         assert len(asked) <= len(survey.questions)
-    assert asked == sorted(asked) == [one.id for one in way(survey, answers)]
-    points, _ = outcome(survey, answers)
+    assert asked == sorted(asked) == [one.id for one in way(survey, counted)]
+    points, _ = outcome(survey, counted)
     assert points == sum(points_of(one, answers[one.id]) for one in survey.questions if one.id in asked)
+
+
+@given(
+    documents(),
+    st.dictionaries(st.sampled_from([f"q{n}" for n in range(6)]), st.sampled_from([*(f"q{n}" for n in range(6)), "end"])),
+)
+def test_what_was_counted_in_another_version_leads_forward_to_an_end_too(survey, told):
+    counted = {id_: Counted(1, target) for id_, target in told.items()}
+    passed = [one.id for one in way(survey, counted)]
+    assert passed == sorted(set(passed)) and outcome(survey, counted)[0] == len(passed)
+    while (found := next_question(survey, counted)) is not None:
+        counted[found.id] = count(survey, found, None)
 
 
 @pytest.mark.parametrize(

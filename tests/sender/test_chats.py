@@ -27,6 +27,11 @@ def tracked(text, *buttons):
         ("HTTPS://SHOP.EXAMPLE/", ["HTTPS://SHOP.EXAMPLE/"]),
         (f"{BASE}/u/token and mailto:a@x.example and shop.example", []),
         ("https://", []),
+        ("https:// https://(a) https://.", []),
+        ("https://ru.wikipedia.org/wiki/Отклик_(физика).", ["https://ru.wikipedia.org/wiki/Отклик_(физика)"]),
+        ("(see https://x.example/a_(b_(c))?d=(e))!", ["https://x.example/a_(b_(c))?d=(e)"]),
+        ("https://x.example/a)b https://x.example/a(b", ["https://x.example/a", "https://x.example/a"]),
+        ("(https://a.example/)(https://b.example/)", ["https://a.example/", "https://b.example/"]),
         ("https://a.example/ https://a.example/", ["https://a.example/", "https://a.example/"]),
     ],
 )

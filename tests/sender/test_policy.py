@@ -68,3 +68,11 @@ def test_a_document_allows_it_forbids_more_and_of_two_the_no_counts():
     }
     german = person("DE", "+4915112345678")
     assert domain.forbids(german, intent("sms", "service"), 0, {("DE", "sms", "service")}) == "policy:DE:sms"
+
+
+def test_where_a_channel_is_forbidden_to_nobody_no_country_is_looked_for(monkeypatch):
+    monkeypatch.setattr(domain, "country_of", None)
+    assert domain.forbids(person("RU"), intent("email"), 0) is None
+    assert domain.forbids(person("RU"), intent("telegram", "service"), 0) is None
+    with pytest.raises(TypeError):
+        domain.forbids(person("RU"), intent("telegram"), 0)

@@ -64,7 +64,7 @@ EN = Texts(
     confirmed="Thank you, your subscription is confirmed.",
     confirmed_more="You can change or end it at any time by the link in every letter.",
     nothing_to_confirm="There is nothing to confirm",
-    nothing_to_confirm_more="Your subscription is confirmed already, or you have unsubscribed since. Nothing has been changed.",
+    nothing_to_confirm_more="Your subscription is confirmed already, you have unsubscribed since, or you have another address by now. Nothing has been changed.",
     channels={"email": "E-mail", "sms": "SMS", "telegram": "Telegram", "vk": "VK"},
 )
 RU = Texts(
@@ -94,7 +94,7 @@ RU = Texts(
     confirmed="Спасибо, подписка подтверждена.",
     confirmed_more="Изменить её или отказаться можно в любой момент по ссылке в каждом письме.",
     nothing_to_confirm="Подтверждать нечего",
-    nothing_to_confirm_more="Подписка уже подтверждена, или вы с тех пор отписались. Ничего не изменилось.",
+    nothing_to_confirm_more="Подписка уже подтверждена, вы с тех пор отписались, или у вас теперь другой адрес. Ничего не изменилось.",
     channels={"email": "Почта", "sms": "SMS", "telegram": "Telegram", "vk": "ВКонтакте"},
 )
 TEXTS: Mapping[str, Texts] = {"en": EN, "ru": RU}

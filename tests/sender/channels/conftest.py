@@ -1,9 +1,11 @@
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
 from services.sender.channels.contract import Rendered
+from tests.sender.channels.messengers import Clock, Messenger
 
 
 @pytest.fixture
@@ -58,3 +60,24 @@ def unused_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def fake(messenger: Messenger) -> AsyncIterator[Any]:
+    """Of the `messenger` that a module of tests is about."""
+    fake = messenger.fake(messenger.token)
+    fake.port = await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def channel(messenger: Messenger, fake: Any, clock: Clock) -> AsyncIterator[Any]:
+    channel = messenger.channel(fake.port, clock)
+    yield channel
+    await channel.close()

@@ -1,7 +1,7 @@
 """Marketing waits while a no may lie unheard in the log: the sender's copy is as old as the oldest of what it stands on."""
 
 from runtime.clock import wall_ms
-from tests.sender.live.test_sender_live import config, contact, intent, put, sender, smtp, states  # noqa: F401
+from tests.sender.live.kit import contact, intent, put, sender, states
 from tests.support.live import running, until
 
 SAID = """
@@ -16,7 +16,7 @@ async def say(context, reported_ago: int, fresh_ago: int, instance: str = "one")
         await connection.execute(SAID, instance, now - reported_ago, now - fresh_ago)
 
 
-async def test_marketing_waits_while_profile_is_silent_and_service_mail_goes(config, smtp):  # noqa: F811
+async def test_marketing_waits_while_profile_is_silent_and_service_mail_goes(config, smtp):
     one, _ = sender(config, smtp)
     now = wall_ms()
     async with running(config, one) as (context,):
@@ -36,7 +36,7 @@ async def test_marketing_waits_while_profile_is_silent_and_service_mail_goes(con
         await until(all_gone)
 
 
-async def test_an_instance_that_is_gone_holds_nobody_up(config, smtp):  # noqa: F811
+async def test_an_instance_that_is_gone_holds_nobody_up(config, smtp):
     """Its partitions have other owners, who speak for them."""
     one, _ = sender(config, smtp)
     now = wall_ms()

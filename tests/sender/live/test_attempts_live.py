@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import asyncpg
 
@@ -12,36 +11,21 @@ from services.sender import ledger, store
 from services.sender.delivery import Delivery
 from services.sender.store import Start
 from tests.chaos.fleet import SERVICES, Fleet
-from tests.sender.live.test_sender_live import config, contact, intent, person, put, sender, smtp, states  # noqa: F401  (fixtures)
+from tests.sender.live.kit import arm, contact, environment, intent, person, put, sender, states
 from tests.support.live import T0, driven, read, until
 
 SENDER = next(kind for kind in SERVICES if kind.name == "sender")
 
 
-def environment(config, database: str, port: int) -> dict[str, str]:  # noqa: F811
-    given = {
-        "KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": str(config.partitions), "SESSION_TIMEOUT_MS": "6000",
-        "SMTP_PORT": str(port),
-    }  # fmt: skip
-    return {"DATABASE_URL": database, **{f"OTKLIK_{name}": value for name, value in given.items()}}
-
-
-def arm(home: Path, point: str) -> None:
-    draft = home / "failpoints" / "draft"
-    draft.write_text("kill")
-    draft.rename(draft.with_name(point))
-
-
-async def test_a_sender_that_dies_after_the_call_leaves_it_in_doubt_and_nobody_calls_again(config, smtp, database, tmp_path):  # noqa: F811
+async def test_a_sender_that_dies_after_the_call_leaves_it_in_doubt_and_nobody_calls_again(config, smtp, database, tmp_path):
     """The provider has the letter and no one wrote it down: only what was committed before the call can say so."""
-    for folder in ("logs", "failpoints"):
-        (tmp_path / folder).mkdir()
-    fleet = Fleet(tmp_path, environment(config, database, smtp.port_used))
+    (tmp_path / "logs").mkdir()
+    fleet = Fleet(tmp_path, environment(config, smtp))
     now = wall_ms()
     await put(config, contact(1, at=now), [intent(1, at=now)])
     connection = await asyncpg.connect(database)
     try:
-        arm(tmp_path, "sender.called")
+        arm(tmp_path, "called")
         fleet.add(SENDER, 1)
         first = fleet.workers["sender-1"].process
         await until(lambda: first.poll() is not None, 40)
@@ -58,7 +42,7 @@ async def test_a_sender_that_dies_after_the_call_leaves_it_in_doubt_and_nobody_c
     assert len(smtp.record.accepted) == 1
 
 
-async def test_one_that_comes_back_to_an_address_which_has_the_message_is_told_to_be_over(config, smtp):  # noqa: F811
+async def test_one_that_comes_back_to_an_address_which_has_the_message_is_told_to_be_over(config, smtp):
     """He has the address of somebody else by then, who was sent the same. Without a word its run would wait for it."""
     one, _ = sender(config, smtp)
     launch = derive("launch")
@@ -79,7 +63,7 @@ async def test_one_that_comes_back_to_an_address_which_has_the_message_is_told_t
     assert len(smtp.record.accepted) == 1
 
 
-async def test_two_that_come_back_together_to_one_address_are_one_letter(config, smtp):  # noqa: F811
+async def test_two_that_come_back_together_to_one_address_are_one_letter(config, smtp):
     one, _ = sender(config, smtp)
     launch = derive("launch")
     await put(
@@ -97,7 +81,7 @@ async def test_two_that_come_back_together_to_one_address_are_one_letter(config,
     assert len(smtp.record.accepted) == 1
 
 
-async def test_two_jobs_of_one_intent_are_one_call(config, smtp, monkeypatch):  # noqa: F811
+async def test_two_jobs_of_one_intent_are_one_call(config, smtp, monkeypatch):
     """As a takeover leaves them whose commit failed, when the letter waits until the next takeover: both begin in one group."""
     put_one, again = Delivery.put, []
 
@@ -116,7 +100,7 @@ async def test_two_jobs_of_one_intent_are_one_call(config, smtp, monkeypatch):  
     assert len(again) == 1 and len(smtp.record.accepted) == 1
 
 
-async def test_a_job_of_an_earlier_attempt_neither_starts_nor_ends_the_later_one(config, smtp):  # noqa: F811
+async def test_a_job_of_an_earlier_attempt_neither_starts_nor_ends_the_later_one(config, smtp):
     """A process that was held for dead has it still, when the intent has come back and is ours again."""
     one, _ = sender(config, smtp)
     await put(config, contact(1), [intent(1, not_after=T0 - 5)])
@@ -133,7 +117,7 @@ async def test_a_job_of_an_earlier_attempt_neither_starts_nor_ends_the_later_one
             await connection.execute("UPDATE attempt SET state = 'late', owner = NULL")
 
 
-async def test_an_intent_that_comes_again_later_finds_its_row(config, smtp):  # noqa: F811
+async def test_an_intent_that_comes_again_later_finds_its_row(config, smtp):
     one, _ = sender(config, smtp)
     intents = [intent(n) for n in range(5)]
     await put(config, [fact for n in range(5) for fact in contact(n)], intents)

@@ -10,16 +10,10 @@ from services.sender.__main__ import service
 from services.sender.channels.fakes.smtp import SmtpFake
 from services.sender.settings import SenderSettings
 from tests.conftest import free_ports
-from tests.sender.live.test_sender_live import contact, intent, person, put
-from tests.support import live
+from tests.sender.live.kit import contact, intent, person, put
 from tests.support.live import T0, driven, read, rows
 
 SECOND, GOOD = 1000, range(10, 30)
-
-
-@pytest.fixture
-def config(kafka: str, database: str, topic_prefix: str) -> Settings:
-    return live.settings(kafka, database, topic_prefix)
 
 
 @pytest.fixture

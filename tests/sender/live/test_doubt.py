@@ -11,20 +11,20 @@ from runtime.process import secret
 from services.sender import domain, links
 from services.sender.__main__ import link_keys
 from services.sender.delivery import Delivery
-from tests.sender.live.test_sender_live import config, contact, intent, put, sender, smtp, states  # noqa: F401  (fixtures)
+from tests.sender.live.kit import contact, intent, put, sender, states
 from tests.support.live import T0, driven, read, rows, running, until
 
 HOUR = 3_600_000
 KINDS = {"click": (links.Kind.CLICK, 302, "Email Link Clicked"), "open": (links.Kind.OPEN, 200, "Email Opened")}
 
 
-async def told(config, *verdicts: str) -> list[tuple[str, str, str]]:  # noqa: F811
+async def told(config, *verdicts: str) -> list[tuple[str, str, str]]:
     """(intent, verdict, rule) of the sender's verdicts, these alone."""
     found = [d for d in await read(config, "decisions") if d["by"] == "sender"]
     return [(d["intent"], d["verdict"], d.get("rule", "")) for d in found if d["verdict"] in verdicts]
 
 
-async def test_what_nobody_hears_of_for_three_days_is_closed_as_unknown_and_told(config, smtp):  # noqa: F811
+async def test_what_nobody_hears_of_for_three_days_is_closed_as_unknown_and_told(config, smtp):
     one, _ = sender(config, smtp)
     await put(config, contact(1, "drop-b@example.org"), [intent(1)])
     async with driven(config, one) as ((context,), conductor):
@@ -43,7 +43,7 @@ async def test_what_nobody_hears_of_for_three_days_is_closed_as_unknown_and_told
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_who_clicks_or_opens_has_got_it_though_the_process_died_before_it_wrote_that_down(config, smtp, monkeypatch, kind):  # noqa: F811
+async def test_who_clicks_or_opens_has_got_it_though_the_process_died_before_it_wrote_that_down(config, smtp, monkeypatch, kind):
     one, given = sender(config, smtp)
     now = wall_ms()
     letter = intent(1, at=now)

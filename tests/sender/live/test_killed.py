@@ -12,11 +12,9 @@ import pytest
 
 from runtime.clock import wall_ms
 from runtime.settings import Settings
-from services.sender.channels.fakes.smtp import SmtpFake
 from services.sender.delivery import FAILPOINTS
 from tests.conftest import free_ports
-from tests.sender.live.test_sender_live import contact, intent, put
-from tests.support import live
+from tests.sender.live.kit import arm, contact, environment, intent, put
 from tests.support.live import until
 
 ROOT = Path(__file__).parents[3]
@@ -25,35 +23,11 @@ EACH = 100  # intents for each kill
 DOUBTS = 64  # that one kill may leave
 
 
-@pytest.fixture
-async def smtp():
-    fake = SmtpFake(keep_data=True)
-    fake.port_used = await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-def config(kafka: str, database: str, topic_prefix: str) -> Settings:
-    return live.settings(kafka, database, topic_prefix)
-
-
 def start(config: Settings, smtp, home: Path) -> subprocess.Popen[bytes]:
-    given = {
-        "KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": config.partitions, "INSTANCE": "sender-1",
-        "SESSION_TIMEOUT_MS": 6000, "SMTP_PORT": smtp.port_used, "SMTP_CONNECTIONS": CONNECTIONS, "PUBLIC_PORT": free_ports(1)[0],
-        "HOME": home, "FAILPOINTS": home / "failpoints",
-    }  # fmt: skip
-    environment = {**os.environ, "DATABASE_URL": config.database_url, **{f"OTKLIK_{n}": str(v) for n, v in given.items()}}
+    more = {"SMTP_CONNECTIONS": CONNECTIONS, "PUBLIC_PORT": free_ports(1)[0], "HOME": home, "FAILPOINTS": home / "failpoints"}
+    given = {**os.environ, **environment(config, smtp, INSTANCE="sender-1", **more)}
     with (home / "sender.log").open("ab") as log:
-        return subprocess.Popen([sys.executable, "-m", "services.sender"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-
-def arm(home: Path, point: str) -> None:
-    draft = home / "failpoints" / "draft"
-    draft.parent.mkdir(exist_ok=True)
-    draft.write_text("kill")
-    draft.rename(draft.with_name(f"sender.{point}"))
+        return subprocess.Popen([sys.executable, "-m", "services.sender"], cwd=ROOT, env=given, stdout=log, stderr=log)
 
 
 async def states(config: Settings) -> Counter[str]:

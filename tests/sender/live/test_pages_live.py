@@ -5,38 +5,21 @@ from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
-import pytest
 
 from runtime.clock import wall_ms
 from runtime.drive import set_clock
-from runtime.kafka import Producer
 from runtime.process import secret
 from runtime.settings import Settings
-from schemas.definitions import Published
 from schemas.facts import PROFILE_MERGED, Fact
 from schemas.ids import derive
 from services.sender import links
 from services.sender.__main__ import link_keys
-from services.sender.channels.fakes.smtp import SmtpFake
 from services.sender.visitors import READABLE_MS
-from tests.sender.live.test_sender_live import contact, intent, person, put, sender
+from tests.sender.live.kit import contact, intent, person, publish, put, sender
 from tests.support import live
 from tests.support.live import driven, read, rows, running, until
 
 TEXT = "prefs {{ preferences_url }} confirm {{ confirm_url }} out {{ unsubscribe_url }}"
-
-
-@pytest.fixture
-def config(kafka: str, database: str, topic_prefix: str) -> Settings:
-    return live.settings(kafka, database, topic_prefix)
-
-
-@pytest.fixture
-async def smtp():
-    fake = SmtpFake(keep_data=True)
-    fake.port_used = await fake.start()
-    yield fake
-    await fake.stop()
 
 
 async def documents(config: Settings) -> None:
@@ -48,12 +31,7 @@ async def documents(config: Settings) -> None:
         ("topic", {"key": "news", "name": {"en": "News", "ru": "Новости"}}),
         ("topic", {"key": "weekly", "name": {"en": "Weekly"}, "parent": "news"}),
     ]
-    producer = await Producer(config, "test").start()
-    for kind, body in made:
-        raw = msgspec.Raw(msgspec.json.encode(body))
-        document = Published(kind=kind, key=body["key"], version=1, body=raw, pointer=True, received_at=1)
-        await producer.send("definitions", 0, [(f"{kind}:{body['key']}@1".encode(), msgspec.json.encode(document), [])])
-    await producer.stop()
+    await publish(config, *made)
 
 
 def asks(n: int, topic: str, at: int, **more) -> Fact:

@@ -1,48 +1,27 @@
 """What SMSC tells of a message afterwards becomes a fact, once, and settles doubt."""
 
 import httpx
-import pytest
+import msgspec
 
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.ids import derive
-from schemas.topics import DEFINITIONS, FACTS, messages
 from services.sender.__main__ import service
 from services.sender.channels.fakes.smsc import SmscFake
 from services.sender.settings import SenderSettings
 from tests.conftest import free_ports
-from tests.sender.live import test_sender_live as kit
-from tests.support.live import T0, driven, read, rows, settings, until
+from tests.sender.live import kit
+from tests.support.live import T0, driven, read, rows, until
 
 SECRET = "the end of an address"
 
 
-@pytest.fixture
-def config(kafka, database, topic_prefix):
-    return settings(kafka, database, topic_prefix)
-
-
 async def sms(config, context_of):
     """An SMS to a person with a phone, sent through the fake."""
-    import msgspec
-
-    from runtime.kafka import Producer, create_topics
-    from schemas.definitions import Published
-    from schemas.facts import Seq, encode
-    from schemas.ids import partition_of
-
-    one = msgspec.structs.replace(kit.intent(1, cls="service"), channel="sms", src="orch", seq=Seq(0, 1, 0))
+    one = msgspec.structs.replace(kit.intent(1, cls="service"), channel="sms")
     common = {"brand": "shop", "source": "site", "occurred_at": T0, "received_at": T0, "profile": kit.person(1)}
-    told = Fact(id=derive("c", 1), type=PROFILE_CHANGED, identifiers=("phone:+79161234567",), src="t", seq=Seq(0, 1, 0), **common)
-    topic = messages("sms", "service")
-    await create_topics(config, [FACTS, DEFINITIONS, topic])
-    producer = await Producer(config, "test").start()
-    place = partition_of(kit.person(1), config.partitions)
-    await producer.send("facts", place, [(kit.person(1).encode(), encode(told), [("t", PROFILE_CHANGED.encode())])])
-    body = msgspec.Raw(msgspec.json.encode({"key": "hello", "channel": "sms", "text": "Your code"}))
-    document = Published(kind="template", key="hello", version=1, body=body, pointer=True, received_at=T0)
-    await producer.send("definitions", 0, [(b"template:hello@1", msgspec.json.encode(document), [])])
-    await producer.send(topic.name, place, [(kit.person(1).encode(), msgspec.json.encode(one), [])])
-    await producer.stop()
+    told = Fact(id=derive("c", 1), type=PROFILE_CHANGED, identifiers=("phone:+79161234567",), **common)
+    await kit.put(config, [told], [one], documents=False)
+    await kit.publish(config, ("template", {"key": "hello", "channel": "sms", "text": "Your code"}))
     return one
 
 

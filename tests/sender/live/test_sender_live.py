@@ -4,101 +4,11 @@ import re
 from collections import Counter
 
 import httpx
-import msgspec
-import pytest
 
 from runtime.clock import wall_ms
-from runtime.settings import Settings
-from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, Fact, Seq, encode
 from schemas.ids import derive
-from schemas.messages import Intent, intent_id
-from services.sender.__main__ import service
-from services.sender.channels.fakes.smtp import SmtpFake
-from services.sender.settings import SenderSettings
-from tests.support import live
+from tests.sender.live.kit import contact, intent, person, put, sender, states
 from tests.support.live import T0, driven, read, rows, running, until
-
-TEMPLATE = {
-    "key": "hello",
-    "subject": "Hi {{ profile.name }}",
-    "html": '<p>Hello <a href="https://shop.example/x?a=1&amp;b=2">go</a></p>',
-}
-
-
-def person(n: int) -> str:
-    return derive("person", n)
-
-
-def contact(n: int, address: str | None = None, at: int = T0, **more) -> list[Fact]:
-    """What profile tells of somebody who consented."""
-    address = address or f"p{n}@example.org"
-    common = {"brand": "shop", "source": "site", "occurred_at": at, "received_at": at, "profile": person(n), **more}
-    told = Fact(
-        id=derive("c", n), type=PROFILE_CHANGED, identifiers=(f"email:{address}",), attributes={"name": (at, f"P{n}")}, **common
-    )
-    yes = Fact(id=derive("y", n), type="track", event="Consent Granted", properties={"channel": "email"}, **common)
-    return [told, yes]
-
-
-def intent(n: int, step: str = "s1", cls: str = "triggered", at: int = T0 + 1000, **more) -> Intent:
-    given = {"not_after": at + 86_400_000, "received_at": at, "occurrence": derive("start", n), "template": "hello", **more}
-    id_ = intent_id("journey:welcome", 1, step, person(n), given["occurrence"])
-    return Intent(
-        id=id_, brand="shop", profile=person(n), channel="email", message_class=cls, template_version=1,
-        document="journey:welcome", version=1, step=step, **given,
-    )  # fmt: skip
-
-
-async def put(config: Settings, facts=(), intents=(), documents=True) -> None:
-    """Straight to the topics, with the headers and seqs that our services write."""
-    from runtime.kafka import Producer, create_topics
-    from schemas.ids import partition_of
-    from schemas.topics import DEFINITIONS, FACTS, messages
-
-    await create_topics(config, [FACTS, DEFINITIONS, *(messages("email", c) for c in ("service", "triggered", "mass"))])
-    producer = await Producer(config, "test").start()
-    for number, fact in enumerate(facts):
-        header = [("t", (fact.event or fact.type).encode())]
-        value = encode(msgspec.structs.replace(fact, src="test", seq=Seq(0, put.n, number)))
-        await producer.send("facts", partition_of(fact.profile, config.partitions), [(fact.profile.encode(), value, header)])
-    for number, one in enumerate(intents):
-        topic = f"messages.email.{one.message_class}"
-        value = msgspec.json.encode(msgspec.structs.replace(one, src="orch", seq=Seq(0, put.n, number)))
-        await producer.send(topic, partition_of(one.profile, config.partitions), [(one.profile.encode(), value, [])])
-    if documents:
-        body = msgspec.Raw(msgspec.json.encode(TEMPLATE))
-        document = Published(kind="template", key="hello", version=1, body=body, pointer=True, received_at=T0)
-        await producer.send("definitions", 0, [(b"template:hello@1", msgspec.json.encode(document), [])])
-    put.n += 1
-    await producer.stop()
-
-
-put.n = 0
-
-
-@pytest.fixture
-async def smtp():
-    fake = SmtpFake(keep_data=True)
-    fake.port_used = await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-def config(kafka: str, database: str, topic_prefix: str) -> Settings:
-    return live.settings(kafka, database, topic_prefix)
-
-
-def sender(config: Settings, smtp, local_settings=None, **more):
-    from tests.conftest import free_ports
-
-    settings = SenderSettings(smtp_port=smtp.port_used, public_port=free_ports(1)[0], smtp_connections=8, **more)
-    return service(settings, config), settings
-
-
-async def states(context) -> Counter:
-    return Counter({r["state"]: r["n"] for r in await rows(context, "SELECT state, count(*)::int AS n FROM attempt GROUP BY 1")})
 
 
 async def test_each_intent_is_sent_once_with_its_message_id_and_told(config, smtp):

@@ -8,7 +8,7 @@ from runtime.clock import wall_ms
 from schemas.facts import PROFILE_MERGED
 from services.sender.delivery import Delivery
 from tests.chaos import smtp_server
-from tests.sender.live.test_sender_live import config, contact, intent, person, put, sender, smtp, states  # noqa: F401  (fixtures)
+from tests.sender.live.kit import contact, intent, person, put, sender, states
 from tests.support.live import fact, read, rows, running, until
 
 OPEN = "SELECT FROM attempt WHERE state IN ('taken', 'started')"
@@ -33,7 +33,7 @@ NEWS = {"merged": (merged, "merged_into IS NOT NULL"), "another no": (another_no
 
 
 @pytest.fixture
-def disturb(config, monkeypatch):  # noqa: F811
+def disturb(config, monkeypatch):
     """The first start is committed, then something happens to the person, and the process does not go on at once."""
 
     def prepare(how: str, meanwhile: str) -> None:
@@ -58,7 +58,7 @@ def disturb(config, monkeypatch):  # noqa: F811
 
 @pytest.mark.parametrize("how", ["unheard", "slow"])
 @pytest.mark.parametrize("meanwhile", ["nothing", *NEWS])
-async def test_a_start_that_takes_long_still_leads_to_one_call(config, smtp, disturb, how, meanwhile):  # noqa: F811
+async def test_a_start_that_takes_long_still_leads_to_one_call(config, smtp, disturb, how, meanwhile):
     """unheard: the database ended after the commit, before its answer; slow: the process slept. He may be another one by then."""
     disturb(how, meanwhile)
     now = wall_ms()
@@ -70,7 +70,7 @@ async def test_a_start_that_takes_long_still_leads_to_one_call(config, smtp, dis
     assert len(smtp.record.accepted) == 1
 
 
-async def test_a_merge_that_brings_another_address_sends_a_started_one_back_and_skips_nothing(config, smtp, disturb):  # noqa: F811
+async def test_a_merge_that_brings_another_address_sends_a_started_one_back_and_skips_nothing(config, smtp, disturb):
     disturb("slow", "merged")
     now = wall_ms()
     one, _ = sender(config, smtp)
@@ -103,7 +103,7 @@ class Slow(smtp_server.Dialogue):
         await super()._data(line)
 
 
-async def test_a_refusal_that_comes_when_others_hold_us_for_dead_is_tried_again(config, tmp_path, monkeypatch):  # noqa: F811
+async def test_a_refusal_that_comes_when_others_hold_us_for_dead_is_tried_again(config, tmp_path, monkeypatch):
     """The lock of a living process was lost for a moment (a restarted database): its started letters were put in doubt meanwhile."""
     monkeypatch.setattr(smtp_server, "Dialogue", Slow)
     Slow.reached, Slow.let = asyncio.Event(), asyncio.Event()
@@ -150,7 +150,7 @@ async def accepted(context) -> bool:
 
 
 @pytest.mark.parametrize("missing", ["everything", "consent"])
-async def test_an_intent_that_overtakes_the_facts_it_follows_from_waits_for_them(config, smtp, missing):  # noqa: F811
+async def test_an_intent_that_overtakes_the_facts_it_follows_from_waits_for_them(config, smtp, missing):
     """After an outage of ours both wait in the log, and nothing says which is read first."""
     now = wall_ms()
     told, granted = contact(1, at=now)
@@ -168,7 +168,7 @@ async def test_an_intent_that_overtakes_the_facts_it_follows_from_waits_for_them
     assert len(smtp.record.accepted) == 1
 
 
-async def test_who_has_no_address_is_told_of_when_all_was_heard(config, smtp):  # noqa: F811
+async def test_who_has_no_address_is_told_of_when_all_was_heard(config, smtp):
     now = wall_ms()
     one, _ = sender(config, smtp)
     async with running(config, one) as (context,):

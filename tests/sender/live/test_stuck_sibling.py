@@ -4,7 +4,7 @@ from runtime.clock import wall_ms
 from runtime.kafka import Reader
 from schemas.facts import PROFILE_MERGED
 from schemas.ids import partition_of
-from tests.sender.live.test_sender_live import config, contact, intent, person, put, sender, smtp, states  # noqa: F401  (fixtures)
+from tests.sender.live.kit import contact, intent, person, put, sender, states
 from tests.support.live import fact, read, rows, running, until
 
 
@@ -13,7 +13,7 @@ def merged(winner: int, loser: int, at: int):
     return fact(f"merged{winner}", at=at, type=PROFILE_MERGED, event="", profile=person(winner), properties=pair)
 
 
-async def test_an_address_in_the_partition_of_a_frozen_sender_is_waited_for(config, smtp):  # noqa: F811
+async def test_an_address_in_the_partition_of_a_frozen_sender_is_waited_for(config, smtp):
     """Somebody's address is in a partition that another member of the group was given, who handles nothing; he was merged into us."""
     one, _ = sender(config, smtp)
     await put(config)

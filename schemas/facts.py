@@ -141,23 +141,29 @@ class Unmerge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is somebody else from now on: facts of the person with one of these homes are his, and so is what is told of `others`."""
+    """Who is somebody else from now on: facts of the person with one of these homes are his, and so is what is told of `others`.
+
+    words: what he ever said of consent, as `Words` of schemas/permission.py.
+    """
 
     profile: str
     homes: tuple[str, ...]
     others: tuple[str, ...] = ()
+    words: dict[str, tuple[int | None, ...]] = {}
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Properties of a `profile.split` fact, whose attributes are all that are left to the person, and `lost` the identifiers that left.
+    """Properties of a `profile.split` fact, whose attributes are all that are left to the person, whose identifiers all that prove who he
+    is, and `lost` the identifiers that left.
 
-    stay: of those who had become one with him, the ones who still are.
+    stay: of those who had become one with him, the ones who still are. words: what he ever said of consent himself.
     """
 
     act: str
     parts: tuple[SplitPart, ...]
     reason: str = ""
     stay: tuple[str, ...] = ()
+    words: dict[str, tuple[int | None, ...]] = {}
 
 
 class Parted(msgspec.Struct, frozen=True, kw_only=True):

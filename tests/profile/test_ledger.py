@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.settings import Settings
+from schemas import consents, permission
 from schemas.facts import Fact
+from schemas.permission import Said
 from services.profile.__main__ import service
 from services.profile.domain import ledger
 from tests.profile.test_profile_live import handled
@@ -28,7 +30,7 @@ def chain(count: int) -> list[ledger.Entry]:
     made, prev = [], ledger.GENESIS
     for number in range(1, count + 1):
         said = word(f"{number}", properties={"channel": "email", "topic": f"t{number}", "text_id": "offer"})
-        made.append(ledger.entry(said, said.id, (3, number), prev, b"sealed %d" % number))
+        made.append(ledger.entry(said, said.id, said.id, (3, number), prev, b"sealed %d" % number))
         prev = made[-1].hash
     return made
 
@@ -53,11 +55,42 @@ def test_whatever_is_changed_is_seen(place, field):
     assert faults(entries) != []
 
 
+SAYS = st.fixed_dictionaries(
+    {},
+    optional={
+        "channel": st.sampled_from(["email", "sms", "*", "pigeon", ""]),
+        "topic": st.sampled_from(["news", "*", "", 7]),
+        "double_opt_in": st.booleans(),
+        "requested_at": st.integers(-1, 9) | st.just("5"),
+        "expires_at": st.integers(0, 9),
+        "evidence": st.sampled_from([{}, {"form": "x"}]),
+    },
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(consents.EVENTS)), SAYS, st.integers(0, 9), st.sampled_from(["live", "bulk"]))))
+def test_what_the_ledger_holds_of_a_person_permits_what_his_words_do(said):
+    facts = [word(f"{n}", event, at=at, lane=lane, properties=says) for n, (event, says, at, lane) in enumerate(said)]
+    heard: dict[str, Said] = {}
+    for key, one in map(permission.word, facts):
+        if one != Said():
+            heard[key] = permission.joined(heard.get(key, one), one)
+    kept = [ledger.entry(one, "p", "p", (0, n), b"", b"") for n, one in enumerate(facts)]
+    assert ledger.words(kept) == heard
+
+
+def test_entries_of_before_there_were_homes_are_whole():
+    (new,) = chain(1)
+    old = new._replace(home=None, hash=b"")
+    old = old._replace(hash=ledger.hash_of(old))
+    assert faults([old]) == [] and faults([old._replace(home=new.home)]) == ["changed"]
+
+
 def test_a_request_is_pending_until_its_confirmation_and_a_yes_may_end():
-    asked = ledger.entry(word("1", properties={"channel": "email", "double_opt_in": True}), "p", (3, 1), ledger.GENESIS, b"")
+    asked = ledger.entry(word("1", properties={"channel": "email", "double_opt_in": True}), "p", "p", (3, 1), ledger.GENESIS, b"")
     assert (asked.action, asked.state, asked.expires_at) == ("requested", "pending", None)
     confirmed = word("2", "Consent Confirmed", properties={"channel": "email", "requested_at": T0, "expires_at": "1970-01-02"})
-    made = ledger.entry(confirmed, "p", (3, 2), asked.hash, b"")
+    made = ledger.entry(confirmed, "p", "p", (3, 2), asked.hash, b"")
     assert (made.action, made.state, made.expires_at) == ("confirmed_doi", "proven", 86_400_000)
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from runtime.settings import Settings
+from services.profile import store
 from services.profile.__main__ import service
+from tests.profile.test_charges_live import ask
 from tests.profile.test_profile_live import handled, people
 from tests.support.live import T0, fact, publish, read, rows, running, settings
 
@@ -49,7 +51,7 @@ async def test_who_was_merged_by_mistake_is_two_again_and_no_fact_makes_them_one
     (split,) = [f for f in told if f["type"] == "profile.split"]
     assert split["profile"] == one and split["lost"] == [bob] and split["attributes"] == {"city": [T0, "Omsk"]}
     assert split["properties"]["stay"] == [] and split["properties"]["parts"] == [
-        {"profile": other, "homes": [homes[bob]], "others": [whose[bob]]}
+        {"profile": other, "homes": [homes[bob]], "others": [whose[bob]], "words": {}}
     ]
     (fresh,) = [f for f in told if f["type"] == "profile.changed" and f["profile"] == other and f["identifiers"]]
     assert fresh["properties"] == {"act": fact("part").id, "of": one}
@@ -86,3 +88,35 @@ async def test_nothing_is_told_where_nothing_is_to_be_parted(config):
         await handled(context, 3)
         assert list(await people(context)) == [one]
     assert not [f for f in await read(config, "facts") if f["type"] == "profile.split"]
+
+
+async def test_words_of_consent_go_to_whom_they_are_of_and_the_ledger_stays_whole(config):
+    ann, bob = "user_id:ann", "email:bob@e.org"
+    grants, refuses = {"event": "Consent Granted"}, {"event": "Consent Withdrawn"}
+    news, sms = {"properties": {"channel": "email", "topic": "news"}}, {"properties": {"channel": "sms", "topic": "*"}}
+    await publish(config, [fact("1", ann, at=T0, **grants, **news), fact("2", bob, at=T0 + 1, **refuses, **sms)], key="k")
+    async with running(config, service()) as (context,):
+        await handled(context, 2)
+        before = {next(iter(names)): person for person, names in (await people(context)).items()}
+        words = [fact("4", bob, at=T0 + 3, **refuses, **news), fact("5", ann, at=T0 + 4, **grants, **sms)]
+        await publish(config, [fact("3", ann, bob, at=T0 + 2), *words], key="k")
+        await handled(context, 5)
+        (one,) = await people(context)
+        await publish(config, [parting(one, bob)])
+        await handled(context, 6)
+        other = next(person for person, names in (await people(context)).items() if bob in names)
+        ids = {"ann": [one], "bob": [other, before[bob]]}
+        async with context.db.connection() as connection:
+            kept = {who: [entry.fact for entry in await store.entries(connection, of, 10)] for who, of in ids.items()}
+        rows_ = await rows(context, "SELECT partition FROM consent")
+        verified = await ask(context, "/internal/consents/verify")
+    assert kept == {"ann": [fact("5").id, fact("1").id], "bob": [fact("4").id, fact("2").id]}
+    assert len(rows_) == 4 and verified["broken"] == []
+    (split,) = [f for f in await read(config, "facts") if f["type"] == "profile.split"]
+    said = split["properties"]
+    assert {key: word[:2] for key, word in said["words"].items()} == {"shop|email|news": [T0, -1], "shop|sms|*": [T0 + 4, -1]}
+    assert {key: word[:2] for key, word in said["parts"][0]["words"].items()} == {
+        "shop|email|news": [-1, T0 + 3],
+        "shop|sms|*": [-1, T0 + 1],
+    }
+    assert split["identifiers"] == [ann]

@@ -113,7 +113,7 @@ class Registry:
         refused = [one for refusal in verdict.refused for one in self._refuse(fact, owner, refusal)]
         met = self._meet(fact)
         fresh = bucketed(profile, verdict.attached, fact)
-        home = fact.about or self.names[rules.ordered(fact.identifiers)[0]].home
+        home = self.home(fact)
         news = settle(profile, _said(fact), home)
         strong = [name for name in verdict.attached if proves(name)]
         changed = [told.changed(fact, owner, profile, strong, news)] if news or fresh or strong or verdict.created else []
@@ -122,6 +122,10 @@ class Registry:
         links = bool(verdict.created or verdict.losers or verdict.attached or noted or refused or met)
         people = [owner, *{self.canonical(one.owner) for one in verdict.refused} - {owner}]
         return Applied(owner, home, verdict.refused, merged, [*changed, *refused], links, people)
+
+    def home(self, fact: Fact) -> str:
+        """Of the identifier by which a fact that was linked is its person's."""
+        return fact.about or self.names[self.rules.ordered(fact.identifiers)[0]].home
 
     def _note_sources(self, fact: Fact) -> bool:
         """Names whose contradictions count, and that this source tells for the first time."""

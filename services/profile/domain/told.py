@@ -17,7 +17,7 @@ from schemas.facts import (
     SplitPart,
 )
 from schemas.ids import derive
-from services.profile.domain.rules import kind_of
+from services.profile.domain.rules import kind_of, proves
 from services.profile.domain.state import Attributes, Profile
 
 
@@ -46,21 +46,25 @@ def erased(fact: Fact, person: str, reason: str, others: Sequence[str]) -> Fact:
     return _news(fact, PROFILE_ERASED, person, None, properties={"act": fact.id, "reason": reason, "others": list(others)})
 
 
-def split(fact: Fact, person: str, stays: Profile, parts: Sequence[SplitPart], others: Sequence[str], lost: Sequence[str]) -> Fact:
-    """The fact that a person was parted. stays: as he is after it, his attributes whole; others: who had become one with him; lost: the
-    identifiers that left him.
-    """
-    left = {other for part in parts for other in part.others}
-    stay = tuple(other for other in others if other not in left)
-    said = Split(act=fact.id, reason=str(fact.properties.get("reason", "")), parts=tuple(parts), stay=stay)
-    more = {"attributes": dict(stays.attributes), "properties": msgspec.to_builtins(said), "lost": tuple(lost)}
-    return _news(fact, PROFILE_SPLIT, person, stays, **more)
+def split(fact: Fact, stays: SplitPart, profile: Profile, parts: Sequence[SplitPart], lost: Sequence[str]) -> Fact:
+    """The fact that a person was parted. stays, profile: what is left to him; parts: what went to whom; lost: the identifiers that left."""
+    reason = str(fact.properties.get("reason", ""))
+    said = Split(act=fact.id, reason=reason, parts=tuple(parts), stay=stays.others, words=stays.words)
+    names = tuple(name for name in profile.known_as() if proves(name))
+    more = {
+        "identifiers": names,
+        "attributes": dict(profile.attributes),
+        "properties": msgspec.to_builtins(said),
+        "lost": tuple(lost),
+    }
+    return _news(fact, PROFILE_SPLIT, stays.profile, profile, **more)
 
 
-def parted(fact: Fact, person: str, profile: Profile, identifiers: Sequence[str], of: str) -> Fact:
+def parted(fact: Fact, person: str, profile: Profile, of: str) -> Fact:
     """The fact that somebody who was taken for another is a person of his own: all that is known of him."""
+    names = tuple(name for name in profile.known_as() if proves(name))
     more = {"attributes": dict(profile.attributes), "properties": msgspec.to_builtins(Parted(act=fact.id, of=of))}
-    return _news(fact, PROFILE_CHANGED, person, profile, person, identifiers=tuple(identifiers), **more)
+    return _news(fact, PROFILE_CHANGED, person, profile, person, identifiers=names, **more)
 
 
 def refused(fact: Fact, person: str, other: str, identifier: str, rule: str) -> Fact:

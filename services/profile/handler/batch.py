@@ -98,7 +98,7 @@ class Handler:
         work = _work(facts, known, meant, rules)
         changing = [told for told in work if told.changes]
         desk = await _open_desk(tx, changing, known, meant, rules, acts) if changing else Desk(rules, {}, {}, {}, meant)
-        said, later = Said(known), list[tuple[Item, Fact]]()
+        said, later = Said(known, desk), list[tuple[Item, Fact]]()
         for told in work:
             if desk.junk and not set(desk.junk).isdisjoint(told.fact.identifiers):
                 later.append((told.item, told.fact))  # whose it is without that name is to be read anew
@@ -129,8 +129,8 @@ class Said:
     beside: the facts that may say anything of companies and deals, or of who is who.
     """
 
-    def __init__(self, known: Mapping[str, Known]) -> None:
-        self._known = known
+    def __init__(self, known: Mapping[str, Known], desk: Desk) -> None:
+        self._known, self._desk = known, desk
         self.emits: list[Emit] = []
         self.words: list[Word] = []
         self.charged: list[Charged] = []
@@ -149,7 +149,7 @@ class Said:
             self.charged.append(Charged(told.item, fact, own.key))
         self.emits.extend(made)
         if fact.event in consents.EVENTS:
-            self.words.extend(_words(told, made, self._known))
+            self.words.extend(_words(told, made, self._known, told.home or self._desk.home(fact)))
 
 
 def _work(facts: Sequence[tuple[Item, Fact]], known: Mapping[str, Known], meant: Mapping[str, str], rules: Rules) -> list[Told]:
@@ -240,13 +240,14 @@ def _made(tx: Tx, desk: Desk, told: Told) -> list[Emit]:
     return [pass_on(tx, told.item, told.fact, owner, told.home, contested), *also_theirs(tx, told.item, told.fact, contested)]
 
 
-def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known]) -> Iterator[Word]:
+def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known], home: str) -> Iterator[Word]:
     """A word of consent for the ledger: his who said it, and of a no those whose addresses it names."""
     own, *others = [emit.key for emit in made if emit.type == told.fact.event]
     partition = told.item.place[1]
-    yield Word(partition, told.fact, own)
+    yield Word(partition, told.fact, own, home)
     for person in others:
-        yield Word(partition, told.fact, person, tuple(n for n in told.fact.identifiers if n in known and known[n].owner == person))
+        named = tuple(n for n in told.fact.identifiers if n in known and known[n].owner == person)
+        yield Word(partition, told.fact, person, known[named[0]].home if named else person, named)
 
 
 def _of_objects(desk: Desk, done: Sequence[Done]) -> tuple[list[objects.Heard], list[objects.Merge]]:

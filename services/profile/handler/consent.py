@@ -12,11 +12,14 @@ from services.profile.domain.ledger import Entry
 
 
 class Word(NamedTuple):
-    """A word of consent. partition: of `facts.raw`, in which it was read. named: of a no that somebody else said, his identifiers in it."""
+    """A word of consent. partition: of `facts.raw`, in which it was read; home: of the identifier by which it is his; named: of a no that
+    somebody else said, his identifiers in it.
+    """
 
     partition: int
     fact: Fact
     profile: str
+    home: str
     named: tuple[str, ...] | None = None
 
 
@@ -33,7 +36,7 @@ class Ledger:
         for word in words:
             number, prev = heads[word.partition]
             sealed = self.vault.seal(ledger.evidence_of(word.fact, word.named), f"consent:{word.fact.id}")
-            one = ledger.entry(word.fact, word.profile, (word.partition, number + 1), prev, sealed)
+            one = ledger.entry(word.fact, word.profile, word.home, (word.partition, number + 1), prev, sealed)
             heads[word.partition] = (one.number, one.hash)
             made.append(one)
         await store.add(tx.connection, made, heads)

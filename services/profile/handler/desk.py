@@ -87,6 +87,10 @@ class Desk:
     def canonical(self, person: str) -> str:
         return self._registry.canonical(person)
 
+    def home(self, fact: Fact) -> str:
+        """Of the identifier by which a fact that was linked is its person's."""
+        return self._registry.home(fact)
+
     def still(self, owner: str, contested: Sequence[Refusal]) -> list[Refusal]:
         """Those that are another one's, whoever has become one in this batch."""
         return self._registry.still(owner, contested)

@@ -9,7 +9,7 @@ from runtime.db import Connection
 from schemas.facts import PROFILE_CHANGED, PROFILE_SPLIT, Fact, SplitPart, Unmerge, encode
 from schemas.topics import FACTS
 from services.profile import domain, store
-from services.profile.domain import Part, Profile, Rules, proves
+from services.profile.domain import Part, Profile, Rules, ledger
 from services.profile.handler.erasure import locked
 
 
@@ -51,20 +51,32 @@ async def unmerge(tx: Tx, rules: Rules, item: Item, fact: Fact) -> list[Emit]:
     await store.part_again(connection, list(gone))
     await store.inherit_brands(connection, buried)
     await _part_links(connection, person, others, parts)
-    told = domain.split(fact, person, stays.profile, [_told_of(part, others) for part in go], others, tuple(gone))
-    news = (domain.parted(fact, part.id, part.profile, _strong(part), person) for part in go)
+    ours, *theirs = await _told_of(connection, others, parts)
+    told = domain.split(fact, ours, stays.profile, theirs, tuple(gone))
+    news = (domain.parted(fact, part.id, part.profile, person) for part in go)
     return [
         Emit(FACTS.name, person, encode(told), tx.at(item), PROFILE_SPLIT),
         *(Emit(FACTS.name, one.profile or "", encode(one), tx.at(item), PROFILE_CHANGED) for one in news),
     ]
 
 
-def _told_of(part: Part, others: Sequence[str]) -> SplitPart:
-    return SplitPart(profile=part.id, homes=tuple(sorted(part.homes)), others=tuple(o for o in others if o in part.homes))
-
-
-def _strong(part: Part) -> tuple[str, ...]:
-    return tuple(name for name in part.profile.known_as() if proves(name))
+async def _told_of(connection: Connection, others: Sequence[str], parts: Sequence[Part]) -> list[SplitPart]:
+    """What the others are told of each, after his words of consent have become his own in the ledger."""
+    stays, *go = parts
+    whose = {home: part.id for part in go for home in part.homes}
+    said = [
+        (entry, whose.get(entry.home or entry.profile, stays.id))
+        for entry in await store.all_entries(connection, [stays.id, *others])
+    ]
+    await store.part_entries(connection, [(entry, person) for entry, person in said if person != stays.id])
+    told = []
+    for part in parts:
+        words = ledger.words(entry for entry, person in said if person == part.id)
+        mine = [o for o in others if whose.get(o, stays.id) == part.id]
+        told.append(
+            SplitPart(profile=part.id, homes=tuple(sorted(part.homes)), others=tuple(mine), words=msgspec.to_builtins(words))
+        )
+    return told
 
 
 async def _part_links(connection: Connection, person: str, others: Sequence[str], parts: Sequence[Part]) -> None:

@@ -1,7 +1,7 @@
 """The tables of profile: people and their identifiers, facts seen today and yesterday, consents, erasures, companies and deals."""
 
 from .brands import Brands, brands_of, inherit_brands
-from .consents import AFTER_ALL, Place, add, chains, entries, heads, walk
+from .consents import AFTER_ALL, Place, add, all_entries, chains, entries, heads, part_entries, walk
 from .erasures import Act, act, empty, enact, erased, forget, last_erasure, lock_homes, names_of, part_again
 from .linkings import Linking, forget_linkings, journal, linkings
 from .objects import (
@@ -64,6 +64,7 @@ __all__ = [
     "act",
     "add",
     "affiliated",
+    "all_entries",
     "belongers",
     "belongings",
     "brands_of",
@@ -99,6 +100,7 @@ __all__ = [
     "objects",
     "owner_of",
     "part_again",
+    "part_entries",
     "people",
     "person",
     "resolve",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runtime.db import Connection
+from services.profile.store.consents import UNSEAL
 
 LAST = "SELECT coalesce(max(number), 0) AS number, coalesce(max(at), 0) AS at FROM erasure"
 ERASED = "SELECT hash, at, whole FROM erased WHERE hash = ANY($1::bytea[])"
@@ -19,7 +20,6 @@ NAMES_OF = "SELECT key FROM identifier WHERE profile = ANY($1::uuid[])"
 PART_AGAIN = "UPDATE identifier SET met = NULL WHERE key = ANY($1::text[])"
 FORGET = "DELETE FROM identifier WHERE key = ANY($1::text[])"
 EMPTY = "UPDATE profile SET state = '', erased_at = $2 WHERE id = ANY($1::uuid[])"
-UNSEAL = "UPDATE consent SET sealed = NULL WHERE profile = ANY($1::uuid[]) AND sealed IS NOT NULL"
 ACT = """
 INSERT INTO erasure (act, profile, others, kinds, reason, identifiers, at, done_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (act) DO NOTHING

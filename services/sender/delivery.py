@@ -215,7 +215,9 @@ class Delivery:
         if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
-        state = "late" if rule in ("not_after", "address_changed") else "failed" if rule.startswith("template") else "skipped"
+        state = (
+            "late" if rule in ("not_after", "address_changed", "parted") else "failed" if rule.startswith("template") else "skipped"
+        )
         self._calls[job.intent.channel].add(
             self._spawn(self._record(Record(job.intent, job.person, state, rule)), job.intent.channel)
         )

@@ -56,7 +56,8 @@ class Contact(msgspec.Struct, array_like=True):
     addresses: identifier kind -> (since ms, address); attributes: last-write-wins pairs; words: what he agreed to and refused, by
     subject; suppressed: "channel|address hash" -> (at ms, reason), after a permanent failure of that address; the newest
     SUPPRESSED of each channel are kept, for a person may have had several, and a merge brings those of two. lost: blinded names
-    ("kind:value") of what was his and is nobody's, in whatever order that is heard of. unreachable, consents: what states of before had
+    ("kind:value") of what was his and is nobody's, in whatever order that is heard of. parted: homes of those who were taken for him;
+    parted_at: until when (ms) something may have been meant for one of them. unreachable, consents: what states of before had
     in place of suppressed, one (address hash, reason) for each channel, and of words, the newest one (at ms, granted) on each subject.
     """
 
@@ -67,6 +68,8 @@ class Contact(msgspec.Struct, array_like=True):
     suppressed: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
     lost: list[str] = msgspec.field(default_factory=list)
     words: dict[str, Said] = msgspec.field(default_factory=dict)
+    parted: list[str] = msgspec.field(default_factory=list)
+    parted_at: int = -1
 
     def __post_init__(self) -> None:
         """Read a state of before."""
@@ -84,13 +87,10 @@ def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda 
     blind: how the names that he has lost are kept.
     """
     if fact.type in (PROFILE_CHANGED, PROFILE_MERGED):
-        for identifier in fact.identifiers:
-            kind, _, value = identifier.partition(":")
-            if kind in ADDRESS_KIND.values() and not _is_lost(contact, identifier, blind):
-                contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
+        reach(contact, fact, blind)
         if fact.lost:
             contact.lost = sorted({*contact.lost, *map(blind, fact.lost)})
-            _forget(contact, blind)
+            forget_lost(contact, blind)
         after, _names = attributes.merge(contact.attributes, {k: (v[0], v[1]) for k, v in fact.attributes.items()})
         contact.attributes = dict(after)
         return False
@@ -99,9 +99,19 @@ def learn(contact: Contact, fact: Fact, *, blind: Callable[[str], str] = lambda 
     if fact.event in CHATTED:
         _heard_from(contact, fact, blind)
         return False
+    if (fact.home or fact.profile) in contact.parted:
+        return False  # said before the parting and heard after it: it is in the words with which the other one began
     about, said = permission.word(fact)
     hear(contact, about, said)
     return fact.event not in consents.GRANTS or said.until is not None
+
+
+def reach(contact: Contact, fact: Fact, blind: Callable[[str], str]) -> None:
+    """Take in the addresses that a fact of profile tells."""
+    for identifier in fact.identifiers:
+        kind, _, value = identifier.partition(":")
+        if kind in ADDRESS_KIND.values() and not _is_lost(contact, identifier, blind):
+            contact.addresses[kind] = max(contact.addresses.get(kind, (-1, "")), (fact.occurred_at, value))
 
 
 def hear(contact: Contact, about: str, said: Said) -> None:
@@ -143,7 +153,7 @@ def _is_lost(contact: Contact, name: str, blind: Callable[[str], str]) -> bool:
     return bool(contact.lost) and blind(name) in contact.lost
 
 
-def _forget(contact: Contact, blind: Callable[[str], str]) -> None:
+def forget_lost(contact: Contact, blind: Callable[[str], str]) -> None:
     """Addresses that were shared by too many to be anybody's, or that were erased."""
     for kind, (_, value) in list(contact.addresses.items()):
         if _is_lost(contact, f"{kind}:{value}", blind):
@@ -167,7 +177,8 @@ def fold(winner: Contact, loser: Contact, *, blind: Callable[[str], str] = lambd
         winner.suppressed[refused] = max(why, winner.suppressed.get(refused, why))
     _bound(winner)
     winner.lost = sorted({*winner.lost, *loser.lost})
-    _forget(winner, blind)
+    winner.parted, winner.parted_at = sorted({*winner.parted, *loser.parted}), max(winner.parted_at, loser.parted_at)
+    forget_lost(winner, blind)
 
 
 def suppress(contact: Contact, channel: str, address: str, reason: str, at: int) -> None:
@@ -205,6 +216,8 @@ def forbids(
 
     forbidden: (country, channel, purpose) where the law does; of whom no country is known it says nothing.
     """
+    if intent.received_at <= contact.parted_at:
+        return "parted"  # it may be somebody else's by now: whoever has it decides anew
     address = address_of(contact, intent.channel)
     if address is None:
         return "no_address"

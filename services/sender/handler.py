@@ -13,10 +13,10 @@ from runtime.people import People, Saved
 from runtime.poison import Vault
 from runtime.service import Fired
 from schemas import consents, facts
-from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split
 from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
-from services.sender import domain, erasure, store
+from services.sender import domain, erasure, parting, store
 from services.sender.delivery import Delivery, Job
 from services.sender.domain import Contact
 from services.sender.erasure import Refusal
@@ -26,7 +26,8 @@ from services.sender.verdicts import verdict_emit
 encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
 _WANTED = frozenset(
-    kind.encode() for kind in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_ERASED, domain.BOUNCED, *consents.EVENTS, *domain.CHATTED)
+    kind.encode()
+    for kind in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, PROFILE_ERASED, domain.BOUNCED, *consents.EVENTS, *domain.CHATTED)
 )
 
 
@@ -68,6 +69,7 @@ class Handler:
         ids = {fact.profile for fact in news if fact.profile}
         ids |= {fact.properties["loser"] for fact in news if fact.type == PROFILE_MERGED}
         ids |= {other for fact in news if fact.type == PROFILE_ERASED for other in fact.properties["others"]}
+        ids |= {part["profile"] for fact in news if fact.type == PROFILE_SPLIT for part in fact.properties["parts"]}
         crowd = await people.load(tx.connection, ids)
         names = erasure.addresses(name for fact in news if fact.type == PROFILE_CHANGED for name in fact.identifiers)
         refused = await erasure.remembered(tx.connection, self._blind, names)
@@ -77,6 +79,9 @@ class Handler:
             if fact.type == PROFILE_MERGED:
                 stamped |= self._merge(crowd, desk, fact)
             person = crowd.canonical(str(fact.profile))
+            if fact.type == PROFILE_SPLIT:
+                stamped |= self._part(crowd, desk, person, fact)
+                continue
             if not crowd.gone(person) and await self._hear(tx, crowd, desk, person, fact, refused):
                 stamped.add(person)
         saved = [Saved(person, partition_of(person, self._partitions), encode_contact(c), None) for person, c in desk.items()]
@@ -114,6 +119,19 @@ class Handler:
         domain.fold(_contact(crowd, desk, winner), _contact(crowd, desk, loser), blind=self._blind_text)
         desk.pop(loser)
         return {winner}
+
+    def _part(self, crowd: People, desk: dict[str, Contact], person: str, fact: Fact) -> set[str]:
+        if crowd.gone(person):
+            return set()
+        split, was = msgspec.convert(fact.properties, Split), _contact(crowd, desk, person)
+        gone = [(part, crowd.canonical(part.profile)) for part in split.parts]
+        for part, other in gone:
+            crowd.part(other, part.others)
+            if other != person and not crowd.gone(other):
+                parting.go(_contact(crowd, desk, other), part, was)
+        crowd.part(person, split.stay)
+        parting.stay(was, fact, split, blind=self._blind_text)
+        return {person, *(other for _, other in gone)}
 
     def _blind(self, name: str) -> bytes:
         assert self.vault is not None, "the sender needs the installation's secret"

@@ -42,6 +42,7 @@ CALLS = [
     ("GET", "/api/profiles/x/export", "admin"),
     ("DELETE", "/api/profiles/x", "admin"),
     ("GET", "/api/erasures/x", "read"),
+    ("POST", "/api/profiles/x/unmerge", "admin"),
     ("GET", "/api/consents/verify", "read"),
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
@@ -166,7 +167,8 @@ async def test_a_key_of_one_brand_touches_that_brand_alone(site):
     for path in ("consents/verify", "dead-letters", "in-doubt", "audit", "profiles/x/export", "erasures/x"):
         problem_of(await site.as_key("GET", f"/api/{path}", key), 403, "brand_forbidden")
     problem_of(await site.as_key("DELETE", "/api/profiles/x", key, json={"reason": "asked"}), 403, "brand_forbidden")
-    problem_of(await site.as_key("POST", "/api/identity/rules/rehearse", key, json={}), 403, "brand_forbidden")
+    for path in ("identity/rules/rehearse", "profiles/x/unmerge"):
+        problem_of(await site.as_key("POST", f"/api/{path}", key, json={}), 403, "brand_forbidden")
 
 
 async def test_who_did_what_is_kept(site):

@@ -1,5 +1,7 @@
 """Rules of identity through the gateway: rehearsed, published, in force for the next fact."""
 
+from uuid import uuid4
+
 from services.profile.__main__ import service as profile
 from tests.gateway.conftest import open_site, problem_of
 from tests.gateway.test_people import settled
@@ -38,3 +40,44 @@ async def test_what_would_merge_is_told_before_and_happens_after_the_publication
         await publish(config, [fact("again", "user_id:u1", MAIL, at=T0 + 9)], key="one")
         await settled(site)
         assert await person("user_id:u1") == first != await person("user_id:u2")
+
+
+async def test_a_wrong_merge_is_rehearsed_and_taken_back(config):
+    ann, bob = "user_id:ann", "email:bob@example.org"
+    seen = [
+        fact("1", ann, at=T0, type="identify", attributes={"city": "Omsk"}),
+        fact("2", bob, at=T0 + 1, type="identify", attributes={"plan": "pro"}),
+    ]
+    await publish(config, [*seen, fact("3", ann, bob, at=T0 + 2)], key="one")
+    async with open_site(config, profile()) as site:
+        await settled(site)
+        one = (await site.http.get("/api/profiles", params={"identifier": ann})).json()
+        path, asked = f"/api/profiles/{one['id']}/unmerge", {"apart": ["email: BOB@example.org"], "reason": "a slip"}
+        told = await site.http.post(path, json={**asked, "rehearse": True})
+        assert told.status_code == 200
+        assert told.json()["people"] == [
+            {"identifiers": [ann], "attributes": ["city"]},
+            {"identifiers": [bob], "attributes": ["plan"]},
+        ]
+        assert (await site.http.get(f"/api/profiles/{one['id']}")).json() == one, "nothing has changed"
+
+        fault = problem_of(await site.http.post(path, json={**asked, "apart": [bob, "phone:+79160000001"]}), 422, "invalid")[
+            "errors"
+        ]
+        assert [(one["path"], one["code"]) for one in fault] == [("apart.1", "not_his")]
+        problem_of(await site.http.post(path, json={**asked, "apart": [ann, bob]}), 409, "nothing_to_part")
+        problem_of(await site.http.post(f"/api/profiles/{uuid4()}/unmerge", json=asked), 404, "profile_not_found")
+        problem_of(await site.http.post(path, json={"apart": [bob]}), 422, "invalid")
+
+        done = await site.http.post(path, json=asked)
+        assert done.status_code == 202 and done.json()["profile"] == one["id"]
+        await settled(site)
+        found = {name: (await site.http.get("/api/profiles", params={"identifier": name})).json() for name in (ann, bob)}
+        assert found[ann]["id"] == one["id"] != found[bob]["id"]
+        assert [(p["identifiers"], p["attributes"]) for p in found.values()] == [
+            ([ann], {"city": "Omsk"}),
+            ([bob], {"plan": "pro"}),
+        ]
+        assert one["merged"] == found[bob]["merged"], "who was told of by his former id is found by it"
+        audit = (await site.http.get("/api/audit", params={"limit": 1})).json()["items"]
+        assert [(a["action"], a["detail"]) for a in audit] == [("unmerge", {"act": done.json()["act"], "reason": "a slip"})]

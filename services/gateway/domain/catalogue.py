@@ -60,6 +60,14 @@ PROBLEMS: dict[str, Entry] = {
         404, _UNKNOWN, Text("There is no such act, or it has not begun yet.", "Такого акта нет, или он ещё не начат.")
     ),
     "profile_not_found": Entry(404, _UNKNOWN, Text("There is no such profile.", "Такого профиля нет.")),
+    "nothing_to_part": Entry(
+        409,
+        _STATE,
+        Text(
+            "Nobody would be parted: name some of the person's identifiers and leave some.",
+            "Никто не будет разделён: назовите часть идентификаторов человека, а часть оставьте.",
+        ),
+    ),
     "thing_not_found": Entry(404, _UNKNOWN, Text("There is no such {kind}.", "Такого объекта ({kind}) нет.")),
     "method_not_allowed": Entry(405, _UNKNOWN, Text("This address does not take {method}.", "Этот адрес не принимает {method}.")),
     "clock_backwards": Entry(
@@ -164,6 +172,7 @@ FAULTS: dict[str, Text] = {
     "identifier": Text(
         "an identifier such as `email:ann@example.org`; kinds: {kinds}", "идентификатор вида `email:ann@example.org`; виды: {kinds}"
     ),
+    "not_his": Text("none of the person's identifiers", "нет среди идентификаторов этого человека"),
     "cursor": Text("take `next` as the last page gave it", "возьмите `next` таким, каким его дала прошлая страница"),
     "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
     "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from runtime.process import Context
-from services.profile.api import belongings, consents, erasures, identity, people
+from services.profile.api import belongings, consents, erasures, identity, people, unmerges
 
 
 def api(context: Context) -> Sequence[BaseRoute]:
-    rooms = (people, consents, identity, erasures, belongings)
+    rooms = (people, consents, identity, erasures, unmerges, belongings)
     return [route for room in rooms for route in room.routes(context)]

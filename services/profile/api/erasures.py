@@ -7,15 +7,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from runtime import own
 from runtime.process import Context
-from schemas.facts import ERASE, Fact, encode
-from schemas.ids import derive
-from schemas.topics import FACTS_RAW
+from schemas.facts import ERASE
 from services.profile import store
+from services.profile.api.acts import ask
 from services.profile.api.answers import refused
-
-ASKED = "erasures"  # the row in which these emits are counted
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
@@ -29,21 +25,8 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             meant = (await store.meant(connection, [person])).get(person)
             if meant is None:
                 return refused(404, "not_found")
-            now = (await context.clock.now())[0]
             only = sorted(asked.get("only", ()))
-            fact = Fact(
-                id=derive("erasure", meant, now, *only),
-                type=ERASE,
-                brand="*",
-                source="otklik",
-                occurred_at=now,
-                received_at=now,
-                about=meant,
-                properties={"reason": asked["reason"], "only": only},
-            )
-            emit = own.unplaced(FACTS_RAW.name, meant, encode(fact), ERASE)
-            await own.publish_in(connection, context.settings, "profile", ASKED, [emit])
-        return JSONResponse({"act": fact.id, "profile": meant, "at": now}, status_code=202)
+            return await ask(context, connection, ERASE, meant, {"reason": asked["reason"], "only": only})
 
     async def act(request: Request) -> Response:
         try:

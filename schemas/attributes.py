@@ -1,7 +1,7 @@
 """What is said of a person, held as a last-write-wins map: the same in whatever order the facts come, once or many
 times.
 
-State: `{name: (at, value)}`, at = `occurred_at` in UTC milliseconds, value = any JSON value. The greater `at` wins;
+State: `{name: (at, value)}`, at = `occurred_at` in UTC milliseconds (of an attribute that goes by rule: `ranked`), value = any JSON value. The greater `at` wins;
 on a tie the greater canonical JSON text wins. The value None deletes the attribute and stays, with its time, as a
 tombstone: an older value that comes late must not bring it back. `merge` is therefore commutative, associative and
 idempotent, and two profiles fold together with it too.
@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+
+SPAN = 10**13  # no value was said later than this (ms): the year 2286
 
 Entry = tuple[int, Any]
 Attributes = Mapping[str, Entry]
@@ -33,6 +35,13 @@ def canonical(value: Any) -> bytes:
 def stamp(attributes: Mapping[str, Any], at: int) -> dict[str, Entry]:
     """What one fact says (`fact.attributes`, its time in ms) in the shape that `merge` takes."""
     return {name: (at, value) for name, value in attributes.items()}
+
+
+def ranked(at: int, rank: int, since: int) -> int:
+    """The time of a value that goes by rule: of a greater `since` (the version of the rules that last changed it), else of a greater rank
+    (0 to 9), else later. So a last-write-wins map keeps what the rule wants, wherever it is folded.
+    """
+    return (since * 10 + rank) * SPAN + at
 
 
 def merge(state: Attributes, incoming: Attributes) -> tuple[Attributes, frozenset[str]]:

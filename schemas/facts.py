@@ -71,7 +71,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attributes: what the fact says of the person (Segment's traits); properties: of the event; money in both is
     `{"minor": 1999, "currency": "GBP"}`, converted once at ingest. No field is nested deeper than 32 levels, its own object or list
     being the first (schemas/nesting.py). `profile`, `bucketing_id`, `bucketed_at` are added by profile; so is `contested`: identifiers
-    that came with it and are somebody else's by the rules of identity; and `lost`, of a `profile.changed`: those that are his no more.
+    that came with it and are somebody else's by the rules of identity; `ruled`: attributes whose values go by rule, so that whether
+    this one counts is told by `profile.changed`; and `lost`, of a `profile.changed`: those that are his no more.
     home: id of the identifier by which it is that person's, where it is not the profile's own: after an unmerge it tells whose it is.
     cause: id of the fact, merge or launch that this one follows from. about: a profile id, by which our own services name a person in
     `facts.raw`; whom it means now is found out there, and a fact about nobody (he was erased) is dropped.
@@ -99,6 +100,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bucketed_at: int | None = None
     contested: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    ruled: tuple[str, ...] = ()
     src: str | None = None
     seq: Seq | None = None
 

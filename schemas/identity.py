@@ -48,12 +48,22 @@ LIMITS: Mapping[str, int] = {"user_id": 20, "email": 5, "phone": 5, "telegram_id
 DEFAULT_KINDS = tuple(KindRule(kind=kind, never_merge=kind == "user_id") for kind in LIMITS)
 
 
+class AttributeRule(Document):
+    """Whose word on an attribute counts more. sources: the most trusted first; what one that is not named says counts least of all, and of
+    two words of one source the later one.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(min_length=1, max_length=9)
+
+
 class Identity(Document):
     """kinds: strongest first: where identifiers of one fact contradict each other, the fact is the person's whom the strongest names.
     Those that are not mentioned follow as they are by default.
 
     junk_after: an identifier that was refused to so many people is junk: it names nobody from then on, and is nobody's address.
     merges, merges_per_hour: how many people may become one, for ever and within an hour; what would be more stays apart.
+    attributes: whose word counts more; of all others the last one does.
     """
 
     key: Literal["rules"] = "rules"
@@ -61,12 +71,15 @@ class Identity(Document):
     junk_after: int = Field(default=10, ge=2, le=1000, strict=True)
     merges: int = Field(default=100, ge=1, le=10_000, strict=True)
     merges_per_hour: int = Field(default=20, ge=1, le=10_000, strict=True)
+    attributes: tuple[AttributeRule, ...] = Field(default=(), max_length=200)
 
     @model_validator(mode="after")
     def _once_each(self) -> "Identity":
         named = [rule.kind for rule in self.kinds]
         if len(set(named)) < len(named):
             raise ValueError("kinds: each kind stands there once")
+        if len({rule.name for rule in self.attributes}) < len(self.attributes):
+            raise ValueError("attributes: each attribute stands there once")
         return self
 
     def every_kind(self) -> Iterator[KindRule]:

@@ -32,6 +32,7 @@ def test_side_by_side_is_not_deep():
         {"bucketing_id": "00000000-0000-5000-8000-000000000000", "bucketed_at": 1},
         {"lost": ["email:x@e.org"]},
         {"contested": ["email:x@e.org"]},
+        {"ruled": ["city"]},
         {"profile": "00000000-0000-5000-8000-000000000000"},
     ],
 )

@@ -90,7 +90,7 @@ class Registry:
         """A fact that links nothing new and only tells of somebody."""
         owner = self.canonical(settled)
         profile = self.profiles[owner]
-        news = settle(profile, _said(fact), home)
+        news = settle(profile, self.rules.said(fact), home)
         if fact.attributes:
             self.changed.add(owner)
         changed = [told.changed(fact, owner, profile, [], news)] if news else []
@@ -114,7 +114,7 @@ class Registry:
         met = self._meet(fact)
         fresh = bucketed(profile, verdict.attached, fact)
         home = self.home(fact)
-        news = settle(profile, _said(fact), home)
+        news = settle(profile, self.rules.said(fact), home)
         strong = [name for name in verdict.attached if proves(name)]
         changed = [told.changed(fact, owner, profile, strong, news)] if news or fresh or strong or verdict.created else []
         if verdict.created or verdict.losers or fresh or fact.attributes or verdict.attached:
@@ -209,7 +209,3 @@ class Registry:
         profile.known_as().pop(name, None)
         self.changed.add(owner)
         return told.lost(fact, owner, profile, name)
-
-
-def _said(fact: Fact) -> dict[str, tuple[int, object]]:
-    return {name: (fact.occurred_at, value) for name, value in fact.attributes.items()}

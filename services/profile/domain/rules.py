@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from schemas import attributes
 from schemas.definitions import Published
+from schemas.facts import Fact
 from schemas.identifiers import in_own_spelling, is_own, normalise
 from schemas.identity import LIMITS, Identity, Normaliser
 
@@ -21,10 +24,21 @@ def proves(identifier: str) -> bool:
     return kind_of(identifier) != "anonymous_id"
 
 
+class Trust(NamedTuple):
+    """Whose word on an attribute counts more. since: the version that last changed it; ranks: source -> 1 to 9, greater is more."""
+
+    since: int
+    ranks: Mapping[str, int]
+
+    def at(self, at: int, source: str) -> int:
+        return attributes.ranked(at, self.ranks.get(source, 0), self.since)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """version: of the document, 0 where none is published. rank: kind -> place, strongest first. refused: identifiers. own: kinds of the
-    company's own -> how their values are spelled; those that are not named here name nobody.
+    company's own -> how their values are spelled; those that are not named here name nobody. trusted: attribute -> whose word counts more,
+    and since which version; also of those whose rule was taken out, for their values must go on from there.
     """
 
     version: int
@@ -36,6 +50,16 @@ class Rules:
     merges: int = 100
     merges_per_hour: int = 20
     own: Mapping[str, Normaliser] = field(default_factory=dict)
+    trusted: Mapping[str, "Trust"] = field(default_factory=dict)
+
+    def said(self, fact: Fact) -> dict[str, tuple[int, Any]]:
+        """What a fact says of a person, as it counts."""
+        at, trusted = fact.occurred_at, self.trusted
+        if not trusted:
+            return {name: (at, value) for name, value in fact.attributes.items()}
+        return {
+            name: (trusted[name].at(at, fact.source) if name in trusted else at, value) for name, value in fact.attributes.items()
+        }
 
     def ordered(self, identifiers: Iterable[str]) -> list[str]:
         """Strongest first; of one kind in their own order."""
@@ -54,7 +78,7 @@ class Rules:
         return named if clean is not None and (named := f"{kind}:{clean}") not in self.refused else None
 
 
-def compiled(document: Identity, version: int) -> Rules:
+def compiled(document: Identity, version: int, trusted: Mapping[str, Trust] | None = None) -> Rules:
     kinds = list(document.every_kind())
     own = {rule.kind: rule.normaliser for rule in kinds if is_own(rule.kind)}
     named = ((rule.kind, value, own.get(rule.kind)) for rule in kinds for value in rule.refused)
@@ -69,15 +93,30 @@ def compiled(document: Identity, version: int) -> Rules:
         merges=document.merges,
         merges_per_hour=document.merges_per_hour,
         own=own,
+        trusted=trusted or {},
     )
 
 
 def build(documents: Sequence[Published], _revision: int = 0) -> Rules:
     """The rules in force; the ones of before any was published, if none is."""
-    for document in documents:
-        if document.kind == KIND and document.pointer:
-            return compiled(Identity.model_validate_json(bytes(document.body)), document.version)
+    versions = sorted((one for one in documents if one.kind == KIND), key=lambda one: one.version)
+    read = [(one, Identity.model_validate_json(bytes(one.body))) for one in versions]
+    for one, document in read:
+        if one.pointer:
+            return compiled(document, one.version, _trusted((d, o.version) for o, d in read if o.version <= one.version))
     return DEFAULT
+
+
+def _trusted(versions: Iterable[tuple[Identity, int]]) -> dict[str, Trust]:
+    """By the newest of these versions, oldest first."""
+    found: dict[str, Trust] = {}
+    for document, version in versions:
+        said = {rule.name: {s: len(rule.sources) - place for place, s in enumerate(rule.sources)} for rule in document.attributes}
+        for name in found.keys() | said.keys():
+            ranks = said.get(name, {})
+            if name not in found or found[name].ranks != ranks:
+                found[name] = Trust(version, ranks)
+    return found
 
 
 DEFAULT = compiled(Identity(), 0)

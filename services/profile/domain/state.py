@@ -78,7 +78,7 @@ def unsay(profile: Profile, names: Iterable[str], at: int) -> Attributes:
     names = list(names)
     there = [name for name in names if name in profile.attributes]
     for part in (profile.attributes, *profile.parts.values()):
-        part.update((name, (max(at, part.get(name, (at,))[0]), None)) for name in names)
+        part.update((name, (max(at, part.get(name, (0,))[0] + 1), None)) for name in names)
     return {name: profile.attributes[name] for name in there}
 
 

@@ -15,7 +15,7 @@ from schemas import charges, consents
 from schemas.definitions import Published
 from schemas.facts import ERASE, PROFILE_MERGED, UNMERGE, Fact, decode
 from services.profile import store
-from services.profile.domain import KIND, Refusal, Rules, build, have_met, homes_of, kind_of, person_id, proves
+from services.profile.domain import KIND, Applied, Refusal, Rules, build, have_met, homes_of, kind_of, person_id, proves
 from services.profile.handler import objects
 from services.profile.handler.charges import Charged, Charges
 from services.profile.handler.consent import Ledger, Word
@@ -237,7 +237,10 @@ def _made(tx: Tx, desk: Desk, told: Told) -> list[Emit]:
         return desk.tell(tx, told.item, told.fact, told.settled, told.home, told.contested)
     owner = desk.canonical(told.settled)
     contested = desk.still(owner, told.contested)
-    return [pass_on(tx, told.item, told.fact, owner, told.home, contested), *also_theirs(tx, told.item, told.fact, contested)]
+    return [
+        pass_on(tx, told.item, told.fact, Applied(owner, told.home, contested)),
+        *also_theirs(tx, told.item, told.fact, contested),
+    ]
 
 
 def _words(told: Told, made: Sequence[Emit], known: Mapping[str, Known], home: str) -> Iterator[Word]:

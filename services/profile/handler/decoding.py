@@ -18,7 +18,7 @@ from schemas.topics import FACTS_RAW_BULK
 from services.profile.domain import Rules
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_OURS = ("profile", "home", "bucketing_id", "bucketed_at", "contested", "lost")  # what profile says and nobody else
+_OURS = ("profile", "home", "bucketing_id", "bucketed_at", "contested", "lost", "ruled")  # what profile says and nobody else
 _SOURCE = re.compile(r"[^,\x00-\x1f]{1,200}")  # sources that told a name are kept with it, parted by commas
 _LATEST = 253_402_300_800_000  # the year 10000
 _AHEAD_MS = 60_000  # clocks of two machines may differ; what is further ahead would fire timers before their time

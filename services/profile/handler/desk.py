@@ -18,19 +18,20 @@ def _topic(item: Item) -> str:
     return FACTS.name if item.place[0] == FACTS_RAW.name else FACTS_BULK.name
 
 
-def pass_on(
-    tx: Tx, item: Item, fact: Fact, owner: str, home: str, contested: Sequence[Refusal] = (), profile: Profile | None = None
-) -> Emit:
-    """The fact with its person. contested: identifiers of it that are somebody else's, which must not become addresses of his.
+def pass_on(tx: Tx, item: Item, fact: Fact, applied: Applied, profile: Profile | None = None, ruled: Sequence[str] = ()) -> Emit:
+    """The fact with its person. What it names of others is told as contested: it must not become an address of his.
 
-    home: told where it is not the person's id. profile: as it is after the fact. Who reacts to a fact that makes somebody contactable
-    must know his bucketing pair from it.
+    Its home is told where it is not the person's id. profile: as it is after the fact. Who reacts to a fact that makes somebody contactable
+    must know his bucketing pair from it. ruled: attributes in it that go by rule.
     """
+    owner, home, contested = applied.owner, applied.home, applied.contested
     more = b'"profile":"%b"' % owner.encode()
     if home != owner:
         more += b',"home":"%b"' % home.encode()
     if profile is not None and profile.bucketing_id is not None:
         more += b',"bucketing_id":"%b","bucketed_at":%d' % (profile.bucketing_id.encode(), profile.bucketed_at or 0)
+    if ruled:
+        more += b',"ruled":%b' % encode(ruled)
     others = [refusal.identifier for refusal in contested]
     if others:
         fact = msgspec.structs.replace(fact, identifiers=tuple(name for name in fact.identifiers if name not in others))
@@ -108,7 +109,8 @@ class Desk:
 
     def _tell(self, tx: Tx, item: Item, fact: Fact, applied: Applied) -> list[Emit]:
         profile = self._registry.profiles[applied.owner]
-        own = pass_on(tx, item, fact, applied.owner, applied.home, applied.contested, profile)
+        ruled = fact.attributes.keys() & self._registry.rules.trusted.keys()
+        own = pass_on(tx, item, fact, applied, profile, sorted(ruled))
         # A merge is what the first lane waits for, whichever lane brought it.
         merged = [_news(tx, item, one, FACTS.name) for one in applied.merged]
         return [

@@ -123,15 +123,44 @@ def test_the_providers_seconds_count_only_for_what_comes_late():
     assert told(message("hi", date=0)).facts[0].occurred_at == NOW
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["message", "chat", "id", "type", "text", "date", "from_id", "peer_id", "payload", "callback_query", "my_chat_member", "object", "user_id", "contact"]), inner, max_size=5), max_leaves=20)  # fmt: skip
+TEXTS = st.text(st.characters(exclude_categories=()) | st.just("\x00"), max_size=5)  # halves of surrogate pairs too
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS | st.sampled_from([77, 88, "private", "known", "/start known"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+REAL = [
+    (TELEGRAM, message("/start known", contact={"phone_number": "+79161234567", "user_id": 77})),
+    (TELEGRAM, {"callback_query": {"id": "c1", "from": {"id": 77}, "message": CHAT, "data": "s:quiz"}}),
+    (TELEGRAM, {"my_chat_member": {**CHAT, "new_chat_member": {"status": "kicked"}}}),
+    (VK, wrote(text="hi", ref="known", payload='{"press":"s:quiz"}')),
+    (VK, in_vk("message_deny", user_id=88)),
+]
 
 
-@settings(deadline=None)
-@given(JSON, st.sampled_from([TELEGRAM, VK]))
-def test_whatever_comes_makes_facts_or_none(body, bot):
-    for fact in told(body if isinstance(body, dict) else {"message": body}, bot).facts:
-        assert fact.identifiers and "\x00" not in json.dumps(fact.properties)
+def places(body, path=()):
+    """Where something stands in an update."""
+    for name, inner in body.items():
+        yield (*path, name)
+        if isinstance(inner, dict):
+            yield from places(inner, (*path, name))
+
+
+def put(body, path, value):
+    name, *rest = path
+    return {**body, name: put(body[name], rest, value) if rest else value}
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.sampled_from(REAL), st.data())
+def test_whatever_stands_in_an_update_makes_facts_or_none(real, data):
+    """One place of a real one holds something else; what is told stays somebody's, and fits every store."""
+    bot, body = real
+    assert told(body, bot).facts
+    changed = put(body, data.draw(st.sampled_from(list(places(body)))), data.draw(VALUES))
+    for fact in told(changed, bot).facts:
+        assert fact.identifiers and "\x00" not in json.dumps([fact.properties, fact.identifiers, fact.attributes])
+        json.dumps([fact.properties, fact.identifiers], ensure_ascii=False).encode()
 
 
 def test_texts_that_no_store_takes_are_mended():

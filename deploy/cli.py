@@ -43,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
     brings.add_argument("--url", help="of the gateway; the local run's without it")
     brings.add_argument("--key", help="an API key with the scope `write`; else OTKLIK_API_KEY, or the local run's")
     brings.set_defaults(act=_import)
+    publishes = commands.add_parser("publish", help="publish documents of YAML files: journeys, connectors, bots, topics, rules")
+    publishes.add_argument(
+        "files", nargs="+", help="such as deploy/journeys/double_opt_in.yaml; all of them are published, or none"
+    )
+    publishes.add_argument("--brand", help="in place of the brand `shop` of the ready documents")
+    publishes.add_argument("--url", help="of the gateway; the local run's without it")
+    publishes.add_argument("--key", help="an API key with the scope `publish`; else OTKLIK_API_KEY, or the local run's")
+    publishes.set_defaults(act=_publish)
     run = commands.add_parser("run", help="run one service, or all in one process")
     run.add_argument("service", help="name of a service, or `all`")
     run.set_defaults(act=_run)
@@ -110,6 +118,12 @@ def _logs(_chosen: argparse.Namespace) -> int:
     if not files:
         raise LocalRunError(f"there are no logs in {logs} yet: run `make up`")
     os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606 - no shell is what we want
+
+
+def _publish(chosen: argparse.Namespace) -> int:
+    from deploy import publishing
+
+    return publishing.run([Path(file) for file in chosen.files], chosen.brand, url=chosen.url, key=chosen.key)
 
 
 def _import(chosen: argparse.Namespace) -> int:

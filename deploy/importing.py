@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import yaml
@@ -14,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deploy.door import Door
 from deploy.local.errors import LocalRunError
-from deploy.local.settings import LocalSettings
 
 PIECE = 4_000_000  # bytes a request
 FIRST = 1_000_000  # bytes of a text file that a preview is made of; one more tells the service that it is cut there
@@ -23,42 +22,6 @@ LOOK_S = 0.5
 TRIES = 8
 SHOWN = 5
 READY = Path(__file__).parent / "imports"
-
-
-class Door:
-    """The management API of an installation. Raises LocalRunError with what it answered."""
-
-    def __init__(self, url: str | None, key: str | None) -> None:
-        settings = LocalSettings.from_environment()
-        shown = key or os.environ.get("OTKLIK_API_KEY")
-        if shown is None:
-            if not settings.keys_file.exists():
-                raise LocalRunError("there is no API key: name one in OTKLIK_API_KEY, or start an installation with `make up`")
-            shown = json.loads(settings.keys_file.read_text(encoding="utf-8"))["api_key"]
-        base = url or f"http://127.0.0.1:{settings.port}"
-        self._http = httpx.Client(base_url=base, headers={"Authorization": f"Bearer {shown}"}, timeout=300, trust_env=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    def call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self._http.request(method, f"/api/imports{path}", **more)
-        if not answer.is_success and answer.status_code != 409:
-            raise LocalRunError(_told(answer))
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def save(self, path: str, into: Path) -> None:
-        with self._http.stream("GET", f"/api/imports{path}") as answer:
-            if not answer.is_success:
-                answer.read()
-                raise LocalRunError(_told(answer))
-            with into.open("wb") as file:
-                for data in answer.iter_bytes():
-                    file.write(data)
 
 
 def run(file: Path, mapping: Path | None, *, only_preview: bool, url: str | None, key: str | None) -> int:
@@ -109,7 +72,7 @@ def _preview(door: Door, file: Path, document: dict[str, Any] | None) -> dict[st
         data.seek(0)
         content = data.read(-1 if workbook else FIRST + 1)
     form = {"file": (file.name, content)} | ({"mapping": (None, json.dumps(document))} if document else {})
-    return door.call("POST", "/preview", files=form)
+    return door.call("POST", "/imports/preview", files=form)
 
 
 def _show(console: Console, told: dict[str, Any]) -> None:
@@ -139,7 +102,7 @@ def _upload(door: Door, file: Path, document: str, progress: Progress) -> str:
     bar, tries = progress.add_task("sending", total=size), 0
     while True:
         try:
-            job = door.call("POST", "", params={"mapping": document, "name": file.name}, headers=begun)
+            job = door.call("POST", "/imports", params={"mapping": document, "name": file.name}, headers=begun)
             for offset in _pieces(door, file, job, size):
                 progress.update(bar, completed=offset)
                 tries = 0
@@ -165,7 +128,7 @@ def _pieces(door: Door, file: Path, job: dict[str, Any], size: int) -> Iterator[
                 "Upload-Complete": "?1" if last else "?0",
                 "Content-Type": "application/octet-stream",
             }
-            answer = door.call("PATCH", f"/{job['id']}", content=block, headers=headers)
+            answer = door.call("PATCH", f"/imports/{job['id']}", also=(409,), content=block, headers=headers)
             offset = answer["offset"]
             yield offset
             if last and "id" in answer:
@@ -177,7 +140,7 @@ def _watch(door: Door, job: str, file: Path, console: Console) -> int:
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, console=console) as progress:
         bar = progress.add_task("importing", total=None, rate="-", bad=0)
         while True:
-            told = door.call("GET", f"/{job}")
+            told = door.call("GET", f"/imports/{job}")
             progress.update(bar, completed=told["lines"], total=told["total"], rate=told["rate"] or "-", bad=told["refused"])
             if told["state"] in {"done", "failed"}:
                 break
@@ -189,16 +152,7 @@ def _watch(door: Door, job: str, file: Path, console: Console) -> int:
         console.print(told["error"], markup=False)
     if told["refused"]:
         bad = file.with_name(f"{file.stem}.bad.csv")
-        door.save(f"/{job}/bad", bad)
+        door.save(f"/imports/{job}/bad", bad)
         then = "mend them in yours and import it again" if told["format"] == "jsonl" else "mend them and import that file"
         console.print(f"bad rows with their reasons: {bad}; {then}", markup=False)
     return 0 if told["state"] == "done" and not told["refused"] else 1
-
-
-def _told(answer: httpx.Response) -> str:
-    try:
-        document = answer.json()
-    except ValueError:
-        return f"{answer.status_code}: {answer.text[:200]}"
-    faults = [f"  {fault.get('path', '')}: {fault['message']} {fault.get('mend', '')}" for fault in document.get("errors", [])]
-    return "\n".join([str(document.get("detail", answer.status_code)), *faults])

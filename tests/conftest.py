@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local import processes, run, secrets
 from deploy.local.settings import PORTS, LocalSettings
@@ -74,7 +75,7 @@ def servers() -> Iterator[LocalSettings]:
     end_killed_sessions()
     home = Path(tempfile.mkdtemp(prefix=f"otklik-tests-{os.getpid()}-", dir=HOMES))
     # Nothing is killed in these tests: waiting for the disk would prove nothing. tests/chaos runs with fsync.
-    settings = make_settings(home, postgres_fsync=False, kafka_heap_mb=384)
+    settings = make_settings(home, postgres_fsync=False, kafka_heap_mb=512)
     given = {"kafka": "OTKLIK_TEST_KAFKA" in os.environ, "postgres": "OTKLIK_TEST_DATABASE_URL" in os.environ}
     try:
         run.up(settings, say=lambda _: None, only=[name for name, external in given.items() if not external])
@@ -101,10 +102,23 @@ def postgres(request: pytest.FixtureRequest) -> str:
     return secrets.database_url(request.getfixturevalue("servers"))
 
 
+@pytest.fixture(scope="session")
+async def admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await client.start()
+    yield client
+    await client.close()
+
+
 @pytest.fixture
-def topic_prefix() -> str:
-    """Differs for each test, so that tests share a broker without meeting."""
-    return f"t{os.urandom(4).hex()}."
+async def topic_prefix(admin: AIOKafkaAdminClient) -> AsyncIterator[str]:
+    """Differs for each test, so that tests share a broker without meeting. The topics go afterwards: kept by thousands, their partitions
+    fill the broker's memory before the last test.
+    """
+    prefix = f"t{os.urandom(4).hex()}."
+    yield prefix
+    if mine := [topic for topic in await admin.list_topics() if topic.startswith(prefix)]:
+        await admin.delete_topics(mine)
 
 
 @pytest.fixture

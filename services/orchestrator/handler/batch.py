@@ -12,7 +12,7 @@ from schemas.definitions import Published
 from services.orchestrator import store
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book
-from services.orchestrator.handler.desk import Desk, MarkNeeded
+from services.orchestrator.handler.desk import Desk, LockNeeded
 from services.orchestrator.handler.news import relevant
 from services.orchestrator.silence import Silence
 
@@ -24,7 +24,7 @@ class Handler:
         build: Callable[[Sequence[Published], int], Book] = books.build
         self._definitions = Definitions(books.KINDS, build)
         self._silence = Silence(partitions)
-        self._also: set[tuple[str, int]] = set()  # marks that the batch at hand was found to need
+        self._also = LockNeeded()  # what the batch at hand was found to need
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._silence.moving({})  # those of a batch that was rolled back have not moved
@@ -36,6 +36,7 @@ class Handler:
         with self._noting_needs():
             for item, news in work:
                 desk.handle(tx, item, news)
+            desk.complete()
         await desk.save(tx)
         self._silence.moving(desk.moved)
         return desk.emits
@@ -53,10 +54,11 @@ class Handler:
     def _noting_needs(self) -> Iterator[None]:
         try:
             yield
-        except MarkNeeded as need:
-            self._also.add(need.place)
+        except LockNeeded as need:
+            self._also.places |= need.places
+            self._also.ids |= need.ids
             raise
-        self._also.clear()
+        self._also = LockNeeded()
 
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
         return await people.is_due(connection, partitions, now)
@@ -67,7 +69,7 @@ class Handler:
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
         if not due:
             return Fired()
-        places = frozenset(self._also)
+        places = frozenset(self._also.places)
         marks = await store.lock_marks(tx.connection, places) if places else {}
         self._silence.known(marks)
         desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)

@@ -3,16 +3,19 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.db import Again
 from runtime.people import People, Saved
-from schemas.facts import PROFILE_ERASED, PROFILE_MERGED, Fact, encode
+from schemas.facts import PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, encode
+from schemas.ids import partition_of
 from schemas.memberships import Membership
-from schemas.messages import Intent
+from schemas.messages import Decision, Intent
 from schemas.topics import DECISIONS, FACTS_RAW, messages
 from services.orchestrator import store
-from services.orchestrator.domain import decide, state
+from services.orchestrator.domain import decide, homes, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
@@ -23,12 +26,12 @@ from services.orchestrator.silence import Silence
 BY = "orchestrator"
 
 
-class MarkNeeded(Again):
-    """A run is to wait for a mark that is not locked: once more, with that lock."""
+class LockNeeded(Again):
+    """A run is to wait for a mark that is not locked, or news is somebody's whose row is not: once more, with these locks."""
 
-    def __init__(self, place: tuple[str, int]) -> None:
-        super().__init__(str(place))
-        self.place = place
+    def __init__(self, places: Iterable[tuple[str, int]] = (), ids: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.places, self.ids = set(places), set(ids)
 
 
 def _passed(known: store.Marks, told: Iterable[tuple[int, Membership]]) -> dict[tuple[str, int], int]:
@@ -52,17 +55,16 @@ class Desk:
         self._waits: dict[str, Place | None] = {}  # as the base has them
         self.moved: store.Marks = {}
         self._waiting: set[str] = set()
+        self._missing: set[str] = set()
         self.emits: list[Emit] = []
 
     @classmethod
-    async def open(
-        cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: Collection[tuple[str, int]]
-    ) -> "Desk":
-        """Lock the marks first, then the people: the one order that everybody follows. also: marks to lock beside those of the work."""
-        ids = {profile for _, news in work for profile in profiles(news)}
+    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: LockNeeded) -> "Desk":
+        """Lock the marks first, then the people: the one order that everybody follows. also: what to lock beside those of the work."""
+        ids = also.ids | {profile for _, news in work for profile in profiles(news)}
         told = [(item.place[1], n) for item, n in work if isinstance(n, Membership) and n.type == "mark"]
         places = {
-            *also,
+            *also.places,
             *((mark.topic, mark.partition) for _, mark in told),
             *(item.place for item, n in work if book.conditions and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
         }
@@ -90,12 +92,36 @@ class Desk:
         if isinstance(news, Membership) and news.type == "mark":
             self._pass(news, at, partition)
             return
-        if isinstance(news, Fact) and news.type == PROFILE_MERGED:
-            self._merge(news, at, (*item.place, item.offset))
+        if isinstance(news, Fact) and news.type in (PROFILE_MERGED, PROFILE_SPLIT):
+            act = self._merge if news.type == PROFILE_MERGED else self._split
+            act(news, at, (*item.place, item.offset))
             return
-        profile = self._rows.canonical(news.profile or "")
-        if self._rows.gone(profile):
-            return
+        for profile in self._whose(news):
+            if not self._rows.gone(profile):
+                self._hear(tx, item, news, profile)
+
+    def complete(self) -> None:
+        """Raise LockNeeded if anybody was needed who is not locked: what was decided is nothing worth then."""
+        if self._missing:
+            raise LockNeeded(ids=self._missing)
+
+    def _whose(self, news: News) -> list[str]:
+        """Those whom it is about: one, but for a verdict about what people share since an unmerge."""
+        if isinstance(news, Fact):
+            return [homes.owner(self._look, news.profile or "", homes.home_of(news))]
+        if isinstance(news, Decision):
+            return homes.holders(self._look, news.profile, news.intent)
+        return [self._rows.canonical(news.profile)]
+
+    def _look(self, profile: str) -> tuple[str, Person]:
+        who = self._rows.canonical(profile)
+        if who not in self._people:
+            self._missing.add(profile)
+            return who, Person()
+        return who, self._people[who]
+
+    def _hear(self, tx: Tx, item: Item, news: News, profile: str) -> None:
+        at, partition = tx.at(item), item.place[1]
         if isinstance(news, Fact) and news.type == PROFILE_ERASED:
             self._erase(news, tx.now)
             return
@@ -129,7 +155,8 @@ class Desk:
 
     def _merge(self, fact: Fact, at: At, place: Place) -> None:
         winner, loser = profiles(fact)
-        pair = self._rows.merge(winner, loser)
+        # Heard late, it may be about one who is with others by now.
+        pair = self._rows.merge(homes.owner(self._look, winner, loser), loser)
         if pair is None:
             return
         winner, loser = pair
@@ -139,6 +166,25 @@ class Desk:
         self._partitions.setdefault(winner, place[1])  # he needs a row: the loser's tombstone points at it
         self._partitions.pop(loser, None)
         self._hold(loser, Person())
+
+    def _split(self, fact: Fact, at: At, place: Place) -> None:
+        told, profile = msgspec.convert(fact.properties, Split), self._rows.canonical(fact.profile or "")
+        parts: dict[str, set[str]] = {}
+        for part in told.parts:
+            parts.setdefault(self._rows.canonical(part.profile), set()).update(part.homes, part.others)
+        parts.pop(profile, None)
+        for who, others in ((profile, told.stay), *((part.profile, part.others) for part in told.parts)):
+            # Of one whose own merge was not heard yet there is no tombstone to turn: that merge will find whose he is.
+            self._rows.part(who, [other for other in others if self._rows.canonical(other) != other])
+        if self._rows.gone(profile):
+            return
+        outcome, taken = decide.on_split(self._book_for(profile), profile, self.person(profile), fact, parts)
+        self._keep(profile, outcome, at, place[1])
+        for other, things in taken.items():
+            if not self._rows.gone(other):
+                book, person, unheard = self._book_for(other), self.person(other), self._unless_heard(place)
+                outcome = decide.on_parted(book, other, person, things, fact, unheard)
+                self._keep(other, outcome, at, partition_of(other, self._silence.partitions))
 
     def _erase(self, fact: Fact, now: int) -> None:
         """His runs end where they stand, without a word: what is under way is stopped at the sender, which forgets him too."""
@@ -166,7 +212,7 @@ class Desk:
         if outcome.person is not self._people[profile]:
             waits = outcome.person.waits()
             if waits is not None and waits != self._waits[profile] and waits[:2] not in self._locked:
-                raise MarkNeeded(waits[:2])
+                raise LockNeeded([waits[:2]])
             self._hold(profile, outcome.person)
             self._partitions.setdefault(profile, partition)
         for emission in outcome.emits:

@@ -9,7 +9,7 @@ from runtime.definitions import decode_published
 from runtime.kafka import Record
 from schemas import memberships
 from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Erased, Fact, Merged, Seq, decode
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Erased, Fact, Merged, Seq, Split, decode
 from schemas.journeys import CONDITION
 from schemas.memberships import Membership
 from schemas.messages import Decision, decode_decision
@@ -66,7 +66,7 @@ def relevant(book: Book, item: Item) -> News | None:
         if value.type == PROFILE_CHANGED:
             fact = decode(item.raw)
             return fact if decide.concerns(fact) else None
-        wanted = value.type in (PROFILE_MERGED, PROFILE_ERASED) or (value.event or value.type) in book.events
+        wanted = value.type in (PROFILE_MERGED, PROFILE_SPLIT, PROFILE_ERASED) or (value.event or value.type) in book.events
         return decode(item.raw) if wanted else None
     if isinstance(value, Membership):
         # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
@@ -80,6 +80,10 @@ def profiles(news: News) -> Iterable[str]:
     if isinstance(news, Fact) and news.type == PROFILE_MERGED:
         merged = msgspec.convert(news.properties, Merged)
         return (merged.winner, merged.loser)
+    if isinstance(news, Fact) and news.type == PROFILE_SPLIT:
+        split = msgspec.convert(news.properties, Split)
+        others = (other for part in split.parts for other in part.others)
+        return (news.profile or "", *(part.profile for part in split.parts), *split.stay, *others)
     if isinstance(news, Fact) and news.type == PROFILE_ERASED:
         return (news.profile or "", *msgspec.convert(news.properties, Erased).others)
     return (news.profile,) if news.profile else ()

@@ -91,7 +91,7 @@ def _place(one: Reservation) -> dict[str, Any]:
 
 
 def _known(person: Person) -> dict[str, Any]:
-    """entries, goals: of each journey, or journey and value, the last. parted, shared, detached, introduced: what unmerges left."""
+    """entries, goals: of each journey, or journey and value, the last. parted, mine, shared, introduced: what unmerges left."""
     return {
         "zone": _dated(person.zone),
         "language": _dated(person.language),
@@ -103,8 +103,8 @@ def _known(person: Person) -> dict[str, Any]:
         "bought": person.bought,
         "agreed": person.agreed,
         "parted": [{"home": home, "profile": other} for home, other in person.parted.items()],
+        "mine": [{"home": home, "profile": other} for home, other in person.mine.items()],
         "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
-        "detached": person.detached,
         "introduced": person.introduced,
     }
 

@@ -41,8 +41,8 @@ def whole() -> Person:
         bought=True,
         agreed=True,
         parted={s(): s()},
+        mine={s(): s()},
         shared={s(): [s()]},
-        detached=True,
         introduced=True,
     )
 

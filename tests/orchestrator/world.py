@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
 from schemas.journeys import condition_key
 from schemas.memberships import Membership
@@ -126,25 +126,40 @@ class World:
         self._take(winner, lambda person, state: decide.on_merged(self.book, (person, state), (loser, other), fact, place))
 
     def split(
-        self, person: str, part: str, *names: str, others: Any = (), place: Any = None, contact: bool = True, **more: Any
-    ) -> str:
-        """`part` is somebody of his own, with these homes; others: who had become one with the person and are one with him."""
-        stays, goes = self.canonical(person), self.canonical(part)
+        self,
+        person: str,
+        part: str,
+        *names: str,
+        others: Any = (),
+        stay: Any = (),
+        place: Any = None,
+        contact: bool = True,
+        **more: Any,
+    ) -> list[tuple[str, str]]:
+        """`part` is somebody of his own, with these homes. others: who had become one with the person and are one with him; stay: with
+        the person still. Answers who took what from whom.
+        """
         pair = {"bucketing_id": person, "bucketed_at": 0} if contact else {}
         fact = self._fact(person, "", None, type=PROFILE_SPLIT, **{**pair, **more})
-        for other in others:
-            if other in self.merged:
-                self.merged[other] = goes
+        split = Split(act="act", parts=(SplitPart(profile=part, homes=names, others=tuple(others)),), stay=tuple(stay))
+        parts, sources = homes.parts(self._look, split), homes.sources(self._look, person, split)
+        turned = homes.turned(self._look, person, split)
+        self.merged.update({other: who for other, who in turned.items() if other in self.merged})
+        for source in sources:
+            self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, place)
+        return [(source, who) for source in sources for who in parts]
+
+    def _part(self, source: str, parts: dict[str, set[str]], fact: Fact, place: Any) -> None:
         taken: dict[str, Person] = {}
 
         def leave(who: str, state: Person) -> Outcome:
             nonlocal taken
-            outcome, taken = decide.on_split(self.book, who, state, fact, {goes: {*names, *others}})
+            outcome, taken = decide.on_split(self.book, who, state, fact, parts)
             return outcome
 
-        self._take(stays, leave)
-        self._take(goes, lambda who, state: decide.on_parted(self.book, who, state, taken[goes], fact, place))
-        return fact.id
+        self._take(source, leave)
+        for goes, things in taken.items():
+            self._take(goes, lambda who, state, things=things: decide.on_parted(self.book, who, state, things, fact, place))
 
     def introduce(self, part: str, of: str, kinds: str = "email phone", contact: bool = True, at: int = 0, **more: Any) -> str:
         """The first fact of somebody who was parted."""

@@ -149,7 +149,6 @@ def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fac
     turn = Turn(book, profile, person)
     runs.fire(turn, fact.received_at)
     moment = Moment(fact.received_at, fact.id)
-    turn.person.detached = True
     if place is not None:
         turn.person.merges.append(place)
     merging.fold(turn, taken, moment)

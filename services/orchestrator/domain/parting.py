@@ -28,6 +28,7 @@ def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) ->
             merges=list(person.merges),
             bought=person.bought,
             agreed=person.agreed,
+            mine=dict.fromkeys(homes, profile),
             shared=_but(shared, other),
         )
         for other, homes in parts.items()

@@ -118,8 +118,8 @@ class Person(msgspec.Struct, array_like=True):
     segments: those he stands in, key -> since. entries: "journey" or "journey|value" ->
     last entered at; goals: journey -> last occurred at. bought, agreed: has he ever? merges: where the merges, and the unmerges, lie which
     the segmenter may not have passed: until then it has not told where he stands since.
-    Of an unmerge: parted: home -> who it is whose facts of this home are; shared: intent -> who else has its letter or its place in the
-    caps. detached: he was made by one; introduced: his own first fact was heard. Either may come first.
+    Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
+    shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     """
 
     zone: tuple[int, str] | None = None
@@ -137,14 +137,14 @@ class Person(msgspec.Struct, array_like=True):
     bought: bool = False
     agreed: bool = False
     parted: dict[str, str] = {}
+    mine: dict[str, str] = {}
     shared: dict[str, list[str]] = {}
-    detached: bool = False
     introduced: bool = False
 
     @property
     def awaited(self) -> bool:
         """Was he parted from another, and has nobody said yet how he can be reached?"""
-        return self.detached and not self.introduced and self.bucketing is None
+        return bool(self.mine) and not self.introduced and self.bucketing is None
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""
@@ -159,6 +159,7 @@ class Person(msgspec.Struct, array_like=True):
             merges=list(self.merges),
             talks=list(self.talks),
             parted=dict(self.parted),
+            mine=dict(self.mine),
             shared=dict(self.shared),
         )
 

@@ -1,6 +1,6 @@
 """The people of one transaction: whoever a piece of news is about is found, decided about and saved here."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -168,18 +168,18 @@ class Desk:
         self._hold(loser, Person())
 
     def _split(self, fact: Fact, at: At, place: Place) -> None:
-        told, profile = msgspec.convert(fact.properties, Split), self._rows.canonical(fact.profile or "")
-        parts: dict[str, set[str]] = {}
-        for part in told.parts:
-            parts.setdefault(self._rows.canonical(part.profile), set()).update(part.homes, part.others)
-        parts.pop(profile, None)
-        for who, others in ((profile, told.stay), *((part.profile, part.others) for part in told.parts)):
-            # Of one whose own merge was not heard yet there is no tombstone to turn: that merge will find whose he is.
-            self._rows.part(who, [other for other in others if self._rows.canonical(other) != other])
-        if self._rows.gone(profile):
-            return
-        outcome, taken = decide.on_split(self._book_for(profile), profile, self.person(profile), fact, parts)
-        self._keep(profile, outcome, at, place[1])
+        split, told = msgspec.convert(fact.properties, Split), fact.profile or ""
+        parts, sources = homes.parts(self._look, split), homes.sources(self._look, told, split)
+        for other, who in homes.turned(self._look, told, split).items():
+            if self._rows.canonical(other) != other:  # else his own merge was not heard yet: it will find whose he is
+                self._rows.part(who, [other])
+        for source in sources:
+            if not self._rows.gone(source):
+                self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, at, place)
+
+    def _part(self, source: str, parts: Mapping[str, set[str]], fact: Fact, at: At, place: Place) -> None:
+        outcome, taken = decide.on_split(self._book_for(source), source, self.person(source), fact, parts)
+        self._keep(source, outcome, at, place[1])
         for other, things in taken.items():
             if not self._rows.gone(other):
                 book, person, unheard = self._book_for(other), self.person(other), self._unless_heard(place)

@@ -57,6 +57,7 @@ def _run(run: Run) -> dict[str, Any]:
         "taken": run.taken,
         "done": run.done,
         "held": run.held,
+        "home": run.home,
         "data": run.data,
     }
 
@@ -72,6 +73,7 @@ def _talk(talk: Talk) -> dict[str, Any]:
         "step": talk.step,
         "moved_at": talk.at,
         "tries": talk.tries,
+        "home": talk.home,
         "answers": talk.answers,
     }
 
@@ -89,7 +91,7 @@ def _place(one: Reservation) -> dict[str, Any]:
 
 
 def _known(person: Person) -> dict[str, Any]:
-    """entries, goals: of each journey, or journey and value, the last."""
+    """entries, goals: of each journey, or journey and value, the last. parted, mine, shared, introduced: what unmerges left."""
     return {
         "zone": _dated(person.zone),
         "language": _dated(person.language),
@@ -100,6 +102,10 @@ def _known(person: Person) -> dict[str, Any]:
         "goals": [{"journey": name, "at": at} for name, at in person.goals.items()],
         "bought": person.bought,
         "agreed": person.agreed,
+        "parted": [{"home": home, "profile": other} for home, other in person.parted.items()],
+        "mine": [{"home": home, "profile": other} for home, other in person.mine.items()],
+        "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
+        "introduced": person.introduced,
     }
 
 

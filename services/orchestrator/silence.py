@@ -14,7 +14,7 @@ class Silence:
 
     def __init__(self, partitions: int) -> None:
         self.book: Book | None = None
-        self._partitions = partitions
+        self.partitions = partitions
         self._answered: set[tuple[str, int]] = set()  # condition, partition
         self._complete: set[int] = set()  # partitions in which every condition of the book is answered
         self._moving: set[tuple[str, int]] = set()
@@ -39,7 +39,7 @@ class Silence:
 
     def about(self, profile: str, heard: Callable[[Place], bool]) -> Mapping[str, Place]:
         """The conditions that are not answered about somebody yet, as `Book.silent`. heard: of marks read in this transaction."""
-        partition = partition_of(profile, self._partitions)
+        partition = partition_of(profile, self.partitions)
         if self.book is None or partition in self._complete:
             return {}
         unanswered = [key for key in self.book.conditions if (key, partition) not in self._answered]

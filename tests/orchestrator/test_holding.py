@@ -21,7 +21,7 @@ def s() -> str:
 
 
 def run() -> Run:
-    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), {s(): {"deep": [s()]}}, True)
+    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), {s(): {"deep": [s()]}}, True, s())
 
 
 def whole() -> Person:
@@ -37,9 +37,13 @@ def whole() -> Person:
         reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT)],
         pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
         merges=[("facts", n(), n())],
-        talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())})],
+        talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],
         bought=True,
         agreed=True,
+        parted={s(): s()},
+        mine={s(): s()},
+        shared={s(): [s()]},
+        introduced=True,
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.facts import Fact
 from schemas.journeys import Journey, conditions, dump
-from services.orchestrator.handler import _emit
+from services.orchestrator.handler.desk import emit
 from tests.orchestrator.world import DAY, HOUR, World, journey, published, send, wait
 
 PAYMENTS = ["Order Completed", "Order Paid", "Charge", "Charges Rolled Up"]
@@ -119,8 +119,8 @@ def test_its_condition_is_published_with_the_journey_and_it_goes_to_the_persons_
     one = world()
     asks(one, one.person("ann"))
     one.later(7 * DAY)
-    emit = _emit(erasures(one)[0], None)
-    assert (emit.topic, emit.key) == ("facts.raw", "orchestrator|ann")
+    told = emit(erasures(one)[0], None)
+    assert (told.topic, told.key) == ("facts.raw", "orchestrator|ann")
 
 
 def test_outside_is_whenever_he_is_not_inside_however_often_he_asks():

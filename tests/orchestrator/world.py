@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
 from schemas.journeys import condition_key
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
-from services.orchestrator.domain import decide
+from services.orchestrator.domain import decide, homes
 from services.orchestrator.domain.book import build
 from services.orchestrator.domain.state import Person, encode
 from services.orchestrator.domain.state import decode as reread
@@ -79,6 +79,7 @@ class World:
 
     def fact(self, who: str, event: str, occurred: int | None = None, place: Any = None, **more: Any) -> str:
         fact = self._fact(who, event, occurred, **more)
+        who = homes.owner(self._look, who, homes.home_of(fact))
         self._take(who, lambda person, state: decide.on_fact(self.book, person, state, fact, place))
         return fact.id
 
@@ -109,18 +110,63 @@ class World:
             id=self._id(), brand=intent.brand, profile=intent.profile, verdict=verdict, by="sender", received_at=self.now,
             intent=intent.id, attempt=intent.attempt if attempt is None else attempt, message_class=intent.message_class,
         )  # fmt: skip
-        self._take(intent.profile, lambda person, state: decide.on_verdict(self.book, person, state, told))
+        for who in homes.holders(self._look, intent.profile, intent.id):
+            self._take(who, lambda person, state: decide.on_verdict(self.book, person, state, told))
 
     def merge(self, winner: str, loser: str, place: Any = None, **more: Any) -> None:
-        winner, loser = self.canonical(winner), self.canonical(loser)
+        winner, loser = homes.owner(self._look, winner, loser), self.canonical(loser)
         if winner == loser:
             return
-        pairs = [p.bucketing for p in (self.people[winner], self.people[loser]) if p.bucketing]
+        self.people.setdefault(winner, Person())
+        other = self.people.pop(loser, Person())
+        pairs = [p.bucketing for p in (self.people[winner], other) if p.bucketing]
         more = {"bucketed_at": min(pairs)[0], "bucketing_id": min(pairs)[1], **more} if pairs else more
         fact = self._fact(winner, "", None, type=PROFILE_MERGED, properties={"winner": winner, "loser": loser}, **more)
-        other = self.people.pop(loser)
         self.merged[loser] = winner
         self._take(winner, lambda person, state: decide.on_merged(self.book, (person, state), (loser, other), fact, place))
+
+    def split(
+        self,
+        person: str,
+        part: str,
+        *names: str,
+        others: Any = (),
+        stay: Any = (),
+        place: Any = None,
+        contact: bool = True,
+        **more: Any,
+    ) -> list[tuple[str, str]]:
+        """`part` is somebody of his own, with these homes. others: who had become one with the person and are one with him; stay: with
+        the person still. Answers who took what from whom.
+        """
+        pair = {"bucketing_id": person, "bucketed_at": 0} if contact else {}
+        fact = self._fact(person, "", None, type=PROFILE_SPLIT, **{**pair, **more})
+        split = Split(act="act", parts=(SplitPart(profile=part, homes=names, others=tuple(others)),), stay=tuple(stay))
+        parts, sources = homes.parts(self._look, split), homes.sources(self._look, person, split)
+        turned = homes.turned(self._look, person, split)
+        self.merged.update({other: who for other, who in turned.items() if other in self.merged})
+        for source in sources:
+            self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, place)
+        return [(source, who) for source in sources for who in parts]
+
+    def _part(self, source: str, parts: dict[str, set[str]], fact: Fact, place: Any) -> None:
+        taken: dict[str, Person] = {}
+
+        def leave(who: str, state: Person) -> Outcome:
+            nonlocal taken
+            outcome, taken = decide.on_split(self.book, who, state, fact, parts)
+            return outcome
+
+        self._take(source, leave)
+        for goes, things in taken.items():
+            self._take(goes, lambda who, state, things=things: decide.on_parted(self.book, who, state, things, fact, place))
+
+    def introduce(self, part: str, of: str, kinds: str = "email phone", contact: bool = True, at: int = 0, **more: Any) -> str:
+        """The first fact of somebody who was parted."""
+        pair = {"bucketing_id": part, "bucketed_at": at} if contact else {}
+        names = tuple(f"{kind}:x" for kind in kinds.split())
+        said = {"properties": {"act": "act", "of": of}, "identifiers": names, **pair, **more}
+        return self.fact(part, "", type=PROFILE_CHANGED, **said)
 
     def run(self, until: int) -> None:
         """Let time pass: everybody's timers, in the order of their instants."""
@@ -133,6 +179,10 @@ class World:
         self.run(self.now + duration)
 
     # ---- looks
+
+    def _look(self, who: str) -> tuple[str, Person]:
+        who = self.canonical(who)
+        return who, self.people.get(who, Person())
 
     def canonical(self, who: str) -> str:
         while who in self.merged:

@@ -3,13 +3,16 @@
 Before anything received at r is decided, his timers due <= r fire. Times are ms; every function gives an Outcome.
 """
 
+from collections.abc import Collection, Mapping
+
 from schemas.bots import HEARD
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
-from services.orchestrator.domain import dialogues, merging, purging, runs, sending
+from services.orchestrator.domain import dialogues, merging, parting, purging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
-from services.orchestrator.domain.state import Person, Place, Run
+from services.orchestrator.domain.homes import home_of, introduces
+from services.orchestrator.domain.state import Person, Place, Run, replace
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
 
 ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
@@ -18,7 +21,7 @@ LANGUAGE = ("language", "locale")
 
 def concerns(fact: Fact) -> bool:
     """Does a `profile.changed` say anything that is kept here?"""
-    return bool(fact.identifiers) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE))
+    return bool(fact.identifiers) or introduces(fact) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE))
 
 
 def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place | None) -> Outcome:
@@ -27,8 +30,10 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     moment = Moment(now, fact.id, place)
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
+        turn.person.introduced = turn.person.introduced or introduces(fact)
         _learn(turn.person, fact)
         runs.named(turn, moment)
+        runs.release(turn, moment)
         return turn.outcome()
     _reached_by(turn.person, fact)
     runs.named(turn, moment)
@@ -40,8 +45,8 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     # The second lane brings history: an import of old registrations is no reason to welcome anybody.
     for plan in book.triggers.get(event, ()) if fact.lane == "live" else ():
         if plan.brand == fact.brand and plan.matches(fact.properties):
-            data = {"event": fact.properties}
-            runs.start(turn, plan, Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, data=data), moment)
+            run = Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, home=home_of(fact))
+            runs.start(turn, plan, replace(run, data={"event": fact.properties}), moment)
     if event in HEARD and fact.lane == "live":
         dialogues.hear(turn, fact, moment)
     return turn.outcome()
@@ -110,6 +115,45 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
         turn.person.merges.append(place)
     _learn(turn.person, fact)
     runs.named(turn, moment)
+    return turn.outcome()
+
+
+def on_split(
+    book: Book, profile: str, person: Person, fact: Fact, parts: Mapping[str, Collection[str]]
+) -> tuple[Outcome, dict[str, Person]]:
+    """Somebody without those who were taken for him, and what of his is theirs (for `on_parted`). parts: who -> his homes.
+
+    What was due before happened to the one whom they were. The fact tells all that is left to him; where he has become one with another
+    meanwhile the other's stays beside it. Kinds of addresses are not given up: the fact does not tell which are left, the sender
+    knows, and a letter that it has no address for costs nothing.
+    """
+    turn = Turn(book, profile, person)
+    runs.fire(turn, fact.received_at)
+    taken = parting.leave(profile, turn.person, parts)
+    if profile == fact.profile:
+        turn.person.zone = turn.person.language = turn.person.bucketing = None
+        _learn(turn.person, fact)
+        if turn.person.bucketing is None:
+            turn.person.reach = []  # no address is left to him
+    runs.release(turn, Moment(fact.received_at, fact.id))
+    return turn.outcome(), taken
+
+
+def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fact, place: Place | None) -> Outcome:
+    """He who was taken for another until now, with what is his of it. What he has done by himself before this is heard is kept, as in a
+    merge: the same rules say which of two runs goes on.
+
+    Segments are not taken over: the segmenter tells in which he stands, and until it has passed the fact, which lies at `place`, runs
+    that ask wait.
+    """
+    turn = Turn(book, profile, person)
+    runs.fire(turn, fact.received_at)
+    moment = Moment(fact.received_at, fact.id)
+    if place is not None:
+        turn.person.merges.append(place)
+    merging.fold(turn, taken, moment)
+    runs.named(turn, moment)
+    runs.release(turn, moment)
     return turn.outcome()
 
 

@@ -11,6 +11,7 @@ from schemas.dialogues import Ask, plain
 from schemas.facts import Fact
 from schemas.identifiers import normalise
 from services.orchestrator.domain import speaking
+from services.orchestrator.domain.homes import home_of
 from services.orchestrator.domain.scripts import Lines, Script
 from services.orchestrator.domain.speaking import Cue
 from services.orchestrator.domain.state import Talk, replace
@@ -170,7 +171,7 @@ def _begin_or_menu(turn: Turn, script: Script, dialogue: str | None, cue: Cue, m
         return
     _leave(turn, turn.talk(script.bot.key), moment, "another")
     lines = script.dialogues[dialogue]
-    talk = Talk(script.bot.key, script.version, dialogue, cue.fact.id, script.bot.brand, at=moment.now)
+    talk = Talk(script.bot.key, script.version, dialogue, cue.fact.id, script.bot.brand, at=moment.now, home=home_of(cue.fact))
     speaking.tell(turn, talk, "entered", moment)
     speaking.walk(turn, script, talk, lines.first, cue, moment)
 

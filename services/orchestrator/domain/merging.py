@@ -30,6 +30,9 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.reservations.sort(key=lambda r: (r.at, r.intent))
     person.pending = {**loser.pending, **person.pending}
     person.merges = sorted({*person.merges, *loser.merges})
+    person.parted, person.mine = {**loser.parted, **person.parted}, {**loser.mine, **person.mine}
+    person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
+    person.introduced = person.introduced or loser.introduced
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
 

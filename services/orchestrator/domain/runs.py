@@ -85,8 +85,12 @@ def fire(turn: Turn, upto: int) -> None:
 
 
 def release(turn: Turn, moment: Moment) -> None:
-    """Sends that waited for an earlier one of their run go on, in their order, once there is none that they must let go first."""
+    """Sends that waited for an earlier one of their run, or for a name, go on in their order, once there is none that they must let go
+    first.
+    """
     person = turn.person
+    if person.awaited:
+        return
     for _, key in sorted((pending.run.taken, key) for key, pending in person.pending.items() if pending.held):
         pending = person.pending[key]
         if not sending.overdue(turn, pending.run, moment.now):

@@ -12,6 +12,8 @@ from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
 ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
+PARTED = "parted"  # the rule that holds one until it is known how somebody can be reached who was taken for another
+HOLDS = (ORDER, PARTED)
 
 
 class Answer(NamedTuple):
@@ -36,7 +38,7 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
         return run, True
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
-        turn.put(replace(run, due_at=answer.until, held=answer.rule == ORDER))
+        turn.put(replace(run, due_at=answer.until, held=answer.rule in HOLDS))
         return run, False
     return run, True
 
@@ -55,7 +57,7 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
         return
     _tell(turn, pending.run, step, answer, moment, pending.attempt, key)
     if answer.verdict == "deferred":
-        turn.person.pending[key] = replace(pending, due_at=answer.until, held=answer.rule == ORDER)
+        turn.person.pending[key] = replace(pending, due_at=answer.until, held=answer.rule in HOLDS)
     else:
         del turn.person.pending[key]
 
@@ -96,10 +98,12 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
 
 
 def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
-    """Reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
+    """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
+    if person.awaited and now <= limit:
+        return Answer("deferred", PARTED, limit + 1)
     if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
     if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):

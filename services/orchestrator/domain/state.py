@@ -18,7 +18,9 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     occurrence: id of the fact or membership that started it; trigger_at: when that occurred; started_at: when it came here.
     step "": the entry itself, which waits for the answer about the audience, or until due_at for a name of a stranger. since: when the
     step was reached; due_at: its timer; waits: the fact that the segmenter must have passed first. taken: steps so far; done: send
-    steps whose intent went out. held: its send waits for an earlier one of the run, at the latest until due_at.
+    steps whose intent went out. held: its send waits for an earlier one of the run, or for the name of somebody who was parted from
+    another, at the latest until due_at. home: of the fact that started it (`homes.home_of`), "" where none did; after an unmerge it tells
+    whose the run is.
     """
 
     journey: str
@@ -35,6 +37,7 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     done: tuple[str, ...] = ()
     data: dict[str, Any] = {}
     held: bool = False
+    home: str = ""
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
@@ -57,7 +60,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
 class Pending(msgspec.Struct, array_like=True, frozen=True):
     """An intent that may come back: what is needed to decide it again.
 
-    due_at: it came back late and was deferred until then; held: for an earlier one of its run. until: the end of the slot in which
+    due_at: it came back late and was deferred until then; held: as of a run. until: the end of the slot in which
     the sender has it. joined: occurrence of the run that took its own one in when two people became one.
     """
 
@@ -79,7 +82,7 @@ class Talk(msgspec.Struct, array_like=True, frozen=True):
     """Where he stands in a dialogue of a bot; one is kept of each bot. Times in ms.
 
     run: id of the fact that began it; step: the question that waits for him, "" when it is over; at: when it last moved; tries: answers
-    to that question that did not fit. answers: question -> (value, points).
+    to that question that did not fit. answers: question -> (value, points). home: as of a run.
     """
 
     bot: str
@@ -91,6 +94,7 @@ class Talk(msgspec.Struct, array_like=True, frozen=True):
     at: int = 0
     tries: int = 0
     answers: dict[str, tuple[str, int]] = {}
+    home: str = ""
 
     @property
     def points(self) -> int:
@@ -112,8 +116,10 @@ class Person(msgspec.Struct, array_like=True):
 
     zone, language: (occurred_at, value), last write wins; reach: kinds of identifiers; bucketing: (bucketed_at, id), the smallest.
     segments: those he stands in, key -> since. entries: "journey" or "journey|value" ->
-    last entered at; goals: journey -> last occurred at. bought, agreed: has he ever? merges: where the merges lie which the segmenter may not have passed: until
-    then it has not told where the two stand as one.
+    last entered at; goals: journey -> last occurred at. bought, agreed: has he ever? merges: where the merges, and the unmerges, lie which
+    the segmenter may not have passed: until then it has not told where he stands since.
+    Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
+    shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     """
 
     zone: tuple[int, str] | None = None
@@ -130,6 +136,15 @@ class Person(msgspec.Struct, array_like=True):
     talks: list[Talk] = []
     bought: bool = False
     agreed: bool = False
+    parted: dict[str, str] = {}
+    mine: dict[str, str] = {}
+    shared: dict[str, list[str]] = {}
+    introduced: bool = False
+
+    @property
+    def awaited(self) -> bool:
+        """Was he parted from another, and has nobody said yet how he can be reached?"""
+        return bool(self.mine) and not self.introduced and self.bucketing is None
 
     def copy(self) -> "Person":
         """One whose containers may be changed; what they hold is frozen."""
@@ -143,6 +158,9 @@ class Person(msgspec.Struct, array_like=True):
             pending=dict(self.pending),
             merges=list(self.merges),
             talks=list(self.talks),
+            parted=dict(self.parted),
+            mine=dict(self.mine),
+            shared=dict(self.shared),
         )
 
     def timers(self) -> Iterator[Timer]:

@@ -1,110 +1,37 @@
-"""A batch of news about people: pass by what concerns no journey, load the others locked, decide in order, save once."""
+"""The people of one transaction: whoever a piece of news is about is found, decided about and saved here."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.db import Again
-from runtime.definitions import Definitions, decode_published
-from runtime.kafka import Record
 from runtime.people import People, Saved
-from runtime.service import Fired
-from schemas import memberships
-from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, Erased, Fact, Merged, Seq, decode, encode
-from schemas.journeys import CONDITION
+from schemas.facts import PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, encode
+from schemas.ids import partition_of
 from schemas.memberships import Membership
-from schemas.messages import Decision, Intent, decode_decision
+from schemas.messages import Decision, Intent
 from schemas.topics import DECISIONS, FACTS_RAW, messages
 from services.orchestrator import store
-from services.orchestrator.domain import book as books
-from services.orchestrator.domain import decide, state
+from services.orchestrator.domain import decide, homes, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.state import Person, Place
 from services.orchestrator.domain.turn import Emission, Outcome
+from services.orchestrator.handler.news import News, profiles
 from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
-_FROM_SENDER = ("t", b"sender")
 
 
-class Glance(msgspec.Struct, frozen=True):
-    """As much of a fact as tells whether anybody wants to read the rest."""
+class LockNeeded(Again):
+    """A run is to wait for a mark that is not locked, or news is somebody's whose row is not: once more, with these locks."""
 
-    type: str
-    received_at: int
-    profile: str
-    event: str = ""
-    src: str | None = None
-    seq: Seq | None = None
-
-
-_glance = msgspec.json.Decoder(Glance).decode
-
-
-def decode_fact(record: Record) -> Glance:
-    return _glance(record.value or b"")
-
-
-def decode_membership(record: Record) -> Membership:
-    return memberships.decode(record.value or b"")
-
-
-def decode_verdict(record: Record) -> Decision | None:
-    """The sender's verdicts; our own pass undecoded."""
-    return decode_decision(record.value or b"") if _FROM_SENDER in record.headers else None
-
-
-def decode_document(record: Record) -> Published | None:
-    """A document of a kind that is used here. Raises ValueError for one that could not be read later."""
-    document = decode_published(record)
-    if document.kind not in books.KINDS:
-        return None
-    books.check(document)
-    return document
-
-
-News = Fact | Membership | Decision
-
-
-class MarkNeeded(Again):
-    """A run is to wait for a mark that is not locked: once more, with that lock."""
-
-    def __init__(self, place: tuple[str, int]) -> None:
-        super().__init__(str(place))
-        self.place = place
-
-
-def relevant(book: Book, item: Item) -> News | None:
-    """What an item says, decoded, if it concerns anybody here; most facts (page views) do not, at the price of a look-up."""
-    value = item.value
-    if isinstance(value, Glance):
-        if value.type == PROFILE_CHANGED:
-            fact = decode(item.raw)
-            return fact if decide.concerns(fact) else None
-        wanted = value.type in (PROFILE_MERGED, PROFILE_ERASED) or (value.event or value.type) in book.events
-        return decode(item.raw) if wanted else None
-    if isinstance(value, Membership):
-        # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
-        wanted = value.type == "mark" or value.segment in book.segments or value.segment.startswith(CONDITION)
-        return value if wanted else None
-    return value if isinstance(value, Decision) and value.by == "sender" and value.intent else None
-
-
-def _profiles(news: News) -> Iterable[str]:
-    """The ids whose rows a piece of news needs."""
-    if isinstance(news, Fact) and news.type == PROFILE_MERGED:
-        merged = msgspec.convert(news.properties, Merged)
-        return (merged.winner, merged.loser)
-    if isinstance(news, Fact) and news.type == PROFILE_ERASED:
-        return (news.profile or "", *msgspec.convert(news.properties, Erased).others)
-    return (news.profile,) if news.profile else ()
+    def __init__(self, places: Iterable[tuple[str, int]] = (), ids: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.places, self.ids = set(places), set(ids)
 
 
 def _passed(known: store.Marks, told: Iterable[tuple[int, Membership]]) -> dict[tuple[str, int], int]:
@@ -128,17 +55,16 @@ class Desk:
         self._waits: dict[str, Place | None] = {}  # as the base has them
         self.moved: store.Marks = {}
         self._waiting: set[str] = set()
+        self._missing: set[str] = set()
         self.emits: list[Emit] = []
 
     @classmethod
-    async def open(
-        cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: Collection[tuple[str, int]]
-    ) -> "Desk":
-        """Lock the marks first, then the people: the one order that everybody follows. also: marks to lock beside those of the work."""
-        ids = {profile for _, news in work for profile in _profiles(news)}
+    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: LockNeeded) -> "Desk":
+        """Lock the marks first, then the people: the one order that everybody follows. also: what to lock beside those of the work."""
+        ids = also.ids | {profile for _, news in work for profile in profiles(news)}
         told = [(item.place[1], n) for item, n in work if isinstance(n, Membership) and n.type == "mark"]
         places = {
-            *also,
+            *also.places,
             *((mark.topic, mark.partition) for _, mark in told),
             *(item.place for item, n in work if book.conditions and isinstance(n, Fact) and (n.event or n.type) in book.triggers),
         }
@@ -166,12 +92,36 @@ class Desk:
         if isinstance(news, Membership) and news.type == "mark":
             self._pass(news, at, partition)
             return
-        if isinstance(news, Fact) and news.type == PROFILE_MERGED:
-            self._merge(news, at, (*item.place, item.offset))
+        if isinstance(news, Fact) and news.type in (PROFILE_MERGED, PROFILE_SPLIT):
+            act = self._merge if news.type == PROFILE_MERGED else self._split
+            act(news, at, (*item.place, item.offset))
             return
-        profile = self._rows.canonical(news.profile or "")
-        if self._rows.gone(profile):
-            return
+        for profile in self._whose(news):
+            if not self._rows.gone(profile):
+                self._hear(tx, item, news, profile)
+
+    def complete(self) -> None:
+        """Raise LockNeeded if anybody was needed who is not locked: what was decided is nothing worth then."""
+        if self._missing:
+            raise LockNeeded(ids=self._missing)
+
+    def _whose(self, news: News) -> list[str]:
+        """Those whom it is about: one, but for a verdict about what people share since an unmerge."""
+        if isinstance(news, Fact):
+            return [homes.owner(self._look, news.profile or "", homes.home_of(news))]
+        if isinstance(news, Decision):
+            return homes.holders(self._look, news.profile, news.intent)
+        return [self._rows.canonical(news.profile)]
+
+    def _look(self, profile: str) -> tuple[str, Person]:
+        who = self._rows.canonical(profile)
+        if who not in self._people:
+            self._missing.add(profile)
+            return who, Person()
+        return who, self._people[who]
+
+    def _hear(self, tx: Tx, item: Item, news: News, profile: str) -> None:
+        at, partition = tx.at(item), item.place[1]
         if isinstance(news, Fact) and news.type == PROFILE_ERASED:
             self._erase(news, tx.now)
             return
@@ -204,8 +154,9 @@ class Desk:
             self._keep(profile, outcome, at, partition)
 
     def _merge(self, fact: Fact, at: At, place: Place) -> None:
-        winner, loser = _profiles(fact)
-        pair = self._rows.merge(winner, loser)
+        winner, loser = profiles(fact)
+        # Heard late, it may be about one who is with others by now.
+        pair = self._rows.merge(homes.owner(self._look, winner, loser), loser)
         if pair is None:
             return
         winner, loser = pair
@@ -216,12 +167,31 @@ class Desk:
         self._partitions.pop(loser, None)
         self._hold(loser, Person())
 
+    def _split(self, fact: Fact, at: At, place: Place) -> None:
+        split, told = msgspec.convert(fact.properties, Split), fact.profile or ""
+        parts, sources = homes.parts(self._look, split), homes.sources(self._look, told, split)
+        for other, who in homes.turned(self._look, told, split).items():
+            if self._rows.canonical(other) != other:  # else his own merge was not heard yet: it will find whose he is
+                self._rows.part(who, [other])
+        for source in sources:
+            if not self._rows.gone(source):
+                self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, at, place)
+
+    def _part(self, source: str, parts: Mapping[str, set[str]], fact: Fact, at: At, place: Place) -> None:
+        outcome, taken = decide.on_split(self._book_for(source), source, self.person(source), fact, parts)
+        self._keep(source, outcome, at, place[1])
+        for other, things in taken.items():
+            if not self._rows.gone(other):
+                book, person, unheard = self._book_for(other), self.person(other), self._unless_heard(place)
+                outcome = decide.on_parted(book, other, person, things, fact, unheard)
+                self._keep(other, outcome, at, partition_of(other, self._silence.partitions))
+
     def _erase(self, fact: Fact, now: int) -> None:
         """His runs end where they stand, without a word: what is under way is stopped at the sender, which forgets him too."""
-        for person in {self._rows.canonical(person) for person in _profiles(fact)}:
+        for person in {self._rows.canonical(person) for person in profiles(fact)}:
             self._partitions.pop(person, None)
             self._hold(person, Person())
-        self._rows.erase(list(_profiles(fact)), now)
+        self._rows.erase(list(profiles(fact)), now)
 
     def _heard(self, place: Place) -> bool:
         """Has the segmenter passed a fact, and is all known that it told before?"""
@@ -242,11 +212,11 @@ class Desk:
         if outcome.person is not self._people[profile]:
             waits = outcome.person.waits()
             if waits is not None and waits != self._waits[profile] and waits[:2] not in self._locked:
-                raise MarkNeeded(waits[:2])
+                raise LockNeeded([waits[:2]])
             self._hold(profile, outcome.person)
             self._partitions.setdefault(profile, partition)
         for emission in outcome.emits:
-            self.emits.append(_emit(emission, at))
+            self.emits.append(emit(emission, at))
 
     async def save(self, tx: Tx) -> None:
         changed = [(profile, self._people[profile], partition) for profile, partition in self._partitions.items()]
@@ -260,71 +230,10 @@ class Desk:
             await store.move_marks(tx.connection, self.moved)
 
 
-def _emit(emission: Emission, at: At) -> Emit:
+def emit(emission: Emission, at: At) -> Emit:
     if isinstance(emission, Fact):
         return Emit(FACTS_RAW.name, f"{emission.source}|{emission.about}", encode(emission), at, emission.event or emission.type)
     if isinstance(emission, Intent):
         topic = messages(emission.channel, emission.message_class).name
         return Emit(topic, emission.profile, encode(emission), at)
     return Emit(DECISIONS.name, emission.profile, encode(emission), at, BY)
-
-
-class Handler:
-    """Handles batches of all inputs, and (as `Timers`) what is due."""
-
-    def __init__(self, partitions: int) -> None:
-        build: Callable[[Sequence[Published], int], Book] = books.build
-        self._definitions = Definitions(books.KINDS, build)
-        self._silence = Silence(partitions)
-        self._also: set[tuple[str, int]] = set()  # marks that the batch at hand was found to need
-
-    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        self._silence.moving({})  # those of a batch that was rolled back have not moved
-        book = await self._book(tx)
-        work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
-        if not work:
-            return []
-        desk = await Desk.open(tx, book, work, self._silence, self._also)
-        with self._noting_needs():
-            for item, news in work:
-                desk.handle(tx, item, news)
-        await desk.save(tx)
-        self._silence.moving(desk.moved)
-        return desk.emits
-
-    async def committed(self) -> None:
-        self._silence.committed()
-
-    async def _book(self, tx: Tx) -> Book:
-        book = await self._definitions.at(tx.connection, tx.revision)
-        if book is not self._silence.book:
-            self._silence.begin(book, await store.answered(tx.connection))
-        return book
-
-    @contextmanager
-    def _noting_needs(self) -> Iterator[None]:
-        try:
-            yield
-        except MarkNeeded as need:
-            self._also.add(need.place)
-            raise
-        self._also.clear()
-
-    async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
-        return await people.is_due(connection, partitions, now)
-
-    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
-        """Fire what is due for the people who wait longest, up to `limit` of them."""
-        book = await self._book(tx)
-        due = await people.due(tx.connection, sorted(ats), tx.now, limit)
-        if not due:
-            return Fired()
-        places = frozenset(self._also)
-        marks = await store.lock_marks(tx.connection, places) if places else {}
-        self._silence.known(marks)
-        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)
-        with self._noting_needs():
-            for profile, partition, _ in due:
-                desk.fire(profile, tx.now, ats[partition], partition)
-        await desk.save(tx)
-        return Fired(desk.emits, len(due), due[0][2])

@@ -1,0 +1,55 @@
+"""One person is parted into several: what of his state is whose.
+
+Runs, dialogues and letters go with the home of the fact that began them. What was sent was sent to the one whom they were, by whichever
+address, so it counts for each: places in the caps, entries and goals are everybody's.
+"""
+
+from collections.abc import Collection, Mapping
+
+from services.orchestrator.domain.state import KEPT, Pending, Person
+
+
+def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) -> dict[str, Person]:
+    """Take out of a person's state what is others' from now on, and give it to them. parts: who -> his homes.
+
+    A place in the caps that the sender may still settle is settled by one verdict for all who have it, so each notes the others.
+    """
+    whose = {home: other for other, homes in parts.items() for home in homes}
+    letters = {key: whose[home] for key, pending in person.pending.items() if (home := _home(person, pending)) in whose}
+    shared = _shared(profile, person, parts, letters)
+    taken = {
+        other: Person(
+            runs=[run for run in person.runs if run.home in homes],
+            talks=[talk for talk in person.talks if talk.home in homes],
+            pending={key: pending for key, pending in person.pending.items() if letters.get(key) == other},
+            reservations=list(person.reservations),
+            entries=dict(person.entries),
+            goals=dict(person.goals),
+            merges=list(person.merges),
+            bought=person.bought,
+            agreed=person.agreed,
+            mine=dict.fromkeys(homes, profile),
+            shared=_but(shared, other),
+        )
+        for other, homes in parts.items()
+    }
+    person.runs = [run for run in person.runs if run.home not in whose]
+    person.talks = [talk for talk in person.talks if talk.home not in whose]
+    person.pending = {key: pending for key, pending in person.pending.items() if key not in letters}
+    person.parted.update(whose)
+    person.shared.update(_but(shared, profile))
+    return taken
+
+
+def _home(person: Person, pending: Pending) -> str:
+    """A letter goes where its run goes, so that a chain keeps its order; by its own home when that is over."""
+    return next((run.home for run in person.runs if pending.of(run)), pending.run.home)
+
+
+def _shared(profile: str, person: Person, parts: Mapping[str, Collection[str]], letters: Mapping[str, str]) -> dict[str, list[str]]:
+    open_ = [r.intent for r in person.reservations if r.state != KEPT]
+    return {key: sorted({profile, *parts, *person.shared.get(key, ())}) for key in dict.fromkeys([*letters, *open_])}
+
+
+def _but(shared: Mapping[str, list[str]], who: str) -> dict[str, list[str]]:
+    return {key: [other for other in others if other != who] for key, others in shared.items()}

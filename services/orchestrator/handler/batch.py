@@ -1,0 +1,80 @@
+"""A batch of news about people: pass by what concerns no journey, load the others locked, decide in order, save once."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from runtime import people
+from runtime.batch import At, Emit, Item, Tx
+from runtime.definitions import Definitions
+from runtime.service import Fired
+from schemas.definitions import Published
+from services.orchestrator import store
+from services.orchestrator.domain import book as books
+from services.orchestrator.domain.book import Book
+from services.orchestrator.handler.desk import Desk, LockNeeded
+from services.orchestrator.handler.news import relevant
+from services.orchestrator.silence import Silence
+
+
+class Handler:
+    """Handles batches of all inputs, and (as `Timers`) what is due."""
+
+    def __init__(self, partitions: int) -> None:
+        build: Callable[[Sequence[Published], int], Book] = books.build
+        self._definitions = Definitions(books.KINDS, build)
+        self._silence = Silence(partitions)
+        self._also = LockNeeded()  # what the batch at hand was found to need
+
+    async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
+        self._silence.moving({})  # those of a batch that was rolled back have not moved
+        book = await self._book(tx)
+        work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
+        if not work:
+            return []
+        desk = await Desk.open(tx, book, work, self._silence, self._also)
+        with self._noting_needs():
+            for item, news in work:
+                desk.handle(tx, item, news)
+            desk.complete()
+        await desk.save(tx)
+        self._silence.moving(desk.moved)
+        return desk.emits
+
+    async def committed(self) -> None:
+        self._silence.committed()
+
+    async def _book(self, tx: Tx) -> Book:
+        book = await self._definitions.at(tx.connection, tx.revision)
+        if book is not self._silence.book:
+            self._silence.begin(book, await store.answered(tx.connection))
+        return book
+
+    @contextmanager
+    def _noting_needs(self) -> Iterator[None]:
+        try:
+            yield
+        except LockNeeded as need:
+            self._also.places |= need.places
+            self._also.ids |= need.ids
+            raise
+        self._also = LockNeeded()
+
+    async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
+        return await people.is_due(connection, partitions, now)
+
+    async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
+        """Fire what is due for the people who wait longest, up to `limit` of them."""
+        book = await self._book(tx)
+        due = await people.due(tx.connection, sorted(ats), tx.now, limit)
+        if not due:
+            return Fired()
+        places = frozenset(self._also.places)
+        marks = await store.lock_marks(tx.connection, places) if places else {}
+        self._silence.known(marks)
+        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)
+        with self._noting_needs():
+            for profile, partition, _ in due:
+                desk.fire(profile, tx.now, ats[partition], partition)
+        await desk.save(tx)
+        return Fired(desk.emits, len(due), due[0][2])

@@ -6,6 +6,9 @@ one transaction. Its files stay readable for 15 minutes after they were replaced
 A property stands in a column for each kind of value it ever had, `p_i_total__minor` for the integers of `properties.total.minor`:
 kinds are never mixed nor coerced. `Snapshot.columns` answers which there are. What has no column (lists, too deep, too many names)
 is in `rest`: `rest.properties.products`.
+
+After an unmerge a row belongs by its home to somebody else than it was told of (runtime/parted.py): `profile` of the tables and views is
+whose it is now.
 """
 
 import asyncio
@@ -20,19 +23,22 @@ from uuid import UUID
 
 import duckdb
 
-from runtime.db import Database
+from runtime import parted
+from runtime.db import Connection, Database
 from runtime.kafka import Place
+from runtime.parted import Parted
 
 Scope = Literal["properties", "attributes", "context"]
 Kind = Literal["int", "float", "string", "bool", "big", "null", "object"]
 
 _PLACE = (("topic", "VARCHAR"), ("kafka_partition", "INTEGER"), ("kafka_offset", "BIGINT"))
 _TIMES = (("occurred_at", "TIMESTAMP_MS"), ("received_at", "TIMESTAMP_MS"))
-# What every file of a dataset holds. Times are UTC; a membership's occurred_at is its instant `at`, a decision's its received_at.
+# What every file of a dataset holds, but for `home` in those of before. Times are UTC; a membership's occurred_at is its instant `at`, a
+# decision's its received_at. home: by which a fact is its person's; NULL where that is the profile's own.
 TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "facts": (
         ("id", "UUID"), ("profile", "UUID"), ("type", "VARCHAR"), ("event", "VARCHAR"), ("brand", "VARCHAR"), ("source", "VARCHAR"),
-        ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"),
+        ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"), ("home", "UUID"),
     ),
     "memberships": (
         ("id", "VARCHAR"), ("profile", "UUID"), ("type", "VARCHAR"), ("segment", "VARCHAR"), ("version", "INTEGER"), ("why", "VARCHAR"),
@@ -63,6 +69,7 @@ HIDDEN = "SELECT profile FROM warehouse.hidden WHERE rewritten_at IS NULL"
 FILES = """
 SELECT file, dataset, event, day, rows, first_at, last_at FROM warehouse.manifest WHERE removed_at IS NULL ORDER BY file
 """
+PARTS = "SELECT to_regclass('warehouse.parted') IS NOT NULL"
 PASSED = "SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic <> 'timers'"
 PROPERTIES = "SELECT event, scope, path, kind FROM warehouse.property ORDER BY id"
 
@@ -123,20 +130,44 @@ def connect(folder: Path, threads: int, memory: str) -> Any:
     return connection
 
 
-def scan(folder: Path, files: Sequence[str], dataset: str) -> str:
-    """A table expression over these files of one dataset; without files, an empty table of its shape."""
+def scan(folder: Path, files: Sequence[str], dataset: str, *, named: bool = False) -> str:
+    """A table expression over these files of one dataset; without files, an empty table of its shape. named: with `filename`."""
     if not files:
         nothing = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in TABLES[dataset])
         return f"(SELECT {nothing} WHERE false)"
     listed = ", ".join(text(str(folder / file)) for file in files)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    table = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{', filename = true' if named else ''})"
+    # Files of before may all be without it.
+    return f"(SELECT NULL::UUID AS home WHERE false UNION ALL BY NAME SELECT * FROM {table})" if dataset == "facts" else table  # noqa: S608
+
+
+def know_parted(connection: Any, rows: Sequence[Parted]) -> None:
+    """Let this DuckDB connection know what was parted, for `owned`."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE parted (part UUID, owner UUID, stays UUID, told UUID[])")
+    if rows:
+        columns = [[row[n] for row in rows] for n in range(3)]
+        told = [list(row.told) for row in rows]
+        connection.execute(
+            "INSERT INTO parted SELECT unnest($1::UUID[]), unnest($2::UUID[]), unnest($3::UUID[]), unnest($4::UUID[][])",
+            [*columns, told],
+        )
+
+
+def owned(table: str, dataset: str) -> tuple[str, str]:
+    """What to select from and whose a row of it is, as `runtime.parted.owner` says. All columns of the table keep their names."""
+    home = "coalesce(f.home, f.profile)" if dataset == "facts" else "f.profile"
+    source = (
+        f"{table} AS f LEFT JOIN parted AS own ON own.part = {home} AND list_contains(own.told, f.profile) "
+        "LEFT JOIN parted AS had ON had.part = f.profile AND list_contains(had.told, f.profile)"
+    )
+    return source, "coalesce(own.owner, had.stays, f.profile)"
 
 
 class Snapshot:
     """What the lake held at one instant. Views `facts`, `memberships` and `decisions` are over all of it.
 
     passed: (topic, partition) -> the first offset that is not in this snapshot. hidden: people who are erased and whom files may still
-    hold: no table shows them.
+    hold: no table shows them. parts: what became of whom an unmerge parted.
     """
 
     def __init__(
@@ -147,20 +178,31 @@ class Snapshot:
         passed: Mapping[Place, int],
         properties: Mapping[tuple[str, str, str], Mapping[str, str]],
         hidden: Sequence[UUID] = (),
+        parts: Sequence[Parted] = (),
     ) -> None:
         self.files, self.passed = tuple(files), passed
         self._folder, self._connection, self._properties = folder, connection, properties
         self._lock = asyncio.Lock()
-        self._hides = bool(hidden)
+        self._hides, self._parts = bool(hidden), tuple(parts)
         if hidden:
             connection.execute("CREATE TEMP TABLE gone AS SELECT unnest($1::UUID[]) AS profile", [list(hidden)])
+        if parts:
+            know_parted(connection, parts)
         for dataset in TABLES:
             connection.execute(f"CREATE TEMP VIEW {dataset} AS SELECT * FROM {self.table(dataset)}")  # noqa: S608 - paths of ours
 
-    def table(self, dataset: str, event: str | None = None, since: int | None = None, until: int | None = None) -> str:
+    def table(
+        self,
+        dataset: str,
+        event: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        people: frozenset[str] | None = None,
+    ) -> str:
         """A table expression over the files that may hold rows of this event name or type, with occurred_at in [since, until] ms.
 
-        It leaves files out and filters no row: the query's own WHERE does. Fewer files are fewer footers to read.
+        It leaves files out and filters no row: the query's own WHERE does. Fewer files are fewer footers to read. people: whom the
+        query asks about (canonical text of their ids), so that it is cheap for those whom no unmerge has touched.
         """
         wanted = [
             f.file
@@ -170,10 +212,20 @@ class Snapshot:
             and (since is None or f.last_at >= since)
             and (until is None or f.first_at <= until)
         ]
-        table = scan(self._folder, wanted, dataset)
+        table = self._owned(scan(self._folder, wanted, dataset), dataset, people)
         if not self._hides:
             return table
         return f"(SELECT * FROM {table} AS f WHERE NOT EXISTS (FROM gone AS g WHERE g.profile = f.profile))"  # noqa: S608 - paths of ours
+
+    def _owned(self, table: str, dataset: str, people: frozenset[str] | None) -> str:
+        touching = [p for p in self._parts if people is None or p.owner in people or not people.isdisjoint(p.told)]
+        if not touching:
+            return table
+        if people is not None:
+            told = ", ".join(map(text, sorted({*people, *(one for p in touching for one in p.told)})))
+            table = f"(SELECT * FROM {table} WHERE profile IN ({told}))"  # noqa: S608 - ids
+        source, owner = owned(table, dataset)
+        return f"(SELECT f.* REPLACE ({owner} AS profile) FROM {source})"  # noqa: S608 - paths of ours
 
     def columns(self, event: str, scope: Scope, path: str) -> Mapping[str, str]:
         """Columns (kind -> name) of the values seen at this path of this event name (or type, for facts without a name).
@@ -184,12 +236,15 @@ class Snapshot:
 
     def paths(self, event: str, scope: Scope) -> Sequence[tuple[str, str]]:
         """(path, column) of all values that were ever seen of this event name, but for nulls and empty objects."""
+        return [(path, name) for path, kind, name in self.kinds(event, scope) if kind not in ("null", "object")]
+
+    def kinds(self, event: str, scope: Scope) -> Sequence[tuple[str, str, str]]:
+        """(path, kind, column) of all that was ever seen of this event name."""
         return [
-            (path, name)
+            (path, kind, name)
             for (of, where, path), names in self._properties.items()
             if (of, where) == (event, scope)
             for kind, name in names.items()
-            if kind not in ("null", "object")
         ]
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -224,13 +279,22 @@ class Lake:
             known = await connection.fetch(PROPERTIES) if there else []
             hides = await connection.fetchval(HIDES)
             hidden = [row["profile"] for row in await connection.fetch(HIDDEN)] if hides else []
+            parts = await parted.everything(connection, "warehouse") if await connection.fetchval(PARTS) else []
         properties: dict[tuple[str, str, str], dict[str, str]] = {}
         for event, scope, path, kind in known:
             properties.setdefault((event, scope, path), {})[kind] = column(scope, path, kind)
-        return await asyncio.to_thread(Snapshot, self.folder, self._connection.cursor(), files, passed, properties, hidden)
+        cursor = self._connection.cursor()
+        return await asyncio.to_thread(Snapshot, self.folder, cursor, files, passed, properties, hidden, parts)
 
     def close(self) -> None:
         self._connection.close()
+
+
+async def passed(connection: Connection) -> dict[Place, int]:
+    """How far the lake has come: (topic, partition) -> the first offset that it does not have. Empty before the warehouse first ran."""
+    if not await connection.fetchval(EXISTS):
+        return {}
+    return {(t, p): n for t, p, n in await connection.fetch(PASSED)}
 
 
 def day_of(at: int) -> date:

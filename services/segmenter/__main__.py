@@ -18,6 +18,7 @@ def service(settings: Settings | None = None) -> Service:
         consumes=(Consumes(FACTS, decode), Consumes(FACTS_BULK, decode, lane="bulk"), Consumes(DEFINITIONS, decode_published)),
         handle=handler,
         timers=handler,
+        life=handler.life,
         held=held,
         erased=people.erased,
         migrations=("services.segmenter.migrations",),

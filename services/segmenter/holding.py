@@ -19,13 +19,15 @@ async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
 
 def told(states: Sequence[State]) -> dict[str, Any]:
     """{segments: {key: since}, conditions, attributes: {name: value}, kinds, bucketing, counted}. All that is kept but for when the
-    clock may next move him.
+    clock may next move him, and what of an unmerge is still to come; counted_since: what of `counted` came after one, until the rest
+    is counted anew.
 
     conditions: those of journeys, which have no names. counted: how often he did what segments ask about, and the sum where they ask for
     one; series: the number of that question, times: the instants that still count (ms), amounts: theirs.
     """
     members = {key: since for one in states for key, since in one.members.items()}
     named = {key: since for key, since in sorted(members.items()) if not key.startswith(CONDITION)}
+    since = [_counted(number, series) for one in states for number, series in sorted(one.since.items())]
     return {
         "segments": named,
         "conditions": {key: since for key, since in sorted(members.items()) if key not in named},
@@ -33,6 +35,7 @@ def told(states: Sequence[State]) -> dict[str, Any]:
         "kinds": sorted({kind for one in states for kind in one.kinds}),
         "bucketing": [{"at": at, "value": value} for at, value in sorted(one.bucketing for one in states if one.bucketing)],
         "counted": [_counted(number, series) for one in states for number, series in sorted(one.series.items())],
+        **({"counted_since": since} if since else {}),
     }
 
 

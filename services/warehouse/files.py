@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.kafka import Place
-from runtime.lake import SPILL, TABLES, column, connect, quote, scan, text
+from runtime.lake import SPILL, TABLES, column, connect, know_parted, owned, quote, scan, text
+from runtime.parted import Parted
 from services.warehouse.domain.names import LONG
 from services.warehouse.domain.names import folder as folder_name
 from services.warehouse.domain.sheets import Sheet
@@ -133,14 +134,12 @@ class Files:
         with self._busy, _trouble():
             return [Group(*row) for row in self._duck.execute(query).fetchall()]
 
-    def holding(self, sources: Sequence[str], people: Sequence[str]) -> dict[str, int]:
-        """Of these files (of one dataset) those that have rows of these people -> how many."""
-        listed = ", ".join(text(str(self.folder / file)) for file in sources)
-        query = (
-            f"SELECT filename, count(*) FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false, filename = true) "
-            f"WHERE profile IN ({_uuids(people)}) GROUP BY filename"
-        )
+    def holding(self, dataset: str, sources: Sequence[str], people: Sequence[str], known: Sequence[Parted] = ()) -> dict[str, int]:
+        """Of these files (of one dataset) those that have rows of these people -> how many. known: as for `merge`."""
+        source, owner = owned(scan(self.folder, sources, dataset, named=True), dataset)
+        query = f"SELECT filename, count(*) FROM {source} WHERE {owner} IN ({_uuids(people)}) GROUP BY filename"
         with self._busy, _trouble():
+            know_parted(self._duck, known)
             return {str(Path(name).relative_to(self.folder)): count for name, count in self._duck.execute(query).fetchall()}
 
     def merge(
@@ -151,10 +150,12 @@ class Files:
         besides: Sequence[Group] = (),
         without: Sequence[str] = (),
         part: tuple[int, int] = (0, 1),
+        known: Sequence[Parted] = (),
     ) -> Written:
         """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file.
 
-        without: people whose rows are left out. part: which of so many parts, by the place in the log.
+        without: people whose rows are left out; known: who was parted, which says whose rows are. part: which of so many parts, by the
+        place in the log.
         """
         group, keep = target.group, target.keep
         table = scan(self.folder, sources, dataset)
@@ -164,11 +165,13 @@ class Files:
         names = ", ".join(quote(name) for name in there if keep is None or name in base or name in keep)
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
         if without:
-            chosen += f" AND (profile IS NULL OR profile NOT IN ({_uuids(without)}))"
+            table, owner = owned(table, dataset)
+            chosen += f" AND ({owner} IS NULL OR {owner} NOT IN ({_uuids(without)}))"
         if part != (0, 1):
             chosen += f" AND kafka_offset % {part[1]} = {part[0]}"
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
         with self._busy:
+            know_parted(self._duck, known)
             return self._copy(query, dataset, target)
 
     def _copy(self, query: str, dataset: str, target: Target) -> Written:

@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from runtime import parted
 from runtime.batch import Emit, Item, Tx
 from runtime.db import TRANSIENT
 from runtime.failpoints import Failpoint, quiet
 from runtime.kafka import Record
 from runtime.lake import column
+from runtime.parted import Parted
 from runtime.process import Context
 from schemas.memberships import Membership
 from schemas.memberships import decode as decode_membership
@@ -248,29 +250,32 @@ class Handler:
                 if not gone:
                     return count
                 await erasure.all_listed(connection)
+                parts = await parted.everything(connection)
                 runs = await store.current(connection)
-            found = [(run, rows) for run, rows in await self._holding(runs, gone) if rows]
-            done = [await self._write_out(run, rows, gone) for run, rows in found if run.files[0] not in self._stuck]
+            found = [(run, rows) for run, rows in await self._holding(runs, gone, parts) if rows]
+            done = [await self._write_out(run, rows, gone, parts) for run, rows in found if run.files[0] not in self._stuck]
             count += sum(done)
             if not found:
                 async with self._context.db.transaction() as connection:
-                    await erasure.clean(connection, gone, self._context.clock.last_known_ms())
+                    await erasure.clean(connection, gone, parts, self._context.clock.last_known_ms())
             elif not any(done):
                 return count
 
-    async def _holding(self, runs: Sequence[store.Run], gone: Sequence[str]) -> list[tuple[store.Run, int]]:
+    async def _holding(
+        self, runs: Sequence[store.Run], gone: Sequence[str], parts: Sequence[Parted]
+    ) -> list[tuple[store.Run, int]]:
         """These files (each a run of one), with how many rows of these people each has."""
         held: dict[str, int] = {}
         for dataset in {run.dataset for run in runs}:
             files = [run.files[0] for run in runs if run.dataset == dataset]
-            held |= await self._aside(self.merging.holding, files, gone)
+            held |= await self._aside(self.merging.holding, dataset, files, gone, parts)
         return [(run, held.get(run.files[0], 0)) for run in runs]
 
-    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str]) -> bool:
+    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str], parts: Sequence[Parted]) -> bool:
         """Write a file anew without these people, in as few parts as memory has room for. False: not even in the smallest ones."""
-        for parts in PARTS:
+        for count in PARTS:
             try:
-                new = await self._without(run, gone, parts)
+                new = await self._without(run, gone, parts, count)
             except TooLarge:
                 continue  # what was written so far is in no manifest, and swept
             await self._put(run, new, erased=rows)
@@ -279,13 +284,15 @@ class Handler:
         log.warning("a file keeps who was erased: there is no memory to write it anew", extra={"files": run.files})
         return False
 
-    async def _without(self, run: store.Run, gone: Sequence[str], parts: int) -> list[Written]:
+    async def _without(self, run: store.Run, gone: Sequence[str], parts: Sequence[Parted], count: int) -> list[Written]:
         assert self._context is not None
         async with self._context.db.connection() as connection:
-            numbers = await store.numbers(connection, parts)
+            numbers = await store.numbers(connection, count)
         group = Group(run.event, run.day) if run.day is not None else None
         written = [
-            await self._aside(self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone, (part, parts))
+            await self._aside(
+                self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone, (part, count), parts
+            )
             for part, number in enumerate(numbers)
         ]
         await asyncio.to_thread(self.merging.remove, [f.file for f in written if not f.rows])

@@ -147,10 +147,10 @@ async def waiting(context) -> bool:
 async def test_a_file_too_large_for_memory_is_written_anew_in_parts_and_stops_nothing(config, lake, monkeypatch, parts):
     real = Files.merge
 
-    def small(self, dataset, sources, target, besides=(), without=(), part=(0, 1)):
+    def small(self, dataset, sources, target, besides=(), without=(), part=(0, 1), known=()):
         if dataset == "facts" and part[1] < parts:
             raise TooLarge("no room")
-        return real(self, dataset, sources, target, besides, without, part)
+        return real(self, dataset, sources, target, besides, without, part, known)
 
     monkeypatch.setattr(Files, "merge", small)
     async with running(config, service(pace_s=0)) as (context,):

@@ -17,8 +17,8 @@ Kind = Literal["fact", "time", "merge", "backfill"]
 class Change(msgspec.Struct, frozen=True, gc=False):
     """He entered or left a segment at an instant (UTC ms).
 
-    cause: id of the fact or merge that did it, None for time and backfill. carried: the merged-in profile stood in it
-    already, so this entry is news to nobody and starts no journey.
+    cause: id of the fact, merge or unmerge that did it, None for time and new definitions. carried: the merged-in profile stood in it
+    already, or an unmerge brought it, so this entry is news to nobody and starts no journey.
     """
 
     segment: str
@@ -45,7 +45,21 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 class Draft:
     """Starts as a copy of a state, which stays as it was; `decision` ends it."""
 
-    __slots__ = ("attributes", "bucketing", "changes", "clock", "due", "horizons", "kinds", "members", "plan", "series")
+    __slots__ = (
+        "apart",
+        "attributes",
+        "bucketing",
+        "changes",
+        "clock",
+        "due",
+        "horizons",
+        "kinds",
+        "members",
+        "owed",
+        "plan",
+        "series",
+        "since",
+    )
 
     def __init__(self, state: State, plan: Plan) -> None:
         self.plan = plan
@@ -58,13 +72,17 @@ class Draft:
         self.attributes = state.attributes
         self.kinds = state.kinds
         self.bucketing = state.bucketing
+        self.apart, self.owed, self.since = state.apart, state.owed, state.since
 
     def gather(self, hits: Iterable[tuple[Accumulator, int]], occurred: int, instant: int) -> set[int]:
         """Add the fact to its accumulators; the segments that read them."""
         touched: set[int] = set()
+        if self.owed:
+            self.since = self.since.copy()
         for accumulator, amount in hits:
-            series = self.series.get(accumulator.id, NOTHING)
-            self.series[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
+            for kept in (self.series, self.since) if self.owed else (self.series,):
+                series = kept.get(accumulator.id, NOTHING)
+                kept[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
             touched.update(accumulator.readers)
         return touched
 
@@ -125,5 +143,8 @@ class Draft:
             self.horizons,
             self.series,
             self.attributes,
+            self.apart,
+            self.owed,
+            self.since,
         )
         return Decision(state, tuple(self.changes), changed=True)

@@ -15,7 +15,7 @@ from schemas.attributes import stamp
 from schemas.facts import PERSONAL, Fact
 from services.segmenter.domain.draft import Change, Decision, Draft
 from services.segmenter.domain.plan import Accumulator, Plan, kept_kind
-from services.segmenter.domain.series import NOTHING, fitted, merged
+from services.segmenter.domain.series import NOTHING, Series, fitted, merged
 from services.segmenter.domain.state import UNSEEN, Glance, State
 
 SKEW_MS = 60_000  # how far a received_at may run ahead of the batch's now before it is held to be a wrong clock
@@ -98,11 +98,7 @@ def upgrade(state: State, at: int, plan: Plan) -> Decision:
     """
     at = max(at, state.clock)
     draft = Draft(state, plan)
-    draft.series = {
-        id_: fitted(state.series[id_], accumulator.rank, accumulator.window, at)
-        for id_, accumulator in plan.accumulators.items()
-        if id_ in state.series
-    }
+    draft.series, draft.since = _under(plan, state.series, at), _under(plan, state.since, at)
     for key in sorted(draft.members.keys() - plan.place.keys()):
         del draft.members[key]
         draft.changes.append(Change(key, False, at, "backfill"))
@@ -125,14 +121,36 @@ def merge(winner: State, loser: State, at: int, plan: Plan, cause: str | None = 
             raise ValueError(f"state of revision {state.revision} under plan {plan.revision}: upgrade it first")
     draft = Draft(winner_now.state, plan)
     draft.changes.extend(winner_now.changes)
-    for id_, series in loser.series.items():
-        accumulator = plan.accumulators[id_]
-        draft.series[id_] = merged(draft.series.get(id_, NOTHING), series, accumulator.rank, accumulator.window, at)
+    one, other = winner_now.state, loser
+    draft.series = folded(one.series, other.series, plan, at)
+    draft.owed = one.owed + other.owed
+    if draft.owed:
+        # Of him who is owed nothing all is right as it stands; what is still to be counted of the other comes on top.
+        draft.since = folded(one.since if one.owed else one.series, other.since if other.owed else other.series, plan, at)
+    draft.apart = tuple(sorted({*one.apart} ^ {*other.apart}))  # what each had heard half of is whole
     draft.attributes, _ = merge_attributes(draft.attributes, loser.attributes)
     draft.kinds = tuple(dict.fromkeys((*draft.kinds, *loser.kinds)))
     draft.bucketing = min((pair for pair in (draft.bucketing, loser.bucketing) if pair), default=None)
     draft.consider(plan.everything, at, "merge", cause, loser.members)
     return draft.decision()
+
+
+def folded(one: Mapping[int, Series], other: Mapping[int, Series], plan: Plan, at: int) -> dict[int, Series]:
+    """What both did, as one person's."""
+    both = dict(one)
+    for id_, series in other.items():
+        accumulator = plan.accumulators[id_]
+        both[id_] = merged(both.get(id_, NOTHING), series, accumulator.rank, accumulator.window, at)
+    return both
+
+
+def _under(plan: Plan, held: Mapping[int, Series], at: int) -> dict[int, Series]:
+    """Of what was gathered under another plan, what this one asks for."""
+    return {
+        id_: fitted(held[id_], accumulator.rank, accumulator.window, at)
+        for id_, accumulator in plan.accumulators.items()
+        if id_ in held
+    }
 
 
 def _hits(fact: Fact, plan: Plan) -> list[tuple[Accumulator, int]]:
@@ -146,12 +164,17 @@ def _hits(fact: Fact, plan: Plan) -> list[tuple[Accumulator, int]]:
 
 def _said(attributes: Mapping[str, Any], at: int, plan: Plan) -> dict[str, tuple[int, Any]]:
     """What the fact says of him, without the personal attributes that no segment asks for."""
-    kept = {name: value for name, value in attributes.items() if name not in PERSONAL or name in plan.by_attribute}
+    kept = {name: value for name, value in attributes.items() if keeps(name, plan)}
     try:
         msgspec.msgpack.encode(kept)
     except OverflowError as error:
         raise ValueError(f"attributes {sorted(kept)}: one holds an integer beyond 64 bits, send it as text") from error
     return stamp(kept, at)
+
+
+def keeps(name: str, plan: Plan) -> bool:
+    """Whether this attribute is kept of everybody."""
+    return name not in PERSONAL or name in plan.by_attribute
 
 
 def _new_kinds(state: State | Glance, fact: Fact, plan: Plan) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from schemas.audience import (
     leaves,
 )
 from schemas.audience_reading import evaluation_order
-from schemas.facts import Fact
+from schemas.facts import IDENTIFIER_KINDS, PERSONAL, Fact
 from services.segmenter.domain.normal import Need, accumulator_id, fingerprint, identifier_kind, need, normal
 from services.segmenter.domain.source import Source
 from services.segmenter.domain.values import dig, steps, value_test
@@ -32,7 +32,8 @@ Indexes = tuple[int, ...]
 class Accumulator:
     """What is gathered of one event name: `amount(properties)` is what a fact adds, None when it does not match.
 
-    rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows.
+    rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows. personal: it asks for
+    what the lake does not have.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Accumulator:
     rank: int
     window: int
     readers: Indexes
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
     by_event: dict[str, tuple[Accumulator, ...]] = {}
     accumulators: dict[int, Accumulator] = {}
     for id_, (wanted, users) in sorted(read.needs.items()):
-        accumulator = Accumulator(id_, _amount(wanted), wanted.rank, wanted.window, _indexes(users))
+        accumulator = Accumulator(id_, _amount(wanted), wanted.rank, wanted.window, _indexes(users), _personal(wanted))
         accumulators[id_] = accumulator
         by_event[wanted.event] = (*by_event.get(wanted.event, ()), accumulator)
     return Plan(
@@ -162,6 +164,14 @@ class _Readers:
         held, users = self.needs.get(id_, (wanted, set()))
         most = held._replace(rank=max(held.rank, wanted.rank), window=max(held.window, wanted.window))
         self.needs[id_] = (most, users | {index})
+
+
+def _personal(wanted: Need) -> bool:
+    paths = (*(test.path for test in wanted.where), wanted.summed)
+    return any(step in NOT_IN_THE_LAKE for path in paths for step in steps(path))
+
+
+NOT_IN_THE_LAKE = PERSONAL | frozenset(IDENTIFIER_KINDS) | {"userId", "anonymousId"}  # names of properties, at any depth
 
 
 def _amount(wanted: Need) -> Callable[[dict[str, Any]], int | None]:

@@ -22,6 +22,9 @@ class State(msgspec.Struct, array_like=True, gc=False):
     a segment. revision: of the plan it was evaluated under. members: segment key -> since. horizons: segment key ->
     when it may flip. series: accumulator -> what he did. attributes: name -> (at, value), see schemas.attributes.
     kinds: of his identifiers. bucketing: (bucketed_at, bucketing_id), the smallest pair seen.
+    apart: ids of his that an unmerge made and of which one half was heard (whose he was, or who he is): until the other is, nothing is
+    told of him.
+    owed: how often what the lake has of him is still to be counted anew; since: meanwhile, what he did after that was asked for.
     """
 
     revision: int = UNSEEN
@@ -33,6 +36,9 @@ class State(msgspec.Struct, array_like=True, gc=False):
     horizons: dict[str, int] = {}
     series: dict[int, Series] = {}
     attributes: Mapping[str, Entry] = {}
+    apart: tuple[str, ...] = ()
+    owed: int = 0
+    since: dict[int, Series] = {}
 
     @property
     def due_at(self) -> int | None:

@@ -25,7 +25,7 @@ async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str],
     """Up to `limit` verdicts before the cursor, newest first. brands: only of these; none: of all."""
     query = DECISIONS.format(
         columns=", ".join(map(_column, FIELDS)),
-        table=snapshot.table("decisions", until=cursor.at),
+        table=snapshot.table("decisions", until=cursor.at, people=frozenset(people)),
         people=", ".join("?" for _ in people),
         brands=of_brands(brands),
     )

@@ -51,11 +51,11 @@ async def page(
         people=", ".join("?" for _ in people),
         brands=of_brands(brands),
         segments=" AND false" if brands else "",
-        **{dataset: snapshot.table(dataset, until=cursor.at) for dataset in ("facts", "memberships", "decisions")},
+        **{name: snapshot.table(name, until=cursor.at, people=frozenset(people)) for name in ("facts", "memberships", "decisions")},
     )
     rows = await snapshot.query(query, [*people, *brands, *people, *people, *brands, *cursor, limit + 1])
     items = [_told(row) for row in rows[:limit]]
-    await _fill(snapshot, [item for item in items if item["kind"] == "fact"], scopes)
+    await _fill(snapshot, people, [item for item in items if item["kind"] == "fact"], scopes)
     return {"items": items, "next": str(Cursor(*rows[limit - 1][-3:])) if len(rows) > limit else None}
 
 
@@ -64,14 +64,14 @@ def _told(row: Sequence[Any]) -> dict[str, Any]:
     return {**said, "at": row[-3], "received_at": row[-4]}
 
 
-async def _fill(snapshot: Snapshot, facts: Iterable[dict[str, Any]], scopes: Sequence[Scope]) -> None:
+async def _fill(snapshot: Snapshot, people: Sequence[str], facts: Iterable[dict[str, Any]], scopes: Sequence[Scope]) -> None:
     """Add what they said: one question for each event name, of the columns that it has and of what has none."""
     by_event: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for fact in facts:
         by_event[fact.get("name") or fact["type"]].append(fact)
     for event, told in by_event.items():
         times = [fact["at"] for fact in told]
-        table = snapshot.table("facts", event, min(times), max(times))
+        table = snapshot.table("facts", event, min(times), max(times), frozenset(people))
         # A file has the columns that its own facts had: others of this event may have been seen since.
         there = {row[0] for row in await snapshot.query(f"DESCRIBE SELECT * FROM {table}")}  # noqa: S608 - names of ours
         columns = [(scope, path, name) for scope in scopes for path, name in snapshot.paths(event, scope) if name in there]

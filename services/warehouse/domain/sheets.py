@@ -10,7 +10,7 @@ from services.warehouse.domain.walk import Cells, Stored, Walk
 
 Row = tuple[str, int, int, Any]  # topic, partition, offset, value
 _WHOLE: Mapping[str, Any] = {"null": None, "object": {}}  # kinds whose column only says that it was so
-_FACT = ("id", "profile", "type", "event", "brand", "source", "lane", "occurred_at", "received_at", "cause")
+_FACT = ("id", "profile", "type", "event", "brand", "source", "lane", "occurred_at", "received_at", "cause", "home")
 _MEMBERSHIP = ("id", "type", "segment", "version", "why", "received_at", "cause")
 _DECISION = (
     "id", "brand", "verdict", "document", "version", "step", "occurrence", "intent", "attempt", "channel", "message_class",

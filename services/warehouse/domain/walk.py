@@ -48,6 +48,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     context: Context = {}
     cause: str | None = None
     profile: str | None = None
+    home: str | None = None
     src: str | None = None
     seq: Seq | None = None
 

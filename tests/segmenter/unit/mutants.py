@@ -21,8 +21,8 @@ MUTANTS = [
     (
         "index: last reader lost",
         DOMAIN + "plan.py",
-        "_amount(wanted), wanted.rank, wanted.window, _indexes(users))",
-        "_amount(wanted), wanted.rank, wanted.window, _indexes(users)[:1])",
+        "_amount(wanted), wanted.rank, wanted.window, _indexes(users), ",
+        "_amount(wanted), wanted.rank, wanted.window, _indexes(users)[:1], ",
     ),
     ("index: kinds", DOMAIN + "live.py", "touched.update(plan.by_kind.get(kind, ()))", "pass"),
     ("index: bucket", DOMAIN + "live.py", "touched.update(plan.by_bucket)", "pass"),

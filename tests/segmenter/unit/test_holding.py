@@ -8,7 +8,7 @@ from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
 from services.segmenter.holding import told
 
-UNTOLD = {"revision", "clock", "due", "horizons"}
+UNTOLD = {"revision", "clock", "due", "horizons", "apart", "owed"}
 WHOLE = State(
     revision=1,
     clock=2,
@@ -19,6 +19,9 @@ WHOLE = State(
     horizons={"vip": 4},
     series={2**62 + 1: Series(104, 105, 106, 107, [108, 109], [110, 111])},
     attributes={"city": (112, "Omsk"), "lastName": (113, None)},
+    apart=("someone",),
+    owed=1,
+    since={2**62 + 1: Series(114, 115, 116, 117, [118], [119])},
 )
 
 
@@ -30,6 +33,7 @@ def test_all_of_a_state_is_told():
         "bucketing",
         "members",
         "series",
+        "since",
         "attributes",
     }
     assert told([state.decode(state.encode(WHOLE))]) == {
@@ -47,6 +51,17 @@ def test_all_of_a_state_is_told():
                 "last_at": 107,
                 "times": [108, 109],
                 "amounts": [110, 111],
+            }
+        ],
+        "counted_since": [
+            {
+                "series": str(2**62 + 1),
+                "count": 114,
+                "total": 115,
+                "first_at": 116,
+                "last_at": 117,
+                "times": [118],
+                "amounts": [119],
             }
         ],
     }

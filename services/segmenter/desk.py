@@ -1,0 +1,244 @@
+"""The people of a batch, decided in memory: states decoded once, saved once."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from runtime.batch import At, Emit, Item, Tx
+from runtime.db import Again
+from runtime.parted import Parted, owner, parted_by
+from runtime.people import People, Saved
+from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split
+from schemas.ids import derive, partition_of
+from schemas.memberships import Membership
+from schemas.topics import MEMBERSHIPS
+from services.segmenter.domain import live, parting, state
+from services.segmenter.domain.draft import Change, Decision
+from services.segmenter.domain.horizons import NEVER
+from services.segmenter.domain.plan import Plan
+from services.segmenter.domain.state import Glance, State
+from services.segmenter.plans import Live
+from services.segmenter.recount import Recount, Recounts
+
+_encode = msgspec.json.Encoder().encode
+_glance = msgspec.msgpack.Decoder(Glance).decode
+
+
+class Desk:
+    """The people of a batch: states decoded once, decided in memory, saved once."""
+
+    def __init__(
+        self,
+        crowd: People,
+        now_live: Live,
+        plans: Mapping[int, Plan],
+        now: int,
+        partitions: int,
+        apart: Mapping[str, Parted] | None = None,
+        ids: Collection[str] = (),
+    ) -> None:
+        """apart: of the homes of the batch's facts and of whom they were told of, what unmerges said before. ids: all that were loaded."""
+        self._crowd, self._live, self._plans, self._now, self._partitions = crowd, now_live, plans, now, partitions
+        self._states: dict[str, State] = {}
+        self._changed: set[str] = set()
+        self._apart, self.recounts = dict(apart or {}), Recounts(ids, partitions)
+
+    def handle(self, item: Item, at: At) -> Iterable[Emit]:
+        told = self._handle(item.value, item, at)
+        self.recounts.passed(item)
+        return told
+
+    def _handle(self, fact: Fact, item: Item, at: At) -> Iterable[Emit]:
+        if fact.type == PROFILE_MERGED:
+            return self._merge(fact, at)
+        if fact.type == PROFILE_ERASED:
+            return self._erase(fact)
+        if fact.type == PROFILE_SPLIT:
+            return self._split(fact, item, at)
+        if fact.type == PROFILE_CHANGED:
+            if "act" in fact.properties:
+                return self._parted(fact, at)
+            # Attributes were heard with the facts that said them; here only reach and the bucketing pair are news.
+            fact = msgspec.structs.replace(fact, attributes={})
+        person = self._crowd.canonical(owner(fact.profile or "", fact.home, self._apart))
+        if self._crowd.gone(person):
+            return ()
+        raw = self._crowd.state(person)
+        if person not in self._states and raw and live.idle(_glance(raw), fact, self._live.plan):
+            return ()
+        before, told = self._state(person)
+        decision = live.decide(before, fact, self._now, self._live.plan)
+        return self._take(person, decision, at, told)
+
+    def due(self, person: str) -> int:
+        """When time alone may next flip a segment of his; his row may name an earlier instant."""
+        raw = self._crowd.state(self._crowd.canonical(person))
+        return _glance(raw).due if raw else NEVER
+
+    def fire(self, person: str, at: At) -> Iterable[Emit]:
+        person = self._crowd.canonical(person)
+        if self._crowd.gone(person):
+            return ()
+        before, told = self._state(person)
+        self._changed.add(person)  # where nothing is due yet the row still says so (see save): it learns the true instant
+        return self._take(person, live.fire(before, self._now, self._live.plan), at, told)
+
+    def upgrade(self, person: str, at: At) -> Iterable[Emit]:
+        person = self._crowd.canonical(person)
+        raw = self._crowd.state(person)
+        if self._crowd.gone(person) or (person not in self._states and raw and _glance(raw).revision == self._live.plan.revision):
+            return ()
+        return self._tell(person, self._state(person)[1], at)
+
+    def _erase(self, fact: Fact) -> Iterable[Emit]:
+        """Nobody is told that he left: whoever keeps anything of him hears of the erasure itself."""
+        gone = {self._crowd.canonical(person) for person in ids_of(fact)}
+        self._crowd.erase([*ids_of(fact)], self._now)
+        self.recounts.forget({*gone, *ids_of(fact)})
+        for person in gone:
+            self._states.pop(person, None)
+        self._changed -= gone
+        return ()
+
+    def _merge(self, fact: Fact, at: At) -> Iterable[Emit]:
+        pair = self._crowd.merge(fact.properties["winner"], fact.properties["loser"])
+        if pair is None:
+            return ()
+        winner, loser = pair
+        (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
+        # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
+        past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
+        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id)
+        self._states.pop(loser)
+        self._changed.discard(loser)
+        gone = self._tell(loser, [*told_other, *past.changes], at)
+        return [*gone, *self._take(winner, decision, at, told_one)]
+
+    def _split(self, fact: Fact, item: Item, at: At) -> Iterable[Emit]:
+        """He from whom others are parted, and each of these. By now some may have become one with somebody, or be gone."""
+        split, plan = msgspec.convert(fact.properties, Split), self._live.plan
+        told_as = fact.profile or ""
+        person = self._crowd.canonical(told_as)
+        self._apart |= {row.part: row for row in parted_by(told_as, split)}
+        whole, fired = self._fired(person, fact.received_at)
+        for part in split.parts:
+            self._crowd.part(part.profile, part.others)
+        self._crowd.part(person, split.stay)
+        emits: list[Emit] = []
+        each: dict[str, list[str]] = {person: []}
+        for part in split.parts:
+            each.setdefault(self._crowd.canonical(part.profile), []).append(part.profile)
+        alive = [one for one in each if not self._crowd.gone(one)]
+        for one in alive:
+            if one == person:
+                decision, news = parting.stays(whole, fact, each[one], plan, himself=person == told_as), fired
+            else:
+                his, news = self._fired(one, fact.received_at)
+                decision = parting.leaves(his, whole, fact, each[one], plan)
+            emits += self._take(one, decision, at, news)
+        self.recounts.split(fact, split, item, alive, self._crowd)
+        return emits
+
+    def _parted(self, fact: Fact, at: At) -> Iterable[Emit]:
+        """Who he is that was parted from another."""
+        person = self._crowd.canonical(fact.profile or "")
+        if self._crowd.gone(person):
+            return ()
+        before, fired = self._fired(person, fact.received_at)
+        return self._take(person, parting.heard(before, fact, self._live.plan), at, fired)
+
+    def recount(self, row: Recount, found: Sequence[Fact], at: At) -> Iterable[Emit]:
+        """What the lake had of somebody is counted; what he did since comes on top."""
+        person = self._crowd.canonical(row.person)
+        if self._crowd.gone(person):
+            return ()
+        before, told = self._state(person)
+        plan = self._live.plan
+        found_there = parting.replay(found, self._now, plan)
+        return self._take(person, parting.counted(before, found_there, row.act, self._now, plan), at, told)
+
+    def _fired(self, person: str, received: int) -> tuple[State, list[Change]]:
+        """As he is when what time brought until then is told of him."""
+        before, told = self._state(person)
+        past = live.fire(before, max(received, before.clock), self._live.plan)
+        if past.changed:
+            self._states[person] = past.state
+        return past.state, [*told, *past.changes]
+
+    def _state(self, person: str) -> tuple[State, Sequence[Change]]:
+        """His state under the current plan, and what bringing it there changed."""
+        if person in self._states:
+            return self._states[person], ()
+        raw = self._crowd.state(person)
+        held = state.decode(raw) if raw else State()
+        told: list[Change] = []
+        plan = self._live.plan
+        if held.revision > plan.revision:
+            raise Again("a later plan rules: this one must bring nobody back")
+        if raw and held.revision != plan.revision:
+            old = self._plans.get(held.revision)
+            if old is not None:
+                first = live.fire(held, self._now, old)
+                held = first.state
+                told.extend(first.changes)
+            decision = live.upgrade(held, self._now, plan)
+            decision = parting.held(held.members, decision, plan) if held.apart else decision
+            held = decision.state
+            told.extend(decision.changes)
+            self._changed.add(person)
+        self._states[person] = held
+        return held, told
+
+    def _take(self, person: str, decision: Decision, at: At, told: Sequence[Change]) -> Iterable[Emit]:
+        if decision.changed:
+            if decision.state.apart:
+                decision = parting.held(self._states[person].members, decision, self._live.plan)
+            self._states[person] = decision.state
+            self._changed.add(person)
+        return self._tell(person, [*told, *decision.changes], at)
+
+    def _tell(self, person: str, changes: Sequence[Change], at: At) -> list[Emit]:
+        emits = []
+        for change in changes:
+            kind = "entered" if change.entered else "left"
+            record = Membership(
+                type=kind,  # type: ignore[arg-type]
+                received_at=change.at,
+                id=derive("membership", person, change.segment, kind, change.at, change.cause or ""),
+                profile=person,
+                segment=change.segment,
+                version=self._live.versions.get(change.segment, 0),
+                at=change.at,
+                why=change.kind,
+                carried=change.carried,
+                cause=change.cause,
+            )
+            emits.append(Emit(MEMBERSHIPS.name, person, _encode(record), at, kind))
+        return emits
+
+    async def save(self, tx: Tx, *, early: bool = False) -> None:
+        """early: with nearly each fact the next flip moves into the future, and the index with it; so the row keeps the instant it
+        has, the timer comes too early once, finds nothing and sets it right.
+        """
+        rows = [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in self._changed_states()]
+        await self._crowd.save(tx.connection, rows, early=early)
+        await self.recounts.save(tx.connection)
+
+    def _changed_states(self) -> list[tuple[str, State]]:
+        return [(person, self._states[person]) for person in sorted(self._changed)]
+
+
+def people_of(facts: Iterable[Fact]) -> Iterable[str]:
+    for fact in facts:
+        yield from ids_of(fact)
+
+
+def ids_of(fact: Fact) -> Iterable[str]:
+    """Everybody whom a fact is about."""
+    yield fact.profile or ""
+    if fact.type == PROFILE_MERGED:
+        yield fact.properties["loser"]
+    if fact.type == PROFILE_ERASED:
+        yield from fact.properties["others"]
+    if fact.type == PROFILE_SPLIT:
+        yield from (part["profile"] for part in fact.properties["parts"])

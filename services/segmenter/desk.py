@@ -58,8 +58,8 @@ class Desk:
         if fact.type == PROFILE_CHANGED:
             if "act" in fact.properties:
                 return self._parted(fact, at)
-            # Attributes were heard with the facts that said them; here only reach and the bucketing pair are news.
-            fact = msgspec.structs.replace(fact, attributes={})
+            # Other attributes were heard with the facts that said them; here reach, the bucketing pair and what goes by rule are news.
+            fact = msgspec.structs.replace(fact, attributes=live.ruled(fact.attributes))
         person = self._crowd.canonical(owner(fact.profile or "", fact.home, self._apart))
         if self._crowd.gone(person):
             return ()
@@ -108,7 +108,7 @@ class Desk:
         (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
         # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
         past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
-        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id)
+        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.ruled(fact.attributes))
         self._states.pop(loser)
         self._changed.discard(loser)
         gone = self._tell(loser, [*told_other, *past.changes], at)

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from schemas.attributes import SPAN, Entry, stamp
 from schemas.attributes import merge as merge_attributes
-from schemas.attributes import stamp
-from schemas.facts import PERSONAL, Fact
+from schemas.facts import PERSONAL, PROFILE_CHANGED, Fact
 from services.segmenter.domain.draft import Change, Decision, Draft
 from services.segmenter.domain.plan import Accumulator, Plan, kept_kind
 from services.segmenter.domain.series import NOTHING, Series, fitted, merged
@@ -39,7 +39,7 @@ def decide(state: State, fact: Fact, now: int, plan: Plan) -> Decision:
     hits = _hits(fact, plan)
     attributes, heard = state.attributes, NONE_HEARD
     if fact.attributes:
-        attributes, heard = merge_attributes(attributes, _said(fact.attributes, occurred, plan))
+        attributes, heard = merge_attributes(attributes, _said(fact, occurred, plan))
     kinds = _new_kinds(state, fact, plan)
     bucketing = _bucketing(state, fact)
     same = attributes is state.attributes and bucketing == state.bucketing
@@ -107,8 +107,12 @@ def upgrade(state: State, at: int, plan: Plan) -> Decision:
     return draft.decision()
 
 
-def merge(winner: State, loser: State, at: int, plan: Plan, cause: str | None = None) -> Decision:
+def merge(
+    winner: State, loser: State, at: int, plan: Plan, cause: str | None = None, decided: Mapping[str, Any] | None = None
+) -> Decision:
     """Two people are one: what both did, said and are, as the winner's, changes of kind merge relative to the winner.
+
+    decided: attributes that go by rule, as profile has them of the two.
 
     Time flips due by then fire first; the loser's own are not among the changes: `fire` him before if they must be
     told. Raises ValueError when one of them is of another revision.
@@ -129,6 +133,8 @@ def merge(winner: State, loser: State, at: int, plan: Plan, cause: str | None = 
         draft.since = folded(one.since if one.owed else one.series, other.since if other.owed else other.series, plan, at)
     draft.apart = tuple(sorted({*one.apart} ^ {*other.apart}))  # what each had heard half of is whole
     draft.attributes, _ = merge_attributes(draft.attributes, loser.attributes)
+    if decided:
+        draft.attributes, _ = merge_attributes(draft.attributes, entries(decided, plan))
     draft.kinds = tuple(dict.fromkeys((*draft.kinds, *loser.kinds)))
     draft.bucketing = min((pair for pair in (draft.bucketing, loser.bucketing) if pair), default=None)
     draft.consider(plan.everything, at, "merge", cause, loser.members)
@@ -162,14 +168,35 @@ def _hits(fact: Fact, plan: Plan) -> list[tuple[Accumulator, int]]:
     ]
 
 
-def _said(attributes: Mapping[str, Any], at: int, plan: Plan) -> dict[str, tuple[int, Any]]:
+def _said(fact: Fact, at: int, plan: Plan) -> dict[str, Entry]:
     """What the fact says of him, without the personal attributes that no segment asks for."""
-    kept = {name: value for name, value in attributes.items() if keeps(name, plan)}
+    if fact.type == PROFILE_CHANGED:
+        return entries(fact.attributes, plan)
+    kept = {name: value for name, value in fact.attributes.items() if keeps(name, plan) and name not in fact.ruled}
     try:
         msgspec.msgpack.encode(kept)
     except OverflowError as error:
         raise ValueError(f"attributes {sorted(kept)}: one holds an integer beyond 64 bits, send it as text") from error
     return stamp(kept, at)
+
+
+def ruled(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what profile tells (name -> [at, value]) what goes by rule: all else was heard with the facts that said it."""
+    return {name: pair for name, pair in attributes.items() if pair[0] >= SPAN}
+
+
+def entries(attributes: Mapping[str, Any], plan: Plan) -> dict[str, Entry]:
+    """Of attributes as profile has them (name -> [at, value]) what is kept here."""
+    return {name: (at, value) for name, (at, value) in attributes.items() if keeps(name, plan) and _fits(value)}
+
+
+def _fits(value: Any) -> bool:
+    """An integer beyond 64 bits was refused when the fact that said it came."""
+    try:
+        msgspec.msgpack.encode(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def keeps(name: str, plan: Plan) -> bool:

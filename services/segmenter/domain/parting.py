@@ -6,16 +6,14 @@ stays, is news to nobody: kind merge, `carried`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
-from schemas.attributes import Entry
 from schemas.attributes import merge as merge_attributes
 from schemas.facts import Fact
 from services.segmenter.domain.draft import Decision, Draft
 from services.segmenter.domain.horizons import NEVER
-from services.segmenter.domain.live import decide, folded, keeps
+from services.segmenter.domain.live import decide, entries, folded
 from services.segmenter.domain.plan import Plan, kept_kind
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -29,7 +27,7 @@ def stays(state: State, fact: Fact, parts: Iterable[str], plan: Plan, *, himself
     at, act = max(fact.received_at, state.clock), fact.properties["act"]
     draft = Draft(state, plan)
     if himself:
-        draft.attributes = _entries(fact.attributes, plan)
+        draft.attributes = entries(fact.attributes, plan)
         draft.bucketing = _bucketing(fact)
         # Where it is not said which identifiers are left, one of a kind that left may have a fellow: the next fact says nothing of it.
         gone = _kinds(fact.lost, plan) - _kinds(fact.identifiers, plan) if fact.identifiers else set()
@@ -53,7 +51,7 @@ def heard(state: State, fact: Fact, plan: Plan) -> Decision:
     """Who he is that was parted: the first `profile.changed` of his."""
     at, act = max(fact.received_at, state.clock), fact.properties["act"]
     draft = Draft(state, plan)
-    draft.attributes, _ = merge_attributes(state.attributes, _entries(fact.attributes, plan))
+    draft.attributes, _ = merge_attributes(state.attributes, entries(fact.attributes, plan))
     draft.bucketing = min((pair for pair in (state.bucketing, _bucketing(fact)) if pair), default=None)
     draft.kinds = tuple(dict.fromkeys((*state.kinds, *sorted(_kinds(fact.identifiers, plan)))))
     draft.apart = _half(state, [fact.profile or ""])
@@ -106,20 +104,6 @@ def _quietly(draft: Draft, at: int, act: str) -> Decision:
 def _half(state: State, parts: Iterable[str]) -> tuple[str, ...]:
     """One half more was heard of each: the first one opens, the second one closes."""
     return tuple(sorted({*state.apart} ^ {*parts}))
-
-
-def _entries(attributes: Mapping[str, Any], plan: Plan) -> dict[str, Entry]:
-    """Of attributes as profile has them (name -> [at, value]) what is kept here."""
-    return {name: (at, value) for name, (at, value) in attributes.items() if keeps(name, plan) and _fits(value)}
-
-
-def _fits(value: Any) -> bool:
-    """An integer beyond 64 bits was refused when the fact that said it came."""
-    try:
-        msgspec.msgpack.encode(value)
-    except OverflowError:
-        return False
-    return True
 
 
 def _kinds(identifiers: Iterable[str], plan: Plan) -> set[str]:

@@ -13,8 +13,10 @@ whose it is now.
 
 import asyncio
 import hashlib
+import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -114,9 +116,10 @@ def text(value: str) -> str:
 def connect(folder: Path, threads: int, memory: str) -> Any:
     """A DuckDB of our own: in memory, never asking the network for extensions, times in UTC.
 
-    What is too large for its memory it puts into a folder of its own under `folder`; DuckDB makes that, but not its parents.
+    What is too large for its memory it puts into a folder of its own under `folder`, or where that may only be read under the machine's
+    folder for such things; DuckDB makes that, but not its parents.
     """
-    spill = folder / SPILL
+    spill = (folder if os.access(folder, os.W_OK) or not folder.exists() else Path(tempfile.gettempdir()) / "otklik") / SPILL
     spill.mkdir(parents=True, exist_ok=True)
     limits: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads,

@@ -176,17 +176,23 @@ def _people(rows: Iterable[Any], aliases: dict[str, str]) -> People:
 
 
 async def _load_resolved(connection: Connection, ids: Collection[str]) -> People:
-    """Resolve aliases, lock the canonical rows in order, and look again: a merge that came between means Again.
+    """Resolve aliases, lock the canonical rows in order, and look again: a merge or an unmerge that came between means Again.
 
     Rows locked by the first look are a subset in the same order or tombstones, which only the owner of their winner's lock writes;
     where two batches still cross, PostgreSQL ends one and it runs again.
     """
-    aliases = {str(row["asked"]): str(row["at"]) for row in await connection.fetch(RESOLVE, list(ids))}
+    aliases = await _aliases(connection, ids)
     wanted = sorted({aliases.get(person, person) for person in ids})
     rows = await connection.fetch(LOCK, wanted)
     if any(row["merged_into"] is not None for row in rows):
         raise Again("merged while we waited for the lock")
+    if await _aliases(connection, ids) != aliases:
+        raise Again("parted while we waited for the lock")
     return _people(rows, aliases)
+
+
+async def _aliases(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    return {str(row["asked"]): str(row["at"]) for row in await connection.fetch(RESOLVE, list(ids))}
 
 
 async def erased(connection: Connection, person: str) -> dict[str, int | None]:

@@ -264,3 +264,23 @@ async def test_who_was_one_by_mistake_means_somebody_else_from_then_on(context):
     assert [await root(context, name) for name in ("ann", "bob", "cid", "new")] == [
         person_id(n) for n in ("ann", "new", "ann", "new")
     ]
+
+
+async def test_who_waits_while_his_person_is_parted_looks_again(context):
+    await save(context, "ann", "bob", "cid", "new")
+    await merge(context, "cid", "bob")
+    await merge(context, "ann", "cid")
+    async with context.db.transaction() as connection:
+        folk = await people.load(connection, {person_id("ann"), person_id("new")})
+        waiting = asyncio.create_task(root(context, "bob"))
+        waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        await until(lambda: _found(context, waits))
+        folk.part(person_id("new"), [person_id("cid")])
+        await folk.save(connection, [])
+    with pytest.raises(Again):
+        await waiting
+    assert await root(context, "bob") == person_id("new")
+
+
+async def _found(context, query: str) -> bool:
+    return bool(await rows(context, query))

@@ -34,11 +34,10 @@ def few(monkeypatch):
     monkeypatch.setattr(handler_module, "OWN", 30)
 
 
-def spread(count: int, topic: str = "facts"):
-    """Facts of many people, grouped by the key they are published under."""
+def spread(count: int, topic: str = "facts", apart: int = HOUR // 4):
+    """Facts of many people, so many ms apart, grouped by the key they are published under."""
     return [
-        (f"p{n % 7}", stored(f"{topic}{n}", n % 7, T0 + n * HOUR // 4, event=f"E{n % 3}", properties={"n": n}))
-        for n in range(count)
+        (f"p{n % 7}", stored(f"{topic}{n}", n % 7, T0 + n * apart, event=f"E{n % 3}", properties={"n": n})) for n in range(count)
     ]
 
 
@@ -154,7 +153,7 @@ async def test_what_was_relayed_twice_is_stored_once(config, lake):
 
 
 async def test_a_reader_meanwhile_always_sees_exactly_what_the_watermark_covers(config, lake, few):
-    pairs, seen = spread(400), []
+    pairs, seen = spread(400, apart=HOUR // 20), []  # enough of one event and day for a file of its own, however batches fall
     config = config.model_copy(update={"batch_rows": 25})
 
     def merged():

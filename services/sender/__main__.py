@@ -31,6 +31,7 @@ from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
 from services.sender.channels.vk import VkChannel, VkSettings
 from services.sender.confirmation import Confirmation
+from services.sender.contents import Contents
 from services.sender.delivery import FAILPOINTS, Delivery
 from services.sender.handler import Doubts, Handler, decode_fact, decode_message
 from services.sender.holding import held
@@ -102,6 +103,9 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
             asyncio.create_task(delivery.run(), name="sender-pump"),
             asyncio.create_task(server.serve(), name="sender-public"),
         ]
+        if settings.content_days is not None:
+            contents = Contents(context.db, context.clock, settings.content_days)
+            tasks.append(asyncio.create_task(contents.run(), name="sender-contents"))
         for task in tasks:
             task.add_done_callback(lambda done: _ended(context, done))
         try:
@@ -109,8 +113,8 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         finally:
             await delivery.drain()
             server.should_exit = True
-            tasks[0].cancel()
-            tasks[1].cancel()
+            for task in (*tasks[:2], *tasks[3:]):
+                task.cancel()
             await asyncio.wait(tasks, timeout=5)
             await publisher.close()
             for channel in built.values():

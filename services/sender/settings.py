@@ -9,7 +9,8 @@ class SenderSettings(BaseSettings):
 
     rate_*: "tokens/ms" that all processes together keep to, such as "25/1000"; empty for none. public_url: what links in letters
     begin with. public_port: where /c /o /u /p are answered. smsc_report_secret: the end of the address that SMSC is told to call with
-    its delivery reports (/hooks/smsc/<secret>); without one there is no such address.
+    its delivery reports (/hooks/smsc/<secret>); without one there is no such address. content_days: for so long what a message said is
+    kept after it ended; for ever where nothing is said.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
@@ -38,6 +39,7 @@ class SenderSettings(BaseSettings):
     public_url: str = "http://127.0.0.1:8080"
     public_port: int = 18082
     queue_limit: int = 5000
+    content_days: int | None = Field(default=None, ge=1)
 
     def rate(self, channel: str) -> tuple[int, int] | None:
         """(tokens, per ms), or None."""

@@ -91,6 +91,20 @@ def _trouble() -> Iterator[None]:
         raise LakeTrouble(str(error)[:200]) from error
 
 
+class Sieve(NamedTuple):
+    """What goes through into a new file. without: people whose rows do not; parted: what is known of unmerges, which says whose rows are;
+    since: only what occurred from this instant (ms) on; part: which of so many parts, by the place in the log.
+    """
+
+    without: Sequence[str] = ()
+    parted: Sequence[Parted] = ()
+    since: int | None = None
+    part: tuple[int, int] = (0, 1)
+
+
+ALL_OF_IT = Sieve()
+
+
 class Files:
     """Writes under one folder. One call at a time."""
 
@@ -148,15 +162,9 @@ class Files:
         sources: Sequence[str],
         target: Target,
         besides: Sequence[Group] = (),
-        without: Sequence[str] = (),
-        part: tuple[int, int] = (0, 1),
-        known: Sequence[Parted] = (),
+        sieve: Sieve = ALL_OF_IT,
     ) -> Written:
-        """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file.
-
-        without: people whose rows are left out; known: who was parted, which says whose rows are. part: which of so many parts, by the
-        place in the log.
-        """
+        """The rows of `sources` that belong to the target's group, or (without a group) to none of `besides`, as one file."""
         group, keep = target.group, target.keep
         table = scan(self.folder, sources, dataset)
         with self._busy, _trouble():
@@ -164,14 +172,16 @@ class Files:
         base = {name for name, _ in TABLES[dataset]}
         names = ", ".join(quote(name) for name in there if keep is None or name in base or name in keep)
         chosen = _is(group) if group else " AND ".join(["true", *(f"NOT ({_is(other)})" for other in besides)])
-        if without:
+        if sieve.without:
             table, owner = owned(table, dataset)
-            chosen += f" AND ({owner} IS NULL OR {owner} NOT IN ({_uuids(without)}))"
-        if part != (0, 1):
-            chosen += f" AND kafka_offset % {part[1]} = {part[0]}"
+            chosen += f" AND ({owner} IS NULL OR {owner} NOT IN ({_uuids(sieve.without)}))"
+        if sieve.since is not None:
+            chosen += f" AND occurred_at >= epoch_ms({sieve.since})"
+        if sieve.part != (0, 1):
+            chosen += f" AND kafka_offset % {sieve.part[1]} = {sieve.part[0]}"
         query = f"SELECT {names} FROM {table} WHERE {chosen} ORDER BY {_ORDER[dataset]}, {_TAIL}"
         with self._busy:
-            know_parted(self._duck, known)
+            know_parted(self._duck, sieve.parted)
             return self._copy(query, dataset, target)
 
     def _copy(self, query: str, dataset: str, target: Target) -> Written:

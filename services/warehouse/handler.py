@@ -32,7 +32,7 @@ from services.warehouse import erasure, store
 from services.warehouse.domain import sheets
 from services.warehouse.domain.sheets import Sheet
 from services.warehouse.domain.walk import Stored
-from services.warehouse.files import Files, Group, LakeTrouble, Target, TooLarge, Written
+from services.warehouse.files import Files, Group, LakeTrouble, Sieve, Target, TooLarge, Written
 from services.warehouse.settings import LakeSettings
 
 log = logging.getLogger(__name__)
@@ -162,13 +162,14 @@ class Handler:
                 return
 
     async def _house(self) -> None:
-        """Remove what nobody reads, merge what is ripe, write out who is erased. In this order: where there is no room for the latter two,
-        what is removed makes some.
+        """Remove what nobody reads or is no longer kept, merge what is ripe, write out who is erased. In this order: where there is no room
+        for the latter two, what is removed makes some.
         """
         now = asyncio.get_running_loop().time()
         if now >= self._next_sweep:
             self._next_sweep = now + min(SWEEP_S, self._settings.grace_s)
             await self.sweep()
+            await self.expire()
         await self.compact()
         await self.rewrite()
 
@@ -203,12 +204,12 @@ class Handler:
         self._failpoint("lake_merged")
         await self._put(run, new)
 
-    async def _put(self, run: store.Run, new: Sequence[Written], *, erased: int = 0) -> None:
+    async def _put(self, run: store.Run, new: Sequence[Written], *, gone: int | None = 0) -> None:
         """Put new files in the place of a run's, unless somebody else was first."""
         assert self._context is not None
         try:
             async with self._context.db.transaction() as connection:
-                await store.replace(connection, run.files, new, self._context.clock.last_known_ms(), erased=erased)
+                await store.replace(connection, run.files, new, self._context.clock.last_known_ms(), gone=gone)
                 self.merging.touch(run.files)
         except store.Replaced:
             await asyncio.to_thread(self.merging.remove, [f.file for f in new])
@@ -253,7 +254,8 @@ class Handler:
                 parts = await parted.everything(connection)
                 runs = await store.current(connection)
             found = [(run, rows) for run, rows in await self._holding(runs, gone, parts) if rows]
-            done = [await self._write_out(run, rows, gone, parts) for run, rows in found if run.files[0] not in self._stuck]
+            sieve = Sieve(gone, parts)
+            done = [await self._write_out(run, sieve, rows) for run, rows in found if run.files[0] not in self._stuck]
             count += sum(done)
             if not found:
                 async with self._context.db.transaction() as connection:
@@ -271,32 +273,46 @@ class Handler:
             held |= await self._aside(self.merging.holding, dataset, files, gone, parts)
         return [(run, held.get(run.files[0], 0)) for run in runs]
 
-    async def _write_out(self, run: store.Run, rows: int, gone: Sequence[str], parts: Sequence[Parted]) -> bool:
-        """Write a file anew without these people, in as few parts as memory has room for. False: not even in the smallest ones."""
+    async def _write_out(self, run: store.Run, sieve: Sieve, gone: int | None) -> bool:
+        """Write a file anew without what the sieve keeps back, in as few parts as memory has room for. False: not even in the smallest
+        ones. gone: how many rows must be missing then.
+        """
         for count in PARTS:
             try:
-                new = await self._without(run, gone, parts, count)
+                new = await self._sifted(run, sieve, count)
             except TooLarge:
                 continue  # what was written so far is in no manifest, and swept
-            await self._put(run, new, erased=rows)
+            await self._put(run, new, gone=gone)
             return True
         self._stuck.update(run.files)
-        log.warning("a file keeps who was erased: there is no memory to write it anew", extra={"files": run.files})
+        log.warning("a file keeps what should go: there is no memory to write it anew", extra={"files": run.files})
         return False
 
-    async def _without(self, run: store.Run, gone: Sequence[str], parts: Sequence[Parted], count: int) -> list[Written]:
+    async def _sifted(self, run: store.Run, sieve: Sieve, count: int) -> list[Written]:
         assert self._context is not None
         async with self._context.db.connection() as connection:
             numbers = await store.numbers(connection, count)
         group = Group(run.event, run.day) if run.day is not None else None
         written = [
             await self._aside(
-                self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), gone, (part, count), parts
+                self.merging.merge, run.dataset, run.files, Target(group, run.level, number), (), sieve._replace(part=(part, count))
             )
             for part, number in enumerate(numbers)
         ]
         await asyncio.to_thread(self.merging.remove, [f.file for f in written if not f.rows])
         return [f for f in written if f.rows]
+
+    async def expire(self) -> None:
+        """Let go of what is older than is kept: files that are all of before, and the rows of mixed ones."""
+        assert self._context is not None
+        for dataset, since in self._settings.kept_since(self._context.clock.last_known_ms()).items():
+            async with self._context.db.connection() as connection:
+                aged = await store.aged(connection, dataset, since)
+            for run, whole in aged:
+                if whole:
+                    await self._put(run, [], gone=None)
+                elif run.files[0] not in self._stuck:
+                    await self._write_out(run, Sieve(since=since), None)
 
     async def sweep(self) -> int:
         """Remove replaced files after their grace (15 minutes), and after an hour those that no manifest lists; who was erased and stood

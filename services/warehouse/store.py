@@ -34,6 +34,11 @@ ORDER BY level, dataset, event, day
 """
 REPLACE = "UPDATE manifest SET removed_at = $2, replaced_by = $3 WHERE file = ANY($1) AND removed_at IS NULL RETURNING rows"
 CURRENT = "SELECT dataset, event, day, level, ARRAY[file] AS files FROM manifest WHERE removed_at IS NULL ORDER BY file"
+# Of a dataset, what is older than is kept, whole or in part.
+AGED = """
+SELECT dataset, event, day, level, ARRAY[file] AS files, last_at < $2 AS whole FROM manifest
+WHERE removed_at IS NULL AND dataset = $1 AND first_at < $2 ORDER BY file
+"""
 LISTED = "SELECT file, removed_at IS NOT NULL AS removed FROM manifest"
 FORGET = "DELETE FROM manifest WHERE file = ANY($1) AND removed_at IS NOT NULL"
 
@@ -111,17 +116,29 @@ async def current(connection: Connection) -> list[Run]:
     return [Run(*row) for row in await connection.fetch(CURRENT)]
 
 
-async def replace(connection: Connection, old: Sequence[str], new: Sequence[Written], now: int, *, erased: int = 0) -> None:
+class Aged(NamedTuple):
+    """A file with rows that are no longer kept. whole: all of them are not."""
+
+    run: Run
+    whole: bool
+
+
+async def aged(connection: Connection, dataset: str, since: int) -> list[Aged]:
+    """Current files that hold anything of before an instant (ms)."""
+    return [Aged(Run(*columns), whole) for *columns, whole in await connection.fetch(AGED, dataset, since)]
+
+
+async def replace(connection: Connection, old: Sequence[str], new: Sequence[Written], now: int, *, gone: int | None = 0) -> None:
     """Put `new` in the place of `old`, in the caller's transaction. Raises Replaced when one of the old is no longer current.
 
-    erased: so many rows are those of people who are erased, and missing on purpose.
+    gone: so many rows are those of people who are erased, and missing on purpose; None: whatever is missing is no longer kept.
     """
-    gone = await connection.fetch(REPLACE, list(old), now, [f.file for f in new])
-    if len(gone) != len(old):
+    replaced = await connection.fetch(REPLACE, list(old), now, [f.file for f in new])
+    if len(replaced) != len(old):
         raise Replaced("another process merged some of these files")
-    before, after = sum(row["rows"] for row in gone), sum(f.rows for f in new)
-    if before != after + erased:
-        raise RuntimeError(f"{before} rows went into a merge of {list(old)}, {after} came out and {erased} are erased")
+    before, after = sum(row["rows"] for row in replaced), sum(f.rows for f in new)
+    if gone is not None and before != after + gone:
+        raise RuntimeError(f"{before} rows went into a merge of {list(old)}, {after} came out and {gone} are erased")
     await add(connection, new, now)
 
 

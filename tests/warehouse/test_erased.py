@@ -14,7 +14,7 @@ from schemas.memberships import Membership
 from services.warehouse import erasure, store
 from services.warehouse.__main__ import service
 from services.warehouse.domain.walk import Stored
-from services.warehouse.files import Files, TooLarge
+from services.warehouse.files import ALL_OF_IT, Files, TooLarge
 from services.warehouse.handler import Handler
 from services.warehouse.settings import LakeSettings
 from tests.support.live import T0, publish, rows, running, until
@@ -147,10 +147,10 @@ async def waiting(context) -> bool:
 async def test_a_file_too_large_for_memory_is_written_anew_in_parts_and_stops_nothing(config, lake, monkeypatch, parts):
     real = Files.merge
 
-    def small(self, dataset, sources, target, besides=(), without=(), part=(0, 1), known=()):
-        if dataset == "facts" and part[1] < parts:
+    def small(self, dataset, sources, target, besides=(), sieve=ALL_OF_IT):
+        if dataset == "facts" and sieve.part[1] < parts:
             raise TooLarge("no room")
-        return real(self, dataset, sources, target, besides, without, part, known)
+        return real(self, dataset, sources, target, besides, sieve)
 
     monkeypatch.setattr(Files, "merge", small)
     async with running(config, service(pace_s=0)) as (context,):

@@ -36,6 +36,8 @@ class Sent:
         self.told: list[tuple[Intent, str]] = []
         self.back: dict[str, Intent] = {}  # came back late or held, and no word of it since
         self.counts: dict[str, list[str]] = {}  # intent -> for whom it counts: he to whom it was sent may be several by now
+        self.folded: set[str] = set()  # occurrences of runs that gave way to another when two became one
+        self.given_up: set[str] = set()  # letters of which another one, of a run that is the same since, is settled
         self._seen = 0
 
     def look(self) -> None:
@@ -50,7 +52,11 @@ class Sent:
                     assert not self.overdue(emission, emission.received_at), "an earlier letter of the run is overdue"
                 self.open[emission.id] = emission
                 self.counts[emission.id] = [emission.profile]
-            elif emission.verdict == "skipped":
+                continue
+            if emission.rule == "merged":
+                self.folded.add(emission.occurrence)
+                self.give_up([i for i, verdict in self.told if verdict not in ("late", "held")], {emission.occurrence})
+            if emission.verdict == "skipped":
                 self.back.pop(emission.intent, None)
             elif emission.rule == "order":
                 assert self.overdue(emission, emission.received_at, folded=True)
@@ -88,13 +94,14 @@ class Sent:
         self.counts = {key: [*whom, *(goes for stays, goes in took if stays in whom)] for key, whom in counts.items()}
 
     def overdue(self, letter: Intent | Decision, now: int, folded: bool = False) -> list[str]:
-        """Earlier letters of the same run that came back late or held, are under way again, or should have been heard of.
+        """Earlier letters of the same run that came back late or held, are under way again, or should have been heard of, and that are
+        waited for.
 
-        folded: also those of other runs of the journey, which a merge may have made letters of this one.
+        folded: also those of other runs of the journey, which a merge may have made letters of this one, and those given up.
         """
         chain = [*self.back.values(), *(i for i in self.open.values() if i.attempt or i.not_after < now)]
         same = [i for i in chain if i.document == letter.document and (folded or i.occurrence == letter.occurrence)]
-        return [i.step for i in same if i.step < letter.step]
+        return [i.step for i in same if i.step < letter.step and (folded or i.id not in self.given_up)]
 
     def late(self) -> None:
         """Slots that are over come back, which may make new ones."""
@@ -107,10 +114,19 @@ class Sent:
         self.told.append((intent, verdict))
         if verdict in ("accepted", "in_doubt"):
             self.went[intent.id] = (self.world.now, intent)
+            self.give_up([intent], self.folded)
         if verdict in ("late", "held"):
             self.back[intent.id] = intent
         self.world.verdict(intent, verdict)
         self.look()
+
+    def give_up(self, settled: list[Intent], folded: set[str]) -> None:
+        """Two runs that became one may have sent one letter by two keys: where one is settled, nobody waits for the other."""
+        for one in [*self.back.values(), *self.open.values()]:
+            for other in settled:
+                same = (one.document, one.step) == (other.document, other.step) and self.concerns(one, other.profile)
+                if same and one.id != other.id and {one.occurrence, other.occurrence} & folded:
+                    self.given_up.add(one.id)
 
     def answer(self, number: int, verdict: str) -> None:
         self.late()

@@ -16,6 +16,11 @@ moves = st.one_of(
     st.tuples(st.just("old"), st.integers(0, 30)),
 )
 
+TWINS = [  # of one letter that both were sent, one is held and the other went
+    *[("fact", "a", "One", 1), ("pass", 9 * HOUR), ("fact", "b", "One", 1), ("merge", "b", "a")],
+    *[("verdict", 0, "held"), ("verdict", 0, "accepted"), ("pass", DAY), ("pass", DAY)],
+]
+
 
 def play(script, zone: str) -> tuple[World, Sent]:
     world = World(*JOURNEYS, rule(**RULES), brand(zone), at=T0 - 29 * DAY)
@@ -50,6 +55,7 @@ zones = st.sampled_from(["Europe/London", "America/New_York", "Asia/Kolkata"])
 @example(
     [("fact", "a", "One", 1), ("pass", HOUR), ("pass", HOUR), ("verdict", 0, "accepted")], "America/New_York"
 )  # at the slot's very end
+@example(TWINS, "Europe/London")
 @given(st.lists(moves, max_size=60), zones)
 def test_caps_days_and_quiet_hours_are_exact_whatever_happens(script, zone):
     """Each decision is held against the rules where it is made (`Sent.look`); here, what really went to people never merged."""

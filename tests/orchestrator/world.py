@@ -143,8 +143,7 @@ class World:
         fact = self._fact(person, "", None, type=PROFILE_SPLIT, **{**pair, **more})
         split = Split(act="act", parts=(SplitPart(profile=part, homes=names, others=tuple(others)),), stay=tuple(stay))
         parts, sources = homes.parts(self._look, split), homes.sources(self._look, person, split)
-        turned = homes.turned(self._look, person, split)
-        self.merged.update({other: who for other, who in turned.items() if other in self.merged})
+        self.merged.update(homes.turned(self._look, person, split))
         for source in sources:
             self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, place)
         return [(source, who) for source in sources for who in parts]

@@ -54,9 +54,12 @@ def sources(look: Look, told: str, split: Split) -> list[str]:
 
 
 def turned(look: Look, told: str, split: Split) -> dict[str, str]:
-    """Whom each of those means from here on who had become one with him who is parted."""
+    """Whom each of those means from here on who had become one with him who is parted. He of whom nobody has heard here yet that he did, or
+    that he was parted from others before, is found when that is heard.
+    """
+    one = look(told)[0]
     theirs = {other: owner(look, part.profile, other) for part in split.parts for other in part.others}
-    return theirs | {other: owner(look, told, other) for other in split.stay}
+    return {other: who for other, who in {**theirs, **dict.fromkeys(split.stay, one)}.items() if look(other)[0] == one}
 
 
 def holders(look: Look, told: str, intent: str) -> list[str]:

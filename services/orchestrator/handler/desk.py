@@ -171,8 +171,7 @@ class Desk:
         split, told = msgspec.convert(fact.properties, Split), fact.profile or ""
         parts, sources = homes.parts(self._look, split), homes.sources(self._look, told, split)
         for other, who in homes.turned(self._look, told, split).items():
-            if self._rows.canonical(other) != other:  # else his own merge was not heard yet: it will find whose he is
-                self._rows.part(who, [other])
+            self._rows.part(who, [other])
         for source in sources:
             if not self._rows.gone(source):
                 self._part(source, {who: mine for who, mine in parts.items() if who != source}, fact, at, place)

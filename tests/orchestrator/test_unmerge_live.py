@@ -20,7 +20,7 @@ NEW = derive("profile", "parted")
 def split(at: int) -> Fact:
     said = Split(act="act", parts=(SplitPart(profile=NEW, homes=(BOB,), others=(BOB,)),))
     more = {"properties": to_builtins(said), "lost": ("email:b@example.org",), "bucketing_id": ANN, "bucketed_at": T0}
-    return fact("split", at=at, type=PROFILE_SPLIT, event="", profile=ANN, **more)
+    return fact("split", "email:a@example.org", at=at, type=PROFILE_SPLIT, event="", profile=ANN, **more)
 
 
 def introduction(at: int) -> Fact:

@@ -139,7 +139,7 @@ class World:
         """`part` is somebody of his own, with these homes. others: who had become one with the person and are one with him; stay: with
         the person still. Answers who took what from whom.
         """
-        pair = {"bucketing_id": person, "bucketed_at": 0} if contact else {}
+        pair = {"bucketing_id": person, "bucketed_at": 0, "identifiers": ("email:own@shop.example",)} if contact else {}
         fact = self._fact(person, "", None, type=PROFILE_SPLIT, **{**pair, **more})
         split = Split(act="act", parts=(SplitPart(profile=part, homes=names, others=tuple(others)),), stay=tuple(stay))
         parts, sources = homes.parts(self._look, split), homes.sources(self._look, person, split)

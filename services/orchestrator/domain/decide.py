@@ -124,17 +124,15 @@ def on_split(
     """Somebody without those who were taken for him, and what of his is theirs (for `on_parted`). parts: who -> his homes.
 
     What was due before happened to the one whom they were. The fact tells all that is left to him; where he has become one with another
-    meanwhile the other's stays beside it. Kinds of addresses are not given up: the fact does not tell which are left, the sender
-    knows, and a letter that it has no address for costs nothing.
+    meanwhile the other's stays beside it.
     """
     turn = Turn(book, profile, person)
     runs.fire(turn, fact.received_at)
     taken = parting.leave(profile, turn.person, parts)
     if profile == fact.profile:
         turn.person.zone = turn.person.language = turn.person.bucketing = None
+        turn.person.reach = []
         _learn(turn.person, fact)
-        if turn.person.bucketing is None:
-            turn.person.reach = []  # no address is left to him
     runs.release(turn, Moment(fact.received_at, fact.id))
     return turn.outcome(), taken
 

@@ -216,7 +216,7 @@ def forbids(
 
     forbidden: (country, channel, purpose) where the law does; of whom no country is known it says nothing.
     """
-    if intent.received_at <= contact.parted_at:
+    if intent.received_at < contact.parted_at:
         return "parted"  # it may be somebody else's by now: whoever has it decides anew
     address = address_of(contact, intent.channel)
     if address is None:

@@ -80,7 +80,7 @@ class Handler:
                 stamped |= self._merge(crowd, desk, fact)
             person = crowd.canonical(str(fact.profile))
             if fact.type == PROFILE_SPLIT:
-                stamped |= self._part(crowd, desk, person, fact)
+                stamped |= self._part(crowd, desk, person, fact, tx.now)
                 continue
             if not crowd.gone(person) and await self._hear(tx, crowd, desk, person, fact, refused):
                 stamped.add(person)
@@ -120,7 +120,7 @@ class Handler:
         desk.pop(loser)
         return {winner}
 
-    def _part(self, crowd: People, desk: dict[str, Contact], person: str, fact: Fact) -> set[str]:
+    def _part(self, crowd: People, desk: dict[str, Contact], person: str, fact: Fact, now: int) -> set[str]:
         if crowd.gone(person):
             return set()
         split, was = msgspec.convert(fact.properties, Split), _contact(crowd, desk, person)
@@ -130,7 +130,7 @@ class Handler:
             if other != person and not crowd.gone(other):
                 parting.go(_contact(crowd, desk, other), part, was)
         crowd.part(person, split.stay)
-        parting.stay(was, fact, split, blind=self._blind_text)
+        parting.stay(was, fact, split, now=now, blind=self._blind_text)
         return {person, *(other for _, other in gone)}
 
     def _blind(self, name: str) -> bytes:

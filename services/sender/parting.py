@@ -17,8 +17,11 @@ def words_of(told: Mapping[str, Sequence[int | None]]) -> dict[str, Said]:
     return {about: msgspec.convert(said, Said) for about, said in told.items()}
 
 
-def stay(contact: Contact, fact: Fact, split: Split, *, blind: Callable[[str], str]) -> None:
-    """Leave a person what is his own. What was heard of him and stands in nobody's ledger yet was said since, and stays."""
+def stay(contact: Contact, fact: Fact, split: Split, *, now: int = 0, blind: Callable[[str], str]) -> None:
+    """Leave a person what is his own. What was heard of him and stands in nobody's ledger yet was said since, and stays.
+
+    now: when it is heard here (ms). Until then he may have been taken for the one whom the two were.
+    """
     contact.attributes = {name: (pair[0], pair[1]) for name, pair in fact.attributes.items()}
     contact.lost = sorted({*contact.lost, *map(blind, fact.lost)})
     domain.forget_lost(contact, blind)
@@ -28,7 +31,7 @@ def stay(contact: Contact, fact: Fact, split: Split, *, blind: Callable[[str], s
         about: said for about in contact.words.keys() | own.keys() if (said := _left(contact.words, own, others, about)) != NOTHING
     }
     contact.parted = sorted({*contact.parted, *(home for part in split.parts for home in part.homes)})
-    contact.parted_at = max(contact.parted_at, fact.received_at)
+    contact.parted_at = max(contact.parted_at, fact.received_at, now)
 
 
 def go(contact: Contact, part: SplitPart, was: Contact) -> None:

@@ -103,9 +103,11 @@ def test_addresses_and_attributes_are_those_that_are_left_and_what_providers_ref
 
 def test_what_was_decided_before_the_parting_is_decided_anew():
     ann = Contact(addresses={"email": (1, "ann@x.org")}, words={permission.subject("shop", "email", "*"): Said(yes=1)})
-    before, after = intent(1, at=100), intent(1, at=101, attempt=1)
+    before, after = intent(1, at=149), intent(1, at=150, attempt=1)
     assert before.profile == person(1)
-    parting.stay(ann, *split([word(1, ANN, consents.GRANTED, 1, "*")], at=100, identifiers=("email:ann@x.org",)), blind=str)
+    parting.stay(
+        ann, *split([word(1, ANN, consents.GRANTED, 1, "*")], at=100, identifiers=("email:ann@x.org",)), now=150, blind=str
+    )
     assert domain.forbids(ann, before, 0) == "parted"
     assert domain.forbids(ann, after, 0) is None
     assert msgspec.convert(msgspec.to_builtins(ann), Contact) == ann

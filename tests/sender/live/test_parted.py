@@ -33,7 +33,7 @@ async def test_after_a_parting_each_gets_his_own_letters_by_his_own_word(config,
         await put(config, [merged, no], [intent(1, step="before", at=T0 + 9)], documents=False)
         await conductor.settle()
         assert len(smtp.record.accepted) == 0, "of the two who were taken for one, one has refused"
-        await put(config, [parting], [intent(1, step="meant", at=T0 + 10), intent(1), intent(2)], documents=False)
+        await put(config, [parting], [intent(1, step="meant", at=T0 + 9), intent(1), intent(2)], documents=False)
         await put(config, [contact(3, "p2@example.org", at=T0 + 10)[0]], documents=False)
         await conductor.settle()
         stones = await rows(context, "SELECT merged_into::text AS into FROM person WHERE id = $1", person(2))

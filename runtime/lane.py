@@ -12,12 +12,11 @@ class Lane:
     """A reader with what the loop remembers of it: where each partition stands, and what is to be verified after a seek.
 
     doubts: partitions whose records started above the watermark; accepted: the watermark at which a second look found the same, so
-    that the gap is real. rows: of a batch, at most `most`, so that it takes no longer than `seconds`.
+    that the gap is real.
     """
 
-    def __init__(self, reader: Reader, name: str, pace: Pace, most: int, seconds: float) -> None:
+    def __init__(self, reader: Reader, name: str, pace: Pace) -> None:
         self.reader, self.name, self.pace = reader, name, pace
-        self.rows, self._most, self._seconds = most, most, seconds
         self.positions: dict[Place, int] = {}
         self.verify: dict[Place, tuple[int, int]] = {}
         self.doubts: set[Place] = set()
@@ -26,13 +25,6 @@ class Lane:
         self.hints: dict[Place, int] = {}
         self.next_hint = 0.0
         self.in_hand = False
-
-    def adapt(self, seconds: float) -> None:
-        """Bound a batch by time: a slow one makes the next ones smaller, quick ones let them grow back."""
-        if seconds > self._seconds:
-            self.rows = max(1, self.rows // 2)
-        elif seconds < self._seconds / 4:
-            self.rows = min(self._most, self.rows * 2)
 
     def reached(self, place: Place) -> int:
         """The first offset that is not handled: past control records too, which no batch holds, where nothing is in hand."""

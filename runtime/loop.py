@@ -50,6 +50,7 @@ class Loop:
         self._vault, self._failpoint = vault, failpoint
         self._decoders = {c.topic.name: replays.for_me(service.name, c.decode) for c in service.consumes}
         self._limit = poison.Limit(settings.poison_in_a_row, settings.poison_window, settings.poison_share)
+        self.rows = settings.batch_rows
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
         self.handled = 0  # records and timers, for the driven clock
         self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
@@ -59,10 +60,7 @@ class Loop:
     def _lane(self, name: str) -> Lane:
         bulk = name == "bulk"
         pace = Pace(self.settings.gather_bulk_ms if bulk else self.settings.gather_ms, always=bulk)
-        reader = Reader(self.settings, self.service.name, name, self.service.topics(name))
-        # Whoever waits in the first lane waits for a whole transaction of the second.
-        seconds = self.settings.batch_bulk_seconds if bulk else self.settings.batch_seconds
-        return Lane(reader, name, pace, self.settings.batch_rows, seconds)
+        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name, pace)
 
     # ---- positions
 
@@ -117,7 +115,7 @@ class Loop:
         """Handle what the lane has fetched, up to the bounds of a batch. Returns the number of records."""
         await self.position(lane)
         async with lane.reader.in_flight:
-            batch = lane.reader.take(lane.rows, self.settings.batch_bytes)
+            batch = lane.reader.take(self.rows, self.settings.batch_bytes)
             lane.in_hand = bool(batch)
         if not batch:
             return 0
@@ -129,7 +127,7 @@ class Loop:
         finally:
             lane.in_hand = False
         ended = clock()
-        lane.adapt(ended - started)
+        self._adapt(ended - started)
         lane.reader.gather(lane.pace.after(started, ended))
         return taken
 
@@ -157,6 +155,13 @@ class Loop:
         firsts = {place: records[0].offset for place, records in batch.items()}
         prints = {place: watermark.fingerprint(records[-1]) for place, records in batch.items()}
         return Portion(items, firsts, ends, prints)
+
+    def _adapt(self, seconds: float) -> None:
+        """Bound a batch by time: a slow one makes the next ones smaller, quick ones let them grow back."""
+        if seconds > self.settings.batch_seconds:
+            self.rows = max(1, self.rows // 2)
+        elif seconds < self.settings.batch_seconds / 4:
+            self.rows = min(self.settings.batch_rows, self.rows * 2)
 
     async def process(self, lane: Lane, portion: Portion) -> bool:
         """Run the portion until it is committed or isolated and buried. False when it is lost to another owner or must be read again.

@@ -40,7 +40,6 @@ class Settings(BaseSettings):
     batch_rows: int = 2000
     batch_bytes: int = 4_000_000
     batch_seconds: float = 2.0
-    batch_bulk_seconds: float = 0.2
     timer_rows: int = 1000
     timer_poll_ms: int = 200
     session_timeout_ms: int = 10_000

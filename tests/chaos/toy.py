@@ -70,7 +70,7 @@ class Toy:
         return [Emit(FACTS.name, "k", item.raw, tx.at(item)) for item in items]
 
     async def feed(self, records: Sequence[Rec]) -> None:
-        lane: Any = Lane(self.owner, "live", Pace(20), 2000, 2.0)  # type: ignore[arg-type]
+        lane: Any = Lane(self.owner, "live", Pace(20))  # type: ignore[arg-type]
         batch: dict[Place, list[Any]] = {}
         for record in records:
             batch.setdefault((record.topic, record.partition), []).append(record)

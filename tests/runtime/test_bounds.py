@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from runtime.batch import Item, Tx
-from runtime.lane import Lane
+from runtime.loop import Loop
 from runtime.settings import Settings
 from tests.runtime.toys import all_passed, applied, counter
 from tests.support.live import fact, publish, running, until
@@ -42,7 +42,7 @@ async def test_batches_that_take_too_long_get_smaller_down_to_one_record(config:
     seen = Seen()
     async with running(config.model_copy(update={"batch_seconds": 0.0, "batch_rows": 32}), counter(seen)) as (context,):
         await until(all_passed(context, 70))
-        assert context.loop is not None and context.loop.lanes[0].rows == 1
+        assert context.loop is not None and context.loop.rows == 1
     counts = [count for count, _ in seen.batches]
     assert counts[0] <= 32 and counts[-1] == 1
     assert all(count <= max(1, 32 >> place) for place, count in enumerate(counts))
@@ -53,7 +53,7 @@ async def test_batches_that_take_too_long_get_smaller_down_to_one_record(config:
     [(800, 2.1, 400), (1, 9.0, 1), (800, 2.0, 800), (800, 0.5, 800), (800, 0.4, 1600), (1600, 0.4, 2000), (2000, 0.0, 2000)],
 )
 def test_a_slow_batch_halves_the_next_ones_and_quick_ones_let_them_grow_back(rows: int, seconds: float, after: int) -> None:
-    lane = Lane(None, "live", None, 2000, 2.0)
-    lane.rows = rows
-    lane.adapt(seconds)
-    assert lane.rows == after
+    loop = object.__new__(Loop)
+    loop.settings, loop.rows = Settings(batch_rows=2000, batch_seconds=2.0), rows
+    loop._adapt(seconds)
+    assert loop.rows == after

@@ -32,16 +32,14 @@ class Loop:
     """Counts what each lane gets, in order."""
 
     def __init__(self, *lanes: Lane, rows: int = ROWS) -> None:
-        self.lanes, self.settings = lanes, Settings(batch_rows=2000)
-        for lane in lanes:
-            lane.rows = rows
+        self.lanes, self.rows, self.settings = lanes, rows, Settings(batch_rows=2000)
         self.closed: set[str] = set()
         self.service = SimpleNamespace(timers=None, may_read=lambda name: name not in self.closed)
         self.clock, self.pulse = SimpleNamespace(last_known_ms=lambda: 0), 0
         self.taken: list[tuple[int, int]] = []
 
     async def take(self, lane: Lane) -> int:
-        count = min(lane.bound, lane.rows, lane.waiting)
+        count = min(lane.bound, self.rows, lane.waiting)
         lane.waiting -= count
         if count:
             self.taken.append((self.lanes.index(lane), count))

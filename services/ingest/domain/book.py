@@ -191,7 +191,10 @@ class _Piecewise:
 def _opened(file: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(_Piecewise(file))
-    except (ValueError, NotImplementedError) as error:  # a name that is no text, a version that nobody has written
+    except (
+        ValueError,
+        NotImplementedError,
+    ) as error:  # zipfile's answers to a name that is no text, and to a version it does not know
         raise Broken("no zip that can be read") from error
 
 

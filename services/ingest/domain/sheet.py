@@ -2,6 +2,7 @@
 another and ever new names, all of which the parser would keep: nothing in it can grow.
 """
 
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -55,7 +56,7 @@ def _no_doctype(*_: Any) -> None:
     raise Broken("a document type")
 
 
-class Reader:
+class Reader(ABC):
     """Is fed a document, piece by piece. Raises ExpatError, and Broken where the parser would keep what has no end."""
 
     def __init__(self) -> None:
@@ -74,16 +75,17 @@ class Reader:
         if self._fed - parser.CurrentByteIndex > _MAX_PENDING or self._depth > _MAX_DEPTH or len(parser.intern) > _MAX_NAMES:
             raise Broken("a tag without an end, or elements or names without number")
 
+    @abstractmethod
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Adds one to `_depth`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, tag: str) -> None:
         """Takes one of `_depth`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _hear(self, text: str) -> None:
-        raise NotImplementedError
+        """A piece of text within the element."""
 
 
 class _Elements(Reader):

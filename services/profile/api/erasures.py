@@ -1,32 +1,26 @@
 """Asking for an erasure, and what became of it: /internal/profiles/{id}/erase, /internal/erasures/{act}."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.db import Connection
 from runtime.process import Context
 from schemas.facts import ERASE
 from services.profile import store
-from services.profile.api.acts import ask
+from services.profile.api.acts import ask, of_person
 from services.profile.api.answers import refused
 
 
 def routes(context: Context) -> Sequence[BaseRoute]:
-    async def erase(request: Request) -> Response:
-        """`POST /profiles/{id}/erase` `{"reason", "only"}`: by a fact, so that it has its place among all others. Answers the act's id."""
-        try:
-            asked, person = await request.json(), str(UUID(request.path_params["id"]))
-        except ValueError:
-            return refused(404, "not_found")
-        async with context.db.transaction() as connection:
-            meant = (await store.meant(connection, [person])).get(person)
-            if meant is None:
-                return refused(404, "not_found")
-            only = sorted(asked.get("only", ()))
-            return await ask(context, connection, ERASE, meant, {"reason": asked["reason"], "only": only})
+    async def erase(connection: Connection, person: str, asked: Mapping[str, Any]) -> Response:
+        """`POST /profiles/{id}/erase` `{"reason", "only"}`. Answers the act's id."""
+        only = sorted(asked.get("only", ()))
+        return await ask(context, connection, ERASE, person, {"reason": asked["reason"], "only": only})
 
     async def act(request: Request) -> Response:
         try:
@@ -37,4 +31,4 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             found = await store.act(connection, wanted)
         return JSONResponse(found._asdict()) if found is not None else refused(404, "not_found")
 
-    return [Route("/profiles/{id}/erase", erase, methods=["POST"]), Route("/erasures/{act}", act)]
+    return [Route("/profiles/{id}/erase", of_person(context, erase), methods=["POST"]), Route("/erasures/{act}", act)]

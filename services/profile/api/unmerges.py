@@ -1,19 +1,17 @@
 """Taking a wrong merge back: /internal/profiles/{id}/unmerge."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.db import Connection
 from runtime.definitions import Definitions
 from runtime.process import Context
 from schemas.facts import UNMERGE
 from schemas.identifiers import normalise
-from services.profile import store
-from services.profile.api.acts import ask
+from services.profile.api.acts import ask, of_person
 from services.profile.api.answers import refused
 from services.profile.api.people import REVISION, compile_rules
 from services.profile.domain import KIND, Part, Rules
@@ -24,32 +22,24 @@ from services.profile.handler.unmerge import parts_of
 def routes(context: Context) -> Sequence[BaseRoute]:
     rules = Definitions((KIND,), compile_rules)
 
-    async def unmerge(request: Request) -> Response:
+    async def unmerge(connection: Connection, person: str, asked: Mapping[str, Any]) -> Response:
         """`POST /profiles/{id}/unmerge` `{"apart": [identifiers], "reason", "rehearse"}`: these identifiers are never one person with the
         others of his. Answers the act; with `rehearse` the people who would come of it, and nothing is changed.
         """
-        try:
-            asked, person = await request.json(), str(UUID(request.path_params["id"]))
-        except ValueError:
-            return refused(404, "not_found")
-        async with context.db.transaction() as connection:
-            meant = (await store.meant(connection, [person])).get(person)
-            if meant is None:
-                return refused(404, "not_found")
-            in_force = await rules.at(connection, await connection.fetchval(REVISION))
-            standing = await locked(connection, meant)
-            apart = [_spelled(in_force, name) for name in asked["apart"]]
-            if unknown := [place for place, name in enumerate(apart) if name not in standing.homes]:
-                return JSONResponse({"code": "not_his", "places": unknown}, status_code=422)
-            people = [meant, *standing.others]
-            parts = await parts_of(connection, people, standing.profile, standing.homes, in_force, apart, "rehearsed")
-            if len(parts) < 2:
-                return refused(409, "nothing_to_part")
-            if asked["rehearse"]:
-                return JSONResponse({"profile": meant, "people": list(map(_shown, parts))})
-            return await ask(context, connection, UNMERGE, meant, {"apart": apart, "reason": asked["reason"]})
+        in_force = await rules.at(connection, await connection.fetchval(REVISION))
+        standing = await locked(connection, person)
+        apart = [_spelled(in_force, name) for name in asked["apart"]]
+        if unknown := [place for place, name in enumerate(apart) if name not in standing.homes]:
+            return JSONResponse({"code": "not_his", "places": unknown}, status_code=422)
+        people = [person, *standing.others]
+        parts = await parts_of(connection, people, standing.profile, standing.homes, in_force, apart, "rehearsed")
+        if len(parts) < 2:
+            return refused(409, "nothing_to_part")
+        if asked["rehearse"]:
+            return JSONResponse({"profile": person, "people": list(map(_shown, parts))})
+        return await ask(context, connection, UNMERGE, person, {"apart": apart, "reason": asked["reason"]})
 
-    return [Route("/profiles/{id}/unmerge", unmerge, methods=["POST"])]
+    return [Route("/profiles/{id}/unmerge", of_person(context, unmerge), methods=["POST"])]
 
 
 def _spelled(rules: Rules, name: str) -> str:

@@ -23,22 +23,14 @@ QUICK = SmtpTimeouts(connect=2, greeting=0.3, command=0.3, data=0.3, accept=0.3)
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[SmtpFake]:
-    fake = SmtpFake(keep_data=True)
-    fake.port = await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-async def channel(fake: SmtpFake) -> AsyncIterator[SmtpChannel]:
-    channel = SmtpChannel(SmtpSettings("127.0.0.1", fake.port, tls="never", connections=2, timeouts=QUICK))
+async def channel(smtp: SmtpFake) -> AsyncIterator[SmtpChannel]:
+    channel = SmtpChannel(SmtpSettings("127.0.0.1", smtp.port, tls="never", connections=2, timeouts=QUICK))
     yield channel
     await channel.close()
 
 
-def ids(fake: SmtpFake) -> list[str]:
-    return [entry["message_id"] for entry in fake.record.accepted]
+def ids(smtp: SmtpFake) -> list[str]:
+    return [entry["message_id"] for entry in smtp.record.accepted]
 
 
 @pytest.mark.parametrize(
@@ -65,76 +57,76 @@ def ids(fake: SmtpFake) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("pipelining", [True, False])
-async def test_each_outcome(fake, channel, message, started, local, outcome, code, starts, accepted, pipelining):
+async def test_each_outcome(smtp, channel, message, started, local, outcome, code, starts, accepted, pipelining):
     if not pipelining:
-        fake.manners.extensions = ("ENHANCEDSTATUSCODES",)
+        smtp.manners.extensions = ("ENHANCEDSTATUSCODES",)
     letter = message(f"{local}@example.org")
     result = await channel.send(letter, started)
     assert (result.outcome, result.code) == (outcome, code)
     assert started.count == starts
-    assert ids(fake) == ([letter.message_id] if accepted else [])
+    assert ids(smtp) == ([letter.message_id] if accepted else [])
     assert (await channel.send(message("next@example.org"))).outcome is Outcome.ACCEPTED  # whatever came before
 
 
-async def test_the_letter_arrives_as_it_was_written(fake, channel, message):
+async def test_the_letter_arrives_as_it_was_written(smtp, channel, message):
     letter = message("ann@пример.рф", text=".\n..two\n.", html=None, return_path="b+abc@bounce.shop.example")
     assert (await channel.send(letter)).provider_id == "Q1"
-    entry = fake.record.accepted[0]
+    entry = smtp.record.accepted[0]
     assert (entry["from"], entry["to"]) == ("b+abc@bounce.shop.example", ["ann@xn--e1afmkfd.xn--p1ai"])
     assert entry["data"].endswith("\r\n\r\n.\r\n..two\r\n.\r\n")
 
 
-async def test_connections_are_kept_shared_and_ended_after_their_letters(fake, message):
-    settings = SmtpSettings("127.0.0.1", fake.port, tls="never", connections=3, letters_per_connection=5, timeouts=QUICK)
+async def test_connections_are_kept_shared_and_ended_after_their_letters(smtp, message):
+    settings = SmtpSettings("127.0.0.1", smtp.port, tls="never", connections=3, letters_per_connection=5, timeouts=QUICK)
     channel = SmtpChannel(settings)
     results = await asyncio.gather(*(channel.send(message(f"a{n}@example.org")) for n in range(45)))
     await channel.close()
     assert {result.outcome for result in results} == {Outcome.ACCEPTED}
-    assert len(set(ids(fake))) == len(ids(fake)) == 45
-    assert fake.connections == 9
-    assert fake.peak <= 3
+    assert len(set(ids(smtp))) == len(ids(smtp)) == 45
+    assert smtp.connections == 9
+    assert smtp.peak <= 3
 
 
-async def test_a_refused_recipient_does_not_cost_the_connection_and_rset_clears_it(fake, channel, message):
+async def test_a_refused_recipient_does_not_cost_the_connection_and_rset_clears_it(smtp, channel, message):
     for local in ("bounce550-1", "ann", "bounce550-2", "bob"):
         await channel.send(message(f"{local}@example.org"))
-    assert fake.connections == 1
-    assert fake.commands.count("RSET") == 2
-    assert len(fake.record.accepted) == 2
+    assert smtp.connections == 1
+    assert smtp.commands.count("RSET") == 2
+    assert len(smtp.record.accepted) == 2
 
 
-async def test_greylisting_and_421_pass_at_the_second_attempt(fake, channel, message):
+async def test_greylisting_and_421_pass_at_the_second_attempt(smtp, channel, message):
     for local in ("grey451-1", "slow421-1"):
         letter = message(f"{local}@example.org")
         assert (await channel.send(letter)).outcome in {Outcome.TRANSIENT, Outcome.THROTTLED}
         assert (await channel.send(letter)).outcome is Outcome.ACCEPTED
 
 
-async def test_a_kept_connection_that_the_server_ended_is_replaced_within_the_same_start(fake, channel, message, started):
-    fake.manners.letters = 1
+async def test_a_kept_connection_that_the_server_ended_is_replaced_within_the_same_start(smtp, channel, message, started):
+    smtp.manners.letters = 1
     for n in range(3):
         assert (await channel.send(message(f"a{n}@example.org"), started)).outcome is Outcome.ACCEPTED
-    assert fake.connections == 3
+    assert smtp.connections == 3
     assert started.count == 3
 
 
-async def test_a_server_that_ends_idle_connections_is_not_noticed(fake, channel, message):
+async def test_a_server_that_ends_idle_connections_is_not_noticed(smtp, channel, message):
     await channel.send(message("a@example.org"))
-    for task in list(fake._open):
+    for task in list(smtp._open):
         task.cancel()
     assert (await channel.send(message("b@example.org"))).outcome is Outcome.ACCEPTED
-    assert fake.connections == 2
+    assert smtp.connections == 2
 
 
-async def test_nothing_is_sent_when_the_start_cannot_be_recorded(fake, channel, message, failing_start):
+async def test_nothing_is_sent_when_the_start_cannot_be_recorded(smtp, channel, message, failing_start):
     with pytest.raises(RuntimeError, match="ledger"):
         await channel.send(message("ann@example.org"), failing_start)
-    assert fake.record.accepted == []
+    assert smtp.record.accepted == []
     assert (await channel.send(message("bob@example.org"))).outcome is Outcome.ACCEPTED
-    assert fake.connections == 2  # the one that waited for a letter was not used again
+    assert smtp.connections == 2  # the one that waited for a letter was not used again
 
 
-async def test_a_cancelled_send_leaves_no_half_used_connection(fake, channel, message):
+async def test_a_cancelled_send_leaves_no_half_used_connection(smtp, channel, message):
     reached = asyncio.Event()
 
     async def stuck() -> None:
@@ -147,7 +139,7 @@ async def test_a_cancelled_send_leaves_no_half_used_connection(fake, channel, me
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (await channel.send(message("bob@example.org"))).outcome is Outcome.ACCEPTED
-    assert [entry["to"] for entry in fake.record.accepted] == [["bob@example.org"]]
+    assert [entry["to"] for entry in smtp.record.accepted] == [["bob@example.org"]]
 
 
 @pytest.mark.parametrize(
@@ -159,8 +151,8 @@ async def test_a_cancelled_send_leaves_no_half_used_connection(fake, channel, me
         ("babble", Outcome.TRANSIENT, "not_smtp"),
     ],
 )
-async def test_greetings(fake, channel, message, started, greeting, outcome, code):
-    fake.manners.greeting = greeting
+async def test_greetings(smtp, channel, message, started, greeting, outcome, code):
+    smtp.manners.greeting = greeting
     result = await channel.send(message("ann@example.org"), started)
     assert (result.outcome, result.code, started.count) == (outcome, code, 0)
 
@@ -189,37 +181,37 @@ async def test_nobody_listens(message):
         ({"reply_to": "a@b\r\nX: y"}, Outcome.PERMANENT_CONTENT, "sender_address_syntax"),
     ],
 )
-async def test_no_line_is_slipped_in(fake, channel, message, changes, outcome, code):
+async def test_no_line_is_slipped_in(smtp, channel, message, changes, outcome, code):
     result = await channel.send(message(**({"address": "ann@example.org"} | changes)))
     assert (result.outcome, result.code) == (outcome, code)
-    assert fake.connections == 0
+    assert smtp.connections == 0
 
 
-async def test_an_address_beyond_ascii_needs_smtputf8(fake, channel, message):
+async def test_an_address_beyond_ascii_needs_smtputf8(smtp, channel, message):
     assert (await channel.send(message("аня@example.org"))).outcome is Outcome.ACCEPTED
-    assert "To: аня@example.org\r\n" in fake.record.accepted[0]["data"]
-    fake.manners.extensions = ("PIPELINING",)
-    plain = SmtpChannel(SmtpSettings("127.0.0.1", fake.port, tls="never", timeouts=QUICK))
+    assert "To: аня@example.org\r\n" in smtp.record.accepted[0]["data"]
+    smtp.manners.extensions = ("PIPELINING",)
+    plain = SmtpChannel(SmtpSettings("127.0.0.1", smtp.port, tls="never", timeouts=QUICK))
     result = await plain.send(message("аня@example.org"))
     await plain.close()
     assert (result.outcome, result.code) == (Outcome.PERMANENT_ADDRESS, "smtputf8_not_offered")
 
 
-async def test_a_letter_over_the_servers_size_is_not_offered(fake, message, started):
-    fake.manners.extensions = ("PIPELINING", "SIZE 100")
-    channel = SmtpChannel(SmtpSettings("127.0.0.1", fake.port, tls="never", timeouts=QUICK))
+async def test_a_letter_over_the_servers_size_is_not_offered(smtp, message, started):
+    smtp.manners.extensions = ("PIPELINING", "SIZE 100")
+    channel = SmtpChannel(SmtpSettings("127.0.0.1", smtp.port, tls="never", timeouts=QUICK))
     result = await channel.send(message("ann@example.org"), started)
     await channel.close()
     assert (result.outcome, result.code, started.count) == (Outcome.PERMANENT_CONTENT, "size_limit", 0)
 
 
-async def test_idle_connections_are_ended(fake, message):
-    channel = SmtpChannel(SmtpSettings("127.0.0.1", fake.port, tls="never", idle_s=0.05, timeouts=QUICK))
+async def test_idle_connections_are_ended(smtp, message):
+    channel = SmtpChannel(SmtpSettings("127.0.0.1", smtp.port, tls="never", idle_s=0.05, timeouts=QUICK))
     await channel.send(message("ann@example.org"))
-    assert len(fake._open) == 1
+    assert len(smtp._open) == 1
     async with asyncio.timeout(5):
-        while fake._open:
-            await asyncio.wait(list(fake._open), timeout=1)
+        while smtp._open:
+            await asyncio.wait(list(smtp._open), timeout=1)
     await channel.close()
 
 
@@ -250,19 +242,19 @@ def certificate(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=str(path))
 
 
-def tls_channel(fake: SmtpFake, client: ssl.SSLContext | None, **changes) -> SmtpChannel:
+def tls_channel(smtp: SmtpFake, client: ssl.SSLContext | None, **changes) -> SmtpChannel:
     return SmtpChannel(
         SmtpSettings(
-            **({"host": "localhost", "port": fake.port, "tls": "required", "tls_context": client, "timeouts": QUICK} | changes)
+            **({"host": "localhost", "port": smtp.port, "tls": "required", "tls_context": client, "timeouts": QUICK} | changes)
         )
     )
 
 
-async def test_starttls_and_log_in(fake, certificate, message):
-    fake.manners = Manners(starttls="ok", tls=certificate[0], auth="plain")
+async def test_starttls_and_log_in(smtp, certificate, message):
+    smtp.manners = Manners(starttls="ok", tls=certificate[0], auth="plain")
     for auth in ("plain", "login"):
-        fake.manners.auth = auth
-        channel = tls_channel(fake, certificate[1], username="shop", password="secret")
+        smtp.manners.auth = auth
+        channel = tls_channel(smtp, certificate[1], username="shop", password="secret")
         assert (await channel.send(message("ann@example.org"))).outcome is Outcome.ACCEPTED
         await channel.close()
 
@@ -286,30 +278,30 @@ async def test_starttls_and_log_in(fake, certificate, message):
         ),
     ],
 )
-async def test_tls_and_log_in_faults(fake, certificate, message, started, manners, changes, trusted, outcome, code):
-    fake.manners = Manners(tls=certificate[0], **manners)
-    channel = tls_channel(fake, certificate[1] if trusted else None, **changes)
+async def test_tls_and_log_in_faults(smtp, certificate, message, started, manners, changes, trusted, outcome, code):
+    smtp.manners = Manners(tls=certificate[0], **manners)
+    channel = tls_channel(smtp, certificate[1] if trusted else None, **changes)
     result = await channel.send(message("ann@example.org"), started)
     await channel.close()
     assert (result.outcome, result.code, started.count) == (outcome, code, 0)
-    assert fake.record.accepted == []
+    assert smtp.record.accepted == []
 
 
-async def test_a_script_goes_before_the_pattern(fake, channel, message):
-    fake.script.put("ann@example.org", ["grey451", "drop"])
+async def test_a_script_goes_before_the_pattern(smtp, channel, message):
+    smtp.script.put("ann@example.org", ["grey451", "drop"])
     letter = message("ann@example.org")
     assert [(await channel.send(letter)).outcome for _ in range(3)] == [Outcome.TRANSIENT, Outcome.UNKNOWN, Outcome.ACCEPTED]
 
 
 def test_it_works_on_uvloop_too(message):
     async def run() -> list[Outcome]:
-        fake = SmtpFake()
-        channel = SmtpChannel(SmtpSettings("127.0.0.1", await fake.start(), tls="never", timeouts=QUICK))
+        smtp = SmtpFake()
+        channel = SmtpChannel(SmtpSettings("127.0.0.1", await smtp.start(), tls="never", timeouts=QUICK))
         outcomes = [
             (await channel.send(message(f"{local}@example.org"))).outcome for local in ("ann", "drop-1", "bob", "hangrcpt-1")
         ]
         await channel.close()
-        await fake.stop()
+        await smtp.stop()
         return outcomes
 
     wanted = [Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.ACCEPTED, Outcome.TRANSIENT]

@@ -83,7 +83,7 @@ async def publish(config: Settings, *documents: tuple[str, dict[str, Any]]) -> N
 
 
 def sender(config: Settings, smtp, **more):
-    settings = SenderSettings(smtp_port=smtp.port_used, public_port=free_ports(1)[0], smtp_connections=8, **more)
+    settings = SenderSettings(smtp_port=smtp.port, public_port=free_ports(1)[0], smtp_connections=8, **more)
     return service(settings, config), settings
 
 
@@ -91,7 +91,7 @@ def environment(config: Settings, smtp, **more: Any) -> dict[str, str]:
     """Of a sender in a process of its own."""
     given = {
         "KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": config.partitions, "SESSION_TIMEOUT_MS": 6000,
-        "SMTP_PORT": smtp.port_used, **more,
+        "SMTP_PORT": smtp.port, **more,
     }  # fmt: skip
     return {"DATABASE_URL": config.database_url, **{f"OTKLIK_{name}": str(value) for name, value in given.items()}}
 

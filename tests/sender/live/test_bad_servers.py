@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-import pytest
-
 from runtime.drive import set_clock
 from runtime.settings import Settings
 from services.sender.__main__ import service
@@ -14,14 +12,6 @@ from tests.sender.live.kit import contact, intent, person, put
 from tests.support.live import T0, driven, read, rows
 
 SECOND, GOOD = 1000, range(10, 30)
-
-
-@pytest.fixture
-async def smtp():
-    fake = SmtpFake()
-    fake.port_used = await fake.start()
-    yield fake
-    await fake.stop()
 
 
 def sender(config: Settings, port: int):
@@ -42,7 +32,7 @@ async def sends(config: Settings, names: dict[int, str]) -> None:
 
 async def test_a_server_that_hangs_or_drops_after_the_letter_leaves_it_in_doubt_and_before_it_is_asked_again(config, smtp):
     await sends(config, {1: "hangdot-a", 2: "drop-b", 3: "dropdata-c", 4: "slow421-d"})
-    async with driven(config, sender(config, smtp.port_used)) as ((context,), conductor):
+    async with driven(config, sender(config, smtp.port)) as ((context,), conductor):
         for seconds in (0, 2, 10, 60):
             await set_clock(context.db, T0 + seconds * SECOND)
             await conductor.settle()
@@ -59,7 +49,7 @@ async def test_a_server_that_hangs_or_drops_after_the_letter_leaves_it_in_doubt_
 async def test_a_channel_that_must_pause_is_at_rest_until_then(config, smtp):
     """Else a driven clock, which does not go on by itself, would wait for ever for what waits."""
     await sends(config, {1: "policy554-a"})
-    async with driven(config, sender(config, smtp.port_used)) as ((context,), conductor):
+    async with driven(config, sender(config, smtp.port)) as ((context,), conductor):
         await conductor.settle()
         early = await fate(context)
         await set_clock(context.db, T0 + 1500)

@@ -112,7 +112,7 @@ async def test_a_refusal_that_comes_when_others_hold_us_for_dead_is_tried_again(
     listening = await asyncio.start_server(outside.serve, "127.0.0.1", 0)
 
     class Port:
-        port_used = listening.sockets[0].getsockname()[1]
+        port = listening.sockets[0].getsockname()[1]
 
     one, _ = sender(config, Port)
     now = wall_ms()

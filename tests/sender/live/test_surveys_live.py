@@ -38,7 +38,7 @@ async def site(config, smtp):
     port = free_ports(1)[0]
     await documents(config)
     await kit.put(config, kit.contact(1), [kit.intent(1)], documents=False)
-    made = service(SenderSettings(smtp_port=smtp.port_used, public_port=port, public_url="https://go.example"), config)
+    made = service(SenderSettings(smtp_port=smtp.port, public_port=port, public_url="https://go.example"), config)
     async with (
         driven(config, made, at=kit.T0 + 2000) as ((context,), conductor),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,

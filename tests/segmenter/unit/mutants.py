@@ -247,7 +247,8 @@ def planted(law: str, name: str, file: str, right: str, wrong: str) -> bool:
         copy = Path(folder)
         for part in ("schemas", "runtime", "services/segmenter", "tests/segmenter"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
+        for beside in ("pyproject.toml", "services/__init__.py"):
+            shutil.copy(ROOT / beside, copy / beside)
         text = (copy / file).read_text()
         if text.count(right) != 1:
             raise SystemExit(f"{name}: `{right}` stands {text.count(right)} times in {file}, mend this list")
@@ -255,7 +256,7 @@ def planted(law: str, name: str, file: str, right: str, wrong: str) -> bool:
         command = [sys.executable, "-m", "pytest", f"tests/segmenter/unit/{law}.py", "-q", "-x", "-p", "no:cacheprovider"]
         marked = {**os.environ, "OTKLIK_MUTATED": "1", "PYTHONPATH": folder}
         run = subprocess.run(command, check=False, cwd=copy, capture_output=True, text=True, env=marked, timeout=300)
-    if run.returncode not in {0, 1}:
+    if run.returncode not in {0, 1} or (run.returncode == 1 and " failed" not in run.stdout):
         raise SystemExit(run.stdout + run.stderr)
     return run.returncode == 1
 

@@ -4,15 +4,16 @@
 a group within another one, and a sentence that has parts itself, stands in brackets. Conditions that mean something else read otherwise.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from schemas.audience import All, AnyOf, Condition, Not
+from schemas.audience import Condition
 from schemas.audience_text.english import ENGLISH
 from schemas.audience_text.lexicon import Lexicon
 from schemas.audience_text.russian import RUSSIAN
 from schemas.audience_text.speech import Speech
 from schemas.audience_text.titles import Titles
+from schemas.audience_walk import nodes
 
 __all__ = ["LEXICONS", "Language", "Said", "Titles", "sentence", "sentences"]
 
@@ -37,14 +38,3 @@ def sentences(condition: Condition, language: Language, titles: Titles = UNTITLE
     """Every node, each before its parts."""
     speech = Speech(LEXICONS[language], titles)
     return [Said(path, speech.say(node)) for path, node in nodes(condition)]
-
-
-def nodes(condition: Condition, path: str = "") -> Iterator[tuple[str, Condition]]:
-    """(path, node), each before its parts."""
-    yield path, condition
-    inner = f"{path}.of" if path else "of"
-    if isinstance(condition, Not):
-        yield from nodes(condition.of, inner)
-    elif isinstance(condition, All | AnyOf):
-        for place, part in enumerate(condition.of):
-            yield from nodes(part, f"{inner}.{place}")

@@ -166,10 +166,12 @@ class Speech(Phrases):
         return self.fill("sequence", first=first, then=then, without=without, last=last, **spans)
 
     def _since(self, leaf: Since) -> str:
+        within = leaf.within or 0
         spans = {
-            name: self.span(ms or 0, case)
-            for field, ms in (("after", leaf.after), ("within", leaf.within))
-            for name, case in ((field, "plain"), (f"{field}_of", "of"))
+            "after": self.span(leaf.after),
+            "after_of": self.span(leaf.after, "of"),
+            "within": self.span(within),
+            "within_of": self.span(within, "of"),
         }
         way = {(True, True): "when.both", (True, False): "when.after", (False, True): "when.within"}
         when = way.get((leaf.after > 0, leaf.within is not None))

@@ -18,7 +18,7 @@ class Titles(NamedTuple):
 
 def telling(titles: Titles) -> Titles:
     """Without titles that two names share: what differs in meaning must differ in words."""
-    return Titles(*(_unique(one) for one in titles))  # type: ignore[arg-type]
+    return Titles(_unique(titles.events), _unique(titles.attributes), _unique(titles.segments), _unique(titles.topics))
 
 
 def _unique(titles: Mapping[Name, str]) -> Mapping[Name, str]:

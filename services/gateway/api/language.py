@@ -1,6 +1,6 @@
 """/api/segments/language and /api/segments/describe: what a form needs to build a condition, and conditions in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -73,24 +73,29 @@ def routes(desk: Desk) -> APIRouter:
 
 
 def _told(known: Seen) -> dict[str, Any]:
-    """The catalogue, by the names that conditions use."""
-    attributes = [{"name": way[0], "path": ".".join(way[1:]), **_typed(value)} for way, value in _reachable(known.attributes)]
+    """The catalogue, by the names that conditions use: a path reaches no key with a dot in it, the name of an attribute may have one."""
+    attributes = [
+        {"name": way[0], "path": ".".join(way[1:]), **_typed(value)} for way, value in _ways(known.attributes) if _plain(way[1:])
+    ]
     events = [
         {
             "name": event,
-            "properties": [{"path": ".".join(way), **_typed(value)} for way, value in _reachable(known.properties.get(event, {}))],
+            "properties": [
+                {"path": ".".join(way), **_typed(one)} for way, one in _ways(known.properties.get(event, {})) if _plain(way)
+            ],
         }
         for event in sorted(known.events)
     ]
     return {"events": events, "attributes": attributes}
 
 
-def _reachable(values: Values) -> Iterator[tuple[tuple[str, ...], Value]]:
-    """Steps and value, by path. A key with a dot can be named by no path, save that of an attribute itself."""
-    for path in sorted(values):
-        way = steps(path)
-        if not any("." in step for step in way[1:]):
-            yield way, values[path]
+def _ways(values: Values) -> list[tuple[Sequence[str], Value]]:
+    """The keys that lead to each value, by path."""
+    return [(steps(path), values[path]) for path in sorted(values)]
+
+
+def _plain(way: Sequence[str]) -> bool:
+    return not any("." in step for step in way)
 
 
 def _typed(value: Value) -> dict[str, Any]:

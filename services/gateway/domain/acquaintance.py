@@ -5,7 +5,7 @@ may come tomorrow. Personal names never enter the lake, so of them nothing is kn
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from schemas.audience import (
@@ -25,6 +25,7 @@ from schemas.audience_walk import happenings, nodes, under
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
 from services.gateway.domain.problems import Fault
 
+MOST_NEAR, MOST_COMPARED = 10, 2_000  # so many slips are compared with known names, if there are no more of these: it is slow
 MOST_PROPERTIES = 200  # of an event have columns: names beyond these are not in the catalogue
 _TYPES: Mapping[str, frozenset[str]] = {
     "number": frozenset({"int", "float", "big"}),
@@ -45,6 +46,7 @@ class Value:
     others: Mapping[str, int] = field(default_factory=dict)
 
 
+Noticed = tuple[Fault, Collection[str]]  # and the known names, where one is not among them
 Values = Mapping[str, Value]  # by path: steps joined by dots, a dot within a step written as backslash and dot
 
 
@@ -66,10 +68,16 @@ def unfamiliar(condition: Condition, seen: Seen) -> list[Fault]:
     """A warning for each name that was never seen and each type that does not fit; paths within the condition. Before the first fact: none."""
     if not seen.events:
         return []
-    return [fault for path, leaf in nodes(condition) for fault in _of_node(path, leaf, seen)]
+    found = [one for path, leaf in nodes(condition) for one in _of_node(path, leaf, seen)]
+    told, left = [], MOST_NEAR
+    for fault, known in found:
+        near = _near(str(fault.params["name"]), known) if known and left else "-"
+        left -= bool(known and left)
+        told.append(replace(fault, params={**fault.params, "near": near}))
+    return told
 
 
-def _of_node(path: str, node: Condition, seen: Seen) -> Iterator[Fault]:
+def _of_node(path: str, node: Condition, seen: Seen) -> Iterator[Noticed]:
     for place, what in happenings(node):
         yield from _of_facts(under(path, place), what, seen)
     if isinstance(node, Attribute):
@@ -80,7 +88,7 @@ def _of_node(path: str, node: Condition, seen: Seen) -> Iterator[Fault]:
         yield from _of_attribute(under(path, "window"), node.window.name, node.window.path, seen, "date")
 
 
-def _of_facts(path: str, what: Happening, seen: Seen) -> Iterator[Fault]:
+def _of_facts(path: str, what: Happening, seen: Seen) -> Iterator[Noticed]:
     if what.event not in seen.events:
         yield _unknown("unknown_event", under(path, "event"), what.event, seen.events)
         return
@@ -97,7 +105,7 @@ def _of_facts(path: str, what: Happening, seen: Seen) -> Iterator[Fault]:
         yield from _of_property(path, "of", what.of, "", known)
 
 
-def _of_attribute(path: str, name: str, within: str, seen: Seen, asked: str) -> Iterator[Fault]:
+def _of_attribute(path: str, name: str, within: str, seen: Seen, asked: str) -> Iterator[Noticed]:
     at = ".".join(part for part in (_escaped(name), within) if part)
     if not _PRIVATE.isdisjoint((name, *within.split("."))):
         return
@@ -107,7 +115,7 @@ def _of_attribute(path: str, name: str, within: str, seen: Seen, asked: str) -> 
         yield _unknown("unknown_attribute", under(path, "name"), at, seen.attributes)
 
 
-def _of_property(path: str, name: str, at: str, asked: str, known: Values) -> Iterator[Fault]:
+def _of_property(path: str, name: str, at: str, asked: str, known: Values) -> Iterator[Noticed]:
     if not _PRIVATE.isdisjoint(at.split(".")):
         return
     if _there(at, known):
@@ -120,20 +128,24 @@ def _there(at: str, known: Values) -> bool:
     return at in known or any(path.startswith(f"{at}.") for path in known)
 
 
-def _typed(path: str, at: str, asked: str, known: Values) -> Iterator[Fault]:
+def _typed(path: str, at: str, asked: str, known: Values) -> Iterator[Noticed]:
     found = known.get(at)
     if found is None or found.kind in _UNTYPED or not asked or found.kind in _TYPES[asked]:
         return
-    yield Fault(path, "other_type", params={"name": at, "type": found.kind, "asked": asked})
+    yield Fault(path, "other_type", params={"name": at, "type": found.kind, "asked": asked}), ()
 
 
 def _asked(test: Comparing) -> str:
     return test.value_type or ""
 
 
-def _unknown(code: str, path: str, name: str, known: Collection[str]) -> Fault:
-    near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    return Fault(path, code, params={"name": name, "near": ", ".join(f"`{one}`" for one in near) or "-"})
+def _unknown(code: str, path: str, name: str, known: Collection[str]) -> Noticed:
+    return Fault(path, code, params={"name": name}), known
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    found = get_close_matches(name, sorted(known), n=3, cutoff=0.6) if len(known) <= MOST_COMPARED else []
+    return ", ".join(f"`{one}`" for one in found) or "-"
 
 
 def steps(path: str) -> tuple[str, ...]:

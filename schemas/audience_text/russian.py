@@ -60,8 +60,8 @@ _TEXTS = {
     # Days that recur.
     "anniversary": "ежегодный день {what} сегодня",
     "anniversary.before": "ежегодный день {what} через {before}",
-    "anniversary.days": "идут {days}, начиная с ежегодного дня {what}",
-    "anniversary.both": "идут {days}, начиная за {before} до ежегодного дня {what}",
+    "anniversary.days": "сегодня в числе {days_of}, начиная с ежегодного дня {what}",
+    "anniversary.both": "сегодня в числе {days_of}, начиная за {before} до ежегодного дня {what}",
     "zone": " (по времени {x}, если его пояс неизвестен)",
     # How often, how much.
     "did": "{did}{tests} {times}{window}",

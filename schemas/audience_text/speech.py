@@ -106,6 +106,7 @@ class Speech(Phrases):
             what=self.attribute(leaf.name, leaf.path),
             before=self.counted(leaf.before, "day"),
             days=self.counted(leaf.days, "day"),
+            days_of=self.counted(leaf.days, "day", "of"),
         ) + self.zone(leaf.zone)
 
     def _mark(self, leaf: Identifier | Reachable | InSegment, negated: str = "") -> str:

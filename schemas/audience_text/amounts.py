@@ -60,13 +60,14 @@ def moment(value: int | str) -> Moment | None:
 
 
 def money(tests: Sequence[Filter], paths: Sequence[str] = ()) -> Money | None:
-    """What the one test that names a currency says of the amounts at `paths` and in the tests; None: nothing does, or several do."""
+    """What the first test that names the currency of amounts, at `paths` or in the tests, makes of them; None: nothing does."""
     amounts = {*paths, *(test.path for test in tests if is_whole(test))}
-    named = [test for test in tests if test.path.endswith(f".{_CURRENCY}")]
-    if len(named) != 1 or named[0].op != "eq" or not is_currency(named[0].value):
-        return None
-    found = Money(named[0], named[0].path.removesuffix(f".{_CURRENCY}"), str(named[0].value))
-    return found if any(map(found.covers, amounts)) else None
+    for test in tests:
+        if test.op == "eq" and test.path.endswith(f".{_CURRENCY}") and is_currency(test.value):
+            found = Money(test, test.path.removesuffix(f".{_CURRENCY}"), str(test.value))
+            if any(map(found.covers, amounts)):
+                return found
+    return None
 
 
 def is_whole(test: Comparing) -> bool:

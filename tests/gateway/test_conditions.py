@@ -190,13 +190,13 @@ async def test_segments_that_ask_about_each_other_in_a_circle_are_refused(site):
 
 async def test_a_contradiction_is_a_warning_and_is_published_all_the_same(site):
     body = {"key": "nobody", "condition": {"kind": "all", "of": [attribute("x", "gt", value=5), attribute("x", "lt", value=3)]}}
-    wanted = {"path": "condition", "code": "never_true", "message": "nobody can meet this: `of.0`, `of.1` exclude each other"}
+    wanted = {"path": "condition", "code": "never_true", "message": "nobody can meet this: it excludes itself (`of.0`, `of.1`)"}
     saved = await site.http.put("/api/segments/nobody", json=body)
     assert saved.status_code == 201 and saved.json()["_meta"]["warnings"] == [wanted]
     assert (await site.http.put("/api/segments/nobody", json=saved.json())).status_code == 200, "as it was given it is taken back"
     done = await site.http.post("/api/segments/nobody/publish", headers={"Accept-Language": "ru"})
     assert done.json()["version"] == 1
-    assert done.json()["warnings"][0]["message"] == "этого не выполнит никто: `of.0`, `of.1` исключают друг друга"
+    assert done.json()["warnings"][0]["message"] == "этого не выполнит никто: условие исключает само себя (`of.0`, `of.1`)"
     everything = {
         "documents": [
             {"kind": "segment", "body": {**body, "name": "x"}},

@@ -103,6 +103,8 @@ def test_leaves_and_tests_that_make_no_sense_by_themselves():
         ("of.2.where", "no_fact"),
         ("of.2.without.lines.where", "no_fact"),
     ]
+    (fault,) = senseless(parse({**BOUGHT, "op": "lt", "value": 0}))
+    assert fault.told("en")["message"] == "nobody can meet this: it excludes itself"
 
 
 RAW: list[Any] = [None, True, False, 0, 1, 2, 3, 0.5, 1.5, 2.5, 10, -5, "", "a", "ab", "b", "ba", "1970-01-01", ["a"], {"a": 1}]

@@ -11,7 +11,7 @@ from schemas.audience_reading import parse
 
 DAY = 86_400_000
 OPS = ("eq", "ne", "gt", "ge", "lt", "le")
-SPANS = (1, 1000, DAY, 36 * 3_600_000, 21 * DAY, 90 * DAY)
+SPANS = (1, 1000, 1001, DAY, 36 * 3_600_000, 21 * DAY, 90 * DAY)
 RUB = {"path": "total.currency", "op": "eq", "value": "RUB"}
 WHERES: tuple[list[dict[str, Any]], ...] = (
     [],
@@ -25,6 +25,8 @@ WHERES: tuple[list[dict[str, Any]], ...] = (
     [{"path": "total", "op": "eq", "value": "RUB"}],
     [RUB],
     [RUB, {**RUB, "value": "USD"}],
+    [{**RUB, "path": "price.currency"}, RUB, {"path": "total.minor", "op": "ge", "value": 500_000}],
+    [{**RUB, "path": "price.currency"}, {"path": "total.minor", "op": "ge", "value": 500_000}],
     [{**RUB, "op": "ne"}, {"path": "total.minor", "op": "ge", "value": 500_000}],
     [{"path": "n", "op": "eq", "value": 1}, {"path": "s", "op": "eq", "value": "1"}],
 )

@@ -110,6 +110,11 @@ def test_names_of_any_letters_are_kept_apart(one, other):
             "купил на 5 000 ₽ и больше не меньше 2 раз за последние 90 дней",
         ),
         (
+            {"kind": "any", "of": [{**BOUGHT, "value": 11}, {"kind": "distinct", "event": "X", "of": "sku", "value": 3}]},
+            'bought at least 11 times or (the number of different "sku" over events "X" is at least 3)',
+            'купил не меньше 11 раз или (число разных "sku" по событиям "X" — не меньше 3)',
+        ),
+        (
             {"kind": "not", "of": {**BOUGHT, "within": DAY}},
             "has not bought in the last day",
             "ни разу не купил за последний день",

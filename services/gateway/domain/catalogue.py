@@ -197,8 +197,10 @@ FAULTS: dict[str, Text] = {
     "key_reserved": Text(
         "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"
     ),
-    "never_true": Text("nobody can meet this: {parts} exclude each other", "этого не выполнит никто: {parts} исключают друг друга"),
-    "always_true": Text("everybody meets this: see {parts}", "это выполняют все: см. {parts}"),
+    "never_true": Text(
+        "nobody can meet this: it excludes itself{parts}", "этого не выполнит никто: условие исключает само себя{parts}"
+    ),
+    "always_true": Text("everybody meets this{parts}", "это выполняют все{parts}"),
     "no_fact": Text("no fact passes all of these tests", "эти проверки вместе не пройдёт ни один факт"),
     "unknown_event": Text(
         "this installation has never seen the event `{name}`; near: {near}",

@@ -92,4 +92,5 @@ def _none_passes(tests: Sequence[Filter]) -> bool:
 
 def _told(paths: Sequence[str], path: str, code: str) -> Iterator[Fault]:
     if paths:
-        yield Fault(path, code, params={"parts": ", ".join(f"`{one}`" for one in paths)})
+        listed = ", ".join(f"`{one}`" for one in paths if one != path)
+        yield Fault(path, code, params={"parts": f" ({listed})" if listed else ""})

@@ -11,6 +11,7 @@ from services.gateway.domain.sense.literals import Literal
 
 _KNOWN = Comparing(op="exists")
 _MISSING = Comparing(op="missing")
+_GIVEN = frozenset({"eq", "in"})
 _BOUNDS = frozenset({"gt", "ge", "lt", "le"})
 
 
@@ -34,9 +35,10 @@ def excluded(tests: Sequence[Comparing]) -> bool:
     kinds = {test.value_type for test in typed}
     if len(kinds) > 1:  # a text or a number may be a date as well; nothing is of two other types
         return "bool" in kinds or "date" not in kinds or len(kinds) > 2
-    given = next((test for test in typed if test.op in {"eq", "in"}), None)
-    if given is not None:
-        return not any(all(_passes(value, test) for test in typed) for value in given.listed)
+    given = [{_comparable(value, test) for value in test.listed} for test in typed if test.op in _GIVEN]
+    if given:
+        rest = [test for test in typed if test.op not in _GIVEN]
+        return not any(all(_passes(value, test) for test in rest) for value in set.intersection(*given))
     starts = [str(test.value) for test in typed if test.op == "starts_with"]
     if any(not one.startswith(other) and not other.startswith(one) for one, other in combinations(starts, 2)):
         return True
@@ -58,25 +60,23 @@ def _comparable(value: Any, test: Comparing) -> Any:
 
 
 def _passes(value: Any, test: Comparing) -> bool:
-    """Whether a value of the test's own type passes."""
-    found, wanted = _comparable(value, test), [_comparable(each, test) for each in test.listed]
+    """Whether a comparable value of the test's own type passes a test of one value."""
+    wanted: Any = _comparable(test.value, test)
     match test.op:
-        case "eq" | "in":
-            return found in wanted
         case "ne":
-            return bool(found != wanted[0])
+            return bool(value != wanted)
         case "gt":
-            return bool(found > wanted[0])
+            return bool(value > wanted)
         case "ge":
-            return bool(found >= wanted[0])
+            return bool(value >= wanted)
         case "lt":
-            return bool(found < wanted[0])
+            return bool(value < wanted)
         case "le":
-            return bool(found <= wanted[0])
+            return bool(value <= wanted)
         case "contains":
-            return wanted[0] in found
+            return wanted in value
         case "starts_with":
-            return bool(found.startswith(wanted[0]))
+            return bool(value.startswith(wanted))
     return True
 
 

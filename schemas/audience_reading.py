@@ -22,6 +22,7 @@ class Fault(BaseModel):
     path: str
     code: str
     message: str
+    params: Mapping[str, Any] = {}  # for texts in other languages
 
 
 class AudienceError(ValueError):
@@ -85,6 +86,7 @@ def _size_faults(document: Any) -> Iterator[Fault]:
                 path="",
                 code="depth",
                 message=f"conditions are nested more than {MAX_DEPTH} deep: use segments of segments",
+                params={"limit": MAX_DEPTH},
             )
             return
         parts = node.get("of") if isinstance(node, dict) else None
@@ -95,7 +97,8 @@ def _size_faults(document: Any) -> Iterator[Fault]:
         else:
             count += 1
     if count > MAX_LEAVES:
-        yield Fault(path="", code="leaves", message=f"{count} conditions, at most {MAX_LEAVES}: use segments of segments")
+        message = f"{count} conditions, at most {MAX_LEAVES}: use segments of segments"
+        yield Fault(path="", code="leaves", message=message, params={"count": count, "limit": MAX_LEAVES})
 
 
 def _faults(document: Any, error: ValidationError) -> Iterator[Fault]:
@@ -106,7 +109,7 @@ def _faults(document: Any, error: ValidationError) -> Iterator[Fault]:
             for field, code, message in problems:
                 yield Fault(path=f"{path}.{field}" if path else field, code=code, message=message)
         else:
-            yield Fault(path=path, code=detail["type"], message=detail["msg"])
+            yield Fault(path=path, code=detail["type"], message=detail["msg"], params=detail.get("ctx", {}))
 
 
 def _path(document: Any, location: tuple[int | str, ...]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from schemas.audience_form import form_schema
 from schemas.bots import Bot
 from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
@@ -61,6 +62,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     found["fact"] |= _said()
     found["definition"] |= _bodies()
     found |= {name: model.model_json_schema(by_alias=True) for name, model in DOCUMENTS.items()}
+    found["condition"] = form_schema()
     return {file_of(name): {"$schema": DRAFT, "title": _title(name), **schema} for name, schema in found.items()}
 
 

@@ -120,6 +120,8 @@ class Handler:
         for sheet, number in zip(found, await store.numbers(tx.connection, len(found)), strict=True):
             seen = {key: len(cells.rows) for key, cells in sheet.cells.items()}
             sheet.spill(await store.learn(tx.connection, seen, tx.now) if seen else ())
+            if sheet.sights:
+                await store.see(tx.connection, sheet.sights, tx.now)
             written.append(await asyncio.to_thread(self.files.write, sheet, number))
         self._failpoint("lake_written")
         if sum(f.rows for f in written) != len(kept):

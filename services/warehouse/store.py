@@ -1,11 +1,12 @@
 """The manifest and the catalogue of properties in PostgreSQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import NamedTuple
 
 from runtime.db import Connection
-from services.warehouse.domain.names import MAX_COLUMNS, Key, conflicts, may_have_column
+from services.warehouse.domain.names import MAX_COLUMNS, Key, Sight, conflicts, may_have_column
 from services.warehouse.files import Written
 
 NUMBERS = "SELECT nextval('file_number') FROM generate_series(1, $1)"
@@ -26,6 +27,10 @@ ASIDE = """
 UPDATE property p SET asides = asides + u.count
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[]) AS u (event, scope, path, kind, count)
 WHERE (p.event, p.scope, p.path, p.kind) = (u.event, u.scope, u.path, u.kind)
+"""
+SEEN = "SELECT event, scope, path FROM seen WHERE event = ANY($1)"
+SEE = """
+INSERT INTO seen (event, scope, path, seen_at) SELECT u.*, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS u ON CONFLICT DO NOTHING
 """
 RIPE = """
 SELECT dataset, event, day, level, array_agg(file ORDER BY file) AS files FROM manifest
@@ -95,6 +100,21 @@ async def learn(connection: Connection, seen: Mapping[Key, int], now: int) -> se
         allowed.update(fresh)
     await _count_asides(connection, seen, before + fresh)
     return allowed & seen.keys()
+
+
+async def see(connection: Connection, sights: AbstractSet[Sight], now: int) -> None:
+    """Register names of events and lists; of one event as many lists as it may have columns."""
+    known = {Sight(*row) for row in await connection.fetch(SEEN, sorted({sight.event for sight in sights}))}
+    room = dict.fromkeys({sight.event for sight in sights}, MAX_COLUMNS + 1)  # its own name too
+    for sight in known:
+        room[sight.event] -= 1
+    fresh = []
+    for sight in sorted(sights - known):
+        if room[sight.event] > 0:
+            room[sight.event] -= 1
+            fresh.append(sight)
+    if fresh:
+        await connection.execute(SEE, *map(list, zip(*fresh, strict=True)), now)
 
 
 async def _count_asides(connection: Connection, seen: Mapping[Key, int], ordered: Sequence[Key]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.lake import column
 from schemas.facts import PERSONAL
 from services.warehouse.domain import sheets
-from services.warehouse.domain.names import NOTHING, Key, conflicts, folder, held_by
+from services.warehouse.domain.names import NOTHING, Key, Sight, conflicts, folder, held_by
 from services.warehouse.domain.walk import Stored
 
 decode = msgspec.json.Decoder(Stored).decode
@@ -128,3 +128,20 @@ def test_folders_are_safe_and_differ(names):
     made = [folder(name) for name in names]
     assert len(set(made)) == len(made)
     assert all(len(one) <= 120 and one.isascii() and not set(one) & set("/\\.*?[]{}'\"\0 ") for one in made)
+
+
+def test_names_of_events_and_lists_are_seen_though_they_have_no_column():
+    one = sheet(
+        stored(event="", type="identify", attributes={"tags": ["a"], "plan": "pro"}, context={"app": ["x"]}),
+        stored(properties={"products": [{"sku": "1"}], "d1": {"d2": {"d3": {"d4": {"d5": 1}}}}, "n\x00": []}),
+        stored(event="", type="profile.changed", attributes={"plan": [0, "pro"]}, properties={"kinds": []}),
+        stored(event="x" * 201),
+    )
+    assert one.sights == {
+        Sight("identify"),
+        Sight("identify", "attributes", "tags"),
+        Sight("E"),
+        Sight("E", "properties", "products"),
+        Sight("profile.changed"),
+        Sight("profile.changed", "properties", "kinds"),
+    }

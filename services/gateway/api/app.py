@@ -18,6 +18,7 @@ from services.gateway.api import (
     identity,
     imports,
     keys,
+    language,
     law,
     operation,
     people,
@@ -37,6 +38,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
     app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
     for router in (
+        language.routes(desk),  # before `/api/segments/{key}`
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

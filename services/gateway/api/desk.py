@@ -18,7 +18,7 @@ from runtime.process import Context
 from schemas.write_keys import hash_of
 from services.gateway.api import wire
 from services.gateway.domain.access import Key
-from services.gateway.domain.problems import Problem
+from services.gateway.domain.problems import Language, Problem, language_of
 from services.gateway.handler.call import Answer, Call
 from services.gateway.store import keys
 
@@ -41,11 +41,14 @@ class Desk:
             return await self._key(connection, request, scope, hold=False)
 
     @asynccontextmanager
-    async def calling(self, request: Request, scope: str, *, hold: bool = False) -> AsyncIterator[Call]:
-        """One transaction for a call. hold: whoever revokes the key meanwhile waits for its end."""
+    async def calling(
+        self, request: Request, scope: str, *, hold: bool = False, language: Language | None = None
+    ) -> AsyncIterator[Call]:
+        """One transaction for a call. hold: whoever revokes the key meanwhile waits for its end. language: None, by the request's header."""
         async with self.context.db.transaction() as connection:
             key = await self._key(connection, request, scope, hold=hold)
-            yield Call(connection, key, wall_ms(), self.context.settings)
+            spoken = language or language_of(request.headers.get("accept-language", ""))
+            yield Call(connection, key, wall_ms(), self.context.settings, spoken)
 
     async def act(self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY) -> Response:
         """Run `work` with the request's JSON (None without a body). A repeated Idempotency-Key gets the first answer again."""

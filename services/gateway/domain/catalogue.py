@@ -180,8 +180,44 @@ FAULTS: dict[str, Text] = {
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
     "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),
     "document_twice": Text("the same document stands here twice", "один и тот же документ встречается дважды"),
-    "depth": Text("nested too deep: use segments of segments", "слишком глубокая вложенность: вынесите часть в сегменты"),
-    "leaves": Text("too many conditions: use segments of segments", "слишком много условий: вынесите часть в сегменты"),
+    "depth": Text(
+        "nested more than {limit} deep: use segments of segments", "вложенность больше {limit} уровней: вынесите часть в сегменты"
+    ),
+    "leaves": Text(
+        "{count} conditions, at most {limit}: use segments of segments", "условий {count}, можно {limit}: вынесите часть в сегменты"
+    ),
+    "cost": Text(
+        "the conditions cost {cost}, at most {limit}: ask for fewer sums and sequences, or use segments of segments",
+        "условия стоят {cost}, можно {limit}: уменьшите число сумм и последовательностей или вынесите часть в сегменты",
+    ),
+    "cost_of_all": Text(
+        "the conditions cost {cost} and all others in force {others}, together at most {limit}: withdraw what is not used",
+        "условия стоят {cost}, все остальные действующие {others}, вместе можно {limit}: снимите с публикации ненужное",
+    ),
+    "key_reserved": Text(
+        "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"
+    ),
+    "never_true": Text(
+        "nobody can meet this: it excludes itself{parts}", "этого не выполнит никто: условие исключает само себя{parts}"
+    ),
+    "always_true": Text("everybody meets this{parts}", "это выполняют все{parts}"),
+    "no_fact": Text("no fact passes all of these tests", "эти проверки вместе не пройдёт ни один факт"),
+    "unknown_event": Text(
+        "this installation has never seen the event `{name}`; near: {near}",
+        "событие `{name}` здесь ещё не встречалось; похожие: {near}",
+    ),
+    "unknown_attribute": Text(
+        "this installation has never seen the attribute `{name}`; near: {near}",
+        "сведение `{name}` здесь ещё не встречалось; похожие: {near}",
+    ),
+    "unknown_property": Text(
+        "the event has never had the property `{name}`; near: {near}", "у события ещё не было свойства `{name}`; похожие: {near}"
+    ),
+    "other_type": Text(
+        "the values of `{name}` are of the type {type}, the condition asks for {asked}",
+        "значения `{name}` имеют тип {type}, а условие спрашивает {asked}",
+    ),
+    "model_attributes_type": Text("an object of JSON is wanted", "нужен объект JSON"),
     "unexpected": Text("this operation takes no value", "эта операция не принимает значения"),
     "shape": Text("`in` takes a list, the others one value", "`in` принимает список, остальные операции одно значение"),
     "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),

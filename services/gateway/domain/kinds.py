@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from schemas.audience_reading import AudienceError, parse
+from schemas.audience_walk import under
 from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
@@ -18,12 +19,14 @@ from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
 from services.gateway.domain import brands, markup
+from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
 
 MAX_BYTES = 800_000  # of a document: its record must fit in the log
 KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 META = "_meta"
+RESERVED = frozenset({("segment", "language")})  # what the address of something else ends with
 EVERYBODY = {"kind": "all", "of": []}
 Spot = tuple[tuple[str | int, ...], Any]  # where a condition stands, and what stands there
 
@@ -58,6 +61,11 @@ class Kind:
     spots: Callable[[Mapping[str, Any]], Iterator[Spot]] = _no_spots
     needs: str = "publish"
 
+    @property
+    def asks(self) -> bool:
+        """Whether such documents have conditions."""
+        return self.spots is not _no_spots
+
 
 KINDS = {
     kind.name: kind
@@ -82,7 +90,7 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
     if not isinstance(body, dict):
         raise Problem("invalid", [Fault("", "object")])
     body = {"key": key, **{name: value for name, value in body.items() if name != META}}
-    faults = list(_key_faults(key, body["key"]))
+    faults = list(_key_faults(kind, key, body["key"]))
     if place := _nul(body):
         raise Problem("invalid", [*faults, Fault(place, "nul")])
     if kind.model is Brand:
@@ -91,9 +99,7 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         try:
             parse(condition)
         except AudienceError as error:
-            where = ".".join(map(str, path))
-            inner = [Fault(f"{where}.{f.path}" if f.path else where, f.code, f.message) for f in error.faults]
-            faults += without_echoes(inner)
+            faults += faults_at(".".join(map(str, path)), error)
             body = _replaced(body, path, EVERYBODY)
     try:
         document = kind.model.model_validate(body)
@@ -103,9 +109,20 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         faults += markup.faults_of(document)
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
+    faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)
     return document
+
+
+def faults_at(where: str, error: AudienceError) -> list[Fault]:
+    """What is wrong with the condition that stands at `where` of the document."""
+    return without_echoes([Fault(under(where, f.path), f.code, f.message, f.params) for f in error.faults])
+
+
+def cost_of(kind: Kind, body: Mapping[str, Any]) -> int:
+    """Of all conditions of a document that can be read (services/gateway/domain/cost.py)."""
+    return sum(cost(condition) for _, condition in kind.spots(body))
 
 
 def key_of(document: BaseModel) -> str:
@@ -125,9 +142,17 @@ def text_of(document: BaseModel) -> dict[str, Any]:
     return dump(document)
 
 
-def _key_faults(key: str, named: Any) -> Iterator[Fault]:
+def _cost_faults(kind: Kind, body: Mapping[str, Any]) -> Iterator[Fault]:
+    found = cost_of(kind, body)
+    if found > MOST_OF_ONE:
+        yield Fault(".".join(map(str, next(kind.spots(body))[0])), "cost", params={"cost": found, "limit": MOST_OF_ONE})
+
+
+def _key_faults(kind: Kind, key: str, named: Any) -> Iterator[Fault]:
     if not KEY.fullmatch(key):
         yield Fault("key", "key")
+    elif (kind.name, key) in RESERVED:
+        yield Fault("key", "key_reserved", params={"key": key})
     elif named != key:
         yield Fault("key", "key_mismatch", params={"key": key})
 

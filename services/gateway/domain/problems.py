@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from services.gateway.domain.catalogue import FAULTS, PROBLEMS, Text
 
-LANGUAGES = ("en", "ru")
+Language = Literal["en", "ru"]
+LANGUAGES: tuple[Language, ...] = ("en", "ru")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,18 @@ class Problem(Exception):  # noqa: N818
         return document
 
 
-def language_of(accept: str) -> str:
+def language_of(accept: str) -> Language:
     """The language of ours that an Accept-Language header likes best; English when it names none."""
-    liked: list[tuple[float, int, str]] = []
+    liked: list[tuple[float, int, Language]] = []
     for place, part in enumerate(accept.split(",")):
         tag, _, weight = part.partition(";")
-        name = tag.strip().lower().partition("-")[0]
+        said = tag.strip().lower().partition("-")[0]
+        name = next((one for one in LANGUAGES if one == said), None)
         try:
             quality = float(weight.partition("=")[2]) if weight else 1.0
         except ValueError:
             quality = 0.0
-        if name in LANGUAGES and quality > 0:
+        if name is not None and quality > 0:
             liked.append((-quality, place, name))
     return min(liked)[2] if liked else "en"
 

@@ -12,7 +12,8 @@ from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send, asked
 from schemas.segments import Segment
-from services.gateway.domain.kinds import KINDS, brand_of
+from services.gateway.domain.cost import MOST_OF_ALL
+from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
 
 
@@ -27,12 +28,13 @@ class Reference(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A document as it is in force. refs: "kind:key" of all that it mentions."""
+    """A document as it is in force. refs: "kind:key" of all that it mentions; cost: of its conditions."""
 
     version: int
     brand: str | None
     refs: frozenset[str]
     channel: str = ""
+    cost: int = 0
 
 
 World = Mapping[tuple[str, str], Standing]
@@ -96,7 +98,9 @@ def refs_of(document: BaseModel) -> frozenset[str]:
 
 
 def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]:
-    """What stands in the way of publishing: something mentioned is not published, of another brand or channel, or a circle."""
+    """What stands in the way of publishing: something mentioned is not published, of another brand or channel, a circle, or conditions that
+    cost too much together with all others.
+    """
     own = brand_of(kind, document)
     faults: list[Fault] = []
     for one in references(document):
@@ -105,6 +109,10 @@ def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]
     way = _circle(f"{kind}:{key}", refs_of(document), world)
     if way:
         faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": " > ".join(way)}))
+    own_cost = cost_of(KINDS[kind], text_of(document)) if kind in KINDS else 0
+    others = sum(standing.cost for name, standing in world.items() if name != (kind, key))
+    if own_cost and own_cost + others > MOST_OF_ALL:
+        faults.append(Fault("", "cost_of_all", params={"cost": own_cost, "others": others, "limit": MOST_OF_ALL}))
     return faults
 
 

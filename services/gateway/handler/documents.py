@@ -12,6 +12,7 @@ from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.noticing import warnings, with_warnings
 from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
 from services.gateway.store.documents import Draft
@@ -63,7 +64,10 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     if only_new and not fresh:
         raise Problem("revision_stale", revision=before.revision if before else 1)
     await call.audit("save", f"{kind.name} {key}", revision=draft.revision)
-    return Answer(shown(draft.body, draft), 201 if fresh else 200, {"ETag": etag(draft.revision)})
+    saved = shown(draft.body, draft)
+    (told,) = await warnings(call, [(kind, draft.body)])
+    saved["_meta"] = with_warnings(saved["_meta"], told)
+    return Answer(saved, 201 if fresh else 200, {"ETag": etag(draft.revision)})
 
 
 async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
@@ -86,7 +90,9 @@ async def publish(call: Call, kind: Kind, key: str, match: str | None) -> Answer
     _matches(draft, match, kind, key)
     version, changed = await publishing.publish(kind.name, key, read(kind, key, draft.body), draft)
     await publishing.finish()
-    return Answer({"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision})
+    (told,) = await warnings(call, [(kind, draft.body)])
+    done = {"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision}
+    return Answer(with_warnings(done, told))
 
 
 async def import_all(call: Call, body: Any) -> Answer:
@@ -94,7 +100,8 @@ async def import_all(call: Call, body: Any) -> Answer:
     given = await asyncio.to_thread(_read_import, body)  # others go on meanwhile
     publishing = await Publishing.begin(call)
     results = []
-    for place, kind, document in _in_order(given):
+    ordered = _in_order(given)
+    for place, kind, document in ordered:
         key = key_of(document)
         call.key.needs_brand(brand_of(kind.name, document))
         before = await documents.get(call.connection, kind.name, key, lock=True)
@@ -112,7 +119,8 @@ async def import_all(call: Call, body: Any) -> Answer:
             raise Problem("invalid", _at(place, problem.faults)) from problem
         results.append({"kind": kind.name, "key": key, "version": version, "changed": changed})
     await publishing.finish()
-    return Answer({"documents": results})
+    told = await warnings(call, [(kind, text_of(document)) for _, kind, document in ordered])
+    return Answer({"documents": [with_warnings(done, one) for done, one in zip(results, told, strict=True)]})
 
 
 Read = tuple[int, Kind, BaseModel]

@@ -16,7 +16,7 @@ from schemas.journeys import Journey, conditions
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
-from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, text_of
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
 from services.gateway.handler.call import Call
@@ -50,7 +50,8 @@ class Publishing:
             return draft.published_version, False
         version = await documents.next_version(self._call.connection, kind, key)
         channel = str(body.get("channel", "email"))
-        standing = Standing(version, brand_of(kind, document), refs_of(document), channel)
+        cost = cost_of(KINDS[kind], body) if kind in KINDS else 0
+        standing = Standing(version, brand_of(kind, document), refs_of(document), channel, cost)
         await documents.add_version(self._call.connection, kind, key, standing, json.dumps(body), self._now, self._call.key.id)
         before = self._world.get((kind, key))
         if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from runtime.db import Connection
+from runtime.db import Connection, Row
+from services.gateway.domain.kinds import KINDS, cost_of
 from services.gateway.domain.references import Standing
 
 GET = "SELECT brand, body, revision, updated_at, published_version FROM document WHERE kind = $1 AND key = $2"
@@ -22,12 +23,18 @@ WHERE kind = $1 AND key = $2 RETURNING revision
 """
 DELETE = "DELETE FROM document WHERE kind = $1 AND key = $2"
 WORLD = """
-SELECT v.kind, v.key, v.version, v.brand, v.refs, coalesce(v.body->>'channel', 'email') AS channel
+SELECT v.kind, v.key, v.version, v.brand, v.refs, coalesce(v.body->>'channel', 'email') AS channel,
+    CASE WHEN v.kind = ANY($1) THEN v.body END AS body
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 """
 PUBLISHED = """
 SELECT v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 WHERE d.kind = $1 AND d.key = $2
+"""
+NAMED = """
+SELECT v.kind, v.key, v.brand, v.body->'name' AS name, CASE WHEN v.kind = 'survey' THEN v.body->'questions' END AS questions
+FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
+WHERE v.kind IN ('segment', 'topic', 'survey')
 """
 NEXT = "SELECT coalesce(max(version), 0) + 1 FROM document_version WHERE kind = $1 AND key = $2"
 ADD = """
@@ -40,6 +47,9 @@ VERSIONS = """
 SELECT version, brand, published_at, published_by FROM document_version
 WHERE kind = $1 AND key = $2 AND version < $3 ORDER BY version DESC LIMIT $4
 """
+
+
+ASKING = [kind.name for kind in KINDS.values() if kind.asks]
 
 
 class Draft(NamedTuple):
@@ -84,8 +94,21 @@ async def delete(connection: Connection, kind: str, key: str) -> None:
 
 async def world(connection: Connection) -> dict[tuple[str, str], Standing]:
     """Everything in force."""
-    rows = await connection.fetch(WORLD)
-    return {(r["kind"], r["key"]): Standing(r["version"], r["brand"], frozenset(r["refs"]), r["channel"]) for r in rows}
+    rows = await connection.fetch(WORLD, ASKING)
+    return {
+        (r["kind"], r["key"]): Standing(r["version"], r["brand"], frozenset(r["refs"]), r["channel"], _cost(r["kind"], r["body"]))
+        for r in rows
+    }
+
+
+def _cost(kind: str, body: str | None) -> int:
+    return 0 if body is None else cost_of(KINDS[kind], json.loads(body))
+
+
+async def named(connection: Connection) -> Sequence[Row]:
+    """Segments, topics and surveys in force: kind, key, brand, and as JSON their name and the questions of a survey."""
+    rows: Sequence[Row] = await connection.fetch(NAMED)
+    return rows
 
 
 async def add_version(connection: Connection, kind: str, key: str, standing: Standing, body: str, now: int, by: str) -> None:

@@ -5,6 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
+from schemas.currencies import digits
+
 from .values import Refusal
 
 AMOUNTS = frozenset({"revenue", "total", "subtotal", "price", "tax", "shipping"})
@@ -12,17 +14,6 @@ AMOUNTS = frozenset({"revenue", "total", "subtotal", "price", "tax", "shipping"}
 PERHAPS = frozenset({"value", "discount", "amount", "check"})
 LARGEST = 2**63 - 1  # what a bigint holds
 
-# fmt: off
-_NO_DECIMALS = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
-                "XOF", "XPF"}
-_THREE_DECIMALS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
-_FOUR_DECIMALS = {"CLF", "UYW"}
-# fmt: on
-_DECIMALS = {  # ISO 4217; 2 unless listed
-    **dict.fromkeys(_NO_DECIMALS, 0),
-    **dict.fromkeys(_THREE_DECIMALS, 3),
-    **dict.fromkeys(_FOUR_DECIMALS, 4),
-}
 _SCALES = (1, 10, 100, 1_000, 10_000)
 _CODE = re.compile(r"[A-Za-z]{3}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
@@ -83,17 +74,17 @@ def convert(values: dict[str, Any], default: str | None, path: str, *, said: boo
 
 def exact(text: str, currency: str) -> dict[str, Any] | None:
     """A decimal number in text as money, without its field's name deciding. None when it is no number or too large."""
-    units = minor(text, _DECIMALS.get(currency, 2))
+    units = minor(text, digits(currency))
     return None if units is None or abs(units) > LARGEST else {"minor": units, "currency": currency}
 
 
 def decimal(amount: dict[str, Any]) -> Decimal:
     """Money as a decimal number of its currency: {"minor": 1999, "currency": "GBP"} -> 19.99."""
-    return Decimal(amount["minor"]).scaleb(-_DECIMALS.get(amount["currency"], 2))
+    return Decimal(amount["minor"]).scaleb(-digits(amount["currency"]))
 
 
 def _money(value: Any, currency: str, path: str, name: str) -> Any:
-    units = minor(value, _DECIMALS.get(currency, 2))
+    units = minor(value, digits(currency))
     if units is None:
         return value
     if not -LARGEST <= units <= LARGEST:

@@ -24,7 +24,15 @@ class Key(NamedTuple):
     kind: str
 
 
-def may_have_column(key: Key) -> bool:
+class Sight(NamedTuple):
+    """A name without a column: of an event (scope and path ""), or of a list."""
+
+    event: str
+    scope: str = ""
+    path: str = ""
+
+
+def may_have_column(key: Key | Sight) -> bool:
     """Whether the key can stand in the catalogue of properties, which is a table of PostgreSQL with an index."""
     return max(len(key.event), len(key.path)) <= LONG and "\x00" not in key.event and "\x00" not in key.path
 

@@ -1,11 +1,12 @@
 """Batches turned from rows into columns. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from schemas.facts import PROFILE_CHANGED
 from schemas.memberships import Membership
 from schemas.messages import Decision
-from services.warehouse.domain.names import NOTHING, Key, without
+from services.warehouse.domain.names import NOTHING, Key, Sight, may_have_column, without
 from services.warehouse.domain.walk import Cells, Stored, Walk
 
 Row = tuple[str, int, int, Any]  # topic, partition, offset, value
@@ -19,12 +20,15 @@ _DECISION = (
 
 
 class Sheet:
-    """A batch of one dataset. columns: what every row has; cells: sparse columns of properties; rest: by row, what has no column."""
+    """A batch of one dataset. columns: what every row has; cells: sparse columns of properties; rest: by row, what has no column; sights: of
+    the names in it those without one.
+    """
 
     def __init__(self, dataset: str, columns: Mapping[str, Sequence[Any]], count: int) -> None:
         self.dataset, self.columns, self.count = dataset, columns, count
         self.cells: dict[Key, Cells] = {}
         self.rest: dict[int, Any] = {}
+        self.sights: frozenset[Sight] = frozenset()
 
     def spill(self, allowed: Collection[Key]) -> None:
         """Move what may not have a column to `rest`."""
@@ -42,7 +46,20 @@ def facts(rows: Sequence[Row]) -> Sheet:
     for number, fact in enumerate(values):
         walk.fact(number, fact)
     sheet.cells, sheet.rest = walk.cells(), walk.rest
+    sheet.sights = frozenset(filter(may_have_column, _sights(values, walk.rest)))
     return sheet
+
+
+def _sights(values: Sequence[Stored], rest: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> Iterator[Sight]:
+    """Names of events, and of lists among properties and attributes; what profile tells of attributes with their time is no list."""
+    for value in values:
+        yield Sight(value.event or value.type)
+    for row, scopes in rest.items():
+        fact = values[row]
+        for scope in ("properties",) if fact.type == PROFILE_CHANGED else ("properties", "attributes"):
+            for path, found in scopes.get(scope, {}).items():
+                if type(found) is list:
+                    yield Sight(fact.event or fact.type, scope, path)
 
 
 def memberships(rows: Sequence[Row]) -> Sheet:

@@ -1,0 +1,215 @@
+"""Conditions in Russian."""
+
+from schemas.audience_text.lexicon import Deed, Forms, Lexicon
+
+_TEXTS = {
+    "and": " и ",
+    "or": " или ",
+    "not": "не ({x})",
+    "everybody": "все",
+    "nobody": "никто",
+    "within": "{path} из {name}",
+    "yes": "да",
+    "no": "нет",
+    "minor": "{x} копеек (центов)",
+    "instant": "{x} мс от 1970 года",
+    # One value compared.
+    "eq": "{what} — {value}",
+    "ne": "{what} известно, но не {value}",
+    "in": "{what} — одно из: {value}",
+    "gt": "{what} больше {value}",
+    "ge": "{what} не меньше {value}",
+    "lt": "{what} меньше {value}",
+    "le": "{what} не больше {value}",
+    "contains": "{what} содержит {value}",
+    "starts_with": "{what} начинается с {value}",
+    "exists": "{what} известно",
+    "missing": "{what} неизвестно",
+    "date.gt": "{what} позже {moment}",
+    "date.ge": "{what} не раньше {value}",
+    "date.lt": "{what} раньше {value}",
+    "date.le": "{what} не позже {moment}",
+    "for.eq": " ровно на {value}",
+    "for.gt": " больше чем на {value}",
+    "for.ge": " на {value} и больше",
+    "for.lt": " меньше чем на {value}",
+    "for.le": " на {value} и меньше",
+    # A date attribute and now.
+    "date.next": "{what} наступит {next}",
+    "date.last": "{what} наступило{last}",
+    "date.after": "{what} позже, чем {after}",
+    "date.until": "{what} не позже, чем {until}",
+    "date.both": "{what} позже, чем {after}, и не позже, чем {until}",
+    "now": "сейчас",
+    "ago": "{x} назад",
+    "ahead": "через {x}",
+    # Who he is.
+    "identifier": "известен {x}",
+    "identifier.not": "неизвестен {x}",
+    "reachable": "доступен по {x}",
+    "reachable.not": "недоступен по {x}",
+    "segment": "в сегменте {x}",
+    "segment.not": "не в сегменте {x}",
+    "bucket": "в случайной доле от {start} % до {end} % розыгрыша {salt}",
+    "granted": "согласен на сообщения по {x}",
+    "denied": "отказался от сообщений по {x}",
+    "unproven": "попросил сообщения по {x} и не подтвердил просьбу",
+    "none": "ничего не сказал о сообщениях по {x}",
+    "consent.topic": " на тему {x}",
+    "consent.brand": " бренда {x}",
+    # Days that recur.
+    "anniversary": "ежегодный день {what} сегодня",
+    "anniversary.before": "ежегодный день {what} через {before}",
+    "anniversary.days": "сегодня в числе {days_of}, начиная с ежегодного дня {what}",
+    "anniversary.both": "сегодня в числе {days_of}, начиная за {before} до ежегодного дня {what}",
+    "zone": " (по времени {x}, если его пояс неизвестен)",
+    # How often, how much.
+    "did": "{did}{tests} {times}{window}",
+    "never": "ни разу не {done}{tests}{window}",
+    "once": "хотя бы раз",
+    "times.eq": "ровно {times}",
+    "times.ne": "любое число раз, кроме {n}",
+    "times.gt": "больше {times_of}",
+    "times.ge": "не меньше {times_of}",
+    "times.lt": "меньше {times_of}",
+    "times.le": "не больше {times_of}",
+    "amount.eq": "ровно {x}",
+    "amount.ne": "не {x}",
+    "amount.gt": "больше {x}",
+    "amount.ge": "не меньше {x}",
+    "amount.lt": "меньше {x}",
+    "amount.le": "не больше {x}",
+    "total": "сумма {of} по {over}{tests}{window} — {amount}",
+    "average": "среднее {of} по {over}{tests}{window} — {amount}",
+    "distinct": "число разных {of} по {over}{tests}{window} — {amount}",
+    "where": "где {x}",
+    "line": "со строкой в {list}",
+    "line.where": "со строкой в {list}, где {x}",
+    "lines": "в строках {list}",
+    "lines.where": "в строках {list}, где {x}",
+    # When.
+    "last": " за последние {x}",
+    "next": "в ближайшие {x}",
+    "between": " с {since} и раньше {until}",
+    "since": " начиная с {since}",
+    "until": " раньше {until}",
+    "around": " позже, чем {after}, и не позже, чем {until}",
+    "around.after": " позже, чем {after}",
+    "around.until": " не позже, чем {until}",
+    "shift.now": "{what}",
+    "shift.before": "за {x} до {what}",
+    "shift.after": "через {x} после {what}",
+    "day.0": " сегодня",
+    "day.1": " вчера",
+    "day": " в день {x} назад",
+    "week.0": " на этой неделе",
+    "week.1": " на прошлой неделе",
+    "week": " на неделе {x} назад",
+    "month.0": " в этом месяце",
+    "month.1": " в прошлом месяце",
+    "month": " в месяце {x} назад",
+    "quarter.0": " в этом квартале",
+    "quarter.1": " в прошлом квартале",
+    "quarter": " в квартале {x} назад",
+    "year.0": " в этом году",
+    "year.1": " в прошлом году",
+    "year": " в году {x} назад",
+    # First and last, one after the other.
+    "first.older": "впервые {did}{tests} {span} назад или раньше",
+    "first.newer": "впервые {did}{tests} меньше {span_of} назад",
+    "last.older": "в последний раз {did}{tests} {span} назад или раньше",
+    "last.newer": "в последний раз {did}{tests} меньше {span_of} назад",
+    "sequence": "{first}, затем в течение {span_of} {then}{without}{last}",
+    "sequence.without": ", а между ними не {done}{tests}",
+    "sequence.last": ", причём второе{last}",
+    "since.leaf": "{did}{tests}{when} и с тех пор не {done}{later}",
+    "when.after": " не меньше {after_of} назад",
+    "when.within": " меньше {within_of} назад",
+    "when.both": " не меньше {after_of} и меньше {within_of} назад",
+}
+
+
+def _forms(one: str, few: str, many: str, after: str = "") -> Forms:
+    """one: "минута", few: "минуты" (of one as well), many: "минут". after: "минуту", where it is another word than one."""
+    return Forms((after or one, few, many), (few, many, many))
+
+
+def _form(n: int) -> int:
+    if n % 10 == 1 and n % 100 != 11:
+        return 0
+    return 1 if n % 10 in {2, 3, 4} and n % 100 not in {12, 13, 14} else 2
+
+
+def _money(amount: str, currency: str) -> str:
+    sign = {"RUB": "₽", "USD": "$", "EUR": "€", "GBP": "£"}.get(currency, currency)
+    return f"{amount}\u00a0{sign}"
+
+
+def _deed(did: str, over: str) -> Deed:
+    return Deed(did, did, over)
+
+
+RUSSIAN = Lexicon(
+    texts=_TEXTS,
+    form=_form,
+    units={
+        "day": _forms("день", "дня", "дней"),
+        "hour": _forms("час", "часа", "часов"),
+        "minute": _forms("минута", "минуты", "минут", "минуту"),
+        "second": _forms("секунда", "секунды", "секунд", "секунду"),
+        "ms": _forms("миллисекунда", "миллисекунды", "миллисекунд", "миллисекунду"),
+        "time": _forms("раз", "раза", "раз"),
+        "week": _forms("неделя", "недели", "недель", "неделю"),
+        "month": _forms("месяц", "месяца", "месяцев"),
+        "quarter": _forms("квартал", "квартала", "кварталов"),
+        "year": _forms("год", "года", "лет"),
+    },
+    last={
+        "day": " за последний день",
+        "hour": " за последний час",
+        "minute": " за последнюю минуту",
+        "second": " за последнюю секунду",
+        "ms": " за последнюю миллисекунду",
+    },
+    next={
+        "day": "в ближайший день",
+        "hour": "в ближайший час",
+        "minute": "в ближайшую минуту",
+        "second": "в ближайшую секунду",
+        "ms": "в ближайшую миллисекунду",
+    },
+    months=("января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"),
+    quotes=("«", "»"),
+    marks=("\u00a0", ","),
+    money=_money,
+    deeds={
+        "Order Completed": _deed("купил", "покупкам"),
+        "Order Paid": _deed("оплатил заказ", "оплаченным заказам"),
+        "Order Refunded": _deed("получил возврат денег", "возвратам денег"),
+        "Order Cancelled": _deed("отменил заказ", "отменённым заказам"),
+        "Checkout Started": _deed("начал оформлять заказ", "начатым оформлениям заказа"),
+        "Cart Viewed": _deed("смотрел корзину", "просмотрам корзины"),
+        "Product Viewed": _deed("смотрел товар", "просмотрам товаров"),
+        "Product Added": _deed("положил товар в корзину", "товарам, положенным в корзину"),
+        "Product Removed": _deed("убрал товар из корзины", "товарам, убранным из корзины"),
+        "Signed Up": _deed("зарегистрировался", "регистрациям"),
+        "Email Delivered": _deed("получил письмо", "полученным письмам"),
+        "Email Opened": _deed("открыл письмо", "открытым письмам"),
+        "Email Link Clicked": _deed("перешёл по ссылке из письма", "переходам по ссылкам из писем"),
+        "page": _deed("заходил на страницу", "посещениям страниц"),
+        "screen": _deed("заходил на экран приложения", "посещениям экранов приложения"),
+    },
+    deed=Deed("сделал {name}", "сделал {name}", "событиям {name}"),
+    names={
+        "user_id": "аккаунт (user_id)",
+        "email": "адрес e-mail",
+        "phone": "номер телефона",
+        "telegram_id": "идентификатор Telegram",
+        "vk_id": "идентификатор VK",
+        "anonymous_id": "идентификатор устройства (anonymous_id)",
+        "channel.email": "e-mail",
+        "channel.sms": "SMS",
+        "channel.telegram": "Telegram",
+        "channel.vk": "VK",
+    },
+)

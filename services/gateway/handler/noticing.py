@@ -1,0 +1,49 @@
+"""Warnings about conditions: what makes no sense, and what this installation does not know. They stand in no way of saving and publishing."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from schemas.audience import Condition
+from schemas.audience_reading import parse
+from schemas.audience_walk import under
+from schemas.journeys import Purge
+from services.gateway.domain.acquaintance import Seen, events_of, unfamiliar
+from services.gateway.domain.kinds import Kind
+from services.gateway.domain.problems import Fault
+from services.gateway.domain.sense import senseless
+from services.gateway.handler.call import Call
+from services.gateway.store.catalogue import seen
+
+Placed = Sequence[tuple[str, Condition]]  # where a condition stands, and the condition
+Told = dict[str, str]
+_UNSAID = Purge.model_fields["keep"].default  # nobody has written it
+
+
+async def warnings(call: Call, documents: Iterable[tuple[Kind, Mapping[str, Any]]]) -> list[list[Told]]:
+    """Of each document, which can be read, its warnings as `{path, code, message}` in the caller's language."""
+    return await warned(call, [_conditions(kind, body) for kind, body in documents])
+
+
+async def warned(call: Call, documents: Sequence[Placed]) -> list[list[Told]]:
+    """The same of conditions by themselves."""
+    events = {event for placed in documents for _, condition in placed for event in events_of(condition)}
+    known = await seen(call.connection, events) if any(documents) else Seen()
+    found = await asyncio.to_thread(lambda: [list(_faults(placed, known)) for placed in documents])  # others go on meanwhile
+    return [[fault.told(call.language) for fault in faults] for faults in found]
+
+
+def _conditions(kind: Kind, body: Mapping[str, Any]) -> Placed:
+    found = ((".".join(map(str, path)), parse(document)) for path, document in kind.spots(body))
+    return [(where, condition) for where, condition in found if condition != _UNSAID]
+
+
+def _faults(placed: Placed, known: Seen) -> Iterable[Fault]:
+    for where, condition in placed:
+        for fault in (*senseless(condition), *unfamiliar(condition, known)):
+            yield Fault(under(where, fault.path), fault.code, fault.message, fault.params)
+
+
+def with_warnings(answer: dict[str, Any], told: Sequence[Told]) -> dict[str, Any]:
+    """Nothing is added where there are none."""
+    return {**answer, "warnings": list(told)} if told else answer

@@ -7,140 +7,32 @@ docs/audience-semantics.md: live and bulk evaluation both follow it. The languag
 never another meaning of an old one.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    TypeAdapter,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter
 
-from schemas.attributes import date_ms
+from schemas.audience_nodes import MAX_WITHIN_MS, Comparing, Filter, Name, Node, Path, Problem, Whole, Within
+from schemas.audience_windows import Around, Between, Calendar, Lines, Shift, Window, ZoneName
 
-MAX_LISTED = 1000
-MAX_WITHIN_MS = 10 * 366 * 86_400_000
-MAX_NUMBER = 2**53 - 1
-
-Scalar = bool | int | float | str
-Op = Literal["exists", "missing", "eq", "ne", "in", "gt", "ge", "lt", "le", "contains", "starts_with"]
-Comparison = Literal["eq", "ne", "gt", "ge", "lt", "le"]
-ValueType = Literal["number", "string", "bool", "date"]
-Problem = tuple[str, str, str]
-
-_OPS: Mapping[str, frozenset[str]] = {
-    "number": frozenset({"eq", "ne", "in", "gt", "ge", "lt", "le"}),
-    "date": frozenset({"eq", "ne", "in", "gt", "ge", "lt", "le"}),
-    "string": frozenset({"eq", "ne", "in", "contains", "starts_with"}),
-    "bool": frozenset({"eq", "ne", "in"}),
-}
-
-
-def _literal(value: Any) -> Any:
-    """A value to compare with: a scalar of JSON, or a list of them (frozen to a tuple)."""
-    if isinstance(value, list | tuple):
-        return tuple(_literal(item) if not isinstance(item, list | tuple) else _refuse() for item in value)
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int | float) and abs(value) <= MAX_NUMBER:
-        return value
-    return _refuse()
-
-
-def _refuse() -> Any:
-    raise PydanticCustomError("value", "must be a text, true or false, a number up to 2^53 - 1, or a list of such")
-
-
-Literals = Annotated[
-    Scalar | tuple[Scalar, ...] | None,
-    PlainValidator(_literal),
-    PlainSerializer(lambda value: list(value) if isinstance(value, tuple) else value, return_type=Any),
-    WithJsonSchema({"type": ["string", "number", "boolean", "array", "null"], "items": {"type": ["string", "number", "boolean"]}}),
+__all__ = [
+    "ADAPTER",
+    "Around",
+    "Between",
+    "Calendar",
+    "Comparing",
+    "Condition",
+    "Filter",
+    "Leaf",
+    "Lines",
+    "Node",
+    "Problem",
+    "Window",
 ]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Path = Annotated[str, Field(max_length=200, pattern=r"^([^.]+(\.[^.]+)*)?$")]
-Within = Annotated[int, Field(strict=True, ge=1, le=MAX_WITHIN_MS)]
-Whole = Annotated[int, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
-
-class Node(BaseModel):
-    """What all conditions share: frozen, no unknown fields, and `problems`: what the types of the fields cannot say."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def problems(self) -> Iterator[Problem]:
-        """(field, code, message) of each contradiction between the fields."""
-        yield from ()
-
-    @model_validator(mode="after")
-    def _refuse_problems(self) -> Self:
-        problems = list(self.problems())
-        if problems:
-            text = "; ".join(f"{field}: {message}" for field, _, message in problems)
-            raise PydanticCustomError("problems", "{text}", {"text": text, "problems": problems})
-        return self
-
-
-class Comparing(Node):
-    """A typed comparison of one value. A value that is absent, null or of another type makes it false (`missing`
-    alone: true).
-
-    type: taken from `value` when not given; dates must say `date`, their value is ms or an ISO text.
-    path: where the value lies inside an object, dotted.
-    """
-
-    path: Path = ""
-    op: Op
-    value: Literals = None
-    type: ValueType | None = None
-
-    @property
-    def listed(self) -> tuple[Scalar, ...]:
-        """The values compared with: several for `in`, none for `exists` and `missing`, else one."""
-        if self.value is None:
-            return ()
-        return self.value if isinstance(self.value, tuple) else (self.value,)
-
-    @property
-    def value_type(self) -> ValueType | None:
-        """The declared type, else that of the first value."""
-        return self.type or (_type_of(self.listed[0]) if self.listed else None)
-
-    def problems(self) -> Iterator[Problem]:
-        if self.op in {"exists", "missing"}:
-            if self.value is not None:
-                yield "value", "unexpected", f"`{self.op}` takes no value"
-            return
-        if (self.op == "in") != isinstance(self.value, tuple):
-            yield "value", "shape", "`in` takes a list of values" if self.op == "in" else f"`{self.op}` takes one value"
-            return
-        if not 0 < len(self.listed) <= MAX_LISTED:
-            yield (
-                "value",
-                "length",
-                f"`{self.op}` needs a value" if self.op != "in" else f"give 1 to {MAX_LISTED} values",
-            )
-            return
-        kind = self.value_type
-        if kind is not None and self.op not in _OPS[kind]:
-            yield "op", "type", f"`{self.op}` does not fit a {kind}; a {kind} knows {', '.join(sorted(_OPS[kind]))}"
-        for value in self.listed:
-            if kind == "date" and date_ms(value) is None:
-                yield "value", "date", f"{value!r} is no date: give UTC milliseconds or an ISO date such as 2026-03-31"
-            elif kind != "date" and _type_of(value) != kind:
-                yield "value", "type", f"{value!r} is no {kind}"
-
-
-def _type_of(value: Scalar) -> ValueType:
-    if isinstance(value, bool):
-        return "bool"
-    return "string" if isinstance(value, str) else "number"
+Comparison = Literal["eq", "ne", "gt", "ge", "lt", "le"]
+MAX_VALUES = 1000  # of a property that `distinct` tells apart
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
 class All(Node):
@@ -181,8 +73,8 @@ class DateAttribute(Node):
     kind: Literal["date"] = "date"
     name: Name
     path: Path = ""
-    after: Annotated[int, Field(strict=True, ge=-MAX_WITHIN_MS, le=MAX_WITHIN_MS)] | None = None
-    until: Annotated[int, Field(strict=True, ge=-MAX_WITHIN_MS, le=MAX_WITHIN_MS)] | None = None
+    after: Shift | None = None
+    until: Shift | None = None
 
     def problems(self) -> Iterator[Problem]:
         if self.after is None and self.until is None:
@@ -205,33 +97,38 @@ class Reachable(Node):
     channel: Literal["email", "sms", "telegram", "vk"]
 
 
-class Filter(Comparing):
-    """A test of one property of an event, `path` dotted into nested objects: `total.minor`."""
-
-    path: Annotated[Path, Field(min_length=1)]
-
-
 class Happening(Node):
-    """Facts of one event name, all `where` filters true.
+    """Facts of one event name, all `where` filters true, and of `lines` at least one line's.
 
     Pages and screens without an event name are `page` and `screen`.
     """
 
     event: Name
     where: Annotated[tuple[Filter, ...], Field(max_length=20)] = ()
+    lines: Lines | None = None
 
 
-class Did(Happening):
-    """How often it happened, ever or within a rolling window. "Did not within w" is `not` around it, or `eq 0`."""
+class Windowed(Happening):
+    """The facts ever, within a rolling window of ms, or in a `window` of another kind."""
+
+    within: Within | None = None
+    window: Window | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        if self.within is not None and self.window is not None:
+            yield "window", "unexpected", "give `within` or `window`, not both"
+
+
+class Did(Windowed):
+    """How often it happened. "Did not within w" is `not` around it, or `eq 0`."""
 
     kind: Literal["did"] = "did"
     op: Comparison = "ge"
-    value: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 1
-    within: Within | None = None
+    value: Count = 1
 
 
-class Total(Happening):
-    """The sum of an integer property over the events, ever or within a window. Money: `sum: total.minor`.
+class Total(Windowed):
+    """The sum of an integer property over the facts, or over their matching lines. Money: `sum: total.minor`.
 
     Nothing summed is 0.
     """
@@ -240,7 +137,24 @@ class Total(Happening):
     sum: Annotated[Path, Field(min_length=1)]
     op: Comparison
     value: Whole
-    within: Within | None = None
+
+
+class Average(Windowed):
+    """The mean of an integer property over the facts (or matching lines) that have one there, compared exactly. None has: false."""
+
+    kind: Literal["average"] = "average"
+    of: Annotated[Path, Field(min_length=1)]
+    op: Comparison
+    value: Whole
+
+
+class Distinct(Windowed):
+    """How many different texts, numbers and truths a property had over the facts, or over their matching lines. None is 0."""
+
+    kind: Literal["distinct"] = "distinct"
+    of: Annotated[Path, Field(min_length=1)]
+    op: Comparison = "ge"
+    value: Annotated[int, Field(strict=True, ge=0, le=MAX_VALUES)]
 
 
 class Age(Happening):
@@ -253,6 +167,62 @@ class Age(Happening):
     which: Literal["first", "last"] = "last"
     op: Literal["older", "newer"]
     age: Within
+
+
+class Sequence(Node):
+    """`first`, and `then` later, by no more than `within` ms, and `without` nowhere between the two.
+
+    last: `then` lies in the last so many ms; left out: ever.
+    """
+
+    kind: Literal["sequence"] = "sequence"
+    first: Happening
+    then: Happening
+    within: Within
+    without: Happening | None = None
+    last: Within | None = None
+
+
+class Since(Happening):
+    """It happened at least `after` ms ago (and less than `within` ms), and `without` has not happened later: left in the basket."""
+
+    kind: Literal["since"] = "since"
+    without: Happening
+    after: Annotated[int, Field(strict=True, ge=0, le=MAX_WITHIN_MS)] = 0
+    within: Within | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        if self.within is not None and self.within <= self.after:
+            yield "within", "order", "`within` must be greater than `after`"
+
+
+class Anniversary(Node):
+    """The day of a date attribute as it recurs each year: true from the midnight `before` days ahead of it, for `days` days.
+
+    zone: of people whose own is unknown. A birthday of 29 February is 28 February in other years.
+    """
+
+    kind: Literal["anniversary"] = "anniversary"
+    name: Name
+    path: Path = ""
+    before: Annotated[int, Field(strict=True, ge=0, le=366)] = 0
+    days: Annotated[int, Field(strict=True, ge=1, le=366)] = 1
+    zone: ZoneName = "UTC"
+
+
+class Consent(Node):
+    """What he has said of messages on a topic over a channel, and whether marketing may rely on it now (schemas/permission.py).
+
+    granted: it may. unproven: else, he asked for it and has not confirmed. denied: else, he said no. none: none of these.
+    brand: whose messages; left out: of any brand.
+    """
+
+    kind: Literal["consent"] = "consent"
+    channel: Annotated[str, Field(min_length=1, max_length=60)]
+    topic: Annotated[str, Field(min_length=1, max_length=200)] = "*"
+    purpose: Literal["marketing"] = "marketing"
+    state: Literal["granted", "denied", "unproven", "none"] = "granted"
+    brand: Name | None = None
 
 
 class InSegment(Node):
@@ -275,7 +245,8 @@ class RandomBucket(Node):
             yield "end", "order", "`end` must be greater than `start`"
 
 
-Leaf = Attribute | DateAttribute | Identifier | Reachable | Did | Total | Age | InSegment | RandomBucket
+Counted = Did | Total | Average | Distinct | Age | Sequence | Since
+Leaf = Attribute | DateAttribute | Anniversary | Identifier | Reachable | Consent | Counted | InSegment | RandomBucket
 Condition = Annotated[All | AnyOf | Not | Leaf, Field(discriminator="kind")]
 for _model in (All, AnyOf, Not):
     _model.model_rebuild()

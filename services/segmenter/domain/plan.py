@@ -156,8 +156,10 @@ class _Readers:
                 self.segments.setdefault(leaf.key, set()).add(index)
             case RandomBucket():
                 self.buckets.add(index)
-            case Did() | Total() | Age():
+            case Did(window=None, lines=None) | Total(window=None, lines=None) | Age(lines=None):
                 self._need(need(leaf), index)
+            case _:
+                raise ValueError(f"a condition of kind {leaf.kind!r} with these fields is not evaluated live yet")
 
     def _need(self, wanted: Need, index: int) -> None:
         id_ = accumulator_id(wanted.event, wanted.where, wanted.summed)

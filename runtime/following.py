@@ -13,7 +13,9 @@ from runtime.db import Connection, Database
 from runtime.kafka import Place
 from runtime.lake import column
 from runtime.parted import Parted
+from schemas.topics import FACTS, FACTS_BULK
 
+TOPICS = (FACTS.name, FACTS_BULK.name)
 # Another lake has another manifest. Nothing of it ever comes back under the same two numbers in one cluster.
 IDENTITY = """
 SELECT (SELECT oid FROM pg_database WHERE datname = current_database())::text || '.' || 'warehouse.manifest'::regclass::oid::text
@@ -57,7 +59,7 @@ async def look(db: Database, home: Path, had: Mapping[Place, int], state: str) -
     async with db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         if not await connection.fetchval(lake.EXISTS):
             return None
-        passed = {place: n for place, n in (await lake.passed(connection)).items() if place[0].rpartition("/")[2].startswith("facts")}
+        passed = {place: max(0, n) for place, n in (await lake.passed(connection)).items() if place[0] in TOPICS}
         identity = await connection.fetchval(IDENTITY)
         now = f"{identity}/{'/'.join(map(str, await connection.fetchrow(COUNTED)))}"
         if passed == had and now == state:

@@ -99,7 +99,9 @@ class Walk:
             said = fact.attributes
             if fact.type == PROFILE_CHANGED:
                 # name -> [at, value], and the instant of news is the fact's own. A list stays in its pair, or it might be taken for one.
-                said = {n: pair[1] if pair[0] == fact.occurred_at and type(pair[1]) is not list else pair for n, pair in said.items()}
+                said = {
+                    n: pair[1] if pair[0] == fact.occurred_at and type(pair[1]) is not list else pair for n, pair in said.items()
+                }
             self._enter(name, "attributes", said)
         if fact.context:
             self._enter(name, "context", fact.context)

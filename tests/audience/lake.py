@@ -46,7 +46,15 @@ class Written:
     def look(self, had: dict[Place, int]) -> News:
         state = f"{self._identity}/{len(self.erased)}/{len(self.parts)}"
         return News(
-            self._identity, self._folder, list(self.written), had, dict(self.passed), self.properties, self.erased, self.parts, state
+            self._identity,
+            self._folder,
+            list(self.written),
+            had,
+            dict(self.passed),
+            self.properties,
+            self.erased,
+            self.parts,
+            state,
         )
 
     def close(self) -> None:

@@ -114,7 +114,11 @@ def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) ->
 
 
 LAW = settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
 )
 
 

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 
 from runtime.lake import text
 from schemas.attributes import canonical
-from schemas.audience import Anniversary, Condition, Consent, InSegment, Leaf
+from schemas.audience import Anniversary, Condition, InSegment, Leaf
 from schemas.zones import names
 from services.audience.domain.composing import Found, members
 from services.audience.store.days import anniversary
@@ -86,12 +86,14 @@ class View:
             if leaf.key not in self._found:
                 self._found[leaf.key] = self.members(self._segments[leaf.key])
             return Found(self._found[leaf.key])
-        if isinstance(leaf, Consent):
-            raise TypeError("the words of consent are not in the index")
-        asked = (
-            anniversary(self.instant.duck, self.leaves, leaf, self.now) if isinstance(leaf, Anniversary) else self.leaves.ask(leaf)
-        )
+        asked = self.asked(leaf, self.leaves)
         return Found(self._of(leaf, asked), asked.negated)
+
+    def asked(self, leaf: Leaf, leaves: Leaves) -> Asked:
+        """The query of a leaf that asks about no segment. leaves: of everybody, or of one person."""
+        if isinstance(leaf, Anniversary):
+            return anniversary(self.instant.duck, leaves, leaf, self.now)
+        return leaves.ask(leaf)
 
     def _of(self, leaf: Leaf, asked: Asked) -> BitMap:
         document = canonical(leaf.model_dump(mode="json"))
@@ -123,8 +125,8 @@ class View:
     def number(self, profile: str) -> int | None:
         """Whose pieces a profile's are; None: nobody's."""
         query = "SELECT owner FROM piece WHERE profile = $1::UUID AND home = profile"
-        row = self.instant.duck.execute(query, [profile]).fetchone()
-        return None if row is None else row[0]
+        rows = self.instant.duck.execute(query, [profile]).fetchall()
+        return rows[0][0] if rows else None
 
 
 def people(duck: Any, sql: str) -> BitMap:

@@ -58,7 +58,7 @@ class Events:
 
     def _note_late(self, duck: Any, name: str, table: str) -> None:
         query = f"SELECT count(*) FROM fresh WHERE name = ? AND moment < (SELECT max(moment) FROM {table}) - {LATE_MS}"
-        self.late[name] = self.late.get(name, 0) + duck.execute(query, [name]).fetchone()[0]
+        self.late[name] = self.late.get(name, 0) + duck.execute(query, [name]).fetchall()[0][0]
 
     def disordered(self) -> str | None:
         """A name whose table has too much out of order."""

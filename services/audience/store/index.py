@@ -80,8 +80,8 @@ class Index:
         duck = duckdb.connect(str(self._path), config=config)
         duck.execute("SET TimeZone = 'UTC'")
         tables = {row[0] for row in duck.execute("SHOW TABLES").fetchall()}
-        version = duck.execute("SELECT version FROM meta").fetchone() if "meta" in tables else None
-        if version == (VERSION,):
+        version = duck.execute("SELECT version FROM meta").fetchall() if "meta" in tables else None
+        if version == [(VERSION,)]:
             return duck
         if tables:
             duck.close()
@@ -101,7 +101,7 @@ class Index:
     def _load(self) -> None:
         self.events, self.said = Events(self._duck), Said(self._duck)
         self.versions = Versions()
-        self.lake, self.state, self.newest = self._duck.execute("SELECT lake, state, newest FROM meta").fetchone()
+        self.lake, self.state, self.newest = self._duck.execute("SELECT lake, state, newest FROM meta").fetchall()[0]
         self.places: dict[Place, int] = {(t, p): n for t, p, n in self._duck.execute("FROM place").fetchall()}
         self.properties: dict[str, dict[str, dict[str, str]]] = {}
         for event, path, kind, name in self._duck.execute("FROM property").fetchall():
@@ -139,7 +139,7 @@ class Index:
         with self._commit:
             self._duck.execute("COMMIT")
             self.lake, self.state, self.places = news.identity, news.state, dict(news.passed)
-            self.newest = self._duck.execute("SELECT newest FROM meta").fetchone()[0]
+            self.newest = self._duck.execute("SELECT newest FROM meta").fetchall()[0][0]
             self.versions.move(moved)
             self._catalog = self._read_catalog()
 
@@ -218,7 +218,7 @@ class Index:
         with self._commit:
             duck = self._duck.cursor()
             duck.execute("BEGIN TRANSACTION READ ONLY")
-            duck.execute("SELECT version FROM meta").fetchone()
+            duck.execute("SELECT version FROM meta").fetchall()
             found = Instant(duck, self.versions.copy(), self._catalog, self.newest, dict(self.places))
         try:
             yield found

@@ -104,9 +104,7 @@ class Leaves:
         """The attribute of each person: n and the columns of its table."""
         k = self._catalog.attributes.get(name)
         if k is None:
-            nothing = (
-                "NULL::BIGINT AS moment, NULL::VARCHAR AS json, NULL::BIGINT AS whole, NULL::DOUBLE AS broken, NULL::VARCHAR AS text, "
-            )
+            nothing = "NULL::BIGINT AS moment, NULL::VARCHAR AS json, NULL::BIGINT AS whole, NULL::DOUBLE AS broken, NULL::VARCHAR AS text, "
             return f"(SELECT NULL::INTEGER AS n, {nothing} NULL::BOOLEAN AS truth, NULL::BIGINT AS date WHERE false)"
         only = f" WHERE t.person IN {self._whose}" if self._whose else ""
         return (
@@ -132,9 +130,7 @@ class Leaves:
         """Matching facts until now: `person`, `moment` and more columns."""
         k = self._catalog.events.get(what.event)
         if k is None:
-            return (
-                f"(SELECT NULL::INTEGER AS person, NULL::BIGINT AS moment, {columns} FROM (SELECT NULL::VARCHAR AS rest) WHERE false)"
-            )
+            return f"(SELECT NULL::INTEGER AS person, NULL::BIGINT AS moment, {columns} FROM (SELECT NULL::VARCHAR AS rest) WHERE false)"
         tests = [passes(test, self.property(what.event, test.path)) for test in what.where]
         if what.lines is not None:
             tests.append(f"len({self._lines(what)}) > 0")
@@ -228,7 +224,9 @@ class Leaves:
         return Asked(f"SELECT n FROM {self._edges(leaf)} WHERE {at} {held} {self._now - leaf.age}", (PEOPLE, ("event", leaf.event)))
 
     def _since(self, leaf: Since) -> Asked:
-        where = f"moment <= {self._now - leaf.after}" + (f" AND moment > {self._now - leaf.within}" if leaf.within is not None else "")
+        where = f"moment <= {self._now - leaf.after}" + (
+            f" AND moment > {self._now - leaf.within}" if leaf.within is not None else ""
+        )
         sql = (
             f"SELECT a.n FROM {self._edges(leaf, where)} a LEFT JOIN {self._edges(leaf.without)} c ON c.n = a.n "
             "WHERE c.high IS NULL OR c.high <= a.high"
@@ -239,10 +237,14 @@ class Leaves:
         """Of each `then` the latest earlier `first` is the one that is nearest and has least between."""
 
         def of(what: Happening, where: str = "true") -> str:
-            return f"(SELECT {OF_PIECES} AS n, t.moment FROM {self.rows(what, '1 AS c', where)} t LEFT JOIN shared s USING (person))"
+            return (
+                f"(SELECT {OF_PIECES} AS n, t.moment FROM {self.rows(what, '1 AS c', where)} t LEFT JOIN shared s USING (person))"
+            )
 
         recent = f"moment > {self._now - leaf.last}" if leaf.last is not None else "true"
-        sql = f"SELECT DISTINCT b.n FROM {of(leaf.then, recent)} b ASOF JOIN {of(leaf.first)} a ON a.n = b.n AND b.moment > a.moment"
+        sql = (
+            f"SELECT DISTINCT b.n FROM {of(leaf.then, recent)} b ASOF JOIN {of(leaf.first)} a ON a.n = b.n AND b.moment > a.moment"
+        )
         between = ""
         if leaf.without is not None:
             sql += f" ASOF LEFT JOIN {of(leaf.without)} c ON c.n = b.n AND b.moment > c.moment"

@@ -4,7 +4,6 @@ A piece is what was told of one profile with one home (docs/adr/0012), so merges
 NULL of those who were erased: nothing of theirs is kept. `shared` has all pieces of people who have several.
 """
 
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,9 +48,9 @@ MOVE = "UPDATE piece SET owner = m.owner FROM moves m WHERE piece.owner = m.was"
 
 def admit(duck: Any) -> bool:
     """Numbers for all of whom the fresh facts are, and in which brands they were seen. Whether any of that is new."""
-    known = duck.execute(OWN.format(of="fresh")).fetchone()[0] + duck.execute(HOMES).fetchone()[0]
+    known = duck.execute(OWN.format(of="fresh")).fetchall()[0][0] + duck.execute(HOMES).fetchall()[0][0]
     duck.execute(NUMBERS)
-    return bool(known + duck.execute(SEEN).fetchone()[0])
+    return bool(known + duck.execute(SEEN).fetchall()[0][0])
 
 
 def settle(duck: Any, merges: Sequence[tuple[str, str]], parts: Sequence[Parted], erased: Sequence[str]) -> list[int]:

@@ -42,8 +42,8 @@ INSERT INTO kind SELECT DISTINCT n AS person, kind FROM (
 ) WHERE counts OR kind = 'anonymous_id' EXCEPT SELECT person, kind FROM kind
 """
 BUCKETING = """
-INSERT INTO bucketing SELECT DISTINCT n AS person, (rest::JSON ->> '/bucketing/0')::BIGINT AS moment, rest::JSON ->> '/bucketing/1' AS id
-FROM fresh JOIN numbers USING (profile, home) WHERE received >= cut AND rest IS NOT NULL AND rest::JSON -> '/bucketing' IS NOT NULL
+INSERT INTO bucketing SELECT DISTINCT n AS person, (rest::JSON ->> '/bucketing/0')::BIGINT AS moment, (rest::JSON ->> '/bucketing/1') AS id
+FROM fresh JOIN numbers USING (profile, home) WHERE received >= cut AND rest IS NOT NULL AND (rest::JSON -> '/bucketing') IS NOT NULL
 EXCEPT SELECT person, moment, id FROM bucketing
 """
 # People from whom somebody was parted, and who had become one with them: what is told with the split is all that is left to each.
@@ -66,7 +66,7 @@ class Said:
         """What the fresh facts say. What moved."""
         moved: set[Part] = set()
         for table, insert in (("kind", KINDS), ("bucketing", BUCKETING)):
-            if duck.execute(insert).fetchone()[0]:
+            if duck.execute(insert).fetchall()[0][0]:
                 moved.add((table, ""))
         for name, people in _gathered(_told(duck, news)).items():
             rows = [_row(person, entry) for person, entry in people.items()]
@@ -123,7 +123,7 @@ def _told(duck: Any, news: News) -> Iterator[tuple[int, dict[str, Entry]]]:
     loose = {
         row[0]
         for row in duck.execute(
-            "SELECT rowid FROM fresh WHERE rest IS NOT NULL AND rest::JSON -> '/attributes' IS NOT NULL"
+            "SELECT rowid FROM fresh WHERE rest IS NOT NULL AND (rest::JSON -> '/attributes') IS NOT NULL"
         ).fetchall()
     }
     duck.execute("CREATE OR REPLACE TEMP TABLE telling AS SELECT unnest($1::BIGINT[]) AS row", [sorted(cells.keys() | loose)])

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from runtime import health
 from runtime.process import Context
 from services.gateway.api import (
+    audiences,
     belongings,
     bots,
     clock,
@@ -37,6 +38,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
     app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
     for router in (
+        audiences.routes(desk, neighbours),
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

@@ -1,0 +1,109 @@
+"""What the gateway asks of this service, under /internal/audience: questions about conditions, each a POST with a JSON body."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from runtime.process import Context
+from schemas.audience import Condition
+from schemas.audience_reading import AudienceError, Fault, parse
+from services.audience.handler import answering
+from services.audience.handler.answering import Refused, UnknownProfile
+from services.audience.handler.following import Follower
+from services.audience.handler.segments import Segments
+from services.audience.store.answers import Answers
+
+NOBODY = {"kind": "not", "of": {"kind": "all", "of": []}}
+Inforce = Mapping[str, Condition]
+Ask = Callable[[dict[str, Any], Inforce, int], Awaitable[dict[str, Any]]]
+
+
+class Questions:
+    """Answers from the index of a follower; at_once: so many side by side."""
+
+    def __init__(self, context: Context, follower: Follower, at_once: int) -> None:
+        self._context, self._follower = context, follower
+        self._segments, self._answers = Segments(context.db), Answers(follower.index)
+        self._room = asyncio.Semaphore(at_once)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """`{condition, brands?, as_of?}`, `{key, condition, ...}`, `{sets: {name: {condition} | {key}}, ...}`, `{key | condition, profile}`.
+
+        404 names what there is not; 422 lists faults; 503: the lake was not read to its end yet.
+        """
+        asks = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
+        return [Route(f"/audience/{name}", self._endpoint(ask), methods=["POST"]) for name, ask in asks.items()]
+
+    def _endpoint(self, ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            body = msgspec.json.decode(await request.body())
+            now, driven = await self._context.clock.now()
+            if driven:
+                while await self._follower.look():  # everything that is known at this instant
+                    continue
+            if not self._follower.built:
+                return JSONResponse({"code": "not_ready"}, 503)
+            as_of = body.get("as_of") or (now if driven else answering.instant_of(now))
+            try:
+                return JSONResponse(await ask(body, await self._segments.now(), as_of))
+            except Refused as error:
+                return _refused(error.faults)
+            except UnknownProfile:
+                return JSONResponse({"code": "profile_not_found"}, 404)
+
+        return endpoint
+
+    async def _preview(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
+        condition = _parsed(body["condition"], "condition")
+        return await self._run(answering.preview, segments, condition, _brands(body), now)
+
+    async def _diff(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
+        before = segments.get(body["key"]) or parse(NOBODY)
+        pair = before, _parsed(body["condition"], "condition")
+        return await self._run(answering.difference, segments, pair, _brands(body), now)
+
+    async def _overlap(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
+        sets = {name: _one(one, segments, f"sets.{name}") for name, one in body["sets"].items()}
+        return await self._run(answering.overlap, segments, sets, _brands(body), now)
+
+    async def _explain(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
+        return await self._run(answering.explanation, segments, _one(body, segments, ""), str(UUID(body["profile"])), now)
+
+    async def _run(self, work: Callable[..., dict[str, Any]], segments: Inforce, *given: Any) -> dict[str, Any]:
+        async with self._room:
+            return await asyncio.to_thread(partial(work, self._answers, segments, *given))
+
+
+def _one(asked: Mapping[str, Any], segments: Inforce, path: str) -> Condition:
+    """A condition that is given, or that of a segment in force."""
+    if "condition" in asked:
+        return _parsed(asked["condition"], f"{path}.condition".lstrip("."))
+    if asked["key"] not in segments:
+        raise Refused(
+            [Fault(path=f"{path}.key".lstrip("."), code="unknown_segment", message=f"segment {asked['key']!r} is not in force")]
+        )
+    return segments[asked["key"]]
+
+
+def _parsed(document: Any, path: str) -> Condition:
+    """A condition; faults begin at its place in the request."""
+    try:
+        return parse(document)
+    except AudienceError as error:
+        moved = [fault.model_copy(update={"path": f"{path}.{fault.path}".rstrip(".")}) for fault in error.faults]
+        raise Refused(moved) from error
+
+
+def _brands(body: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(body.get("brands") or ())
+
+
+def _refused(faults: Sequence[Fault]) -> Response:
+    return JSONResponse({"code": "invalid", "errors": [fault.model_dump() for fault in faults]}, 422)

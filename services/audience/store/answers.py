@@ -1,4 +1,5 @@
 """Leaves answered from the index, each once for what it was read from: whoever types changes one of them."""
+# ruff: noqa: S608 - names of ours and quoted texts
 
 import threading
 from array import array
@@ -72,7 +73,7 @@ class View:
             return self._ask("everybody", "SELECT owner AS n FROM piece WHERE owner = n", (("new", ""), ("people", "")))
         of = ", ".join(map(text, brands))
         sql = (
-            f"SELECT DISTINCT coalesce(s.owner, t.person) AS n FROM seen t LEFT JOIN shared s USING (person) WHERE brand IN ({of})"  # noqa: S608
+            f"SELECT DISTINCT coalesce(s.owner, t.person) AS n FROM seen t LEFT JOIN shared s USING (person) WHERE brand IN ({of})"
         )
         return self._ask(sql, sql, (("new", ""), ("people", "")))
 

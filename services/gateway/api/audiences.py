@@ -1,6 +1,6 @@
 """Conditions in bulk: how many, who would enter and leave, how segments overlap, and why somebody is in or out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -65,87 +65,100 @@ class Explanation(Asking):
     condition: Any = None
 
 
+class Counter:
+    """Takes a question to the audience service."""
+
+    def __init__(self, desk: Desk, neighbours: Neighbours) -> None:
+        self._desk, self._neighbours = desk, neighbours
+
+    async def asked(self, request: Request, model: type[BaseModel]) -> tuple[Key, Any]:
+        """Who asks, and what."""
+        key = await self._desk.admit(request, "read")
+        asked = validated(model, wire.json_of(await wire.body_of(request)))
+        if asked.brand is not None:  # type: ignore[attr-defined]
+            key.needs_brand(asked.brand)  # type: ignore[attr-defined]
+        return key, asked
+
+    async def seen(self, key: Key, segment: str) -> documents.Draft:
+        """The document, if the key may see it."""
+        async with self._desk.context.db.connection() as connection:
+            draft = await documents.get(connection, SEGMENT, segment)
+        if draft is None or not key.sees(draft.brand):
+            raise Problem("document_not_found", kind=SEGMENT, key=segment)
+        return draft
+
+    async def person(self, key: Key, profile: str) -> str:
+        """His id by now, if the key may see him."""
+        status, found = await self._neighbours.ask("profile", path_of(profile), **brands_of(key))
+        if status != 200:
+            raise Problem("profile_not_found")
+        return str(found["id"])
+
+    async def told(self, key: Key, asked: Asking, question: str, **body: Any) -> Response:
+        brands = [asked.brand] if asked.brand else list(key.brands)
+        given = {"brands": brands, "as_of": asked.as_of, **body}
+        status, told = await self._neighbours.tell("audience", f"/audience/{question}", given)
+        if status == 404:
+            raise Problem("profile_not_found")
+        if status == 422:
+            raise Problem("invalid", [Fault(one["path"], one["code"], one["message"]) for one in told["errors"]])
+        return JSONResponse(told, status)
+
+
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
-    router = APIRouter(tags=["segments"])
+    router, counter = APIRouter(tags=["segments"]), Counter(desk, neighbours)
 
     @router.post("/api/segments/preview", openapi_extra=_body(Preview))
     async def preview(request: Request) -> Response:
         """How many people a condition is true of, and up to 20 of them. `as_of`: the instant (ms) that the answer is exact for;
         `complete_up_to`: when the newest fact was received that is in it, and `offsets` which ones are, by topic and partition.
         """
-        key, asked = await _asked(request, Preview)
-        return await _told(key, asked, "preview", condition=_condition(asked.condition))
+        key, asked = await counter.asked(request, Preview)
+        return await counter.told(key, asked, "preview", condition=_condition(asked.condition))
 
     @router.post("/api/segments/overlap", openapi_extra=_body(Overlap))
     async def overlap(request: Request) -> Response:
         """Of up to six segments or conditions: how many people stand in each, in all of each combination (`count`), and in that
         combination alone (`only`).
         """
-        key, asked = await _asked(request, Overlap)
-        sets: dict[str, Any] = {}
-        for place, one in enumerate(asked.sets):
-            name = one.name or one.key or str(place + 1)
-            if name in sets:
-                raise Problem("invalid", [Fault(f"sets.{place}.name", "twice", f"{name!r} stands here twice: give each a name")])
+        key, asked = await counter.asked(request, Overlap)
+        for one in asked.sets:
             if one.key is not None:
-                await _seen(key, one.key)
-            sets[name] = (
-                {"key": one.key} if one.key is not None else {"condition": _condition(one.condition, f"sets.{place}.condition")}
-            )
-        return await _told(key, asked, "overlap", sets=sets)
+                await counter.seen(key, one.key)
+        return await counter.told(key, asked, "overlap", sets=_sets(asked.sets))
 
     @router.post("/api/segments/{segment}/diff", openapi_extra=_body(Difference))
     async def difference(request: Request, segment: str) -> Response:
         """Who would enter and who would leave, if the draft (or the condition that is given) were published in place of what is in force."""
-        key, asked = await _asked(request, Difference)
-        draft = await _seen(key, segment)
+        key, asked = await counter.asked(request, Difference)
+        draft = await counter.seen(key, segment)
         condition = draft.body["condition"] if asked.condition is None else _condition(asked.condition)
-        return await _told(key, asked, "diff", key=segment, condition=condition)
+        return await counter.told(key, asked, "diff", key=segment, condition=condition)
 
     @router.post("/api/segments/{segment}/explain", openapi_extra=_body(Explanation))
     async def explain(request: Request, segment: str) -> Response:
         """Why a person is in or out: the tree of what is in force (or is given) with the truth of each node about him, and what speaks
         for it. `truth` null: the lake does not know (`code`).
         """
-        key, asked = await _asked(request, Explanation)
-        await _seen(key, segment)
+        key, asked = await counter.asked(request, Explanation)
+        await counter.seen(key, segment)
         what = {"key": segment} if asked.condition is None else {"condition": _condition(asked.condition)}
-        return await _told(key, asked, "explain", profile=await _person(key, asked.profile), **what)
-
-    async def _asked(request: Request, model: type[BaseModel]) -> tuple[Key, Any]:
-        key = await desk.admit(request, "read")
-        asked = validated(model, wire.json_of(await wire.body_of(request)))
-        brand = getattr(asked, "brand", None)
-        if brand is not None:
-            key.needs_brand(brand)
-        return key, asked
-
-    async def _seen(key: Key, segment: str) -> documents.Draft:
-        """The document, if the key may see it."""
-        async with desk.context.db.connection() as connection:
-            draft = await documents.get(connection, SEGMENT, segment)
-        if draft is None or not key.sees(draft.brand):
-            raise Problem("document_not_found", kind=SEGMENT, key=segment)
-        return draft
-
-    async def _person(key: Key, profile: str) -> str:
-        """His id by now, if the key may see him."""
-        status, found = await neighbours.ask("profile", path_of(profile), **brands_of(key))
-        if status != 200:
-            raise Problem("profile_not_found")
-        return str(found["id"])
-
-    async def _told(key: Key, asked: Asking, question: str, **body: Any) -> Response:
-        brands = [asked.brand] if asked.brand else list(key.brands)
-        given = {"brands": brands, "as_of": asked.as_of, **body}
-        status, told = await neighbours.tell("audience", f"/audience/{question}", given)
-        if status == 404:
-            raise Problem("profile_not_found")
-        if status == 422:
-            raise Problem("invalid", _faults(told["errors"]))
-        return JSONResponse(told, status)
+        return await counter.told(key, asked, "explain", profile=await counter.person(key, asked.profile), **what)
 
     return router
+
+
+def _sets(asked: Sequence[Set]) -> dict[str, Any]:
+    """Name -> a segment in force or a condition."""
+    found: dict[str, Any] = {}
+    for place, one in enumerate(asked):
+        name = one.name or one.key or str(place + 1)
+        if name in found:
+            raise Problem("invalid", [Fault(f"sets.{place}.name", "twice", f"{name!r} stands here twice: give each a name")])
+        found[name] = (
+            {"key": one.key} if one.key is not None else {"condition": _condition(one.condition, f"sets.{place}.condition")}
+        )
+    return found
 
 
 def _condition(document: Any, path: str = "condition") -> Any:
@@ -156,10 +169,6 @@ def _condition(document: Any, path: str = "condition") -> Any:
         found = [Fault(f"{path}.{fault.path}".rstrip("."), fault.code, fault.message) for fault in error.faults]
         raise Problem("invalid", without_echoes(found)) from error
     return document
-
-
-def _faults(told: Sequence[Mapping[str, str]]) -> list[Fault]:
-    return [Fault(one["path"], one["code"], one["message"]) for one in told]
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:

@@ -278,3 +278,8 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
 def references(condition: Condition) -> frozenset[str]:
     """The keys of the segments that a condition asks about directly."""
     return frozenset(leaf.key for leaf in leaves(condition) if isinstance(leaf, InSegment))
+
+
+def topics(condition: Condition) -> frozenset[str]:
+    """The keys of the topics whose consent a condition asks about."""
+    return frozenset(leaf.topic for leaf in leaves(condition) if isinstance(leaf, Consent) and leaf.topic != "*")

@@ -6,8 +6,8 @@ that there are, so else it would forbid nothing. Of each subject the newest yes 
 answer is that of a replay of all words in the order in which they were said, in whatever order they are heard.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from schemas.facts import Fact
 from schemas.subscriptions import Topic
 
 ALL = "*"
+SUBJECTS = 500  # on which a person may have words: whoever makes up topics fills nobody's row
 Tree = Mapping[str, tuple[str, ...]]  # topic -> it and all that it is a part of, from the inside out, without the root
 FLAT: Tree = {}
 
@@ -35,6 +36,7 @@ class Said(msgspec.Struct, array_like=True, frozen=True):
         return self.until is not None and self.until <= now
 
 
+NOTHING = Said()
 Words = Mapping[str, Said]  # by subject
 
 
@@ -76,6 +78,40 @@ def _newest(*said: tuple[int, int | None]) -> tuple[int, int | None]:
     return at, min((end for when, end in said if when == at and end is not None), default=None)
 
 
+def heard(words: Words, about: str, said: Said) -> Words:
+    """The words with one more on a subject, or as they are where it says nothing new. Of those that do not fit a yes permits nothing, and a
+    no is one to everything by its channel.
+    """
+    brand, channel, topic = about.split("|", 2)
+    if topic != ALL and about not in words and len(words) >= SUBJECTS:
+        about, said = subject(brand, channel, ALL), Said(no=said.no)
+    held = words.get(about, NOTHING)
+    now = joined(held, said)
+    return words if now == held else {**words, about: now}
+
+
+def left(held: Words, own: Words, others: Sequence[Words]) -> Words:
+    """What is left to somebody when others are parted from him: his own words, and of what was heard of him what was said since."""
+    found = {about: _left(held, own, others, about) for about in sorted(held.keys() | own.keys())}
+    return {about: said for about, said in found.items() if said != NOTHING}
+
+
+def _left(held: Words, own: Words, others: Sequence[Words], about: str) -> Said:
+    """A yes only where it is newer than any of the others', a no unless it is the newest of one."""
+    said, theirs = held.get(about, NOTHING), [words.get(about, NOTHING) for words in others]
+    yes = said.yes > max((word.yes for word in theirs), default=-1)
+    no = said.no not in {word.no for word in theirs}
+    asked = said.asked > max((word.asked for word in theirs), default=-1)
+    since = Said(
+        said.yes if yes else -1,
+        said.no if no else -1,
+        said.until if yes else None,
+        said.asked if asked else -1,
+        said.asked_until if asked else None,
+    )
+    return joined(own.get(about, NOTHING), since)
+
+
 def tree(topics: Iterable[Topic]) -> Tree:
     """The tree of these topics. One whose parent is not among them stands below the root."""
     parents = {topic.key: topic.parent for topic in topics}
@@ -93,14 +129,20 @@ def _outwards(key: str, parents: Mapping[str, str | None]) -> Iterator[str]:
 
 def permitted(words: Words, of: Tree, brand: str, channel: str, topic: str, now: int) -> bool:
     """May marketing on this topic go over this channel at this instant (ms)? Silence is a no, and so is a tie."""
-    allowed, refused = False, -1
+    return standing(words, of, brand, channel, topic, now) == "granted"
+
+
+def standing(words: Words, of: Tree, brand: str, channel: str, topic: str, now: int) -> Literal["granted", "denied", "none"]:
+    """What the words come to: a yes in force, a no in force, or neither (silence, or a yes that has ended)."""
+    found: Literal["granted", "denied", "none"] = "none"
+    refused = -1
     for said in _line(words, of, brand, channel, topic):
         refused = max(refused, said.no)
         if said.yes > refused:
-            allowed = not said.ended(now)
+            found = "none" if said.ended(now) else "granted"
         elif said.no >= max(said.yes, 0):
-            allowed = False
-    return allowed
+            found = "denied"
+    return found
 
 
 def requests(words: Words, of: Tree, brand: str, channel: str) -> list[Request]:

@@ -68,6 +68,13 @@ class Zone:
         day = self.day(at)
         return day + 1 if self.midnight(day + 1) <= at else day
 
+    def date(self, at: int) -> date | None:
+        """The local date of an instant; None beyond the years 1 to 9999."""
+        try:
+            return (_EPOCH + timedelta(milliseconds=at)).astimezone(self._info).date()
+        except OverflowError:
+            return None
+
     def period(self, unit: Unit, at: int) -> int:
         """The number of the day, ISO week, month, quarter or year in which an instant lies: they count on by one."""
         day = self.begun(at)

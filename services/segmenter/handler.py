@@ -20,6 +20,7 @@ from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter import recount
 from services.segmenter.desk import Desk, people_of
+from services.segmenter.domain import consenting
 from services.segmenter.domain.plan import Plan
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
@@ -175,7 +176,7 @@ def _may_move(fact: Fact, plan: Plan) -> bool:
         return True
     if "anonymous_id" in plan.by_kind and any(text.startswith("anonymous_id:") for text in fact.identifiers):
         return True  # profile.changed names those that prove who somebody is, this one it does not
-    return (fact.event or fact.type) in plan.by_event
+    return (fact.event or fact.type) in plan.by_event or consenting.is_word(fact)
 
 
 def _asked(keys: Iterable[str], partition: int, at: At, now: int) -> Iterable[Emit]:

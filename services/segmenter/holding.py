@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from runtime.db import Connection
 from schemas.journeys import CONDITION
+from schemas.permission import Said
 from services.segmenter.domain import state
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -23,7 +26,8 @@ def told(states: Sequence[State]) -> dict[str, Any]:
     is counted anew.
 
     conditions: those of journeys, which have no names. counted: how often he did what segments ask about, and the sum where they ask for
-    one; series: the number of that question, times: the instants that still count (ms), amounts: theirs.
+    one; series: the number of that question, times: the instants that still count (ms), amounts: theirs, or numbers that stand for the
+    values where different ones are counted. words: of consent, by subject.
     """
     members = {key: since for one in states for key, since in one.members.items()}
     named = {key: since for key, since in sorted(members.items()) if not key.startswith(CONDITION)}
@@ -34,6 +38,7 @@ def told(states: Sequence[State]) -> dict[str, Any]:
         "attributes": {name: value for one in states for name, (_, value) in sorted(one.attributes.items()) if value is not None},
         "kinds": sorted({kind for one in states for kind in one.kinds}),
         "bucketing": [{"at": at, "value": value} for at, value in sorted(one.bucketing for one in states if one.bucketing)],
+        "words": {about: _word(said) for one in states for about, said in sorted(one.words.items())},
         "counted": [_counted(number, series) for one in states for number, series in sorted(one.series.items())],
         **({"counted_since": since} if since else {}),
     }
@@ -49,3 +54,8 @@ def _counted(number: int, series: Series) -> dict[str, Any]:
         "times": series.times,
         "amounts": series.amounts,
     }
+
+
+def _word(said: Said) -> dict[str, int]:
+    """The newest yes, no and request (ms), and when the yes and what was asked for end."""
+    return {name: value for name, value in msgspec.structs.asdict(said).items() if value not in (None, -1)}

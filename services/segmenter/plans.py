@@ -8,6 +8,7 @@ next revision takes it over where they mean the same. Numbers only grow: whoever
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
@@ -16,9 +17,11 @@ from runtime.batch import Tx
 from runtime.db import Again
 from runtime.definitions import Definitions
 from schemas.attributes import canonical
-from schemas.audience import Condition, references
+from schemas.audience import Condition, Consent, leaves, references
 from schemas.definitions import Published
 from schemas.journeys import CONDITION
+from schemas.permission import FLAT, Tree, tree
+from schemas.subscriptions import Topic
 from services.segmenter.domain.normal import fingerprint
 from services.segmenter.domain.plan import Plan, compile_plan
 
@@ -38,10 +41,13 @@ class Defined:
     conditions: Mapping[str, Condition]
     versions: Mapping[str, int]
     asked: frozenset[str]
+    topics: Tree = FLAT
 
     def content(self) -> str:
         """Equal where every answer is. 32 hex digits."""
-        means = [[key, fingerprint(condition)] for key, condition in sorted(self.conditions.items())]
+        means: list[Any] = [[key, fingerprint(condition)] for key, condition in sorted(self.conditions.items())]
+        if any(isinstance(leaf, Consent) for condition in self.conditions.values() for leaf in leaves(condition)):
+            means.append(self.topics)
         return hashlib.sha256(canonical(means)).hexdigest()[:32]
 
 
@@ -56,6 +62,8 @@ class Live:
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:
     """What is in force, and what that asks about. documents: every version that is kept, in the order of versions."""
+    topics = _topics([d for d in documents if d.kind == "topic"])
+    documents = [d for d in documents if d.kind != "topic"]
     current = [d for d in documents if d.pointer]
     conditions = {d.key: _condition_of(d) for d in current}
     kept = {d.key: d for d in documents}  # of each key the newest version
@@ -63,7 +71,14 @@ def defined(documents: Sequence[Published], _revision: int) -> Defined:
         # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
         conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
     asked = frozenset(key for key in kept if key.startswith(CONDITION))
-    return Defined(conditions, {d.key: d.version for d in current}, asked)
+    return Defined(conditions, {d.key: d.version for d in current}, asked, topics)
+
+
+def _topics(documents: Sequence[Published]) -> Tree:
+    """The tree of all topics that there ever were, as those that are: what was said on one that is gone still is a word on it."""
+    newest = {d.key: Topic.model_validate_json(bytes(d.body)) for d in documents}
+    current = {d.key: newest[d.key] for d in documents if d.pointer}
+    return tree({**newest, **current}.values())
 
 
 def _condition_of(document: Published) -> Condition:
@@ -74,7 +89,7 @@ class Plans:
     """The ruling plan of a process and the last ones before it."""
 
     def __init__(self) -> None:
-        self._definitions = Definitions(("segment",), defined)
+        self._definitions = Definitions(("segment", "topic"), defined)
         self._ruling: tuple[int, Live] | None = None  # revision, what rules at it: only what is committed stands here
         self.known: dict[int, Plan] = {}
 
@@ -89,7 +104,7 @@ class Plans:
         committed = row["revision"] == tx.revision
         number = row["number"] if committed else await self._number(tx, found.content())
         if number not in self.known:
-            self.known[number] = compile_plan(found.conditions, number)
+            self.known[number] = compile_plan(found.conditions, number, found.topics)
             self.known = dict(list(self.known.items())[-KEPT:])
         live = Live(self.known[number], found.versions, found.asked)
         if committed:

@@ -13,14 +13,13 @@ import phonenumbers
 from schemas import attributes, bots, consents, permission
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from schemas.messages import Intent
-from schemas.permission import ALL, FLAT, Said, Tree, joined, subject
+from schemas.permission import FLAT, Said, Tree, subject
 from schemas.policies import FORBIDDEN, Cell
 from schemas.topics import ADDRESS_KIND
 
 CHATTED = bots.HEARD | {bots.UNBLOCKED}  # whoever does this can be written to by the bot
 RUSSIA = dict.fromkeys(("РФ", "РОССИЯ", "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "RUSSIA", "RUSSIAN FEDERATION", "RUS", "643"), "RU")
 STALE_MS = 30_000  # a consent copy older than this lets only service messages out
-SUBJECTS = 500  # on which a person may have words: whoever makes up topics fills nobody's row
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
@@ -115,12 +114,8 @@ def reach(contact: Contact, fact: Fact, blind: Callable[[str], str]) -> None:
 
 
 def hear(contact: Contact, about: str, said: Said) -> None:
-    """Take in a word on a subject. Of those that do not fit a yes permits nothing, and a no is one to everything by its channel."""
-    brand, channel, topic = about.split("|", 2)
-    if topic != ALL and about not in contact.words and len(contact.words) >= SUBJECTS:
-        about, said = subject(brand, channel, ALL), Said(no=said.no)
-    if said != Said():
-        contact.words[about] = joined(contact.words.get(about, said), said)
+    """Take in a word on a subject."""
+    contact.words = dict(permission.heard(contact.words, about, said))
 
 
 def _bounced(contact: Contact, fact: Fact) -> bool:

@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from schemas.facts import Fact, Split, SplitPart
-from schemas.permission import Said, Words, joined
+from schemas.permission import Said, left
 from services.sender import domain
 from services.sender.domain import Contact
-
-NOTHING = Said()
 
 
 def words_of(told: Mapping[str, Sequence[int | None]]) -> dict[str, Said]:
@@ -27,9 +25,7 @@ def stay(contact: Contact, fact: Fact, split: Split, *, now: int = 0, blind: Cal
     domain.forget_lost(contact, blind)
     domain.reach(contact, fact, blind)
     own, others = words_of(split.words), [words_of(part.words) for part in split.parts]
-    contact.words = {
-        about: said for about in contact.words.keys() | own.keys() if (said := _left(contact.words, own, others, about)) != NOTHING
-    }
+    contact.words = dict(left(contact.words, own, others))
     contact.parted = sorted({*contact.parted, *(home for part in split.parts for home in part.homes)})
     contact.parted_at = max(contact.parted_at, fact.received_at, now)
 
@@ -39,19 +35,3 @@ def go(contact: Contact, part: SplitPart, was: Contact) -> None:
     for about, said in words_of(part.words).items():
         domain.hear(contact, about, said)
     contact.suppressed = {**was.suppressed, **contact.suppressed}
-
-
-def _left(held: Words, own: Words, others: Sequence[Words], about: str) -> Said:
-    """His own words, and what was said since: a yes only where it is newer than any of the others', a no unless it is the newest of one."""
-    said, theirs = held.get(about, NOTHING), [words.get(about, NOTHING) for words in others]
-    yes = said.yes > max(word.yes for word in theirs)
-    no = said.no not in {word.no for word in theirs}
-    asked = said.asked > max(word.asked for word in theirs)
-    since = Said(
-        said.yes if yes else -1,
-        said.no if no else -1,
-        said.until if yes else None,
-        said.asked if asked else -1,
-        said.asked_until if asked else None,
-    )
-    return joined(own.get(about, NOTHING), since)

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import permission
 from schemas.facts import Fact
+from schemas.permission import SUBJECTS
 from services.sender import domain
 from services.sender.domain import Contact
 from services.sender.handler import decode_contact, encode_contact
@@ -125,14 +126,14 @@ def test_a_nul_in_a_word_hides_no_no():
 
 def test_made_up_topics_fill_nobodys_row_and_a_no_that_does_not_fit_forbids_all_the_more():
     contact, other = Contact(), Contact()
-    for at in range(2 * domain.SUBJECTS):
+    for at in range(2 * SUBJECTS):
         domain.learn(contact, word("Consent Granted", 1 + at, channel="email", topic=f"made-up-{at}"))
         domain.learn(other, word("Consent Withdrawn", 1 + at, channel="sms", topic=f"other-{at}"))
-    assert len(contact.words) == domain.SUBJECTS and permitted(contact, "made-up-0", 10_000)
-    assert not permitted(contact, f"made-up-{domain.SUBJECTS}", 10_000)
+    assert len(contact.words) == SUBJECTS and permitted(contact, "made-up-0", 10_000)
+    assert not permitted(contact, f"made-up-{SUBJECTS}", 10_000)
     domain.learn(contact, word("Consent Withdrawn", 5_000, channel="email", topic="news"))
     assert not permitted(contact, "made-up-0", 10_000)
     domain.learn(contact, word("Consent Granted", 6_000, channel="email"))
     assert permitted(contact, "news", 10_000), "what is said of everything always fits"
     domain.fold(contact, other)
-    assert len(contact.words) <= domain.SUBJECTS + 2, "beside what is said of everything"
+    assert len(contact.words) <= SUBJECTS + 2, "beside what is said of everything"

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from schemas.audience import Condition
 from schemas.audience import references as segments_of
+from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send, asked
@@ -43,7 +45,7 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
     if brand is not None:
         found.append(Reference("brand", "brand", brand))
     if isinstance(document, Segment):
-        found += [Reference("condition", "segment", key) for key in sorted(segments_of(document.condition))]
+        found += _of_condition("condition", document.condition)
     elif isinstance(document, Journey):
         found += _of_journey(document)
     elif isinstance(document, Bot):
@@ -57,17 +59,22 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
     return tuple(found)
 
 
+def _of_condition(path: str, condition: Condition, step: str = "") -> Iterator[Reference]:
+    yield from (Reference(path, "segment", key, step=step) for key in sorted(segments_of(condition)))
+    yield from (Reference(path, "topic", key, step=step) for key in sorted(topics_of(condition)))
+
+
 def _of_journey(journey: Journey) -> Iterator[Reference]:
     if isinstance(journey.trigger, SegmentTrigger):
         yield Reference("trigger.segment", "segment", journey.trigger.segment)
     if journey.exit_segment is not None:
         yield Reference("exit_segment", "segment", journey.exit_segment)
     if journey.audience is not None:
-        yield from (Reference("audience", "segment", key) for key in sorted(segments_of(journey.audience)))
+        yield from _of_condition("audience", journey.audience)
     for place, step in enumerate(journey.steps):
         if (condition := asked(step)) is not None:
             name = "if" if isinstance(step, Branch) else "keep"
-            yield from (Reference(f"steps.{place}.{name}", "segment", key, step=step.id) for key in sorted(segments_of(condition)))
+            yield from _of_condition(f"steps.{place}.{name}", condition, step.id)
         if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":

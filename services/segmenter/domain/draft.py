@@ -6,9 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from services.segmenter.domain.gathering import Added
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Accumulator, Plan
-from services.segmenter.domain.series import NOTHING, added
+from services.segmenter.domain.series import NOTHING, added, noted
 from services.segmenter.domain.state import State
 
 Kind = Literal["fact", "time", "merge", "backfill"]
@@ -59,6 +60,7 @@ class Draft:
         "plan",
         "series",
         "since",
+        "words",
     )
 
     def __init__(self, state: State, plan: Plan) -> None:
@@ -73,8 +75,9 @@ class Draft:
         self.kinds = state.kinds
         self.bucketing = state.bucketing
         self.apart, self.owed, self.since = state.apart, state.owed, state.since
+        self.words = state.words
 
-    def gather(self, hits: Iterable[tuple[Accumulator, int]], occurred: int, instant: int) -> set[int]:
+    def gather(self, hits: Iterable[tuple[Accumulator, Added]], occurred: int, instant: int) -> set[int]:
         """Add the fact to its accumulators; the segments that read them."""
         touched: set[int] = set()
         if self.owed:
@@ -82,7 +85,11 @@ class Draft:
         for accumulator, amount in hits:
             for kept in (self.series, self.since) if self.owed else (self.series,):
                 series = kept.get(accumulator.id, NOTHING)
-                kept[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
+                if isinstance(amount, int):
+                    kept[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
+                else:
+                    each = accumulator.gathers == "each"
+                    kept[accumulator.id] = noted(series, occurred, amount, accumulator.window, instant, each=each)
             touched.update(accumulator.readers)
         return touched
 
@@ -100,7 +107,7 @@ class Draft:
     ) -> None:
         """Evaluate these segments (in ascending order) at an instant, and after each flip those that ask about it."""
         segments, series, attributes, kinds = self.plan.segments, self.series, self.attributes, self.kinds
-        bucketing = self.bucketing[1] if self.bucketing else None
+        bucketing, words = self.bucketing[1] if self.bucketing else None, self.words
         members, horizons = self.members, self.horizons
         queue = list(indexes)
         done = 0
@@ -108,7 +115,7 @@ class Draft:
             segment = segments[queue[done]]
             done += 1
             key = segment.key
-            signed = segment.evaluate(series, attributes, kinds, bucketing, members, at)
+            signed = segment.evaluate(series, attributes, kinds, bucketing, members, words, at)
             until = abs(signed)
             if until < NEVER:
                 horizons[key] = until
@@ -146,5 +153,6 @@ class Draft:
             self.apart,
             self.owed,
             self.since,
+            self.words,
         )
         return Decision(state, tuple(self.changes), changed=True)

@@ -13,7 +13,9 @@ import msgspec
 from schemas.attributes import SPAN, Entry, stamp
 from schemas.attributes import merge as merge_attributes
 from schemas.facts import PERSONAL, PROFILE_CHANGED, Fact
+from services.segmenter.domain import consenting
 from services.segmenter.domain.draft import Change, Decision, Draft
+from services.segmenter.domain.gathering import Added
 from services.segmenter.domain.plan import Accumulator, Plan, kept_kind
 from services.segmenter.domain.series import NOTHING, Series, fitted, merged
 from services.segmenter.domain.state import UNSEEN, Glance, State
@@ -36,13 +38,14 @@ def decide(state: State, fact: Fact, now: int, plan: Plan) -> Decision:
     unseen = state.revision == UNSEEN
     if state.revision != plan.revision and not unseen:
         raise ValueError(f"state of revision {state.revision} under plan {plan.revision}: upgrade it first")
-    hits = _hits(fact, plan)
+    hits = _hits(fact, plan, occurred)
     attributes, heard = state.attributes, NONE_HEARD
     if fact.attributes:
         attributes, heard = merge_attributes(attributes, _said(fact, occurred, plan))
     kinds = _new_kinds(state, fact, plan)
     bucketing = _bucketing(state, fact)
-    same = attributes is state.attributes and bucketing == state.bucketing
+    words = consenting.heard(state.words, fact)
+    same = attributes is state.attributes and bucketing == state.bucketing and words is state.words
     if same and not (hits or kinds or unseen):
         return fire(state, instant, plan) if state.due <= instant else Decision(state, (), changed=False)
 
@@ -50,12 +53,15 @@ def decide(state: State, fact: Fact, now: int, plan: Plan) -> Decision:
     draft.fire(instant)
     touched = draft.gather(hits, occurred, instant)
     draft.attributes, draft.bucketing, draft.kinds = attributes, bucketing, (*state.kinds, *kinds)
+    draft.words = words
     for name in heard:
         touched.update(plan.by_attribute.get(name, ()))
     for kind in kinds:
         touched.update(plan.by_kind.get(kind, ()))
     if bucketing != state.bucketing:
         touched.update(plan.by_bucket)
+    if words is not state.words:
+        touched.update(plan.by_consent)
     draft.consider(plan.everything if unseen else sorted(touched), instant, "fact", fact.id)
     return draft.decision()
 
@@ -69,7 +75,8 @@ def idle(head: Glance, fact: Fact, plan: Plan) -> bool:
         head.revision == plan.revision
         and head.due > fact.received_at
         and not fact.attributes
-        and not _hits(fact, plan)
+        and not consenting.is_word(fact)
+        and not _hits(fact, plan, None)
         and not _new_kinds(head, fact, plan)
         and _bucketing(head, fact) == head.bucketing
     )
@@ -137,6 +144,7 @@ def merge(
         draft.attributes, _ = merge_attributes(draft.attributes, entries(decided, plan))
     draft.kinds = tuple(dict.fromkeys((*draft.kinds, *loser.kinds)))
     draft.bucketing = min((pair for pair in (draft.bucketing, loser.bucketing) if pair), default=None)
+    draft.words = consenting.both(draft.words, loser.words)
     draft.consider(plan.everything, at, "merge", cause, loser.members)
     return draft.decision()
 
@@ -146,25 +154,25 @@ def folded(one: Mapping[int, Series], other: Mapping[int, Series], plan: Plan, a
     both = dict(one)
     for id_, series in other.items():
         accumulator = plan.accumulators[id_]
-        both[id_] = merged(both.get(id_, NOTHING), series, accumulator.rank, accumulator.window, at)
+        both[id_] = merged(both.get(id_, NOTHING), series, accumulator.rank, accumulator.window, at, accumulator.gathers)
     return both
 
 
 def _under(plan: Plan, held: Mapping[int, Series], at: int) -> dict[int, Series]:
     """Of what was gathered under another plan, what this one asks for."""
     return {
-        id_: fitted(held[id_], accumulator.rank, accumulator.window, at)
+        id_: fitted(held[id_], accumulator.rank, accumulator.window, at, accumulator.gathers)
         for id_, accumulator in plan.accumulators.items()
         if id_ in held
     }
 
 
-def _hits(fact: Fact, plan: Plan) -> list[tuple[Accumulator, int]]:
-    """The accumulators that the fact goes to, and what it adds to each."""
+def _hits(fact: Fact, plan: Plan, at: int | None) -> list[tuple[Accumulator, Added]]:
+    """The accumulators that the fact goes to, and what it adds to each. at: when it happened; None: those that it may go to."""
     return [
         (accumulator, amount)
         for accumulator in plan.by_event.get(fact.event or fact.type, ())
-        if (amount := accumulator.amount(fact.properties)) is not None
+        if (amount := accumulator.amount(fact.properties, at)) is not None
     ]
 
 

@@ -1,25 +1,56 @@
 """One shape for conditions that mean the same, and what the live state must gather for a leaf.
 
-An accumulator is what one person did of one event under one set of property tests, plus the summed property of a total. Windows and
-thresholds are parameters read at evaluation, so "bought in 30 days" and "bought 3 times in 90 days" share one.
+An accumulator is what one person did of one event under one set of tests: when, and of sums, averages and distinct values what of it.
+Windows and thresholds are parameters read at evaluation, so "bought in 30 days" and "bought 3 times in 90 days" share one; a leaf about
+several events reads several.
 """
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from schemas.attributes import canonical
-from schemas.audience import Age, All, AnyOf, Comparing, Condition, Did, Filter, Identifier, Not, Reachable, Total, dump
+from schemas.audience import (
+    Age,
+    All,
+    AnyOf,
+    Around,
+    Average,
+    Between,
+    Calendar,
+    Comparing,
+    Condition,
+    Counted,
+    Did,
+    Distinct,
+    Filter,
+    Happening,
+    Identifier,
+    Lines,
+    Not,
+    Reachable,
+    Sequence,
+    Since,
+    Total,
+    Windowed,
+    dump,
+)
+from schemas.zones import DAY
+from services.segmenter.domain.horizons import NEVER
+from services.segmenter.domain.series import Gathers
 
 KIND_OF_CHANNEL = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
 EXACT_RANK = 256  # a windowed count up to this keeps that many latest instants and stays exact; above, it is a sum of ones
+EVER = NEVER
+LONGEST = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}  # days
 
 
 class Need(NamedTuple):
     """One accumulator and what a leaf asks of it.
 
-    summed: the property path of a total, "" for plain counts, "#" for counts that are gathered as a sum of ones.
-    rank: how many of the latest instants a windowed count must know. window: ms for which the parts of a sum must be known.
+    summed: the property path of a total, average or of distinct values, "" for plain counts, "#" for counts that are gathered as a sum of
+    ones. rank: how many of the latest instants a windowed count must know. window: ms for which the parts of a sum must be known.
+    bounds: from, before: only facts that happened between the two (ms) are gathered.
     """
 
     event: str
@@ -27,6 +58,14 @@ class Need(NamedTuple):
     summed: str
     rank: int
     window: int
+    lines: Lines | None = None
+    gathers: Gathers = ""
+    bounds: tuple[int | None, int | None] = (None, None)
+
+    @property
+    def id(self) -> int:
+        """The name of the accumulator, see `accumulator_id`."""
+        return accumulator_id(self.event, self.where, self.summed, lines=self.lines, gathers=self.gathers, bounds=self.bounds)
 
 
 def normal(condition: Condition) -> Condition:
@@ -42,9 +81,26 @@ def normal(condition: Condition) -> Condition:
                 parts[canonical(dump(piece))] = piece
         unique = tuple(parts[text] for text in sorted(parts))
         return unique[0] if len(unique) == 1 else kind(of=unique)
-    if isinstance(condition, Did | Total | Age):
-        return condition.model_copy(update={"where": _sorted_tests(condition.where)})
-    return condition
+    if isinstance(condition, Sequence):
+        without = condition.without and _sorted(condition.without)
+        return condition.model_copy(update={"first": _sorted(condition.first), "then": _sorted(condition.then), "without": without})
+    return _sorted(condition) if isinstance(condition, Happening) else condition
+
+
+_H = TypeVar("_H", bound=Happening)
+
+
+def _sorted(happening: _H) -> _H:
+    """With its tests in one order, and dates as instants."""
+    update: dict[str, Any] = {"where": _sorted_tests(happening.where)}
+    if happening.lines is not None:
+        update["lines"] = _sorted_lines(happening.lines)
+    if isinstance(happening, Windowed) and isinstance(happening.window, Between):
+        since, until = happening.window.bounds
+        update["window"] = Between(since=since, until=until)
+    if isinstance(happening, Since):
+        update["without"] = _sorted(happening.without)
+    return happening.model_copy(update=update)
 
 
 def fingerprint(condition: Condition) -> str:
@@ -52,17 +108,73 @@ def fingerprint(condition: Condition) -> str:
     return hashlib.sha256(canonical(dump(normal(condition)))).hexdigest()[:32]
 
 
-def need(leaf: Did | Total | Age) -> Need:
-    """What the accumulator of this leaf must hold."""
-    where = _sorted_tests(leaf.where)
-    if isinstance(leaf, Total):
-        return Need(leaf.event, where, leaf.sum, 0, leaf.within or 0)
-    if isinstance(leaf, Age) or leaf.within is None:
-        return Need(leaf.event, where, "", 0, 0)
+def needs(leaf: Counted) -> tuple[Need, ...]:
+    """What the accumulators of this leaf must hold, in the order in which its evaluation takes them."""
+    match leaf:
+        case Age():
+            return (_counts(leaf),)
+        case Did():
+            return (_of_did(leaf),)
+        case Total():
+            return (_of(leaf, leaf.sum, ""),)
+        case Average():
+            return _of(leaf, leaf.of, "mean"), _of(leaf, leaf.of, "means")
+        case Distinct():
+            return (_of_distinct(leaf),)
+        case Sequence():
+            then = EVER if leaf.last is None else leaf.last
+            window = EVER if leaf.last is None else leaf.last + leaf.within
+            between = () if leaf.without is None else (_instants(leaf.without, window),)
+            return _instants(leaf.first, window), _instants(leaf.then, then), *between
+        case Since():
+            return _instants(leaf, leaf.within or EVER), _counts(leaf.without)
+
+
+def _of_did(leaf: Did) -> Need:
+    reach, bounds = _reach(leaf)
+    if not reach:
+        return _counts(leaf, bounds)
     rank = leaf.value + (leaf.op in {"eq", "ne", "gt", "le"})
-    if rank > EXACT_RANK:
-        return Need(leaf.event, where, "#", 0, leaf.within)
-    return Need(leaf.event, where, "", rank, 0)
+    latest = leaf.within is not None or (isinstance(leaf.window, Calendar) and not leaf.window.back)
+    if rank > EXACT_RANK or not latest:
+        return _instants(leaf, reach)
+    return _counts(leaf)._replace(rank=rank)
+
+
+def _of_distinct(leaf: Distinct) -> Need:
+    past = isinstance(leaf.window, Around) or (isinstance(leaf.window, Calendar) and leaf.window.back > 0)
+    need = _of(leaf, leaf.of, "each" if past else "newest")
+    return need if need.window else need._replace(window=EVER)
+
+
+def _of(leaf: Windowed, path: str, gathers: Gathers) -> Need:
+    reach, bounds = _reach(leaf)
+    return Need(leaf.event, _sorted_tests(leaf.where), path, 0, reach, _lines(leaf), gathers, bounds)
+
+
+def _counts(happening: Happening, bounds: tuple[int | None, int | None] = (None, None)) -> Need:
+    return Need(happening.event, _sorted_tests(happening.where), "", 0, 0, _lines(happening), bounds=bounds)
+
+
+def _instants(happening: Happening, window: int) -> Need:
+    return Need(happening.event, _sorted_tests(happening.where), "#", 0, window, _lines(happening))
+
+
+def _lines(happening: Happening) -> Lines | None:
+    return happening.lines and _sorted_lines(happening.lines)
+
+
+def _reach(leaf: Windowed) -> tuple[int, tuple[int | None, int | None]]:
+    """How far back the window of a leaf can reach (ms, 0: it asks for no instants), and the bounds of one that never moves."""
+    match leaf.window:
+        case None:
+            return leaf.within or 0, (None, None)
+        case Between():
+            return 0, leaf.window.bounds
+        case Around():
+            return EVER, (None, None)
+        case Calendar(unit=unit, back=back):
+            return ((back + 1) * LONGEST[unit] + 1) * DAY, (None, None)
 
 
 def identifier_kind(leaf: Identifier | Reachable) -> str:
@@ -70,15 +182,31 @@ def identifier_kind(leaf: Identifier | Reachable) -> str:
     return leaf.has if isinstance(leaf, Identifier) else KIND_OF_CHANNEL[leaf.channel]
 
 
-def accumulator_id(event: str, where: Iterable[Filter], summed: str) -> int:
+def accumulator_id(
+    event: str,
+    where: Iterable[Filter],
+    summed: str,
+    *,
+    lines: Lines | None = None,
+    gathers: Gathers = "",
+    bounds: tuple[int | None, int | None] = (None, None),
+) -> int:
     """A stable name of an accumulator, 63 bits: states of every revision find their series under it."""
     tests = [_test_key(test) for test in _sorted_tests(where)]
-    digest = hashlib.sha256(canonical(["accumulator", event, tests, summed])).digest()
+    named: list[Any] = ["accumulator", event, tests, summed]
+    if lines is not None or gathers or bounds != (None, None):
+        within = lines and [lines.path, [_test_key(test) for test in _sorted_tests(lines.where)]]
+        named += [within, gathers, bounds]
+    digest = hashlib.sha256(canonical(named)).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _test_key(test: Comparing) -> list[Any]:
     return [test.path, test.op, test.value_type, test.value]
+
+
+def _sorted_lines(lines: Lines) -> Lines:
+    return lines.model_copy(update={"where": _sorted_tests(lines.where)})
 
 
 def _sorted_tests(where: Iterable[Filter]) -> tuple[Filter, ...]:

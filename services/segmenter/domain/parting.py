@@ -5,12 +5,14 @@ of him before both are heard: "never bought" would be true of him for a second, 
 stays, is news to nobody: kind merge, `carried`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from schemas.attributes import merge as merge_attributes
 from schemas.facts import Fact
+from schemas.permission import left as left_words
+from services.segmenter.domain import consenting
 from services.segmenter.domain.draft import Decision, Draft
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.live import decide, entries, folded
@@ -32,17 +34,22 @@ def stays(state: State, fact: Fact, parts: Iterable[str], plan: Plan, *, himself
         # Where it is not said which identifiers are left, one of a kind that left may have a fellow: the next fact says nothing of it.
         gone = _kinds(fact.lost, plan) - _kinds(fact.identifiers, plan) if fact.identifiers else set()
         draft.kinds = tuple(kind for kind in draft.kinds if kind not in gone)
+    others = [consenting.told(part.get("words", {})) for part in fact.properties.get("parts", ())]
+    draft.words = left_words(draft.words, consenting.told(fact.properties.get("words", {})), others)
     draft.apart = _half(state, parts)
     return _anew(draft, at, act)
 
 
-def leaves(state: State, left: State, fact: Fact, parts: Iterable[str], plan: Plan) -> Decision:
+def leaves(state: State, left: State, fact: Fact, parts: Collection[str], plan: Plan) -> Decision:
     """He who is parted (the `profile.split`): what both did is his as well until it is counted anew. left: the other, before; parts: who
     of the parted he is by now.
     """
     at, act = max(fact.received_at, state.clock, left.clock), fact.properties["act"]
     draft = Draft(state, plan)
     draft.series = folded(state.series, left.series, plan, at)
+    for part in fact.properties.get("parts", ()):
+        if part["profile"] in parts:
+            draft.words = consenting.both(draft.words, consenting.told(part.get("words", {})))
     draft.apart = _half(state, parts)
     return _anew(draft, at, act)
 

@@ -6,42 +6,54 @@ from typing import Any
 
 from schemas.audience import (
     Age,
+    Anniversary,
     Attribute,
+    Average,
     Condition,
+    Consent,
     DateAttribute,
     Did,
+    Distinct,
     Identifier,
     InSegment,
     Leaf,
     RandomBucket,
     Reachable,
+    Sequence,
+    Since,
     Total,
+    Windowed,
     leaves,
 )
 from schemas.audience_reading import evaluation_order
-from schemas.facts import IDENTIFIER_KINDS, PERSONAL, Fact
-from services.segmenter.domain.normal import Need, accumulator_id, fingerprint, identifier_kind, need, normal
+from schemas.facts import Fact
+from schemas.permission import FLAT, Tree
+from services.segmenter.domain.closures import ZONES, asked_by
+from services.segmenter.domain.consenting import is_word
+from services.segmenter.domain.gathering import Amount, amount, personal
+from services.segmenter.domain.normal import Need, fingerprint, identifier_kind, needs, normal
+from services.segmenter.domain.series import Gathers
 from services.segmenter.domain.source import Source
-from services.segmenter.domain.values import dig, steps, value_test
 
-Evaluate = Callable[[Any, Any, Any, Any, Any, int], int]
+Evaluate = Callable[[Any, Any, Any, Any, Any, Any, int], int]
 Indexes = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """What is gathered of one event name: `amount(properties)` is what a fact adds, None when it does not match.
+    """What is gathered of one event name: `amount(properties, at)` is what a fact adds, None when it does not match.
 
     rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows. personal: it asks for
     what the lake does not have.
     """
 
     id: int
-    amount: Callable[[dict[str, Any]], int | None]
+    amount: Amount
     rank: int
     window: int
     readers: Indexes
     personal: bool = False
+    gathers: Gathers = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +81,19 @@ class Plan:
     by_attribute: Mapping[str, Indexes]
     by_kind: Mapping[str, Indexes]
     by_bucket: Indexes
+    by_consent: Indexes
     everything: Indexes
 
 
-def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
-    """The plan of all definitions (segment key -> condition) under a number (>= 1, growing with each change).
+def compile_plan(definitions: Mapping[str, Condition], revision: int, topics: Tree = FLAT) -> Plan:
+    """The plan of all definitions (segment key -> condition) under a number (>= 1, growing with each change). topics: of consent.
 
     Raises AudienceError on references to nowhere and on cycles, ValueError on a revision below 1.
     """
     if revision < 1:
         raise ValueError(f"revision {revision}: must be 1 or more, 0 stands for a person never evaluated")
     order = evaluation_order(definitions)
-    source, read = Source(), _Readers()
+    source, read = Source(topics), _Readers()
     conditions = [normal(definitions[key]) for key in order]
     for index, condition in enumerate(conditions):
         source.function(f"segment_{index}", condition)
@@ -94,7 +107,9 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
     by_event: dict[str, tuple[Accumulator, ...]] = {}
     accumulators: dict[int, Accumulator] = {}
     for id_, (wanted, users) in sorted(read.needs.items()):
-        accumulator = Accumulator(id_, _amount(wanted), wanted.rank, wanted.window, _indexes(users), _personal(wanted))
+        accumulator = Accumulator(
+            id_, amount(wanted), wanted.rank, wanted.window, _indexes(users), personal(wanted), wanted.gathers
+        )
         accumulators[id_] = accumulator
         by_event[wanted.event] = (*by_event.get(wanted.event, ()), accumulator)
     return Plan(
@@ -106,6 +121,7 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int) -> Plan:
         by_attribute={name: _indexes(users) for name, users in read.attributes.items()},
         by_kind={name: _indexes(users) for name, users in read.kinds.items()},
         by_bucket=_indexes(read.buckets),
+        by_consent=_indexes(read.consents),
         everything=tuple(range(len(order))),
     )
 
@@ -116,7 +132,7 @@ def touches(fact: Fact, plan: Plan) -> bool:
     The time flips that are due before the fact are not lost by that: they fire from their timer, each with its own
     instant.
     """
-    if fact.attributes or fact.bucketing_id is not None or (fact.event or fact.type) in plan.by_event:
+    if fact.attributes or fact.bucketing_id is not None or (fact.event or fact.type) in plan.by_event or is_word(fact):
         return True
     return any(kept_kind(text.partition(":")[0], plan) for text in fact.identifiers)
 
@@ -145,55 +161,37 @@ class _Readers:
         self.kinds: dict[str, set[int]] = {}
         self.segments: dict[str, set[int]] = {}
         self.buckets: set[int] = set()
+        self.consents: set[int] = set()
 
     def leaf(self, leaf: Leaf, index: int) -> None:
         match leaf:
             case Attribute() | DateAttribute():
-                self.attributes.setdefault(leaf.name, set()).add(index)
+                self._attributes((leaf.name,), index)
             case Identifier() | Reachable():
                 self.kinds.setdefault(identifier_kind(leaf), set()).add(index)
             case InSegment():
                 self.segments.setdefault(leaf.key, set()).add(index)
             case RandomBucket():
                 self.buckets.add(index)
-            case Did(window=None, lines=None) | Total(window=None, lines=None) | Age(lines=None):
-                self._need(need(leaf), index)
-            case _:
-                raise ValueError(f"a condition of kind {leaf.kind!r} with these fields is not evaluated live yet")
+            case Anniversary():
+                self._attributes((leaf.name, *ZONES), index)
+            case Did() | Total() | Average() | Distinct() | Age() | Sequence() | Since():
+                for wanted in needs(leaf):
+                    self._need(wanted, index)
+                if isinstance(leaf, Windowed):
+                    self._attributes(asked_by(leaf.window), index)
+            case Consent():
+                self.consents.add(index)
+
+    def _attributes(self, names: Iterable[str], index: int) -> None:
+        for name in names:
+            self.attributes.setdefault(name, set()).add(index)
 
     def _need(self, wanted: Need, index: int) -> None:
-        id_ = accumulator_id(wanted.event, wanted.where, wanted.summed)
+        id_ = wanted.id
         held, users = self.needs.get(id_, (wanted, set()))
         most = held._replace(rank=max(held.rank, wanted.rank), window=max(held.window, wanted.window))
         self.needs[id_] = (most, users | {index})
-
-
-def _personal(wanted: Need) -> bool:
-    paths = (*(test.path for test in wanted.where), wanted.summed)
-    return any(step in NOT_IN_THE_LAKE for path in paths for step in steps(path))
-
-
-NOT_IN_THE_LAKE = PERSONAL | frozenset(IDENTIFIER_KINDS) | {"userId", "anonymousId"}  # names of properties, at any depth
-
-
-def _amount(wanted: Need) -> Callable[[dict[str, Any]], int | None]:
-    """What a fact with these properties adds: 1 for counts, the whole number at the summed path for totals."""
-    tests = [(steps(test.path), value_test(test)) for test in wanted.where]
-    summed = steps(wanted.summed) if wanted.summed not in {"", "#"} else ()
-
-    def amount(properties: dict[str, Any]) -> int | None:
-        for path, test in tests:
-            if not test(dig(properties, path)):
-                return None
-        if not summed:
-            return 1
-        value = dig(properties, summed)
-        return value if type(value) is int and value and -MAX_AMOUNT <= value <= MAX_AMOUNT else None
-
-    return amount
-
-
-MAX_AMOUNT = 2**53 - 1  # of one fact: larger numbers are not exact in JSON readers, so they are nobody's money
 
 
 def _indexes(users: Iterable[int]) -> Indexes:

@@ -6,19 +6,27 @@ in whatever order they came.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
+# What is gathered of a fact's properties beside "what the summed path says": mean, means: the sum and the number of the integers there,
+# zeros too. newest, each: the values there, with the latest instant of each or with all of them.
+Gathers = Literal["", "mean", "means", "newest", "each"]
+VALUES = frozenset({"newest", "each"})
+
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
 EXACT_PARTS = 256  # a sum keeps its newest half of this many parts to the ms at least, older ones to the minute
-MINUTE_PARTS = 2048  # a sum with more parts than this has its older half rounded to the hour
+MINUTE_PARTS = 2048  # a sum with more parts than this has its older half rounded to the hour, and to the day if that is not enough
+KEPT_VALUES = 1001  # of distinct values the newest: one more than a condition can ask for
 
 
 class Series(msgspec.Struct, array_like=True, gc=False):
-    """count, total, first, last: since ever. times: sorted instants in ms; amounts:
-
-    Their parts (sums only, else empty).
+    """count, total, first, last: since ever. times: sorted instants in ms; amounts: their parts of a sum, or the numbers of their values
+    where distinct values are kept; else empty.
     """
 
     count: int = 0
@@ -58,10 +66,32 @@ def added(series: Series, at: int, amount: int, rank: int, window: int, now: int
     )
 
 
-def merged(one: Series, other: Series, rank: int, window: int, now: int) -> Series:
+def noted(series: Series, at: int, values: Iterable[int], window: int, now: int, *, each: bool) -> Series:
+    """The series of distinct values with one more event, which had these. each: keep every instant of a value, else its latest."""
+    held = series.count > 0
+    times, amounts = series.times, series.amounts
+    if at > now - window:
+        pairs = [*zip(times, amounts, strict=True), *((at, value) for value in values)]
+        times, amounts = told_apart(pairs, now - window, each=each)
+    first = at if not held or at < series.first else series.first
+    last = at if not held or at > series.last else series.last
+    return Series(series.count + 1, 0, first, last, times, amounts)
+
+
+def told_apart(pairs: Iterable[tuple[int, int]], gone: int, *, each: bool) -> tuple[list[int], list[int]]:
+    """Of (instant, value) after `gone` the newest, each once."""
+    kept = sorted({pair for pair in pairs if pair[0] > gone})
+    if not each:
+        latest = {value: at for at, value in kept}
+        kept = sorted((at, value) for value, at in latest.items())
+    del kept[:-KEPT_VALUES]
+    return [at for at, _ in kept], [value for _, value in kept]
+
+
+def merged(one: Series, other: Series, rank: int, window: int, now: int, gathers: Gathers = "") -> Series:
     """Both people's events as one person's. Facts are de-duplicated before, so nothing stands in both."""
     if not one.count or not other.count:
-        return fitted(one if one.count else other, rank, window, now)
+        return fitted(one if one.count else other, rank, window, now, gathers)
     union = Series(
         one.count + other.count,
         one.total + other.total,
@@ -72,13 +102,15 @@ def merged(one: Series, other: Series, rank: int, window: int, now: int) -> Seri
     if one.amounts or other.amounts:
         parts = sorted([*zip(one.times, one.amounts, strict=True), *zip(other.times, other.amounts, strict=True)])
         union.amounts = [amount for _, amount in parts]
-    return fitted(union, rank, window, now)
+    return fitted(union, rank, window, now, gathers)
 
 
-def fitted(series: Series, rank: int, window: int, now: int) -> Series:
+def fitted(series: Series, rank: int, window: int, now: int, gathers: Gathers = "") -> Series:
     """The series cut down to what the plan asks of it."""
     times, amounts = series.times, series.amounts
-    if rank:
+    if gathers in VALUES:
+        times, amounts = told_apart(zip(times, amounts, strict=True), now - window, each=gathers == "each")
+    elif rank:
         times, amounts = times[-rank:], []
     elif window:
         times, amounts = trimmed(times.copy(), amounts.copy(), now - window)
@@ -99,6 +131,8 @@ def trimmed(times: list[int], amounts: list[int], gone: int) -> tuple[list[int],
         _gather(times, amounts, len(times) - EXACT_PARTS // 2, MINUTE_MS)
         if len(times) > MINUTE_PARTS:
             _gather(times, amounts, len(times) // 2, HOUR_MS)
+            if len(times) > MINUTE_PARTS:
+                _gather(times, amounts, len(times) // 2, DAY_MS)
     return times, amounts
 
 

@@ -12,10 +12,15 @@ from schemas.audience import (
     Age,
     All,
     AnyOf,
+    Around,
     Attribute,
+    Between,
+    Calendar,
     Condition,
+    Consent,
     DateAttribute,
     Did,
+    Distinct,
     Identifier,
     InSegment,
     Leaf,
@@ -23,15 +28,19 @@ from schemas.audience import (
     RandomBucket,
     Reachable,
     Total,
+    Windowed,
 )
 from schemas.ids import bucket
+from schemas.permission import FLAT, Tree
+from services.segmenter.domain.closures import closure
+from services.segmenter.domain.consenting import consent
 from services.segmenter.domain.horizons import NEVER, date_window, window_sum
-from services.segmenter.domain.normal import accumulator_id, identifier_kind, need
+from services.segmenter.domain.normal import identifier_kind, needs
 from services.segmenter.domain.series import NOTHING
 from services.segmenter.domain.values import COMPARE, dig, steps, value_test
 
-# Arguments: series, attributes, identifier kinds, bucketing id, segments he stands in, the instant.
-ARGUMENTS = "S, A, K, B, M, now"
+# Arguments: series, attributes, identifier kinds, bucketing id, segments he stands in, words of consent, the instant.
+ARGUMENTS = "S, A, K, B, M, W, now"
 ABSENT = (0, None)
 
 # Cheap parts first: a part that time cannot change often settles the whole without the dear ones.
@@ -41,7 +50,8 @@ _COST = {Identifier: 0, Reachable: 0, InSegment: 0, Attribute: 1, Did: 2, Age: 2
 class Source:
     """Collects the functions of one plan and the constants that they share."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: Tree = FLAT) -> None:
+        """topics: the tree that conditions about consent go by."""
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {
             "N": NEVER,
@@ -49,13 +59,15 @@ class Source:
             "X": ABSENT,
             "dig": dig,
             "bucket": bucket,
+            "consent": consent,
+            "T": topics,
             "date_window": date_window,
             "window_sum": window_sum,
         }
         self._variables = 0
 
     def function(self, name: str, condition: Condition) -> None:
-        """Add `def name(S, A, K, B, M, now)` for a condition in normal form."""
+        """Add `def name(S, A, K, B, M, W, now)` for a condition in normal form."""
         self.lines.append(f"def {name}({ARGUMENTS}):")
         result = self._write(condition, 1)
         self.lines.append(f"    return {result}")
@@ -111,16 +123,22 @@ class Source:
             case RandomBucket():
                 share = f"{_whole(leaf.start)} <= bucket({self.constant(leaf.salt)}, B) < {_whole(leaf.end)}"
                 return f"N if B is not None and {share} else -N"
-            case Did() | Total() | Age():
+            case Did() | Total() | Age() if not _in_window(leaf):
                 return self._happening(leaf)
+            case Distinct(window=None | Between()):
+                return self._distinct(leaf)
+            case Consent():
+                return f"consent({self.constant(leaf)}, W, T, now)"
+            case _:
+                return f"{self.constant(closure(leaf))}(S, A, now)"
 
     def _attribute(self, name: str, path: str) -> str:
         value = f"A.get({self.constant(name)}, X)[1]"
         return f"dig({value}, {self.constant(steps(path))})" if path else value
 
     def _happening(self, leaf: Did | Total | Age) -> str:
-        wanted = need(leaf)
-        series = f"S.get({accumulator_id(wanted.event, wanted.where, wanted.summed)}, E)"
+        (wanted,) = needs(leaf)
+        series = f"S.get({wanted.id}, E)"
         if isinstance(leaf, Age):
             turns = f"(u := a.{leaf.which} + {_whole(leaf.age)})"
             held = f"(N if {turns} <= now else -u)" if leaf.op == "older" else f"(u if {turns} > now else -N)"
@@ -132,8 +150,20 @@ class Source:
             return f"window_sum({series}, {_whole(leaf.within)}, now, {self._compare(leaf.op)}, {_whole(leaf.value)})"
         return _count(series, leaf.op, leaf.value, leaf.within)
 
+    def _distinct(self, leaf: Distinct) -> str:
+        """Each value stands once, with its latest instant: so it is counted as facts are."""
+        series = f"S.get({needs(leaf)[0].id}, E)"
+        if leaf.within is None:
+            return f"N if {self._compare(leaf.op)}(len({series}.times), {_whole(leaf.value)}) else -N"
+        return _count(series, leaf.op, leaf.value, leaf.within)
+
     def _compare(self, op: str) -> str:
         return self.constant(COMPARE[op])
+
+
+def _in_window(leaf: Did | Total | Age) -> bool:
+    """Whether it has a window that is neither rolling nor kept apart by its bounds."""
+    return isinstance(leaf, Windowed) and isinstance(leaf.window, Calendar | Around)
 
 
 def _count(series: str, op: str, value: int, within: int) -> str:

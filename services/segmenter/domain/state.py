@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.attributes import Entry
+from schemas.permission import Words
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.series import Series
 
@@ -24,6 +25,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     kinds: of his identifiers. bucketing: (bucketed_at, bucketing_id), the smallest pair seen.
     apart: ids of his that an unmerge made and of which one half was heard (whose he was, or who he is): until the other is, nothing is
     told of him.
+    words: of consent, by subject (schemas/permission.py).
     owed: how often what the lake has of him is still to be counted anew; since: meanwhile, what he did after that was asked for.
     """
 
@@ -39,6 +41,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     apart: tuple[str, ...] = ()
     owed: int = 0
     since: dict[int, Series] = {}
+    words: Words = {}
 
     @property
     def due_at(self) -> int | None:

@@ -4,7 +4,7 @@ An absent value arrives here as None and is false everywhere.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.attributes import date_ms
@@ -33,6 +33,12 @@ def dig(value: Any, path: tuple[str, ...]) -> Any:
 
 def steps(path: str) -> tuple[str, ...]:
     return tuple(path.split(".")) if path else ()
+
+
+def passes(tests: Iterable[tuple[tuple[str, ...], Test]]) -> Test:
+    """All of these tests, each of what lies under its path."""
+    each = list(tests)
+    return lambda value: all(test(dig(value, path)) for path, test in each)
 
 
 def value_test(comparing: Comparing) -> Test:

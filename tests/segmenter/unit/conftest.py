@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from schemas import audience as a
 from schemas.ids import bucket
+from tests.segmenter.unit.tiny_days import LENGTHS, bounds, tiny_days
+
+__all__ = ["tiny_days"]
 
 CHANNELS = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}
 ORDER = {
@@ -84,22 +88,80 @@ class Oracle:
         return self.happened(c, person, now)
 
     def happened(self, c: Any, person: Person, now: int) -> bool:
-        matching = [
-            (at, properties)
-            for at, name, properties in person.events
-            if name == c.event and all(passes(test, at_path(properties, test.path)) for test in c.where)
-        ]
+        if isinstance(c, a.Sequence):
+            return followed(c, person, now)
+        matching = of(c, person)
+        if isinstance(c, a.Since):
+            undone = [at for at, _ in of(c.without, person)]
+            return any(
+                at <= now - c.after and (c.within is None or at > now - c.within) and not any(later > at for later in undone)
+                for at, _ in matching
+            )
         if isinstance(c, a.Age):
             if not matching:
                 return False
             at = (min if c.which == "first" else max)(at for at, _ in matching)
             return (now - at >= c.age) if c.op == "older" else (now - at < c.age)
-        if c.within is not None:
-            matching = [(at, properties) for at, properties in matching if now - c.within < at <= now]
+        if isinstance(c.window, a.Around) and instant_of(at_path(person.attribute(c.window.name), c.window.path)) is None:
+            return False
+        matching = [(at, places) for at, places in matching if self.in_window(c, person, at, now)]
         if isinstance(c, a.Did):
             return ORDER[c.op](len(matching), c.value)
-        amounts = [at_path(properties, c.sum) for _, properties in matching]
-        return ORDER[c.op](sum(x for x in amounts if isinstance(x, int) and not isinstance(x, bool)), c.value)
+        found = [at_path(place, c.sum if isinstance(c, a.Total) else c.of) for _, places in matching for place in places]
+        if isinstance(c, a.Distinct):
+            scalars = {("n" if type(x) in (int, float) else type(x), x) for x in found if isinstance(x, bool | int | float | str)}
+            return ORDER[c.op](len(scalars), c.value)
+        whole = [x for x in found if type(x) is int]
+        if isinstance(c, a.Total):
+            return ORDER[c.op](sum(whole), c.value)
+        return bool(whole) and ORDER[c.op](Fraction(sum(whole), len(whole)), c.value)
+
+    def in_window(self, c: Any, person: Person, at: int, now: int) -> bool:
+        if c.within is not None:
+            return now - c.within < at <= now
+        w = c.window
+        if isinstance(w, a.Calendar):
+            named = [text for key in ("time_zone", "timezone") if (text := person.attribute(key)) in LENGTHS]
+            begins, ends = bounds(max(named, default=w.zone), w.unit, w.back, now)
+            return begins <= at < ends
+        if isinstance(w, a.Between):
+            return (w.since is None or at >= w.since) and (w.until is None or at < w.until)
+        if isinstance(w, a.Around):
+            value = instant_of(at_path(person.attribute(w.name), w.path))
+            return (w.after is None or at > value + w.after) and (w.until is None or at <= value + w.until)
+        return True
+
+
+def of(c: Any, person: Person) -> list[tuple[int, list[Any]]]:
+    """The matching facts: when, and where their summed property is looked for."""
+    matching = [
+        (at, properties)
+        for at, name, properties in person.events
+        if name == c.event and all(passes(test, at_path(properties, test.path)) for test in c.where)
+    ]
+    if c.lines is None:
+        return [(at, [properties]) for at, properties in matching]
+    found = []
+    for at, properties in matching:
+        held = at_path(properties, c.lines.path)
+        lines = [
+            line
+            for line in (held if isinstance(held, list) else [])
+            if all(passes(test, at_path(line, test.path)) for test in c.lines.where)
+        ]
+        found += [(at, lines)] if lines else []
+    return found
+
+
+def followed(c: Any, person: Person, now: int) -> bool:
+    without = [at for at, _ in of(c.without, person)] if c.without else []
+    return any(
+        at < then <= at + c.within
+        and (c.last is None or then > now - c.last)
+        and not any(at < between < then for between in without)
+        for at, _ in of(c.first, person)
+        for then, _ in of(c.then, person)
+    )
 
 
 def at_path(value: Any, path: str) -> Any:

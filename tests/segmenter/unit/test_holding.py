@@ -3,6 +3,7 @@
 import msgspec
 
 from schemas.journeys import CONDITION
+from schemas.permission import Said
 from services.segmenter.domain import state
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -22,6 +23,7 @@ WHOLE = State(
     apart=("someone",),
     owed=1,
     since={2**62 + 1: Series(114, 115, 116, 117, [118], [119])},
+    words={"shop|email|*": Said(yes=120, until=121)},
 )
 
 
@@ -35,6 +37,7 @@ def test_all_of_a_state_is_told():
         "series",
         "since",
         "attributes",
+        "words",
     }
     assert told([state.decode(state.encode(WHOLE))]) == {
         "segments": {"vip": 102},
@@ -42,6 +45,7 @@ def test_all_of_a_state_is_told():
         "attributes": {"city": "Omsk"},
         "kinds": ["email"],
         "bucketing": [{"at": 101, "value": "bucket"}],
+        "words": {"shop|email|*": {"yes": 120, "until": 121}},
         "counted": [
             {
                 "series": str(2**62 + 1),
@@ -65,4 +69,12 @@ def test_all_of_a_state_is_told():
             }
         ],
     }
-    assert told([]) == {"segments": {}, "conditions": {}, "attributes": {}, "kinds": [], "bucketing": [], "counted": []}
+    assert told([]) == {
+        "segments": {},
+        "conditions": {},
+        "attributes": {},
+        "kinds": [],
+        "bucketing": [],
+        "words": {},
+        "counted": [],
+    }

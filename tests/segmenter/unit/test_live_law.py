@@ -92,23 +92,24 @@ marks = st.one_of(
 
 
 @st.composite
-def conditions(draw: Any, known: tuple[str, ...], budget: int = 6) -> Any:
+def conditions(draw: Any, known: tuple[str, ...], budget: int = 6, leaf: Any = None) -> Any:
     shape = draw(st.sampled_from(["leaf", "leaf", "not", "all", "any"])) if budget > 1 else "leaf"
     if shape == "leaf":
         if known and draw(st.integers(0, 3)) == 0:
             return a.InSegment(key=draw(st.sampled_from(known)))
-        return draw(st.one_of(happenings, happenings, traits, dates, marks))
+        return draw(st.one_of(happenings, happenings, traits, dates, marks) if leaf is None else leaf)
     if shape == "not":
-        return a.Not(of=draw(conditions(known, budget - 1)))
+        return a.Not(of=draw(conditions(known, budget - 1, leaf)))
     parts = draw(st.integers(2, 3))
-    return (a.All if shape == "all" else a.AnyOf)(of=tuple(draw(conditions(known, budget // parts)) for _ in range(parts)))
+    return (a.All if shape == "all" else a.AnyOf)(of=tuple(draw(conditions(known, budget // parts, leaf)) for _ in range(parts)))
 
 
 @st.composite
-def definition_sets(draw: Any) -> dict[str, Any]:
+def definition_sets(draw: Any, leaf: Any = None) -> dict[str, Any]:
+    """leaf: a strategy, of all kinds of this module if none is given."""
     definitions: dict[str, Any] = {}
     for key in KEYS[: draw(st.integers(1, 5))]:
-        definitions[key] = draw(conditions(tuple(definitions)))
+        definitions[key] = draw(conditions(tuple(definitions), leaf=leaf))
     return definitions
 
 

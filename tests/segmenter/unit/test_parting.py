@@ -11,8 +11,9 @@ from schemas.attributes import merge as merge_attributes
 from schemas.attributes import stamp
 from schemas.facts import PROFILE_CHANGED, PROFILE_SPLIT, Fact
 from services.segmenter.domain import parting
+from services.segmenter.domain.gathering import NOT_IN_THE_LAKE
 from services.segmenter.domain.live import decide, fire, folded, merge, upgrade
-from services.segmenter.domain.plan import NOT_IN_THE_LAKE, Plan, compile_plan
+from services.segmenter.domain.plan import Plan, compile_plan
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State, decode, encode
 from services.warehouse.domain.names import PRIVATE

@@ -37,8 +37,8 @@ _PLACE = (("topic", "VARCHAR"), ("kafka_partition", "INTEGER"), ("kafka_offset",
 _TIMES = (("occurred_at", "TIMESTAMP_MS"), ("received_at", "TIMESTAMP_MS"))
 # What every file of a dataset holds, but for LATER in those of before. Times are UTC; a membership's occurred_at is its instant `at`, a
 # decision's its received_at. home: by which a fact is its person's; NULL where that is the profile's own. kinds: of the identifiers that
-# it came with, with commas between. `rest` has, beside what has no column, `ruled` and `bucketing` ([bucketed_at, bucketing_id]) of
-# the facts that say them.
+# it came with, with commas between. `rest` has, beside what has no column, `ruled`, `bucketing` ([bucketed_at, bucketing_id]) and, of a
+# word of consent with evidence, `proven` of the facts that say them.
 TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "facts": (
         ("id", "UUID"), ("profile", "UUID"), ("type", "VARCHAR"), ("event", "VARCHAR"), ("brand", "VARCHAR"), ("source", "VARCHAR"),

@@ -14,15 +14,15 @@ from starlette.routing import BaseRoute, Route
 from runtime.process import Context
 from schemas.audience import Condition
 from schemas.audience_reading import AudienceError, Fault, parse
+from services.audience.domain.world import World
 from services.audience.handler import answering
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
-from services.audience.handler.segments import Segments
+from services.audience.handler.in_force import InForce
 from services.audience.store.answers import Answers
 
 NOBODY = {"kind": "not", "of": {"kind": "all", "of": []}}
-Inforce = Mapping[str, Condition]
-Ask = Callable[[dict[str, Any], Inforce, int], Awaitable[dict[str, Any]]]
+Ask = Callable[[dict[str, Any], World, int], Awaitable[dict[str, Any]]]
 
 
 class Questions:
@@ -30,7 +30,7 @@ class Questions:
 
     def __init__(self, context: Context, follower: Follower, at_once: int) -> None:
         self._context, self._follower = context, follower
-        self._segments, self._answers = Segments(context.db), Answers(follower.index)
+        self._in_force, self._answers = InForce(context.db), Answers(follower.index)
         self._room = asyncio.Semaphore(at_once)
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -52,7 +52,7 @@ class Questions:
                 return JSONResponse({"code": "not_ready"}, 503)
             as_of = body.get("as_of") or (now if driven else answering.instant_of(now))
             try:
-                return JSONResponse(await ask(body, await self._segments.now(), as_of))
+                return JSONResponse(await ask(body, await self._in_force.now(), as_of))
             except Refused as error:
                 return _refused(error.faults)
             except UnknownProfile:
@@ -60,36 +60,36 @@ class Questions:
 
         return endpoint
 
-    async def _preview(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
+    async def _preview(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         condition = _parsed(body["condition"], "condition")
-        return await self._run(answering.preview, segments, condition, _brands(body), now)
+        return await self._run(answering.preview, world, condition, _brands(body), now)
 
-    async def _diff(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
-        before = segments.get(body["key"]) or parse(NOBODY)
+    async def _diff(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        before = world.segments.get(body["key"]) or parse(NOBODY)
         pair = before, _parsed(body["condition"], "condition")
-        return await self._run(answering.difference, segments, pair, _brands(body), now)
+        return await self._run(answering.difference, world, pair, _brands(body), now)
 
-    async def _overlap(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
-        sets = {name: _one(one, segments, f"sets.{name}") for name, one in body["sets"].items()}
-        return await self._run(answering.overlap, segments, sets, _brands(body), now)
+    async def _overlap(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        sets = {name: _one(one, world, f"sets.{name}") for name, one in body["sets"].items()}
+        return await self._run(answering.overlap, world, sets, _brands(body), now)
 
-    async def _explain(self, body: dict[str, Any], segments: Inforce, now: int) -> dict[str, Any]:
-        return await self._run(answering.explanation, segments, _one(body, segments, ""), str(UUID(body["profile"])), now)
+    async def _explain(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        return await self._run(answering.explanation, world, _one(body, world, ""), str(UUID(body["profile"])), now)
 
-    async def _run(self, work: Callable[..., dict[str, Any]], segments: Inforce, *given: Any) -> dict[str, Any]:
+    async def _run(self, work: Callable[..., dict[str, Any]], world: World, *given: Any) -> dict[str, Any]:
         async with self._room:
-            return await asyncio.to_thread(partial(work, self._answers, segments, *given))
+            return await asyncio.to_thread(partial(work, self._answers, world, *given))
 
 
-def _one(asked: Mapping[str, Any], segments: Inforce, path: str) -> Condition:
+def _one(asked: Mapping[str, Any], world: World, path: str) -> Condition:
     """A condition that is given, or that of a segment in force."""
     if "condition" in asked:
         return _parsed(asked["condition"], f"{path}.condition".lstrip("."))
-    if asked["key"] not in segments:
+    if asked["key"] not in world.segments:
         raise Refused(
             [Fault(path=f"{path}.key".lstrip("."), code="unknown_segment", message=f"segment {asked['key']!r} is not in force")]
         )
-    return segments[asked["key"]]
+    return world.segments[asked["key"]]
 
 
 def _parsed(document: Any, path: str) -> Condition:

@@ -8,21 +8,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.facts import PROFILE_MERGED, Fact
 from schemas.ids import derive
+from services.audience.domain.world import World
+from services.audience.store import windows
 from services.audience.store.answers import Answers
 from services.audience.store.index import Index
 from services.segmenter.domain.live import decide, fire, merge
 from services.segmenter.domain.plan import compile_plan
 from services.segmenter.domain.state import State
 from tests.audience.lake import Written
+from tests.segmenter.unit import language
 from tests.segmenter.unit import test_live_law as law
+from tests.segmenter.unit.tiny_days import TinyZone, tiny_days
 
 LOOK_AHEAD = 9
 compared = itertools.count()
+__all__ = ["tiny_days"]
 
 
 class Pair:
@@ -104,7 +110,7 @@ def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
 def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
     end = max(pair.clock for pair in pairs)
     for ahead in (0, 1, 2, 3, 5, LOOK_AHEAD):
-        with answers.view(end + ahead, definitions) as view:
+        with answers.view(end + ahead, World(definitions)) as view:
             found = {key: set(view.ids(list(view.members(condition)))) for key, condition in definitions.items()}
         for pair in pairs:
             for person, stands in pair.members(end + ahead - pair.clock).items():
@@ -123,6 +129,18 @@ LAW = settings(
 
 
 @LAW
-@given(definitions=law.definition_sets(), histories=st.lists(law.histories_of(law.facts, 1), min_size=4, max_size=12))
+@given(definitions=law.definition_sets(), histories=st.lists(law.histories_of(law.facts, 1), min_size=4, max_size=10))
 def test_live_is_bulk(definitions: Any, histories: Any) -> None:
+    agree(definitions, histories)
+
+
+@pytest.fixture
+def tiny_days_in_bulk(tiny_days: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "zone", TinyZone)
+
+
+@pytest.mark.usefixtures("tiny_days_in_bulk")
+@LAW
+@given(definitions=law.definition_sets(leaf=language.leaves), histories=st.lists(language.histories, min_size=4, max_size=10))
+def test_the_newer_leaves(definitions: Any, histories: Any) -> None:
     agree(definitions, histories)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.audience import All, AnyOf, Condition, Consent, InSegment, Leaf, Not
+from schemas.audience import All, AnyOf, Condition, InSegment, Leaf, Not
 from schemas.audience_reading import Fault
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
 
@@ -35,14 +35,7 @@ def _faults(condition: Condition, segments: Mapping[str, Condition], path: str) 
 
 def of_leaf(leaf: Leaf, path: str = "") -> Iterator[Fault]:
     """What one leaf asks for that the lake does not have."""
-    if isinstance(leaf, Consent):
-        yield Fault(
-            path=under(path, "kind"),
-            code="not_in_lake",
-            message="words of consent are known to live segments only, not to the lake",
-        )
-    else:
-        yield from _personal(leaf.model_dump(mode="json"), path)
+    yield from _personal(leaf.model_dump(mode="json"), path)
 
 
 def _personal(node: Any, path: str) -> Iterator[Fault]:

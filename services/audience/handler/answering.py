@@ -6,17 +6,17 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from schemas.audience import All, AnyOf, Condition, InSegment, Leaf, Not, dump
+from schemas.audience import All, AnyOf, Condition, Consent, InSegment, Leaf, Not, dump
 from schemas.audience_reading import Fault
 from services.audience.domain.composing import cells
 from services.audience.domain.unanswerable import faults, of_leaf
-from services.audience.store import details
+from services.audience.domain.world import World
+from services.audience.store import consenting, details
 from services.audience.store.answers import Answers, View, people
 from services.audience.store.leaves import Leaves
 
 SAMPLE = 20  # people
 SECOND = 1000
-Segments = Mapping[str, Condition]
 
 
 class Refused(Exception):  # noqa: N818
@@ -38,17 +38,17 @@ def instant_of(now: int) -> int:
     return -(-now // SECOND) * SECOND
 
 
-def preview(answers: Answers, segments: Segments, condition: Condition, brands: tuple[str, ...], now: int) -> dict[str, Any]:
+def preview(answers: Answers, world: World, condition: Condition, brands: tuple[str, ...], now: int) -> dict[str, Any]:
     """How many it is true of, and some of them."""
 
     def work(view: View) -> dict[str, Any]:
         return _counted(view, view.members(condition, brands))
 
-    return _answered(answers, segments, {"condition": condition}, now, work)
+    return _answered(answers, world, {"condition": condition}, now, work)
 
 
 def difference(
-    answers: Answers, segments: Segments, pair: tuple[Condition, Condition], brands: tuple[str, ...], now: int
+    answers: Answers, world: World, pair: tuple[Condition, Condition], brands: tuple[str, ...], now: int
 ) -> dict[str, Any]:
     """Who would enter and who would leave if the second took the place of the first."""
     before, after = pair
@@ -60,12 +60,10 @@ def difference(
             "enter": _counted(view, new - old), "leave": _counted(view, old - new),
         }  # fmt: skip
 
-    return _answered(answers, segments, {"before": before, "condition": after}, now, work)
+    return _answered(answers, world, {"before": before, "condition": after}, now, work)
 
 
-def overlap(
-    answers: Answers, segments: Segments, sets: Mapping[str, Condition], brands: tuple[str, ...], now: int
-) -> dict[str, Any]:
+def overlap(answers: Answers, world: World, sets: Mapping[str, Condition], brands: tuple[str, ...], now: int) -> dict[str, Any]:
     """Of each combination of the sets how many stand in all of it, and how many in it alone. sets: name -> condition."""
 
     def work(view: View) -> dict[str, Any]:
@@ -80,31 +78,31 @@ def overlap(
             ],
         }
 
-    return _answered(answers, segments, sets, now, work)
+    return _answered(answers, world, sets, now, work)
 
 
-def explanation(answers: Answers, segments: Segments, condition: Condition, profile: str, now: int) -> dict[str, Any]:
+def explanation(answers: Answers, world: World, condition: Condition, profile: str, now: int) -> dict[str, Any]:
     """Why the condition is true or false of one person: each node's truth, and what speaks for it. Raises UnknownProfile."""
 
     def work(view: View) -> dict[str, Any]:
         number = view.number(profile)
         if number is None:
             raise UnknownProfile(profile)
-        tree = _Person(view, segments, number).told(condition)
+        tree = _Person(view, number).told(condition)
         return {"profile": view.ids([number])[0], "truth": tree["truth"], "tree": tree}
 
-    return _answered(answers, segments, {}, now, work)
+    return _answered(answers, world, {}, now, work)
 
 
 def _answered(
-    answers: Answers, segments: Segments, asked: Mapping[str, Condition], now: int, work: Callable[[View], dict[str, Any]]
+    answers: Answers, world: World, asked: Mapping[str, Condition], now: int, work: Callable[[View], dict[str, Any]]
 ) -> dict[str, Any]:
     """Raises Refused with every fault of what is asked: the path begins with its name."""
     started = time.perf_counter()
-    found = [fault for name, condition in asked.items() for fault in faults(condition, segments, name)]
+    found = [fault for name, condition in asked.items() for fault in faults(condition, world.segments, name)]
     if found:
         raise Refused(found)
-    with answers.view(now, segments) as view:
+    with answers.view(now, world) as view:
         told = work(view)
         instant = view.instant
     places: dict[str, dict[str, int]] = {}
@@ -124,11 +122,11 @@ def _counted(view: View, found: BitMap) -> dict[str, Any]:
 class _Person:
     """One person, leaf by leaf. A truth is None where the lake does not have what is asked for."""
 
-    def __init__(self, view: View, segments: Segments, number: int) -> None:
-        self._view, self._segments, self._number = view, segments, number
+    def __init__(self, view: View, number: int) -> None:
+        self._view, self._number = view, number
         pieces = view.instant.duck.execute("SELECT n FROM piece WHERE owner = ?", [number]).fetchall()
-        whose = f"({', '.join(str(row[0]) for row in pieces)})"
-        self._leaves = Leaves(view.instant.catalog, view.now, view.leaves.zones, whose)
+        self._whose = f"({', '.join(str(row[0]) for row in pieces)})"
+        self._leaves = Leaves(view.instant.catalog, view.now, view.leaves.zones, self._whose)
 
     def told(self, condition: Condition) -> dict[str, Any]:
         if isinstance(condition, All | AnyOf):
@@ -141,19 +139,26 @@ class _Person:
 
     def _leaf(self, leaf: Leaf) -> dict[str, Any]:
         if isinstance(leaf, InSegment):
-            if leaf.key not in self._segments:
+            if leaf.key not in self._view.world.segments:
                 return {"kind": leaf.kind, "truth": None, "code": "unknown_segment"}
-            inner = self.told(self._segments[leaf.key])
+            inner = self.told(self._view.world.segments[leaf.key])
             return {"kind": leaf.kind, "truth": inner["truth"], "of": inner}
         if fault := next(of_leaf(leaf), None):
             return {"kind": leaf.kind, "truth": None, "code": fault.code}
-        asked = self._view.asked(leaf, self._leaves)
-        truth = (self._number in people(self._view.instant.duck, asked.sql)) is not asked.negated
+        truth = self._truth(leaf)
         return {
             "kind": leaf.kind,
             "truth": truth,
             "facts": details.of_leaf(self._view.instant.duck, self._leaves, leaf, self._view.now),
         }
+
+    def _truth(self, leaf: Leaf) -> bool:
+        duck = self._view.instant.duck
+        if isinstance(leaf, Consent):
+            found, _ = consenting.holds(duck, leaf, self._view.world.topics, self._view.now, self._whose)
+            return (self._number in found) is not (leaf.state == "none")
+        asked = self._view.asked(leaf, self._leaves)
+        return (self._number in people(duck, asked.sql)) is not asked.negated
 
 
 def _joined(condition: All | AnyOf, truths: list[bool | None]) -> bool | None:

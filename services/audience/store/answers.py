@@ -4,7 +4,7 @@
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,12 +12,14 @@ from pyroaring import BitMap
 
 from runtime.lake import text
 from schemas.attributes import canonical
-from schemas.audience import Anniversary, Condition, InSegment, Leaf
+from schemas.audience import Anniversary, Condition, Consent, InSegment, Leaf
 from schemas.zones import names
 from services.audience.domain.composing import Found, members
+from services.audience.domain.world import World
+from services.audience.store import consenting
 from services.audience.store.days import anniversary
 from services.audience.store.index import Index, Instant
-from services.audience.store.leaves import Asked, Leaves
+from services.audience.store.leaves import PEOPLE, Asked, Leaves
 from services.audience.store.windows import ATTRIBUTES
 
 KEPT = 2_000  # answers; a bitmap of 389,000 people has 50 KB at most
@@ -52,18 +54,18 @@ class Answers:
         self._index, self._kept = index, Kept()
 
     @contextmanager
-    def view(self, now: int, segments: Mapping[str, Condition]) -> Iterator["View"]:
-        """Conditions about one instant of the index, as of `now` (ms). segments: those in force, which others ask about."""
+    def view(self, now: int, world: World) -> Iterator["View"]:
+        """Conditions about one instant of the index, as of `now` (ms). world: what is in force."""
         with self._index.instant() as instant:
-            yield View(instant, self._kept, now, segments)
+            yield View(instant, self._kept, now, world)
 
 
 class View:
     """For one thread. Raises KeyError for a segment that is not in force."""
 
-    def __init__(self, instant: Instant, kept: Kept, now: int, segments: Mapping[str, Condition]) -> None:
+    def __init__(self, instant: Instant, kept: Kept, now: int, world: World) -> None:
         self.instant, self.now = instant, now
-        self._kept, self._segments = kept, segments
+        self._kept, self.world = kept, world
         self._found: dict[str, BitMap] = {}
         self.leaves = Leaves(instant.catalog, now, self._zones())
 
@@ -85,10 +87,22 @@ class View:
         """Of whom a leaf is true."""
         if isinstance(leaf, InSegment):
             if leaf.key not in self._found:
-                self._found[leaf.key] = self.members(self._segments[leaf.key])
+                self._found[leaf.key] = self.members(self.world.segments[leaf.key])
             return Found(self._found[leaf.key])
+        if isinstance(leaf, Consent):
+            return Found(self._consent(leaf), leaf.state == "none")
         asked = self.asked(leaf, self.leaves)
         return Found(self._of(leaf, asked), asked.negated)
+
+    def _consent(self, leaf: Consent) -> BitMap:
+        """Kept as long as no word comes, and for ever where no yes ends."""
+        held = (canonical(leaf.model_dump(mode="json")), self.world.topics_id, self.instant.versions.of((PEOPLE, ("word", ""))))
+        for key in ((*held, None), (*held, self.now)):
+            if (found := self._kept.get(key)) is not None:
+                return found
+        found, timed = consenting.holds(self.instant.duck, leaf, self.world.topics, self.now)
+        self._kept.put((*held, self.now if timed else None), found)
+        return found
 
     def asked(self, leaf: Leaf, leaves: Leaves) -> Asked:
         """The query of a leaf that asks about no segment. leaves: of everybody, or of one person."""

@@ -32,7 +32,7 @@ def anniversary(duck: Any, leaves: Leaves, leaf: Anniversary, now: int) -> Asked
 def is_near(leaf: Anniversary, at: int, name: str, now: int, *, plain: bool) -> bool:
     """Whether it is now the time of a date. plain: the date has no time of day, and is the same everywhere."""
     clock = zone(name)
-    born, today = _date(at // DAY if plain else clock.begun(at)), clock.begun(now)
+    born, today = _date(at // DAY) if plain else clock.date(at), clock.begun(now)
     if born is None:
         return False
     year = date.fromordinal(today + _EPOCH_DAY).year

@@ -16,7 +16,7 @@ import duckdb
 from runtime.following import News
 from runtime.kafka import Place
 from runtime.lake import StaleSnapshot, scan
-from services.audience.store import happenings, people, said
+from services.audience.store import consenting, happenings, people, said
 from services.audience.store.happenings import AT, Events
 from services.audience.store.said import Said
 from services.audience.store.versions import Part, Versions
@@ -88,7 +88,7 @@ class Index:
             self._delete()
             return self._open()
         duck.execute("BEGIN")
-        for tables_of in (TABLES, people.TABLES, happenings.TABLES, said.TABLES):
+        for tables_of in (TABLES, people.TABLES, happenings.TABLES, said.TABLES, consenting.TABLES):
             duck.execute(tables_of)
         duck.execute("INSERT INTO meta VALUES (?, '', '', 0)", [VERSION])
         duck.execute("COMMIT")
@@ -161,6 +161,8 @@ class Index:
                 moved.add(("new", ""))
             moved |= {("event", name) for name in self.events.take(self._duck, news)}
             moved |= self.said.take(self._duck, news)
+            if consenting.take(self._duck, news):
+                moved.add(("word", ""))
             merges += people.merges_of(self._duck)
             self._duck.execute("UPDATE meta SET newest = greatest(newest, coalesce((SELECT max(received) FROM fresh), 0))")
         gone = people.settle(self._duck, merges, news.parts, news.erased)

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from runtime.following import News
-from runtime.lake import quote
 from schemas.attributes import Entry, canonical, date_ms
 from schemas.attributes import merge as merge_attributes
 from schemas.facts import PROFILE_SPLIT
 from services.audience.domain.said import entries, nested
+from services.audience.store.cells import cells, columns_of
 from services.audience.store.values import Value, extract, of_json
 from services.audience.store.versions import Part
 
@@ -105,33 +105,25 @@ class Said:
         return True
 
     def forget(self, duck: Any, pieces: Sequence[int]) -> None:
-        for table in ("kind", "bucketing", *(f"a_{k}" for k in self.numbers.values())):
+        for table in ("kind", "bucketing", "word", *(f"a_{k}" for k in self.numbers.values())):
             duck.execute(f"DELETE FROM {table} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
 
 
 def _told(duck: Any, news: News) -> Iterator[tuple[int, dict[str, Entry]]]:
     """(piece, entries) of each fresh fact that says something."""
-    there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
-    columns = sorted(
-        {(path, kind, column) for (_, scope), known in news.properties.items() if scope == "attributes"
-         for path, kind, column in known if column in there}
-    )  # fmt: skip
-    cells: dict[int, list[tuple[str, Any]]] = {}
-    for path, kind, column in columns:
-        for row, cell in duck.execute(f"SELECT rowid, {quote(column)} FROM fresh WHERE {quote(column)} IS NOT NULL").fetchall():
-            cells.setdefault(row, []).append((path, _value(kind, cell)))
+    told = cells(duck, columns_of(news, "attributes"))
     loose = {
         row[0]
         for row in duck.execute(
             "SELECT rowid FROM fresh WHERE rest IS NOT NULL AND (rest::JSON -> '/attributes') IS NOT NULL"
         ).fetchall()
     }
-    duck.execute("CREATE OR REPLACE TEMP TABLE telling AS SELECT unnest($1::BIGINT[]) AS row", [sorted(cells.keys() | loose)])
+    duck.execute("CREATE OR REPLACE TEMP TABLE telling AS SELECT unnest($1::BIGINT[]) AS row", [sorted(told.keys() | loose)])
     for row, person, kind, at, occurred, rest in duck.execute(
         f"{TELLING} JOIN telling ON row = fresh.rowid WHERE received >= cut"
     ).fetchall():
         more = json.loads(rest) if rest else {}
-        values = nested([*cells.get(row, ()), *more.get("attributes", {}).items()])
+        values = nested([*told.get(row, ()), *more.get("attributes", {}).items()])
         yield person, entries(kind, values, at, occurred, more.get("ruled", ()))
 
 
@@ -161,18 +153,6 @@ def _row(person: int, entry: Entry) -> dict[str, Any]:
         "truth": value if kind is bool else None,
         "date": when if when is not None and -(2**63) <= when < 2**63 else None,
     }
-
-
-def _value(kind: str, cell: Any) -> Any:
-    match kind:
-        case "big":
-            return int(cell)
-        case "null":
-            return None
-        case "object":
-            return {}
-        case _:
-            return cell
 
 
 def value(steps: Sequence[str]) -> Value:

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from schemas.consents import EVENTS
 from schemas.facts import PROFILE_CHANGED, Seq
 from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, escaped, held_by, without
 
@@ -105,6 +106,8 @@ class Walk:
             self._enter(name, "attributes", said)
         if fact.context:
             self._enter(name, "context", fact.context)
+        if fact.event in EVENTS and (evidence := fact.properties.get("evidence")) and isinstance(evidence, dict):
+            self.rest.setdefault(row, {})["proven"] = True  # that there is some; what it says is personal
         if fact.ruled:
             self.rest.setdefault(row, {})["ruled"] = list(fact.ruled)
         if fact.bucketing_id is not None:

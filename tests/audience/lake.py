@@ -13,7 +13,7 @@ from schemas.facts import Fact, encode
 from services.warehouse.domain import sheets
 from services.warehouse.domain.names import may_have_column
 from services.warehouse.domain.walk import Stored
-from services.warehouse.files import Files
+from services.warehouse.files import Files, Target
 
 _stored = msgspec.json.Decoder(Stored)
 
@@ -42,6 +42,12 @@ class Written:
                 known.append(found)
         self.written.append((self._files.write(sheet, len(self.written)).file, len(rows)))
         self.passed[topic, partition] = first + len(rows)
+
+    def merge(self) -> None:
+        """All files into one."""
+        sources = [file for file, _ in self.written]
+        whole = self._files.merge("facts", sources, Target(None, 1, 1000 + len(sources)))
+        self.written = [(whole.file, whole.rows)]
 
     def look(self, had: dict[Place, int]) -> News:
         state = f"{self._identity}/{len(self.erased)}/{len(self.parts)}"

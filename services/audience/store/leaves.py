@@ -38,6 +38,10 @@ KIND_OF_CHANNEL = {"email": "email", "sms": "phone", "telegram": "telegram_id", 
 MAX_AMOUNT = 2**53 - 1  # of one fact: larger numbers are not exact in JSON readers, so they are nobody's money
 PEOPLE: Part = ("people", "")
 NOBODY = "SELECT NULL::INTEGER AS n WHERE false"
+WORDS = {
+    "n": "INTEGER", "moment": "BIGINT", "json": "VARCHAR", "whole": "BIGINT", "broken": "DOUBLE", "text": "VARCHAR", "truth": "BOOLEAN",
+    "date": "BIGINT",
+}  # fmt: skip
 OF_PIECES = "coalesce(s.owner, t.person)"
 COMPARISON: dict[str, Callable[[int, int], bool]] = {
     "eq": int.__eq__, "ne": int.__ne__, "gt": int.__gt__, "ge": int.__ge__, "lt": int.__lt__, "le": int.__le__,
@@ -101,16 +105,17 @@ class Leaves:
         return Asked(f"SELECT n FROM {self.words(leaf.name)} WHERE {' AND '.join(bounds)}", (PEOPLE, ("attribute", leaf.name)))
 
     def words(self, name: str) -> str:
-        """The attribute of each person: n and the columns of its table."""
+        """The attribute of each person, as WORDS."""
         k = self._catalog.attributes.get(name)
         if k is None:
-            nothing = "NULL::BIGINT AS moment, NULL::VARCHAR AS json, NULL::BIGINT AS whole, NULL::DOUBLE AS broken, NULL::VARCHAR AS text, "
-            return f"(SELECT NULL::INTEGER AS n, {nothing} NULL::BOOLEAN AS truth, NULL::BIGINT AS date WHERE false)"
+            return f"(SELECT {', '.join(f'NULL::{kind} AS {column}' for column, kind in WORDS.items())} WHERE false)"
         only = f" WHERE t.person IN {self._whose}" if self._whose else ""
+        own = ", ".join(f"t.{column}" for column in WORDS if column != "n")
+        newest = ", ".join(f"arg_max_null(t.{column}, (t.moment, t.json))" for column in WORDS if column != "n")
+        # Not by a window function: joined to others, DuckDB 2.0.0 loses rows of it.
         return (
-            f"(SELECT t.person AS n, t.* FROM a_{k} t ANTI JOIN shared USING (person){only} UNION ALL "
-            f"(SELECT s.owner AS n, t.* FROM a_{k} t JOIN shared s USING (person){only} "
-            "QUALIFY row_number() OVER (PARTITION BY n ORDER BY t.moment DESC, t.json DESC) = 1))"
+            f"(SELECT t.person AS n, {own} FROM a_{k} t ANTI JOIN shared USING (person){only} UNION ALL "
+            f"SELECT s.owner AS n, {newest} FROM a_{k} t JOIN shared s USING (person){only} GROUP BY s.owner)"
         )
 
     def _pieces(self, table: str, where: str) -> str:

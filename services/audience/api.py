@@ -1,7 +1,8 @@
 """What the gateway asks of this service, under /internal/audience: questions about conditions, each a POST with a JSON body."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from services.audience.handler import answering
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
+from services.audience.settings import AudienceSettings
 from services.audience.store.answers import Answers
 
 NOBODY = {"kind": "not", "of": {"kind": "all", "of": []}}
@@ -26,39 +28,53 @@ Ask = Callable[[dict[str, Any], World, int], Awaitable[dict[str, Any]]]
 
 
 class Questions:
-    """Answers from the index of a follower; at_once: so many side by side."""
+    """Answers from the index that follows the lake while `life` lasts."""
 
-    def __init__(self, context: Context, follower: Follower, at_once: int) -> None:
-        self._context, self._follower = context, follower
-        self._in_force, self._answers = InForce(context.db), Answers(follower.index)
-        self._room = asyncio.Semaphore(at_once)
+    def __init__(self, settings: AudienceSettings) -> None:
+        self._settings = settings
+        self._room = asyncio.Semaphore(settings.at_once)
+        self._follower: Follower | None = None
+        self._answers: Answers | None = None
 
-    def routes(self) -> Sequence[BaseRoute]:
+    @asynccontextmanager
+    async def life(self, context: Context) -> AsyncIterator[None]:
+        self._follower = Follower(context, self._settings)
+        self._answers = Answers(self._follower.index)
+        async with self._follower.life():
+            yield
+
+    def api(self, context: Context) -> Sequence[BaseRoute]:
         """`{condition, brands?, as_of?}`, `{key, condition, ...}`, `{sets: {name: {condition} | {key}}, ...}`, `{key | condition, profile}`.
 
         404 names what there is not; 422 lists faults; 503: the lake was not read to its end yet.
         """
         asks = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
-        return [Route(f"/audience/{name}", self._endpoint(ask), methods=["POST"]) for name, ask in asks.items()]
+        in_force = InForce(context.db)
+        return [Route(f"/audience/{name}", self._endpoint(context, in_force, ask), methods=["POST"]) for name, ask in asks.items()]
 
-    def _endpoint(self, ask: Ask) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, context: Context, in_force: InForce, ask: Ask) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             body = msgspec.json.decode(await request.body())
-            now, driven = await self._context.clock.now()
-            if driven:
-                while await self._follower.look():  # everything that is known at this instant
-                    continue
-            if not self._follower.built:
+            now, driven = await context.clock.now()
+            if not await self._ready(driven=driven):
                 return JSONResponse({"code": "not_ready"}, 503)
             as_of = body.get("as_of") or (now if driven else answering.instant_of(now))
             try:
-                return JSONResponse(await ask(body, await self._in_force.now(), as_of))
+                return JSONResponse(await ask(body, await in_force.now(), as_of))
             except Refused as error:
                 return _refused(error.faults)
             except UnknownProfile:
                 return JSONResponse({"code": "profile_not_found"}, 404)
 
         return endpoint
+
+    async def _ready(self, *, driven: bool) -> bool:
+        """Whether the lake was read to its end. Under the driven clock it is now: everything that is known at this instant is in it."""
+        if self._follower is None:
+            return False
+        while driven and await self._follower.look():
+            continue
+        return self._follower.built
 
     async def _preview(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         condition = _parsed(body["condition"], "condition")

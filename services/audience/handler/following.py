@@ -31,31 +31,36 @@ class Follower:
         # Processes that share a folder have an index each: DuckDB lets one process write a file.
         self.index = Index(folder / f"{context.settings.instance or 'audience'}.duckdb", settings.threads, settings.memory)
         self._beside = ThreadPoolExecutor(1, "following", _yielding)
-        self._one = asyncio.Lock()
+        self._one, self._ended = asyncio.Lock(), asyncio.Event()
         self.built = False  # whether the lake was read to its end once
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
         task = asyncio.create_task(self._follow(), name="audience-follower")
+        task.add_done_callback(lambda _: self._context.stopping.set())  # an index that follows nothing must not answer
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            self._ended.set()
+            try:
                 await task
-            async with self._one:  # a cancelled caller leaves his take behind: it must have ended before the close
-                await asyncio.get_running_loop().run_in_executor(self._beside, self.index.close)
-            self._beside.shutdown()
+            finally:
+                async with self._one:
+                    await self._run(self.index.close)
+                self._beside.shutdown()
 
     async def _follow(self) -> None:
-        while True:
+        while not self._ended.is_set():
             try:
                 if not await self.look():
                     await self._run(self.index.keep_house)
-            except (StaleSnapshot, *TRANSIENT) as error:
-                log.warning("the index waits for the lake", extra={"why": type(error).__name__})
+            except StaleSnapshot as error:
+                log.info("looking at the lake again", extra={"why": str(error)})
+                continue
+            except TRANSIENT as error:
+                log.warning("the index waits for the database", extra={"why": type(error).__name__})
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._context.stopping.wait(), self._settings.follow_s)
+                await asyncio.wait_for(self._ended.wait(), self._settings.follow_s)
 
     async def look(self) -> bool:
         """Take what is new. Whether anything was."""

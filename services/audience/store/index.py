@@ -68,7 +68,8 @@ class Index:
     """The file at `path`. threads, memory: what its queries may take together. One `take` at a time; views are read in other threads."""
 
     def __init__(self, path: Path, threads: int = 2, memory: str = "1GB") -> None:
-        self._path, self._limits = path, {"threads": threads, "memory_limit": memory}
+        self._path = path
+        self._limits: dict[str, str | int] = {"threads": threads, "memory_limit": memory}
         self._commit = threading.Lock()  # held while what a view is made of changes
         self._duck = self._open()
         self._load()
@@ -76,7 +77,9 @@ class Index:
     def _open(self) -> Any:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         spill = self._path.with_suffix(".spill")
-        config = {**self._limits, "temp_directory": str(spill), "autoinstall_known_extensions": False}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            **self._limits, "temp_directory": str(spill), "autoinstall_known_extensions": False,
+        }  # fmt: skip
         duck = duckdb.connect(str(self._path), config=config)
         duck.execute("SET TimeZone = 'UTC'")
         tables = {row[0] for row in duck.execute("SHOW TABLES").fetchall()}
@@ -231,7 +234,8 @@ class Index:
 
 def _portions(files: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
     """Files in portions of about AT_ONCE rows."""
-    portion, rows = [], 0
+    portion: list[str] = []
+    rows = 0
     for file, count in files:
         if portion and rows + count > AT_ONCE:
             yield portion

@@ -94,8 +94,8 @@ class Counter:
             raise Problem("profile_not_found")
         return str(found["id"])
 
-    async def told(self, key: Key, asked: Asking, question: str, **body: Any) -> Response:
-        brands = [asked.brand] if asked.brand else list(key.brands)
+    async def told(self, by: Key, asked: Asking, question: str, **body: Any) -> Response:
+        brands = [asked.brand] if asked.brand else list(by.brands)
         given = {"brands": brands, "as_of": asked.as_of, **body}
         status, told = await self._neighbours.tell("audience", f"/audience/{question}", given)
         if status == 404:

@@ -1,137 +1,23 @@
-"""The law: whoever stands in a segment live is found in bulk, at the last instant of his history and at every one after it.
+"""Live is bulk (law.py): the leaves one by one and nested, over ties, late facts, merges and midnights that come every few milliseconds."""
 
-Many people and conditions share a lake, as writing files is what costs.
-"""
-
-import itertools
-import tempfile
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.facts import PROFILE_MERGED, Fact
-from schemas.ids import derive
-from services.audience.domain.world import World
+from schemas.attributes import date_ms
+from schemas.audience import Anniversary
+from schemas.zones import zone
 from services.audience.store import windows
-from services.audience.store.answers import Answers
-from services.audience.store.index import Index
-from services.segmenter.domain.live import decide, fire, merge
-from services.segmenter.domain.plan import compile_plan
-from services.segmenter.domain.state import State
-from tests.audience.lake import Written
-from tests.segmenter.unit import language
-from tests.segmenter.unit import test_live_law as law
+from services.audience.store.days import is_near
+from services.audience.store.values import date_of
+from services.segmenter.domain import recurring
+from tests.audience import law
 from tests.segmenter.unit.tiny_days import TinyZone, tiny_days
 
-LOOK_AHEAD = 9
-compared = itertools.count()
 __all__ = ["tiny_days"]
-
-
-class Pair:
-    """Two people who may become one, live; and the facts of it."""
-
-    def __init__(self, plan: Any, name: str) -> None:
-        self.plan, self.clock = plan, 10
-        self.ids = [derive("person", name, who) for who in (0, 1)]
-        self.states = [State(), State()]
-        self.facts: list[Fact] = []
-        self.merged = False
-
-    def step(self, op: Any) -> None:
-        if op == "merge":
-            self.merge()
-        elif isinstance(op, int):
-            self.clock += op
-        else:
-            self.fact(op)
-
-    def fact(self, op: dict[str, Any]) -> None:
-        self.clock += op["advance"]
-        who = 0 if self.merged else op["who"]
-        received = self.clock - op["held_up"]
-        at, id_ = op["bucket"] or (None, None)
-        fact = Fact(
-            id=derive(self.ids[0], len(self.facts)), type="page" if op["event"] == "page" else "track", brand="b", source="s",
-            event="" if op["event"] == "page" else op["event"], occurred_at=received - op["late"], received_at=received,
-            properties=op["properties"], attributes=op["attributes"], identifiers=op["identifiers"], bucketing_id=id_,
-            bucketed_at=at, profile=self.ids[op["who"] if self.merged else who],
-        )  # fmt: skip
-        self.facts.append(fact)
-        self.states[who] = decide(self.states[who], fact, self.clock, self.plan).state
-
-    def merge(self) -> None:
-        if self.merged:
-            return
-        self.merged = True
-        winner, loser = self.ids
-        self.facts.append(
-            Fact(
-                id=derive(winner, "merged"), type=PROFILE_MERGED, brand="b", source="s", occurred_at=self.clock,
-                received_at=self.clock, profile=winner, properties={"winner": winner, "loser": loser, "by": ""},
-            )
-        )  # fmt: skip
-        self.states[0] = merge(self.states[0], self.states[1], self.clock, self.plan).state
-        self.states[1] = State()
-
-    def members(self, ahead: int) -> dict[str, frozenset[str]]:
-        """Who of the two stands where."""
-        return {
-            self.ids[who]: frozenset(fire(state, self.clock + ahead, self.plan).state.members)
-            for who, state in enumerate(self.states)
-            if state.revision
-        }
-
-
-def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
-    plan = compile_plan(definitions, 1)
-    pairs = [Pair(plan, str(n)) for n in range(len(histories))]
-    for pair, history in zip(pairs, histories, strict=True):
-        for op in history:
-            pair.step(op)
-    with tempfile.TemporaryDirectory() as home:
-        lake = Written(Path(home))
-        for number, pair in enumerate(pairs):
-            for part, facts in enumerate((pair.facts[: len(pair.facts) // 2], pair.facts[len(pair.facts) // 2 :])):
-                if number % 2 == part % 2:
-                    lake.add(facts, "facts", number % 3)
-                else:
-                    lake.add(facts, "facts.bulk", number % 3)
-        index = Index(Path(home) / "audience" / "index.duckdb", threads=1)
-        index.take(lake.look({}))
-        compare(Answers(index), definitions, pairs)
-        index.close()
-        lake.close()
-
-
-def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
-    end = max(pair.clock for pair in pairs)
-    for ahead in (0, 1, 2, 3, 5, LOOK_AHEAD):
-        with answers.view(end + ahead, World(definitions)) as view:
-            found = {key: set(view.ids(list(view.members(condition)))) for key, condition in definitions.items()}
-        for pair in pairs:
-            for person, stands in pair.members(end + ahead - pair.clock).items():
-                for key in definitions:
-                    next(compared)
-                    assert (person in found[key]) == (key in stands), (key, person, ahead)
-
-
-LAW = settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate],
-)
-
-
-@LAW
-@given(definitions=law.definition_sets(), histories=st.lists(law.histories_of(law.facts, 1), min_size=4, max_size=10))
-def test_live_is_bulk(definitions: Any, histories: Any) -> None:
-    agree(definitions, histories)
 
 
 @pytest.fixture
@@ -139,8 +25,40 @@ def tiny_days_in_bulk(tiny_days: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "zone", TinyZone)
 
 
-@pytest.mark.usefixtures("tiny_days_in_bulk")
-@LAW
-@given(definitions=law.definition_sets(leaf=language.leaves), histories=st.lists(language.histories, min_size=4, max_size=10))
-def test_the_newer_leaves(definitions: Any, histories: Any) -> None:
-    agree(definitions, histories)
+@pytest.mark.parametrize("drawn", [law.older, law.newer], ids=["older", "newer"])
+def test_live_is_bulk(drawn: Any, tiny_days_in_bulk: None) -> None:
+    before = next(law.compared)
+    law.holds(drawn, 12)
+    assert next(law.compared) - before > 1_000, "the examples must be worth the name"
+
+
+digits = st.sampled_from(["00", "01", "09", "12", "23", "24", "29", "30", "31", "59", "60"])
+years = st.sampled_from(["0000", "0001", "1969", "1970", "2024", "2026", "9999"])
+dates = st.tuples(years, digits, digits).map("-".join)
+clocks = st.builds(
+    lambda head, hour, minute, tail, zone: f"{head}{hour}:{minute}{tail}{zone}",
+    st.sampled_from(["T", " ", "t"]), digits, digits, st.sampled_from(["", ":00", ":59", ":60", ":10.5", ":10.123456", ":10.1234567", ":10."]),
+    st.sampled_from(["", "Z", "z", "+03:00", "-11:30", "+23:59", "+24:00", "+3:00"]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(texts=st.lists(st.builds(str.__add__, dates, st.just("") | clocks) | st.text(max_size=12), min_size=20, max_size=60))
+def test_texts_are_dates_in_sql_where_they_are_in_python(texts: list[str]) -> None:
+    found = duckdb.connect().execute(f"SELECT v, {date_of('v')} FROM (SELECT unnest($1::VARCHAR[]) AS v)", [texts]).fetchall()
+    assert found == [(one, date_ms(one)) for one in texts]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    born=st.sampled_from(["2024-02-29", "1990-12-31", "1990-01-01", "2001-03-25T01:30", "1990-06-15"]),
+    before=st.sampled_from([0, 1, 30, 366]),
+    days=st.sampled_from([1, 2, 40, 366]),
+    zone_name=st.sampled_from(["UTC", "Europe/Moscow", "Europe/London", "Pacific/Apia", "America/Sao_Paulo"]),
+    now=st.integers(1_700_000_000_000, 1_900_000_000_000)
+    | st.integers(0, 1500).map(lambda day: 1_735_689_600_000 + day * 86_400_000),
+)
+def test_a_day_is_near_in_bulk_when_it_is_live(born: str, before: int, days: int, zone_name: str, now: int) -> None:
+    leaf = Anniversary(name="day", before=before, days=days, zone=zone_name)
+    live = recurring.anniversary(born, zone(zone_name), before, days, now) > 0
+    assert is_near(leaf, date_ms(born), zone_name, now, plain=len(born) == 10) == live

@@ -12,6 +12,7 @@ from schemas import audience as a
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
 from services.audience.domain.world import World
+from services.audience.settings import KeptSettings
 from services.audience.store.answers import Answers
 from services.audience.store.index import AnotherLake, Index
 from tests.audience.lake import Written
@@ -158,6 +159,15 @@ def test_who_was_erased_is_nowhere_and_never_comes_back(kept: Kept) -> None:
         for (table,) in instant.duck.execute("SELECT table_name FROM duckdb_columns() WHERE column_name = 'person'").fetchall():
             there = {row[0] for row in instant.duck.execute(f"SELECT person FROM {table}").fetchall()}
             assert not there & numbers, table
+
+
+def test_what_the_lake_keeps_no_more_is_kept_no_more(kept: Kept) -> None:
+    kept.told(fact(ANN, 1, at=10), fact(BOB, 1, at=20))
+    assert kept.of(BOUGHT) == {ANN, BOB}
+    kept.index.forget_before(20)
+    assert kept.of(BOUGHT) == {BOB}
+    days = KeptSettings(facts_days=2)
+    assert days.since(5 * 86_400_000 + 7) == 3 * 86_400_000 and KeptSettings(facts_days=None).since(7) is None
 
 
 def bucket(person: str) -> Fact:

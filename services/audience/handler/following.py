@@ -14,11 +14,12 @@ from runtime import following
 from runtime.db import TRANSIENT
 from runtime.lake import StaleSnapshot
 from runtime.process import Context
-from services.audience.settings import AudienceSettings
+from services.audience.settings import AudienceSettings, KeptSettings
 from services.audience.store.index import AnotherLake, Index
 
 log = logging.getLogger(__name__)
 
+FORGET_S = 3600.0
 YIELD = 10  # niceness of what nobody waits for
 
 
@@ -32,6 +33,7 @@ class Follower:
         self.index = Index(folder / f"{context.settings.instance or 'audience'}.duckdb", settings.threads, settings.memory)
         self._beside = ThreadPoolExecutor(1, "following", _yielding)
         self._one, self._ended = asyncio.Lock(), asyncio.Event()
+        self._kept, self._next_forgetting = KeptSettings(), 0.0
         self.built = False  # whether the lake was read to its end once
 
     @asynccontextmanager
@@ -53,7 +55,7 @@ class Follower:
         while not self._ended.is_set():
             try:
                 if not await self.look():
-                    await self._run(self.index.keep_house)
+                    await self._keep_house()
             except StaleSnapshot as error:
                 log.info("looking at the lake again", extra={"why": str(error)})
                 continue
@@ -61,6 +63,14 @@ class Follower:
                 log.warning("the index waits for the database", extra={"why": type(error).__name__})
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), self._settings.follow_s)
+
+    async def _keep_house(self) -> None:
+        """While nothing comes: once an hour what the lake does not keep any more, and tables that are out of order."""
+        since = self._kept.since(self._context.clock.last_known_ms())
+        if since is not None and asyncio.get_running_loop().time() >= self._next_forgetting:
+            self._next_forgetting = asyncio.get_running_loop().time() + FORGET_S
+            await self._run(self.index.forget_before, since)
+        await self._run(self.index.keep_house)
 
     async def look(self) -> bool:
         """Take what is new. Whether anything was."""

@@ -9,6 +9,7 @@ from typing import Any
 from runtime.following import News
 from runtime.lake import KINDS, quote
 from services.audience.store.values import Value, date_of, extract, of_json
+from services.audience.store.versions import Part
 
 TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
 BASE = "person INTEGER, moment BIGINT, rest VARCHAR"
@@ -71,6 +72,14 @@ class Events:
         duck.execute(f"DROP TABLE {table}")
         duck.execute(f"ALTER TABLE sorting RENAME TO {table}")
         self.late[name] = 0
+
+    def forget_before(self, duck: Any, since: int) -> set[Part]:
+        """Delete what occurred before an instant (ms). What got less."""
+        found: set[Part] = set()
+        for name, k in self.numbers.items():
+            if duck.execute(f"DELETE FROM e_{k} WHERE moment < {since}").fetchall()[0][0]:
+                found.add(("event", name))
+        return found
 
     def forget(self, duck: Any, pieces: Sequence[int]) -> None:
         for k in self.numbers.values():

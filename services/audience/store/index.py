@@ -217,6 +217,14 @@ class Index:
             self._duck.execute("COMMIT")
         return True
 
+    def forget_before(self, since: int) -> None:
+        """Keep no fact that occurred before an instant (ms)."""
+        self._duck.execute("BEGIN")
+        moved = self.events.forget_before(self._duck, since)
+        with self._commit:
+            self._duck.execute("COMMIT")
+            self.versions.move(moved)
+
     @contextmanager
     def instant(self) -> Iterator[Instant]:
         """What is here now, and stays as it is while facts come in."""

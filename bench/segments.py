@@ -54,7 +54,7 @@ def seed(index: Index, people: int, facts: int) -> None:
         duck.execute(FACTS.format(table=table, k=k, people=people, now=NOW, span=365 * DAY, count=count))
         index.properties[name] = {path: dict([column]) for path, column in COLUMNS.items()}
     for name, values, drawn in (
-        ("plan", "text", "['free', 'basic', 'pro', 'team'][1 + hash(i, 1) % 4]"),
+        ("plan", "text", "['free', 'basic', 'pro', 'team'][(1 + hash(i, 1) % 4)::INTEGER]"),
         ("score", "whole", "(hash(i, 2) % 1000)::BIGINT"),
     ):
         table = index.said._ready(duck, name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.following import News
-from runtime.lake import KINDS, quote
+from runtime.lake import KINDS, quote, text
 from services.audience.store.values import Value, date_of, extract, of_json
 from services.audience.store.versions import Part
 
@@ -97,7 +97,7 @@ def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str]) -> Val
         extract("rest", [".".join(map(escaped, steps[:upto])), *steps[upto:]]) for upto in range(len(steps), 0, -1)
     ) + ")"  # fmt: skip
     loose = of_json(json)
-    within = f"len(list_filter(json_keys(rest), lambda k: starts_with(k, {_text(path + '.')}))) > 0"
+    within = f"len(list_filter(json_keys(rest), lambda k: starts_with(k, {text(path + '.')}))) > 0"
     here = [f"{quote(name)} IS NOT NULL" for kind, name in own.items() if kind != "null"]
     there = " OR ".join([*here, *(f"{name} IS NOT NULL" for name in inner), f"(rest IS NOT NULL AND ({loose.there} OR {within}))"])
     whole, words = _either(own, "int", loose.whole), _either(own, "string", loose.text)
@@ -120,7 +120,3 @@ def _either(own: Mapping[str, str], kind: str, loose: str) -> str:
 def escaped(key: str) -> str:
     """A key as a step of a path of the lake."""
     return key.replace("\\", "\\\\").replace(".", "\\.")
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

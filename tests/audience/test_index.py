@@ -13,6 +13,7 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, 
 from schemas.ids import derive
 from services.audience.domain.world import World
 from services.audience.settings import KeptSettings
+from services.audience.store import answers
 from services.audience.store.answers import Answers
 from services.audience.store.index import AnotherLake, Index
 from tests.audience.lake import Written
@@ -181,6 +182,33 @@ def test_brands_and_rules(kept: Kept) -> None:
     assert kept.of(a.Attribute(name="plan", op="eq", value="crm")) == {BOB}
     kept.told(fact(ANN, 2, at=100, attributes={"plan": "site"}, ruled=("plan",)))
     assert kept.of(a.Attribute(name="plan", op="eq", value="site")) == set(), "what was refused by rule is not said"
+
+
+def test_an_answer_is_kept_until_what_it_was_read_from_changes(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    real = answers.people
+    monkeypatch.setattr(answers, "people", lambda duck, sql: asked.append(sql) or real(duck, sql))
+    found = Answers(kept.index)
+
+    def count(condition: Any, now: int = NOW) -> tuple[int, int]:
+        """How many, and how many queries it took."""
+        asked.clear()
+        with found.view(now, World({})) as view:
+            return len(view.members(condition)), len(asked)
+
+    both = a.All(of=(BOUGHT, a.Attribute(name="plan", op="exists")))
+    kept.told(fact(ANN, 1, attributes={"plan": "a"}))
+    assert count(both) == (1, 3) and count(both) == (1, 0)
+    kept.told(fact(ANN, 2, "Seen"))
+    assert count(both) == (1, 0), "of somebody known, something that it does not ask about"
+    kept.told(fact(BOB, 1))
+    assert count(both) == (1, 2), "everybody, and who bought"
+    kept.told(fact(BOB, 2, "", attributes={"plan": "b"}, type="identify"))
+    assert count(both) == (2, 1)
+    kept.told(merged(ANN, BOB))
+    assert count(both) == (1, 3)
+    recent = a.Did(event="Bought", within=5)
+    assert count(recent, 12) == (1, 1) and count(recent, 12) == (1, 0) and count(recent, 15) == (0, 1)
 
 
 def test_a_table_out_of_order_is_written_anew_and_answers_the_same(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from runtime.batch import Item
+from runtime.bound import Bound
 from runtime.kafka import Place, Reader
 from runtime.pace import Pace
 
@@ -15,8 +16,8 @@ class Lane:
     that the gap is real.
     """
 
-    def __init__(self, reader: Reader, name: str, pace: Pace) -> None:
-        self.reader, self.name, self.pace = reader, name, pace
+    def __init__(self, reader: Reader, name: str, pace: Pace, bound: Bound) -> None:
+        self.reader, self.name, self.pace, self.bound = reader, name, pace, bound
         self.positions: dict[Place, int] = {}
         self.verify: dict[Place, tuple[int, int]] = {}
         self.doubts: set[Place] = set()

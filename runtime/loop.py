@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from runtime import definitions, metrics, outbox, poison, replays, watermark
 from runtime.batch import At, Bad, Emit, Item, Tx, merge
+from runtime.bound import Bound
 from runtime.clock import Clock
 from runtime.db import TRANSIENT, Again, Connection, Database
 from runtime.failpoints import Failpoint
@@ -24,6 +25,7 @@ from schemas.topics import BY_NAME, DEFINITIONS
 
 log = logging.getLogger(__name__)
 
+LIVE_S = 5.0  # after a batch of the first lane another one is expected for so long
 BEHIND_MS = 5_000  # a service whose knowledge is older than that has a backlog
 
 PASSING: tuple[type[BaseException], ...] = (Again, *TRANSIENT)
@@ -50,7 +52,7 @@ class Loop:
         self._vault, self._failpoint = vault, failpoint
         self._decoders = {c.topic.name: replays.for_me(service.name, c.decode) for c in service.consumes}
         self._limit = poison.Limit(settings.poison_in_a_row, settings.poison_window, settings.poison_share)
-        self.rows = settings.batch_rows
+        self.live_until = 0.0  # until then (s, monotonic) the second lane is thought to have somebody of the first behind it
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
         self.handled = 0  # records and timers, for the driven clock
         self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
@@ -60,7 +62,8 @@ class Loop:
     def _lane(self, name: str) -> Lane:
         bulk = name == "bulk"
         pace = Pace(self.settings.gather_bulk_ms if bulk else self.settings.gather_ms, always=bulk)
-        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name, pace)
+        bound = Bound(self.settings.batch_rows, self.settings.batch_rows_least if bulk else 1)
+        return Lane(Reader(self.settings, self.service.name, name, self.service.topics(name)), name, pace, bound)
 
     # ---- positions
 
@@ -115,7 +118,7 @@ class Loop:
         """Handle what the lane has fetched, up to the bounds of a batch. Returns the number of records."""
         await self.position(lane)
         async with lane.reader.in_flight:
-            batch = lane.reader.take(self.rows, self.settings.batch_bytes)
+            batch = lane.reader.take(lane.bound.rows, self.settings.batch_bytes)
             lane.in_hand = bool(batch)
         if not batch:
             return 0
@@ -127,7 +130,9 @@ class Loop:
         finally:
             lane.in_hand = False
         ended = clock()
-        self._adapt(ended - started)
+        if lane.name == "live":
+            self.live_until = ended + LIVE_S
+        lane.bound.after(ended - started, self._seconds(lane, ended))
         lane.reader.gather(lane.pace.after(started, ended))
         return taken
 
@@ -156,12 +161,10 @@ class Loop:
         prints = {place: watermark.fingerprint(records[-1]) for place, records in batch.items()}
         return Portion(items, firsts, ends, prints)
 
-    def _adapt(self, seconds: float) -> None:
-        """Bound a batch by time: a slow one makes the next ones smaller, quick ones let them grow back."""
-        if seconds > self.settings.batch_seconds:
-            self.rows = max(1, self.rows // 2)
-        elif seconds < self.settings.batch_seconds / 4:
-            self.rows = min(self.settings.batch_rows, self.rows * 2)
+    def _seconds(self, lane: Lane, now: float) -> float:
+        """How long a transaction of the lane may take: one of the second holds up whoever comes by the first."""
+        hurried = lane.name == "bulk" and now < self.live_until
+        return min(self.settings.batch_seconds, self.settings.batch_bulk_seconds) if hurried else self.settings.batch_seconds
 
     async def process(self, lane: Lane, portion: Portion) -> bool:
         """Run the portion until it is committed or isolated and buried. False when it is lost to another owner or must be read again.

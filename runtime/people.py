@@ -184,10 +184,8 @@ async def _load_resolved(connection: Connection, ids: Collection[str]) -> People
     aliases = await _aliases(connection, ids)
     wanted = sorted({aliases.get(person, person) for person in ids})
     rows = await connection.fetch(LOCK, wanted)
-    if any(row["merged_into"] is not None for row in rows):
-        raise Again("merged while we waited for the lock")
     if await _aliases(connection, ids) != aliases:
-        raise Again("parted while we waited for the lock")
+        raise Again("merged or parted while we waited for the lock")
     return _people(rows, aliases)
 
 

@@ -13,7 +13,8 @@ class Settings(BaseSettings):
     """Environment variables are these names in capitals behind `OTKLIK_` (`OTKLIK_KAFKA`), save `DATABASE_URL`.
 
     gather_ms and gather_bulk_ms say how long a busy loop at most lets a batch gather, in the first and the second lane: the largest
-    lever there is between latency and cost (runtime/pace.py, docs/performance.md). batch_*: bounds of one transaction. *_timeout_s: after that the database ends a frozen process.
+    lever there is between latency and cost (runtime/pace.py, docs/performance.md). batch_*: bounds of one transaction;
+    batch_bulk_seconds is that of the second lane while the first is in use, which cuts it to batch_rows_least rows at the least. *_timeout_s: after that the database ends a frozen process.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
@@ -36,10 +37,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
 
     gather_ms: int = 150
-    gather_bulk_ms: int = 300
+    gather_bulk_ms: int = 1000
     batch_rows: int = 2000
     batch_bytes: int = 4_000_000
     batch_seconds: float = 2.0
+    batch_bulk_seconds: float = 0.4
+    batch_rows_least: int = 300
     timer_rows: int = 1000
     timer_poll_ms: int = 200
     session_timeout_ms: int = 10_000

@@ -73,7 +73,7 @@ class Driver:
             did = await self._take(first)
             if len(loop.lanes) > 1:
                 self._bulk_credit = min(0, self._bulk_credit + did)
-                nearly_empty = not first.reader.buffer and did * 10 < loop.rows
+                nearly_empty = not first.reader.buffer and did * 10 < first.bound.rows
                 if nearly_empty or self._bulk_credit >= 0:
                     second = await self._take(loop.lanes[1])
                     self._bulk_credit = 0 if nearly_empty else self._bulk_credit - 9 * second

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.batch import Emit, Item, Tx
+from runtime.bound import Bound
 from runtime.clock import Clock
 from runtime.db import Database
 from runtime.failpoints import Failpoint, quiet
@@ -70,7 +71,7 @@ class Toy:
         return [Emit(FACTS.name, "k", item.raw, tx.at(item)) for item in items]
 
     async def feed(self, records: Sequence[Rec]) -> None:
-        lane: Any = Lane(self.owner, "live", Pace(20))  # type: ignore[arg-type]
+        lane: Any = Lane(self.owner, "live", Pace(20), Bound(2000))  # type: ignore[arg-type]
         batch: dict[Place, list[Any]] = {}
         for record in records:
             batch.setdefault((record.topic, record.partition), []).append(record)

@@ -96,7 +96,13 @@ MUTANTS = (
         "",
         (LOCKS + "news_of_somebody_who_is_merged_away_at_that_moment_goes_to_the_survivor",),
     ),
-    Mutant("alias re-read, people", "runtime/people.py", MERGED, "", (LOCKS + "a_merge_that_commits_while_we_wait_is_seen",)),
+    Mutant(
+        "alias re-read, people",
+        "runtime/people.py",
+        "await _aliases(connection, ids) != aliases",
+        "False",
+        (LOCKS + "a_merge_that_commits_while_we_wait_is_seen",),
+    ),
     Mutant(
         "attempt record, start",
         "services/sender/delivery.py",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from runtime.batch import Item, Tx
-from runtime.loop import Loop
+from runtime.bound import Bound
 from runtime.settings import Settings
 from tests.runtime.toys import all_passed, applied, counter
 from tests.support.live import fact, publish, running, until
@@ -42,7 +42,7 @@ async def test_batches_that_take_too_long_get_smaller_down_to_one_record(config:
     seen = Seen()
     async with running(config.model_copy(update={"batch_seconds": 0.0, "batch_rows": 32}), counter(seen)) as (context,):
         await until(all_passed(context, 70))
-        assert context.loop is not None and context.loop.rows == 1
+        assert context.loop is not None and context.loop.lanes[0].bound.rows == 1
     counts = [count for count, _ in seen.batches]
     assert counts[0] <= 32 and counts[-1] == 1
     assert all(count <= max(1, 32 >> place) for place, count in enumerate(counts))
@@ -53,7 +53,36 @@ async def test_batches_that_take_too_long_get_smaller_down_to_one_record(config:
     [(800, 2.1, 400), (1, 9.0, 1), (800, 2.0, 800), (800, 0.5, 800), (800, 0.4, 1600), (1600, 0.4, 2000), (2000, 0.0, 2000)],
 )
 def test_a_slow_batch_halves_the_next_ones_and_quick_ones_let_them_grow_back(rows: int, seconds: float, after: int) -> None:
-    loop = object.__new__(Loop)
-    loop.settings, loop.rows = Settings(batch_rows=2000, batch_seconds=2.0), rows
-    loop._adapt(seconds)
-    assert loop.rows == after
+    bound = Bound(2000)
+    bound.rows = rows
+    bound.after(seconds, 2.0)
+    assert bound.rows == after
+
+
+def test_time_does_not_cut_a_batch_of_the_second_lane_below_its_floor() -> None:
+    bound = Bound(2000, least=100)
+    for _ in range(20):
+        bound.after(5.0, 0.2)
+    assert bound.rows == 100
+    for _ in range(20):
+        bound.after(0.04, 0.2)
+    assert bound.rows == 2000
+    assert Bound(50, least=100).rows == Bound(50, least=100).least == 50
+
+
+async def test_the_second_lane_is_cut_while_the_first_is_in_use_alone(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of it takes longer than no time: down to the floor where somebody may stand behind it, else as large as any."""
+    monkeypatch.setattr("runtime.loop.LIVE_S", 3600.0)
+    config = config.model_copy(update={"batch_bulk_seconds": 0.0, "batch_rows": 64, "batch_rows_least": 4})
+    bulk = [fact(f"b{n}", f"user_id:{n}") for n in range(400)]
+    await publish(config, bulk[:200], topic="facts.raw.bulk")
+    async with running(config, counter(bulk=True)) as (context,):
+        await until(all_passed(context, 200, "facts.raw.bulk"))
+        assert context.loop is not None
+        assert context.loop.lanes[1].bound.rows == 64
+        await publish(config, [fact("l", "user_id:live")])
+        await until(all_passed(context, 1))
+        await publish(config, bulk[200:], topic="facts.raw.bulk")
+        await until(all_passed(context, 400, "facts.raw.bulk"))
+        assert context.loop.lanes[1].bound.rows == 4
+        assert set((await applied(context)).values()) == {1}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from runtime.bound import Bound
 from runtime.settings import Settings
 from runtime.turns import Driver
 from tests.runtime.toys import all_passed, applied, counter
@@ -17,7 +18,8 @@ class Lane:
     """A lane with `waiting` records; one batch takes at most `bound` of them."""
 
     def __init__(self, waiting: int, bound: int = ROWS, name: str = "live") -> None:
-        self.waiting, self.bound, self.fetching, self.name = waiting, bound, None, name
+        self.waiting, self.most, self.fetching, self.name = waiting, bound, None, name
+        self.bound = Bound(ROWS)
         self.reader, self.joining, self.fetches = self, False, 0
 
     @property
@@ -32,14 +34,16 @@ class Loop:
     """Counts what each lane gets, in order."""
 
     def __init__(self, *lanes: Lane, rows: int = ROWS) -> None:
-        self.lanes, self.rows, self.settings = lanes, rows, Settings(batch_rows=2000)
+        self.lanes, self.settings = lanes, Settings(batch_rows=2000)
+        for lane in lanes:
+            lane.bound.rows = rows
         self.closed: set[str] = set()
         self.service = SimpleNamespace(timers=None, may_read=lambda name: name not in self.closed)
         self.clock, self.pulse = SimpleNamespace(last_known_ms=lambda: 0), 0
         self.taken: list[tuple[int, int]] = []
 
     async def take(self, lane: Lane) -> int:
-        count = min(lane.bound, self.rows, lane.waiting)
+        count = min(lane.most, lane.bound.rows, lane.waiting)
         lane.waiting -= count
         if count:
             self.taken.append((self.lanes.index(lane), count))

@@ -63,7 +63,8 @@ class Rules:
 
     def ordered(self, identifiers: Iterable[str]) -> list[str]:
         """Strongest first; of one kind in their own order."""
-        return sorted(identifiers, key=lambda i: self.rank.get(kind_of(i), len(self.rank)))
+        rank, last = self.rank, len(self.rank)
+        return sorted(identifiers, key=lambda name: rank.get(name.partition(":")[0], last))
 
     def limit(self, kind: str) -> int:
         """How many of a kind one person may have; of one that the rules have forgotten, as many as he has."""

@@ -20,7 +20,7 @@ from schemas.attributes import canonical
 from schemas.audience import Condition, Consent, leaves, references
 from schemas.definitions import Published
 from schemas.journeys import CONDITION
-from schemas.permission import FLAT, Tree, tree
+from schemas.permission import Tree, tree
 from schemas.subscriptions import Topic
 from services.segmenter.domain.normal import fingerprint
 from services.segmenter.domain.plan import Plan, compile_plan
@@ -41,7 +41,7 @@ class Defined:
     conditions: Mapping[str, Condition]
     versions: Mapping[str, int]
     asked: frozenset[str]
-    topics: Tree = FLAT
+    topics: Tree
 
     def content(self) -> str:
         """Equal where every answer is. 32 hex digits."""

@@ -120,3 +120,12 @@ def test_addresses_of_services():
     for wrong in ("profile", "profile=a:1", "=http://a"):
         with pytest.raises(ValueError, match="name=http"):
             GatewaySettings(services=wrong)
+
+
+def test_a_condition_about_consent_mentions_its_topic():
+    segment = {"condition": {"kind": "not", "of": {"kind": "consent", "channel": "email", "topic": "news"}}}
+    document = read(KINDS["segment"], "k", segment)
+    assert [(fault.path, fault.code) for fault in check("segment", "k", document, {})] == [("condition", "unknown_reference")]
+    assert not check("segment", "k", document, {("topic", "news"): Standing(1, None, frozenset())})
+    everything = read(KINDS["segment"], "k", {"condition": {"kind": "consent", "channel": "email"}})
+    assert not check("segment", "k", everything, {})

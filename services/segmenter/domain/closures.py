@@ -86,6 +86,8 @@ def by_period(holds: Holds, series: list[Series], where: Zone, unit: Unit, back:
         elif found != value:
             turns = where.start(unit, period + back)
             return turns if value else -turns
+        if begins > times[-1]:
+            break  # the later ones are as empty as this one
         begins = ends
     return NEVER if value else -NEVER
 

@@ -41,6 +41,17 @@ def spanned(kind: type, **fields: Any) -> Any:
     return st.builds(kind, within=st.none() | spans, **common) | st.builds(kind, window=windows, **common)
 
 
+def looking_at(**window: Any) -> Any:
+    """Leaves that look at facts in one way only."""
+    common = {"event": st.just("did"), "op": comparisons, **window}
+    return st.one_of(
+        st.builds(a.Did, value=st.integers(0, 3), **common),
+        st.builds(a.Total, sum=st.just("n"), value=st.integers(-1, 4), **common),
+        st.builds(a.Average, of=st.just("n"), value=st.integers(0, 2), **common),
+        st.builds(a.Distinct, of=st.just("n"), value=st.integers(0, 3), **common),
+    )
+
+
 dids = spanned(a.Did, value=st.integers(0, 3))
 totals = spanned(a.Total, sum=st.just("n"), value=st.integers(-2, 6))
 averages = spanned(a.Average, of=st.just("n"), value=st.integers(-1, 3))
@@ -93,5 +104,46 @@ facts = st.fixed_dictionaries(
         "bucket": st.none(),
     }
 )
+
+
+def dense(event: Any = st.just("did"), said: Any = st.just({}), **properties: Any) -> Any:  # noqa: B008 - a strategy is a value
+    """Facts of which nearly each one matters."""
+    return st.fixed_dictionaries(
+        {
+            "who": st.sampled_from([0, 0, 1]),
+            "event": event,
+            "advance": st.sampled_from([0, 0, 1, 2]),
+            "late": st.sampled_from([0, 0, 1, 2, 3, 5]),
+            "held_up": st.just(0),
+            "properties": st.fixed_dictionaries(properties),
+            "attributes": said,
+            "identifiers": st.just(()),
+            "bucket": st.none(),
+        }
+    )
+
+
+moves = {
+    "start": st.sampled_from([8, 10, 12, 14, 16]),
+    "time_zone": st.just("Asia/Tokyo"),
+    "timezone": st.sampled_from(["Europe/London", "UTC"]),
+}
+numbers = st.integers(0, 2)
+moving = dense(said=st.fixed_dictionaries({}, optional=moves), n=numbers)
+listed = dense(l=st.lists(st.fixed_dictionaries({"s": st.sampled_from(["p", "q"]), "n": numbers}), max_size=3))
+scalars = dense(s=st.sampled_from([1, 1.0, "1", True, "True", 2]))
+line_of = st.sampled_from(["p", "q"]).map(lambda s: a.Lines(path="l", where=(a.Filter(path="s", op="eq", value=s),)))
+pairs = st.sampled_from(["did", "buy"])
+ordered = st.builds(a.Sequence, first=bare, then=bare, within=st.integers(1, 3), without=st.none() | bare, last=st.none() | spans)
+# Two leaves of a kind share what is gathered, or must not.
+DENSE = {
+    "rolling": (looking_at(within=spans), moving),
+    "calendar": (looking_at(window=calendars), moving),
+    "between": (looking_at(window=fixed), moving),
+    "around": (looking_at(window=arounds), moving),
+    "lines": (looking_at(lines=line_of), listed),
+    "values": (st.builds(a.Distinct, event=st.just("did"), of=st.just("s"), op=comparisons, value=st.integers(1, 4)), scalars),
+    "sequence": (ordered, dense(event=pairs)),
+}
 ticks = st.integers(1, 4)
 histories = st.lists(facts | facts | facts | facts | ticks | st.just("merge"), min_size=1, max_size=14)

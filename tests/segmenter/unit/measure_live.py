@@ -1,11 +1,14 @@
-"""Cost of live evaluation per fact: `python -m tests.segmenter.unit.measure_live`. Not a test; prints microseconds.
+"""Cost of live evaluation per fact: `python -m tests.segmenter.unit.measure_live [language]`. Not a test; prints microseconds.
 
-50 segments, 20 with time windows; people with about 22 events behind them; 60 % of the facts are page views.
+50 segments, 20 with time windows; people with about 22 events behind them; 60 % of the facts are page views. `language`: and 20 segments
+more, about calendars, attribute dates, averages, values, lines, sequences, what was left alone, birthdays and consent.
 """
 
 import random
 import statistics
+import sys
 import time
+from typing import Any
 
 from schemas import audience as a
 from schemas.facts import Fact
@@ -43,6 +46,28 @@ def definitions(dice: random.Random) -> dict[str, a.Condition]:
     return found
 
 
+def language(dice: random.Random) -> dict[str, a.Condition]:
+    found: dict[str, a.Condition] = {}
+    for number in range(20):
+        event, other = dice.choice(EVENTS), a.Happening(event=dice.choice(EVENTS))
+        days = dice.choice([7, 14, 30]) * DAY
+        ask: dict[str, Any] = {"event": event, "op": "ge", "value": 2}
+        leaves: list[a.Condition] = [
+            a.Did(window=a.Calendar(unit=dice.choice(["day", "week", "month"]), back=number % 2, zone="Europe/Moscow"), **ask),
+            a.Total(sum="total.minor", window=a.Between(since="2026-09-01"), **ask),
+            a.Did(window=a.Around(name="paid_from", after=0, until=days), **ask),
+            a.Average(of="total.minor", within=90 * DAY, **ask),
+            a.Distinct(of="category", within=days, **ask),
+            a.Total(sum="minor", lines=a.Lines(path="lines", where=(a.Filter(path="n", op="ge", value=2),)), **ask),
+            a.Sequence(first=a.Happening(event=event), then=other, within=days, last=30 * DAY),
+            a.Since(event="Cart Updated", without=other, after=3_600_000, within=days),
+            a.Anniversary(name="birth"),
+            a.Consent(channel="email"),
+        ]
+        found[f"language-{number}"] = leaves[number % len(leaves)]
+    return found
+
+
 def fact(dice: random.Random, number: int, at: int) -> Fact:
     share = dice.random()
     known = {"identifiers": ("user_id:u", "anonymous_id:a"), "bucketing_id": "b", "bucketed_at": 1}
@@ -56,16 +81,23 @@ def fact(dice: random.Random, number: int, at: int) -> Fact:
         said = {f"trait_{dice.randrange(12)}": f"v{dice.randrange(3)}", "operators": dice.randrange(12)}
         return Fact(type="identify", attributes=said, **base, **known)
     properties = {"category": f"cat_{dice.randrange(5)}", "total": {"minor": dice.randrange(500_000), "currency": "RUB"}}
+    if "language" in sys.argv:
+        properties["lines"] = [{"n": n, "minor": 100 * n} for n in range(3)]
     return Fact(type="track", event=dice.choice(EVENTS), properties=properties, **base, **known)
 
 
 def main() -> None:
     dice = random.Random(7)
-    plan = compile_plan(definitions(dice), 1)
+    asked = definitions(dice)
+    if "language" in sys.argv:
+        asked |= language(dice)
+    plan = compile_plan(asked, 1)
     rows: list[bytes] = []
     for _ in range(300):
         state, at = State(), NOW - 200 * DAY
-        said = {f"trait_{n}": f"v{dice.randrange(3)}" for n in range(12)}
+        said: dict[str, Any] = {f"trait_{n}": f"v{dice.randrange(3)}" for n in range(12)}
+        if "language" in sys.argv:
+            said |= {"birth": "1990-10-01", "paid_from": at + 20 * DAY, "time_zone": "Europe/Moscow"}
         first = Fact(id="i", type="identify", brand="b", source="s", occurred_at=at, received_at=at, attributes=said)
         state = decide(state, first, at, plan).state
         for step in range(55):
@@ -127,7 +159,7 @@ def measure(plan: object, rows: list[bytes], facts: list[Fact]) -> None:
             f"{name:24} n {len(values):6}  mean {statistics.mean(values) / 1e3:6.1f}  p50 {values[len(values) // 2] / 1e3:6.1f}  p99 {values[len(values) * 99 // 100] / 1e3:6.1f}"
         )
     sizes = sorted(map(len, rows))
-    print(f"state bytes p50 {sizes[len(sizes) // 2]}, flips {flips}")
+    print(f"state bytes p50 {sizes[len(sizes) // 2]}, p99 {sizes[len(sizes) * 99 // 100]}, flips {flips}")
 
 
 if __name__ == "__main__":

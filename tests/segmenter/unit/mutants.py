@@ -1,6 +1,6 @@
-"""Plants one bug at a time into a copy of the checkout and sees that test_live_law turns red: `python -m tests.segmenter.unit.mutants`.
+"""Plants one bug at a time into a copy of the checkout and sees that its law turns red: `python -m tests.segmenter.unit.mutants`.
 
-Not a test (3 minutes). Run it when the generators of test_live_law or the domain change: a law that nothing can break proves nothing.
+Not a test (some minutes; words of names choose among them). Run it when the generators of the laws or the domain change: a law that nothing can break proves nothing.
 """
 
 import os
@@ -21,8 +21,8 @@ MUTANTS = [
     (
         "index: last reader lost",
         DOMAIN + "plan.py",
-        "_amount(wanted), wanted.rank, wanted.window, _indexes(users), ",
-        "_amount(wanted), wanted.rank, wanted.window, _indexes(users)[:1], ",
+        "amount(wanted), wanted.rank, wanted.window, _indexes(users), ",
+        "amount(wanted), wanted.rank, wanted.window, _indexes(users)[:1], ",
     ),
     ("index: kinds", DOMAIN + "live.py", "touched.update(plan.by_kind.get(kind, ()))", "pass"),
     ("index: bucket", DOMAIN + "live.py", "touched.update(plan.by_bucket)", "pass"),
@@ -37,7 +37,7 @@ MUTANTS = [
     ("LWW ties lose", "schemas/attributes.py", "elif entry[0] >= held[0]", "elif entry[0] > held[0]"),
     ("clock goes back", DOMAIN + "live.py", "instant = max(state.clock, received)", "instant = received"),
     ("settled swapped", DOMAIN + "source.py", 'settled="-N", better="<"', 'settled="N", better="<"'),
-    ("last is the newest to arrive", DOMAIN + "series.py", "at if not held or at > series.last else series.last", "at"),
+    ("last is the newest to arrive", DOMAIN + "series.py", "at if not held or at > series.last else series.last,", "at,"),
     ("date edge", DOMAIN + "horizons.py", "if now < enters", "if now <= enters"),
     (
         "future occurred_at",
@@ -65,7 +65,7 @@ MUTANTS = [
         'return f"-({self._write(condition.of, indent)})"',
         'return f"({self._write(condition.of, indent)})"',
     ),
-    ("bool summed", DOMAIN + "plan.py", "type(value) is int and value and", "isinstance(value, int) and value and"),
+    ("bool summed", DOMAIN + "gathering.py", "type(value) is int and", "isinstance(value, int) and"),
     ("unseen evaluates touched only", DOMAIN + "live.py", "plan.everything if unseen else sorted(touched)", "sorted(touched)"),
     (
         "merge keeps horizons of winner only",
@@ -77,33 +77,197 @@ MUTANTS = [
     ("bucket: newest pair", DOMAIN + "live.py", "else min(pair, state.bucketing)", "else pair"),
     ("touches ignores attributes", DOMAIN + "plan.py", "if fact.attributes or fact.bucketing_id", "if fact.bucketing_id"),
 ]
+CLOSURES = DOMAIN + "closures.py"
+LANGUAGE = [
+    (
+        "calendar: horizon of the wrong period",
+        CLOSURES,
+        "turns = where.start(unit, period + back)",
+        "turns = where.start(unit, period + back + 1)",
+    ),
+    (
+        "calendar: back ignored",
+        CLOSURES,
+        "for period in range(current - back, current + 2):",
+        "for period in range(current, current + 2):",
+    ),
+    (
+        "calendar: end inclusive",
+        CLOSURES,
+        "bisect_left(times, begins), bisect_left(times, ends)",
+        "bisect_left(times, begins), bisect_right(times, ends)",
+    ),
+    (
+        "calendar: begin exclusive",
+        CLOSURES,
+        "bisect_left(times, begins), bisect_left(times, ends)",
+        "bisect_right(times, begins), bisect_left(times, ends)",
+    ),
+    ("calendar: reach one period short", DOMAIN + "normal.py", "((back + 1) * LONGEST[unit] + 1) * DAY", "back"),
+    ("zone: the smaller name", CLOSURES, "zone(max(named, default=otherwise))", "zone(min(named, default=otherwise))"),
+    ("index: zone", CLOSURES, "return ZONES if isinstance(window, a.Calendar) else ()", "return ()"),
+    ("index: date of around", CLOSURES, "return (window.name,)", "return ()"),
+    ("around: after inclusive", CLOSURES, "instant + after + 1", "instant + after"),
+    ("around: until exclusive", CLOSURES, "instant + until + 1", "instant + until"),
+    (
+        "around: missing is empty",
+        CLOSURES,
+        "    if instant is None:\n        return -NEVER\n    begins",
+        "    if instant is None:\n        instant = -NEVER\n    begins",
+    ),
+    ("between: since exclusive", DOMAIN + "gathering.py", "at < since", "at <= since"),
+    ("between: until inclusive", DOMAIN + "gathering.py", "at >= until", "at > until"),
+    (
+        "between: one series for all bounds",
+        DOMAIN + "normal.py",
+        "named += [within, gathers, bounds]",
+        "named += [within, gathers]",
+    ),
+    ("average: none is 0", CLOSURES, "return NEVER if number and compare", "return NEVER if compare"),
+    (
+        "average: rolling, none is 0",
+        CLOSURES,
+        "if (number > 0 and compare(total, bound * number)) != value:",
+        "if compare(total, bound * number) != value:",
+    ),
+    (
+        "average: facts for lines",
+        DOMAIN + "gathering.py",
+        "return sum(_whole(value) is not None for value in values) or None",
+        "return 1 if any(_whole(value) is not None for value in values) else None",
+    ),
+    (
+        "average: zeros left out",
+        DOMAIN + "gathering.py",
+        "if (number := _whole(value)) is not None]",
+        "if (number := _whole(value))]",
+    ),
+    (
+        "distinct: 1.0 is not 1",
+        DOMAIN + "gathering.py",
+        "if isinstance(value, float) and value.is_integer():",
+        "if isinstance(value, str) and not value:",
+    ),
+    (
+        "distinct: a text is its number",
+        DOMAIN + "gathering.py",
+        "{'number' if type(value) in {int, float} else type(value).__name__}:",
+        "",
+    ),
+    (
+        "distinct: first instead of latest",
+        DOMAIN + "series.py",
+        "latest = {value: at for at, value in kept}",
+        "latest = {value: at for at, value in reversed(kept)}",
+    ),
+    ("distinct: latest for past periods", DOMAIN + "normal.py", '"each" if past else "newest"', '"newest"'),
+    ("distinct: merged as a sum", DOMAIN + "series.py", "    if gathers in VALUES:", '    if gathers == "each":'),
+    (
+        "lines: all must match",
+        DOMAIN + "gathering.py",
+        "places = [line for line in held if line_matches(line)] if type(held) is list else ()",
+        "places = held if type(held) is list and all(map(line_matches, held)) else ()",
+    ),
+    ("lines: facts without a match", DOMAIN + "gathering.py", "for place in places]) if places else None", "for place in places])"),
+    ("lines: one series for all tests", DOMAIN + "normal.py", "[_test_key(test) for test in _sorted_tests(lines.where)]]", "[]]"),
+    ("sequence: a tie follows", CLOSURES, "place = bisect_left(first, at) - 1", "place = bisect_right(first, at) - 1"),
+    ("sequence: within exclusive", CLOSURES, "at - first[place] > within", "at - first[place] >= within"),
+    ("sequence: without at the first", CLOSURES, "bisect_right(without, first[place])", "bisect_left(without, first[place])"),
+    ("sequence: without at the second", CLOSURES, "if bisect_left(without, at) >", "if bisect_right(without, at) >"),
+    ("sequence: last exclusive", CLOSURES, "if last is not None and at <= now - last:", "if last is not None and at < now - last:"),
+    (
+        "sequence: only the newest",
+        CLOSURES,
+        "            continue\n        return NEVER if last is None",
+        "            break\n        return NEVER if last is None",
+    ),
+    (
+        "sequence: first kept as long as then",
+        DOMAIN + "normal.py",
+        "window = EVER if leaf.last is None else leaf.last + leaf.within",
+        "window = then",
+    ),
+    ("since: a tie undoes", CLOSURES, "max(undone, now - within + 1)", "max(undone + 1, now - within + 1)"),
+    ("since: within inclusive", CLOSURES, "max(undone, now - within + 1)", "max(undone, now - within)"),
+    ("since: after exclusive", CLOSURES, "coming = bisect_right(times, now - after)", "coming = bisect_left(times, now - after)"),
+    ("since: the oldest says how long", CLOSURES, "times[coming - 1] + within", "times[coming - 1] + within + 1"),
+    ("since: never comes true by time", CLOSURES, "return -(times[oldest] + after) if", "return -NEVER if"),
+    ("since: undone by the first", CLOSURES, "without.last if without.count", "without.first if without.count"),
+    (
+        "anniversary: one day early",
+        DOMAIN + "recurring.py",
+        "begins <= today < begins + days",
+        "begins <= today + 1 < begins + days",
+    ),
+    (
+        "anniversary: 29 February is 1 March",
+        DOMAIN + "recurring.py",
+        "date(year, day.month, 28 if leapless else day.day)",
+        "date(year, 3 if leapless else day.month, 1 if leapless else day.day)",
+    ),
+    ("anniversary: next year forgotten", DOMAIN + "recurring.py", "range(year - 2, year + 4)", "range(year - 2, year + 1)"),
+    (
+        "anniversary: index of the zone",
+        DOMAIN + "plan.py",
+        "self._attributes((leaf.name, *ZONES), index)",
+        "self._attributes((leaf.name,), index)",
+    ),
+    (
+        "consent: an end is no flip",
+        DOMAIN + "consenting.py",
+        "return until if truth else -until",
+        "return NEVER if truth else -NEVER",
+    ),
+    ("consent: merge forgets", DOMAIN + "live.py", "draft.words = consenting.both(draft.words, loser.words)", "pass"),
+    ("consent: index", DOMAIN + "live.py", "touched.update(plan.by_consent)", "pass"),
+    (
+        "consent: the weakest brand",
+        DOMAIN + "consenting.py",
+        '("granted", "unproven", "denied")',
+        '("denied", "unproven", "granted")',
+    ),
+    (
+        "consent: asked for another topic",
+        DOMAIN + "consenting.py",
+        "any(request.topic == leaf.topic for request in asked)",
+        "bool(asked)",
+    ),
+]
+LAWS = {
+    "test_live_law": MUTANTS,
+    "test_language_law": [mutant for mutant in LANGUAGE if not mutant[0].startswith(("anniversary", "consent"))],
+    "test_recurring": [mutant for mutant in LANGUAGE if mutant[0].startswith("anniversary")],
+    "test_consenting": [mutant for mutant in LANGUAGE if mutant[0].startswith("consent")],
+}
 
 
-def planted(name: str, file: str, right: str, wrong: str) -> bool:
+def planted(law: str, name: str, file: str, right: str, wrong: str) -> bool:
     """Whether the law notices the bug."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in ("schemas", "services/segmenter", "tests/segmenter"):
+        for part in ("schemas", "runtime", "services/segmenter", "tests/segmenter"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
-        shutil.copy(ROOT / "pyproject.toml", copy)
+        for beside in ("pyproject.toml", "services/__init__.py"):
+            shutil.copy(ROOT / beside, copy / beside)
         text = (copy / file).read_text()
         if text.count(right) != 1:
             raise SystemExit(f"{name}: `{right}` stands {text.count(right)} times in {file}, mend this list")
         (copy / file).write_text(text.replace(right, wrong))
-        law = [sys.executable, "-m", "pytest", "tests/segmenter/unit/test_live_law.py", "-q", "-x", "-p", "no:cacheprovider"]
-        marked = {**os.environ, "OTKLIK_MUTATED": "1"}
-        run = subprocess.run(law, check=False, cwd=copy, capture_output=True, text=True, env=marked, timeout=300)
-    if run.returncode not in {0, 1}:
+        command = [sys.executable, "-m", "pytest", f"tests/segmenter/unit/{law}.py", "-q", "-x", "-p", "no:cacheprovider"]
+        marked = {**os.environ, "OTKLIK_MUTATED": "1", "PYTHONPATH": folder}
+        run = subprocess.run(command, check=False, cwd=copy, capture_output=True, text=True, env=marked, timeout=300)
+    if run.returncode not in {0, 1} or (run.returncode == 1 and " failed" not in run.stdout):
         raise SystemExit(run.stdout + run.stderr)
     return run.returncode == 1
 
 
 def main() -> None:
     wanted = sys.argv[1:]
-    chosen = [mutant for mutant in MUTANTS if not wanted or any(word in mutant[0] for word in wanted)]
+    every = [(law, *mutant) for law, mutants in LAWS.items() for mutant in mutants]
+    chosen = [mutant for mutant in every if not wanted or any(word in mutant[1] for word in wanted)]
     survivors = []
-    for mutant in chosen:
-        red = planted(*mutant)
+    for law, *mutant in chosen:
+        red = planted(law, *mutant)
         print("red     " if red else "SURVIVES", mutant[0], flush=True)
         survivors += [] if red else [mutant[0]]
     raise SystemExit(f"{len(survivors)} of {len(chosen)} survive" if survivors else 0)

@@ -42,6 +42,18 @@ def test_one_leaf_about_many_facts(kind: str, oracle: Any, person: Any) -> None:
     holds()
 
 
+@pytest.mark.parametrize("kind", l.DENSE)
+def test_two_leaves_of_a_kind_about_facts_that_matter_to_both(kind: str, oracle: Any, person: Any) -> None:
+    leaf, fact = l.DENSE[kind]
+
+    @law
+    @given(one=leaf, other=leaf, history=st.lists(fact, min_size=5, max_size=12), merge=st.integers(2, 12))
+    def holds(one: Any, other: Any, history: Any, merge: int) -> None:
+        agree({"one": one, "other": other}, [*history[:merge], "merge", *history[merge:]], oracle, person)
+
+    holds()
+
+
 @law
 @given(leaf=l.spanned(a.Did, value=st.integers(0, 3)), history=l.histories)
 def test_counts_gathered_as_sums(leaf: Any, history: Any, oracle: Any, person: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from services.segmenter.domain.plan import Plan, compile_plan
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State, decode, encode
 from services.warehouse.domain.names import PRIVATE
+from tests.segmenter.unit import language
 from tests.segmenter.unit.test_live_law import definition_sets, facts, happenings_of, law
 
 STAYS, LEAVES = "p", "n"
@@ -131,6 +132,25 @@ owned = st.tuples(st.sampled_from([STAYS, LEAVES]), facts)
 def test_each_is_as_if_the_link_had_never_been(
     definitions: Any, before: Any, early: Any, after: Any, split_first: bool, late: int
 ) -> None:
+    each_alone(definitions, before, early, after, split_first, late)
+
+
+@law
+@given(
+    definitions=definition_sets(leaf=language.leaves),
+    before=st.lists(st.tuples(st.sampled_from([STAYS, LEAVES]), language.facts), min_size=2, max_size=8),
+    early=st.lists(language.facts, max_size=2),
+    after=st.lists(st.tuples(st.sampled_from([STAYS, LEAVES]), language.facts), max_size=4),
+    split_first=st.booleans(),
+    late=st.integers(0, 4),
+)
+def test_it_is_so_in_all_windows_and_of_values_lines_and_sequences(
+    definitions: Any, before: Any, early: Any, after: Any, split_first: bool, late: int, tiny_days: None
+) -> None:
+    each_alone(definitions, before, early, after, split_first, late)
+
+
+def each_alone(definitions: Any, before: Any, early: Any, after: Any, split_first: bool, late: int) -> None:
     """early: what he who leaves does between the two halves; late: after how many facts more the lake has come so far."""
     run = Run(definitions)
     for whose, op in before:

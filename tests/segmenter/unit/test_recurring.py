@@ -81,7 +81,8 @@ def test_he_enters_at_his_own_midnight_and_leaves_at_the_next() -> None:
         (True, moscow[0], "time"),
         (False, moscow[1], "time"),
     ]
-    moved = decide(state, said(1, time_zone="Europe/London"), NOW + 1, plan).state
-    london = [zone("Europe/London").midnight((date(2026, 10, day) - EPOCH).days) for day in (25, 26)]
-    assert london[1] - london[0] == DAY + 3_600_000, "the clocks go back on that day"
-    assert [c.at for c in fire(moved, NOW + 60 * DAY, plan).changes] == london
+    for name, longer in (("Europe/London", 3_600_000), ("Asia/Tokyo", 0)):
+        moved = decide(state, said(1, time_zone=name), NOW + 1, plan).state
+        days = [zone(name).midnight((date(2026, 10, day) - EPOCH).days) for day in (25, 26)]
+        assert days[1] - days[0] == DAY + longer, "in London the clocks go back on that day"
+        assert [c.at for c in fire(moved, NOW + 60 * DAY, plan).changes] == days

@@ -58,7 +58,8 @@ class Questions:
             now, driven = await context.clock.now()
             if not await self._ready(driven=driven):
                 return JSONResponse({"code": "not_ready"}, 503)
-            as_of = body.get("as_of") or (now if driven else answering.instant_of(now))
+            given = body.get("as_of")
+            as_of = (now if driven else answering.instant_of(now)) if given is None else given
             try:
                 return JSONResponse(await ask(body, await in_force.now(), as_of))
             except Refused as error:

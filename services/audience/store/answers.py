@@ -147,8 +147,8 @@ class View:
 def people(duck: Any, sql: str) -> BitMap:
     """The numbers that a query finds."""
     found = BitMap()
-    for column in duck.sql(sql).to_arrow_table().column("n").chunks:
+    for chunk in duck.sql(sql).to_arrow_table().column("n").drop_null().chunks:
         numbers = array("I")
-        numbers.frombytes(memoryview(column.drop_null().buffers()[1] or b"")[column.offset * 4 : (column.offset + len(column)) * 4])
+        numbers.frombytes(memoryview(chunk.buffers()[1] or b"")[chunk.offset * 4 : (chunk.offset + len(chunk)) * 4])
         found.update(numbers)
     return found

@@ -112,8 +112,7 @@ def _erase(duck: Any, erased: Sequence[str]) -> list[int]:
     if not erased:
         return []
     gone = duck.execute(
-        "SELECT p.n FROM piece p JOIN piece own ON own.n = p.owner WHERE own.profile IN (SELECT unnest($1::UUID[])) "
-        "OR (p.owner IS NOT NULL AND p.home = p.profile AND p.profile IN (SELECT unnest($1::UUID[])) AND p.owner = p.n)",
+        "SELECT p.n FROM piece p JOIN piece own ON own.n = p.owner WHERE own.profile IN (SELECT unnest($1::UUID[]))",
         [list(erased)],
     ).fetchall()
     numbers = [row[0] for row in gone]

@@ -20,7 +20,7 @@ from services.audience.store import consenting
 from services.audience.store.days import anniversary
 from services.audience.store.index import Index, Instant
 from services.audience.store.leaves import PEOPLE, Asked, Leaves
-from services.audience.store.windows import ATTRIBUTES
+from services.audience.store.windows import ATTRIBUTES, ZONES
 
 KEPT = 2_000  # answers; a bitmap of 389,000 people has 50 KB at most
 Key = tuple[Any, ...]
@@ -31,18 +31,18 @@ class Kept:
 
     def __init__(self, most: int = KEPT) -> None:
         self._most, self._lock = most, threading.Lock()
-        self._held: OrderedDict[Key, BitMap] = OrderedDict()
+        self._held: OrderedDict[Key, Any] = OrderedDict()
 
-    def get(self, key: Key) -> BitMap | None:
+    def get(self, key: Key) -> Any:
         with self._lock:
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
             return found
 
-    def put(self, key: Key, people: BitMap) -> None:
+    def put(self, key: Key, found: Any) -> None:
         with self._lock:
-            self._held[key] = people
+            self._held[key] = found
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
 
@@ -116,7 +116,7 @@ class View:
 
     def _ask(self, name: Any, sql: str, parts: tuple[tuple[str, str], ...]) -> BitMap:
         key = (name, self.instant.versions.of(parts))
-        found = self._kept.get(key)
+        found: BitMap | None = self._kept.get(key)
         if found is None:
             found = people(self.instant.duck, sql)
             self._kept.put(key, found)
@@ -124,13 +124,17 @@ class View:
 
     def _zones(self) -> tuple[str, ...]:
         """The known time zones that people have."""
-        tables = [f"a_{k}" for name in ATTRIBUTES if (k := self.instant.catalog.attributes.get(name)) is not None]
-        found: set[str] = set()
-        for table in tables:
-            found |= {
-                row[0] for row in self.instant.duck.execute(f"SELECT DISTINCT text FROM {table} WHERE text IS NOT NULL").fetchall()
-            }
-        return tuple(sorted(found & names()))
+        key = ("zones", self.instant.versions.of(ZONES))
+        found: tuple[str, ...] | None = self._kept.get(key)
+        if found is None:
+            tables = [f"a_{k}" for name in ATTRIBUTES if (k := self.instant.catalog.attributes.get(name)) is not None]
+            said = [
+                self.instant.duck.execute(f"SELECT DISTINCT text FROM {table} WHERE text IS NOT NULL").fetchall()
+                for table in tables
+            ]
+            found = tuple(sorted({row[0] for rows in said for row in rows} & names()))
+            self._kept.put(key, found)
+        return found
 
     def ids(self, numbers: list[int]) -> list[str]:
         """Profile ids of people, in the order of their numbers."""

@@ -19,6 +19,7 @@ from bench.results import record
 from schemas import audience as a
 from services.audience.domain.world import World
 from services.audience.handler import answering
+from services.audience.settings import AudienceSettings
 from services.audience.store.answers import Answers
 from services.audience.store.index import Index
 
@@ -103,8 +104,9 @@ def shapes(dice: random.Random) -> dict[str, Callable[[], a.Condition]]:
     }
 
 
-def measure(answers: Answers, questions: int, typing: int) -> dict[str, list[float]]:
-    """Times in ms by shape: so many questions of each, by `typing` people side by side."""
+def measure(answers: Answers, questions: int, typing: int, pause_s: float) -> dict[str, list[float]]:
+    """Times in ms by shape, waiting for one's turn included: so many questions of each, by `typing` people who pause between two."""
+    room = threading.Semaphore(AudienceSettings().at_once)
     found: dict[str, list[float]] = {name: [] for name in shapes(random.Random())}
 
     def types(number: int) -> None:
@@ -114,8 +116,10 @@ def measure(answers: Answers, questions: int, typing: int) -> dict[str, list[flo
         draw = shapes(dice)
         for place, name in enumerate(asked):
             condition = draw[name]()
+            time.sleep(dice.uniform(0.5, 1.5) * pause_s)
             started = time.perf_counter()
-            answering.preview(answers, World({}), condition, (), NOW + 1000 * place)
+            with room:
+                answering.preview(answers, World({}), condition, (), NOW + 1000 * place)
             found[name].append((time.perf_counter() - started) * 1000)
 
     threads = [threading.Thread(target=types, args=(number,)) for number in range(typing)]
@@ -136,6 +140,7 @@ def main() -> None:
     parser.add_argument("--facts", type=int, default=20_000_000)
     parser.add_argument("--questions", type=int, default=100, help="of each shape")
     parser.add_argument("--typing", type=int, default=5, help="people side by side")
+    parser.add_argument("--pause", type=float, default=0.3, help="seconds from an answer to a person's next question, on average")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="otklik-bench-") as home:
         index = Index(Path(home) / "index.duckdb")
@@ -144,8 +149,8 @@ def main() -> None:
         loaded = time.perf_counter() - started
         size = (Path(home) / "index.duckdb").stat().st_size
         answers = Answers(index)
-        measure(answers, chosen.typing, chosen.typing)  # the first question of a process finds nothing in memory
-        times = measure(answers, chosen.questions, chosen.typing)
+        measure(answers, chosen.typing, chosen.typing, 0)  # the first question of a process finds nothing in memory
+        times = measure(answers, chosen.questions, chosen.typing, chosen.pause)
         index.close()
     every = [one for of in times.values() for one in of]
     of_shapes = {name: {"median": round(statistics.median(of), 1), "p95": percentile(of, 0.95)} for name, of in times.items()}
@@ -153,7 +158,7 @@ def main() -> None:
         chosen.facts, f"segment.preview_p95_ms_{chosen.facts}"
     )
     record(name, percentile(every, 0.95), "ms", len(every), shapes=of_shapes, people=chosen.people, facts=chosen.facts,
-           typing=chosen.typing, load_s=round(loaded, 1), index_bytes=size, calibration=score())  # fmt: skip
+           typing=chosen.typing, pause_s=chosen.pause, load_s=round(loaded, 1), index_bytes=size, calibration=score())  # fmt: skip
 
 
 if __name__ == "__main__":

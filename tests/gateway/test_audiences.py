@@ -88,4 +88,4 @@ async def test_questions_go_to_the_audience_service_with_the_brands_that_the_key
 
 async def test_without_the_service_the_answer_says_so(config):
     async with open_site(config) as site:
-        problem_of(await site.http.post("/api/segments/preview", json={"condition": EVERYBODY}), 404, "service_unknown")
+        problem_of(await site.http.post("/api/segments/preview", json={"condition": EVERYBODY}), 503, "service_unknown")

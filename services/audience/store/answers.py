@@ -98,8 +98,9 @@ class View:
         """Kept as long as no word comes, and for ever where no yes ends."""
         held = (canonical(leaf.model_dump(mode="json")), self.world.topics_id, self.instant.versions.of((PEOPLE, ("word", ""))))
         for key in ((*held, None), (*held, self.now)):
-            if (found := self._kept.get(key)) is not None:
-                return found
+            kept: BitMap | None = self._kept.get(key)
+            if kept is not None:
+                return kept
         found, timed = consenting.holds(self.instant.duck, leaf, self.world.topics, self.now)
         self._kept.put((*held, self.now if timed else None), found)
         return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.following import News
 from runtime.lake import KINDS, quote, text
-from services.audience.store.values import Value, date_of, extract, of_json
+from services.audience.store.values import NONE, Value, date_of, extract, of_json
 from services.audience.store.versions import Part
 
 TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
@@ -25,11 +25,15 @@ class Events:
         self.numbers: dict[str, int] = dict(duck.execute("SELECT name, k FROM event").fetchall())
         self.columns = {name: {row[0] for row in duck.execute(f"DESCRIBE e_{k}").fetchall()} for name, k in self.numbers.items()}
         self.late: dict[str, int] = {}
+        # Events of which something has no column: of others `rest` need not be looked at.
+        self.loose = {name for name, k in self.numbers.items() if _any(duck, f"FROM e_{k} WHERE rest IS NOT NULL")}
 
     def take(self, duck: Any, news: News) -> set[str]:
         """The fresh facts into their tables. The names that got some."""
         there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
         names = [row[0] for row in duck.execute("SELECT DISTINCT name FROM fresh ORDER BY name").fetchall()]
+        without_column = "SELECT DISTINCT name FROM fresh WHERE rest IS NOT NULL AND (rest::JSON -> '/properties') IS NOT NULL"
+        self.loose |= {row[0] for row in duck.execute(without_column).fetchall()}
         for name in names:
             columns = [(kind, column) for _, kind, column in news.properties.get((name, "properties"), ()) if column in there]
             table = self._ready(duck, name, columns)
@@ -86,9 +90,13 @@ class Events:
             duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
 
 
-def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str]) -> Value:
-    """A property of an event: columns (path of the lake -> kind -> column) and `rest`, which holds it whole, or within an object that lies
-    too deep, or is parts of it.
+def _any(duck: Any, rows: str) -> bool:
+    return bool(duck.execute(f"SELECT EXISTS ({rows})").fetchall()[0][0])
+
+
+def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str], *, loose: bool) -> Value:
+    """A property of an event: columns (path of the lake -> kind -> column) and, where an event is loose, `rest`, which holds it whole, or
+    within an object that lies too deep, or is parts of it.
     """
     path = ".".join(map(escaped, steps))
     own = columns.get(path, {})
@@ -96,25 +104,29 @@ def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str]) -> Val
     json = "coalesce(" + ", ".join(
         extract("rest", [".".join(map(escaped, steps[:upto])), *steps[upto:]]) for upto in range(len(steps), 0, -1)
     ) + ")"  # fmt: skip
-    loose = of_json(json)
+    held = of_json(json) if loose else Value()
     within = f"len(list_filter(json_keys(rest), lambda k: starts_with(k, {text(path + '.')}))) > 0"
     here = [f"{quote(name)} IS NOT NULL" for kind, name in own.items() if kind != "null"]
-    there = " OR ".join([*here, *(f"{name} IS NOT NULL" for name in inner), f"(rest IS NOT NULL AND ({loose.there} OR {within}))"])
-    whole, words = _either(own, "int", loose.whole), _either(own, "string", loose.text)
+    apart = [f"(rest IS NOT NULL AND ({held.there} OR {within}))"] if loose else []
+    there = " OR ".join([*here, *(f"{name} IS NOT NULL" for name in inner), *apart]) or "false"
+    whole, words = _either(own, "int", held.whole), _either(own, "string", held.text)
+    dates = [one for one in (whole, NONE if words == NONE else date_of(words)) if one != NONE]
     return Value(
         whole=whole,
-        big=_either(own, "big", loose.big),
-        broken=_either(own, "float", loose.broken),
+        big=_either(own, "big", held.big),
+        broken=_either(own, "float", held.broken),
         text=words,
-        truth=_either(own, "bool", loose.truth),
-        listed=loose.listed,
-        date=f"coalesce({whole}, {date_of(words)})",
+        truth=_either(own, "bool", held.truth),
+        listed=held.listed,
+        date=f"coalesce({', '.join(dates)})" if dates else NONE,
         there=f"coalesce({there}, false)",
     )
 
 
 def _either(own: Mapping[str, str], kind: str, loose: str) -> str:
-    return f"coalesce({quote(own[kind])}, CASE WHEN rest IS NOT NULL THEN {loose} END)" if kind in own else loose
+    if kind not in own:
+        return loose
+    return quote(own[kind]) if loose == NONE else f"coalesce({quote(own[kind])}, CASE WHEN rest IS NOT NULL THEN {loose} END)"
 
 
 def escaped(key: str) -> str:

@@ -41,11 +41,15 @@ SELECT unnest($1::VARCHAR[]) AS topic, unnest($2::INTEGER[]) AS kafka_partition,
 
 
 class Catalog(NamedTuple):
-    """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column."""
+    """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column.
+    loose: events of which something has no column; shared: whether anybody has several pieces of history.
+    """
 
     events: Mapping[str, int]
     attributes: Mapping[str, int]
     properties: Mapping[str, Mapping[str, Mapping[str, str]]]
+    loose: frozenset[str]
+    shared: bool
 
 
 class Instant(NamedTuple):
@@ -113,7 +117,8 @@ class Index:
 
     def _read_catalog(self) -> Catalog:
         properties = {event: {path: dict(kinds) for path, kinds in paths.items()} for event, paths in self.properties.items()}
-        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties)
+        shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
+        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, frozenset(self.events.loose), shared)
 
     def begin_anew(self) -> None:
         """Forget everything. Nobody may be reading."""

@@ -42,7 +42,6 @@ WORDS = {
     "n": "INTEGER", "moment": "BIGINT", "json": "VARCHAR", "whole": "BIGINT", "broken": "DOUBLE", "text": "VARCHAR", "truth": "BOOLEAN",
     "date": "BIGINT",
 }  # fmt: skip
-OF_PIECES = "coalesce(s.owner, t.person)"
 COMPARISON: dict[str, Callable[[int, int], bool]] = {
     "eq": int.__eq__, "ne": int.__ne__, "gt": int.__gt__, "ge": int.__ge__, "lt": int.__lt__, "le": int.__le__,
 }  # fmt: skip
@@ -64,7 +63,11 @@ class Leaves:
 
     def __init__(self, catalog: Catalog, now: int, zones: tuple[str, ...] = (), whose: str | None = None) -> None:
         """zones: those that people have, of the known ones."""
-        self._catalog, self._now, self.zones, self._whose = catalog, now, zones, whose
+        self._catalog, self._now, self.zones, self._pieces_of = catalog, now, zones, whose
+        # Rows `t` with whose they are: as long as nobody has several pieces, his own.
+        self.join, self.whose = (
+            (" LEFT JOIN shared s USING (person)", "coalesce(s.owner, t.person)") if catalog.shared else ("", "t.person")
+        )
 
     def ask(self, leaf: Leaf) -> Asked:
         match leaf:
@@ -109,8 +112,10 @@ class Leaves:
         k = self._catalog.attributes.get(name)
         if k is None:
             return f"(SELECT {', '.join(f'NULL::{kind} AS {column}' for column, kind in WORDS.items())} WHERE false)"
-        only = f" WHERE t.person IN {self._whose}" if self._whose else ""
+        only = f" WHERE t.person IN {self._pieces_of}" if self._pieces_of else ""
         own = ", ".join(f"t.{column}" for column in WORDS if column != "n")
+        if not self._catalog.shared:
+            return f"(SELECT t.person AS n, {own} FROM a_{k} t{only})"
         newest = ", ".join(f"arg_max_null(t.{column}, (t.moment, t.json))" for column in WORDS if column != "n")
         # Not by a window function: joined to others, DuckDB 2.0.0 loses rows of it.
         return (
@@ -119,12 +124,12 @@ class Leaves:
         )
 
     def _pieces(self, table: str, where: str) -> str:
-        only = f" AND t.person IN {self._whose}" if self._whose else ""
-        return f"SELECT DISTINCT {OF_PIECES} AS n FROM {table} t LEFT JOIN shared s USING (person) WHERE {where}{only}"
+        only = f" AND t.person IN {self._pieces_of}" if self._pieces_of else ""
+        return f"SELECT DISTINCT {self.whose} AS n FROM {table} t{self.join} WHERE {where}{only}"
 
     def _bucket(self, leaf: RandomBucket) -> Asked:
-        only = f" WHERE t.person IN {self._whose}" if self._whose else ""
-        pairs = f"SELECT {OF_PIECES} AS n, min((t.moment, t.id)) AS pair FROM bucketing t LEFT JOIN shared s USING (person){only} GROUP BY 1"
+        only = f" WHERE t.person IN {self._pieces_of}" if self._pieces_of else ""
+        pairs = f"SELECT {self.whose} AS n, min((t.moment, t.id)) AS pair FROM bucketing t{self.join}{only} GROUP BY 1"
         hashed = f"('0x' || substr(sha256({text(leaf.salt + ':')} || pair[2]), 1, 16))::UBIGINT::UHUGEINT * {BUCKETS} >> 64"
         where = f"{hashed} >= {leaf.start} AND {hashed} < {leaf.end}"
         return Asked(f"SELECT n FROM ({pairs}) WHERE {where}", (PEOPLE, ("bucketing", "")), timed=False)
@@ -139,18 +144,18 @@ class Leaves:
         tests = [passes(test, self.property(what.event, test.path)) for test in what.where]
         if what.lines is not None:
             tests.append(f"len({self._lines(what)}) > 0")
-        only = [f"person IN {self._whose}"] if self._whose else []
+        only = [f"person IN {self._pieces_of}"] if self._pieces_of else []
         chosen = " AND ".join([f"moment <= {self._now}", where, *only, *tests])
         return f"(SELECT person, moment, {columns} FROM e_{k} WHERE {chosen})"
 
     def property(self, event: str, path: str) -> Value:
-        return happenings.value(self._catalog.properties.get(event, {}), steps(path))
+        return happenings.value(self._catalog.properties.get(event, {}), steps(path), loose=event in self._catalog.loose)
 
     def _lines(self, what: Happening) -> str:
         """The matching elements of the list."""
         assert what.lines is not None
         tests = [passes(test, of_json(extract("line", steps(test.path)))) for test in what.lines.where]
-        return f"coalesce(list_filter({self.property(what.event, what.lines.path).listed}, lambda line: {' AND '.join(tests or ['true'])}), [])"
+        return f"coalesce(list_filter(({self.property(what.event, what.lines.path).listed})::JSON[], lambda line: {' AND '.join(tests or ['true'])}), [])"
 
     def amounts(self, what: Total | Average) -> tuple[str, str]:
         """Of a fact the sum of the whole numbers at the path, and how many there are."""
@@ -195,8 +200,8 @@ class Leaves:
         if span.joined:
             return f"SELECT n, sum(a)::HUGEINT AS a, sum(c) AS c FROM {span.joined(self, rows)} GROUP BY n"
         return (
-            f"SELECT {OF_PIECES} AS n, sum(t.a)::HUGEINT AS a, sum(t.c) AS c FROM "
-            f"(SELECT person, sum(a)::HUGEINT AS a, sum(c)::BIGINT AS c FROM {rows} GROUP BY person) t LEFT JOIN shared s USING (person) GROUP BY 1"
+            f"SELECT {self.whose} AS n, sum(t.a)::HUGEINT AS a, sum(t.c) AS c FROM "
+            f"(SELECT person, sum(a)::HUGEINT AS a, sum(c)::BIGINT AS c FROM {rows} GROUP BY person) t{self.join} GROUP BY 1"
         )
 
     def _values(self, leaf: Distinct, span: Span) -> str:
@@ -208,19 +213,15 @@ class Leaves:
         else:
             shown = f"list_transform({self._lines(leaf)}, lambda line: {_shown(of_json(extract('line', steps(leaf.of))))})"
         rows = self.rows(leaf, f"{shown} AS v", span.simple)
-        whose = (
-            span.joined(self, rows)
-            if span.joined
-            else f"(SELECT {OF_PIECES} AS n, t.v FROM {rows} t LEFT JOIN shared s USING (person))"
-        )
+        whose = span.joined(self, rows) if span.joined else f"(SELECT {self.whose} AS n, t.v FROM {rows} t{self.join})"
         return f"SELECT n, count(DISTINCT v) AS result FROM (SELECT n, unnest(v) AS v FROM {whose}) WHERE v IS NOT NULL GROUP BY n"
 
     def _edges(self, what: Happening, where: str = "true") -> str:
         """Of each person the first and last matching fact."""
         rows = self.rows(what, "1 AS c", where)
         return (
-            f"(SELECT {OF_PIECES} AS n, min(t.low) AS low, max(t.high) AS high FROM "
-            f"(SELECT person, min(moment) AS low, max(moment) AS high FROM {rows} GROUP BY person) t LEFT JOIN shared s USING (person) GROUP BY 1)"
+            f"(SELECT {self.whose} AS n, min(t.low) AS low, max(t.high) AS high FROM "
+            f"(SELECT person, min(moment) AS low, max(moment) AS high FROM {rows} GROUP BY person) t{self.join} GROUP BY 1)"
         )
 
     def _age(self, leaf: Age) -> Asked:
@@ -242,9 +243,7 @@ class Leaves:
         """Of each `then` the latest earlier `first` is the one that is nearest and has least between."""
 
         def of(what: Happening, where: str = "true") -> str:
-            return (
-                f"(SELECT {OF_PIECES} AS n, t.moment FROM {self.rows(what, '1 AS c', where)} t LEFT JOIN shared s USING (person))"
-            )
+            return f"(SELECT {self.whose} AS n, t.moment FROM {self.rows(what, '1 AS c', where)} t{self.join})"
 
         recent = f"moment > {self._now - leaf.last}" if leaf.last is not None else "true"
         sql = (
@@ -261,10 +260,8 @@ class Leaves:
 
 def _shown(value: Value) -> str:
     """A scalar as a text that no other scalar has; NULL for what is none."""
-    broken = (
-        f"CASE WHEN {value.broken} = trunc({value.broken}) AND abs({value.broken}) < 1e18 THEN 'n' || ({value.broken})::BIGINT "
-        f"ELSE 'n' || ({value.broken}) END"
-    )
+    number = f"({value.broken})::DOUBLE"
+    broken = f"'n' || CASE WHEN {number} = trunc({number}) AND abs({number}) < 1e18 THEN {number}::BIGINT::VARCHAR ELSE {number}::VARCHAR END"
     return f"coalesce('n' || ({value.whole}), {broken}, 'n' || ({value.big}), 's' || ({value.text}), 'b' || ({value.truth}))"
 
 

@@ -52,7 +52,7 @@ def _around(window: Around) -> Span:
 
     def joined(leaves: "Leaves", rows: str) -> str:
         return (
-            f"(SELECT d.n, t.* FROM {rows} t LEFT JOIN shared s USING (person) JOIN {dates(leaves)} d ON d.n = coalesce(s.owner, t.person) "
+            f"(SELECT d.n, t.* FROM {rows} t{leaves.join} JOIN {dates(leaves)} d ON d.n = {leaves.whose} "
             f"WHERE {' AND '.join(bounds)})"
         )
 
@@ -78,8 +78,8 @@ def _calendar(window: Calendar, now: int, zones: Iterable[str]) -> Span:
     def joined(leaves: "Leaves", rows: str) -> str:
         own = f"(SELECT n, z.since, z.until FROM {zoned(leaves)} JOIN (VALUES {spans}) z (zone, since, until) USING (zone))"
         return (
-            f"(SELECT coalesce(s.owner, t.person) AS n, t.* FROM {rows} t LEFT JOIN shared s USING (person) LEFT JOIN {own} d "
-            f"ON d.n = coalesce(s.owner, t.person) WHERE t.moment >= coalesce(d.since, {since}) AND t.moment < coalesce(d.until, {until}))"
+            f"(SELECT {leaves.whose} AS n, t.* FROM {rows} t{leaves.join} LEFT JOIN {own} d "
+            f"ON d.n = {leaves.whose} WHERE t.moment >= coalesce(d.since, {since}) AND t.moment < coalesce(d.until, {until}))"
         )
 
     least, most = min([since, *(low for low, _ in others.values())]), max([until, *(high for _, high in others.values())])

@@ -35,12 +35,14 @@ Kind = Literal["int", "float", "string", "bool", "big", "null", "object"]
 
 _PLACE = (("topic", "VARCHAR"), ("kafka_partition", "INTEGER"), ("kafka_offset", "BIGINT"))
 _TIMES = (("occurred_at", "TIMESTAMP_MS"), ("received_at", "TIMESTAMP_MS"))
-# What every file of a dataset holds, but for `home` in those of before. Times are UTC; a membership's occurred_at is its instant `at`, a
-# decision's its received_at. home: by which a fact is its person's; NULL where that is the profile's own.
+# What every file of a dataset holds, but for LATER in those of before. Times are UTC; a membership's occurred_at is its instant `at`, a
+# decision's its received_at. home: by which a fact is its person's; NULL where that is the profile's own. kinds: of the identifiers that
+# it came with, with commas between. `rest` has, beside what has no column, `ruled`, `bucketing` ([bucketed_at, bucketing_id]) and, of a
+# word of consent with evidence, `proven` of the facts that say them.
 TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "facts": (
         ("id", "UUID"), ("profile", "UUID"), ("type", "VARCHAR"), ("event", "VARCHAR"), ("brand", "VARCHAR"), ("source", "VARCHAR"),
-        ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"), ("home", "UUID"),
+        ("lane", "VARCHAR"), *_TIMES, *_PLACE, ("cause", "VARCHAR"), ("rest", "VARIANT"), ("home", "UUID"), ("kinds", "VARCHAR"),
     ),
     "memberships": (
         ("id", "VARCHAR"), ("profile", "UUID"), ("type", "VARCHAR"), ("segment", "VARCHAR"), ("version", "INTEGER"), ("why", "VARCHAR"),
@@ -53,6 +55,7 @@ TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("cause", "VARCHAR"), ("detail", "VARIANT"),
     ),
 }  # fmt: skip
+LATER = ("home", "kinds")  # columns of facts that files of before are without
 # big: an integer beyond 64 bits, as its digits. null: the name was given with null. object: with an empty object.
 KINDS: Mapping[str, tuple[str, str]] = {
     "int": ("i", "BIGINT"),
@@ -140,8 +143,11 @@ def scan(folder: Path, files: Sequence[str], dataset: str, *, named: bool = Fals
         return f"(SELECT {nothing} WHERE false)"
     listed = ", ".join(text(str(folder / file)) for file in files)
     table = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{', filename = true' if named else ''})"
-    # Files of before may all be without it.
-    return f"(SELECT NULL::UUID AS home WHERE false UNION ALL BY NAME SELECT * FROM {table})" if dataset == "facts" else table  # noqa: S608
+    if dataset != "facts":
+        return table
+    # Files of before may all be without them.
+    later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in TABLES["facts"] if name in LATER)
+    return f"(SELECT {later} WHERE false UNION ALL BY NAME SELECT * FROM {table})"  # noqa: S608
 
 
 def know_parted(connection: Any, rows: Sequence[Parted]) -> None:

@@ -10,7 +10,7 @@ from deploy.local.errors import LocalRunError
 
 ROOT = Path(__file__).resolve().parents[2]
 # How many processes each service has, in the order in which their admin ports are given out.
-SERVICES = {"ingest": 1, "profile": 1, "segmenter": 1, "orchestrator": 1, "sender": 1, "warehouse": 1, "gateway": 1}
+SERVICES = {"ingest": 1, "profile": 1, "segmenter": 1, "orchestrator": 1, "sender": 1, "warehouse": 1, "audience": 1, "gateway": 1}
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Settings of one port each; the admin ports lie side by side from `admin_port` on.

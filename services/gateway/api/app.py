@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from runtime import health
 from runtime.process import Context
 from services.gateway.api import (
+    audiences,
     belongings,
     bots,
     clock,
@@ -39,6 +40,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
     described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
     for router in (
         language.routes(desk),  # before `/api/segments/{key}`
+        audiences.routes(desk, neighbours),
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

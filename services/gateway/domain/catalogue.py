@@ -134,6 +134,9 @@ PROBLEMS: dict[str, Entry] = {
 
 # The codes are those of the checks that find them; a text with braces takes their parameters.
 FAULTS: dict[str, Text] = {
+    "not_in_lake": Text("what is personal is known to live segments only", "личное знают только живые сегменты: в озере его нет"),
+    "unknown_segment": Text("this segment is not in force", "этот сегмент не действует"),
+    "twice": Text("the name stands there twice", "имя стоит дважды"),
     "missing": Text("this field is needed", "это поле обязательно"),
     "extra_forbidden": Text("there is no such field", "такого поля нет"),
     "object": Text("an object of JSON is wanted", "нужен объект JSON"),

@@ -41,7 +41,8 @@ class Sheet:
 def facts(rows: Sequence[Row]) -> Sheet:
     """A batch of `facts` and `facts.bulk`. Identifiers and what `schemas.facts.PERSONAL` marks are left out."""
     values: list[Stored] = [row[3] for row in rows]
-    sheet = Sheet("facts", {**_fields(values, _FACT), **_places(rows)}, len(rows))
+    kinds = [_kinds(fact.identifiers) for fact in values]
+    sheet = Sheet("facts", {**_fields(values, _FACT), **_places(rows), "kinds": kinds}, len(rows))
     walk = Walk()
     for number, fact in enumerate(values):
         walk.fact(number, fact)
@@ -81,6 +82,11 @@ def decisions(rows: Sequence[Row]) -> Sheet:
     sheet = Sheet("decisions", {**_fields(values, _DECISION), **own, **_places(rows)}, len(rows))
     sheet.rest = {number: without(d.detail, NOTHING) for number, d in enumerate(values) if d.detail}
     return sheet
+
+
+def _kinds(identifiers: Sequence[str]) -> str | None:
+    """What is kept of identifiers: of which kinds they were. The kinds of a fact's are few, so the column is next to nothing."""
+    return ",".join(dict.fromkeys(one.partition(":")[0] for one in identifiers)) or None
 
 
 def _fields(values: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from schemas.consents import EVENTS
 from schemas.facts import PROFILE_CHANGED, Seq
 from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, escaped, held_by, without
 
@@ -49,6 +50,9 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: str | None = None
     profile: str | None = None
     home: str | None = None
+    bucketing_id: str | None = None
+    bucketed_at: int | None = None
+    ruled: tuple[str, ...] = ()
     src: str | None = None
     seq: Seq | None = None
 
@@ -95,11 +99,19 @@ class Walk:
         if fact.attributes:
             said = fact.attributes
             if fact.type == PROFILE_CHANGED:
-                # name -> [at, value], and the instant of news is the fact's own.
-                said = {name: pair[1] if pair[0] == fact.occurred_at else pair for name, pair in said.items()}
+                # name -> [at, value], and the instant of news is the fact's own. A list stays in its pair, or it might be taken for one.
+                said = {
+                    n: pair[1] if pair[0] == fact.occurred_at and type(pair[1]) is not list else pair for n, pair in said.items()
+                }
             self._enter(name, "attributes", said)
         if fact.context:
             self._enter(name, "context", fact.context)
+        if fact.event in EVENTS and (evidence := fact.properties.get("evidence")) and isinstance(evidence, dict):
+            self.rest.setdefault(row, {})["proven"] = True  # that there is some; what it says is personal
+        if fact.ruled:
+            self.rest.setdefault(row, {})["ruled"] = list(fact.ruled)
+        if fact.bucketing_id is not None:
+            self.rest.setdefault(row, {})["bucketing"] = [fact.bucketed_at or 0, fact.bucketing_id]
 
     def _enter(self, event: str, scope: str, values: Mapping[str, Any]) -> None:
         tree = self._trees.get((event, scope))

@@ -1,0 +1,34 @@
+"""What an operator may say of the index, as OTKLIK_AUDIENCE_... in the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DAY_MS = 86_400_000
+
+
+class AudienceSettings(BaseSettings):
+    """folder: where the index lies, under OTKLIK_HOME where nothing is said. threads, memory: what all questions may take together. follow_s: from one look at the lake to the next. at_once: how many questions
+    are answered side by side; others wait.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_AUDIENCE_", frozen=True, extra="ignore")
+
+    folder: Path | None = None
+    threads: int = Field(default=2, ge=1, le=256)
+    memory: str = Field(default="1GB", pattern=r"^\d+(\.\d+)?[KMGT]B$")
+    follow_s: float = Field(default=1.0, ge=0.05, le=60)
+    at_once: int = Field(default=2, ge=1, le=64)
+
+
+class KeptSettings(BaseSettings):
+    """For how many days the lake keeps facts, which the index follows; None: for ever (docs/law.md)."""
+
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_LAKE_", frozen=True, extra="ignore")
+
+    facts_days: int | None = Field(default=None, ge=1)
+
+    def since(self, now: int) -> int | None:
+        """The instant (ms) from which on facts are kept."""
+        return None if self.facts_days is None else now - now % DAY_MS - self.facts_days * DAY_MS

@@ -1,0 +1,16 @@
+"""The index of the lake: one DuckDB file, and conditions as SQL over it.
+
+index       the file: opened, built anew, brought up to date
+versions    how often each part of it has changed
+cells       fresh facts row by row, for what is decided in Python
+people      pieces of history and whose they are
+happenings  a table for each event name
+said        attributes, kinds of identifiers, bucketing pairs
+consenting  words of consent
+values      a JSON value in SQL, and the tests of it
+windows     the instants that a condition looks at
+leaves      a leaf as a query for people
+days        days that come back each year
+answers     leaves answered and kept
+details     what speaks for a leaf's truth about one person
+"""

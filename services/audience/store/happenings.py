@@ -1,0 +1,134 @@
+"""A table for each event name: when (`moment`, ms, as docs/audience-semantics.md counts it), whose, the properties that have columns in the lake,
+and `rest`, what has none. Rows stand nearly in the order of `moment`, so that windows read little.
+"""
+# ruff: noqa: S608 - names of ours
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.following import News
+from runtime.lake import KINDS, quote, text
+from services.audience.store.values import NONE, Value, date_of, extract, of_json
+from services.audience.store.versions import Part
+
+TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
+BASE = "person INTEGER, moment BIGINT, rest VARCHAR"
+AT = "greatest(0, least(epoch_ms(occurred_at), epoch_ms(received_at)))"
+LATE_MS = 86_400_000  # who comes later than this stands out of order
+SORTED_AGAIN = 100_000  # rows out of order after which a table is written anew
+
+
+class Events:
+    """The event tables: which there are, and the columns of each."""
+
+    def __init__(self, duck: Any) -> None:
+        self.numbers: dict[str, int] = dict(duck.execute("SELECT name, k FROM event").fetchall())
+        self.columns = {name: {row[0] for row in duck.execute(f"DESCRIBE e_{k}").fetchall()} for name, k in self.numbers.items()}
+        self.late: dict[str, int] = {}
+        # Events of which something has no column: of others `rest` need not be looked at.
+        self.loose = {name for name, k in self.numbers.items() if _any(duck, f"FROM e_{k} WHERE rest IS NOT NULL")}
+
+    def take(self, duck: Any, news: News) -> set[str]:
+        """The fresh facts into their tables. The names that got some."""
+        there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
+        names = [row[0] for row in duck.execute("SELECT DISTINCT name FROM fresh ORDER BY name").fetchall()]
+        without_column = "SELECT DISTINCT name FROM fresh WHERE rest IS NOT NULL AND (rest::JSON -> '/properties') IS NOT NULL"
+        self.loose |= {row[0] for row in duck.execute(without_column).fetchall()}
+        for name in names:
+            columns = [(kind, column) for _, kind, column in news.properties.get((name, "properties"), ()) if column in there]
+            table = self._ready(duck, name, columns)
+            self._note_late(duck, name, table)
+            chosen = ", ".join(
+                ["n AS person", "moment", "rest::JSON -> '/properties' AS rest", *(quote(column) for _, column in columns)]
+            )
+            duck.execute(
+                f"INSERT INTO {table} BY NAME SELECT {chosen} FROM fresh JOIN numbers USING (profile, home) WHERE name = ? ORDER BY moment",
+                [name],
+            )
+        return set(names)
+
+    def _ready(self, duck: Any, name: str, columns: Sequence[tuple[str, str]]) -> str:
+        """The table of this name, with these columns of properties."""
+        if name not in self.numbers:
+            self.numbers[name] = len(self.numbers)
+            duck.execute("INSERT INTO event VALUES (?, ?)", [self.numbers[name], name])
+            duck.execute(f"CREATE TABLE e_{self.numbers[name]} ({BASE})")
+            self.columns[name] = {"person", "moment", "rest"}
+        table = f"e_{self.numbers[name]}"
+        for kind, column in columns:
+            if column not in self.columns[name]:
+                duck.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} {KINDS[kind][1]}")
+                self.columns[name].add(column)
+        return table
+
+    def _note_late(self, duck: Any, name: str, table: str) -> None:
+        query = f"SELECT count(*) FROM fresh WHERE name = ? AND moment < (SELECT max(moment) FROM {table}) - {LATE_MS}"
+        self.late[name] = self.late.get(name, 0) + duck.execute(query, [name]).fetchall()[0][0]
+
+    def disordered(self) -> str | None:
+        """A name whose table has too much out of order."""
+        return next((name for name, late in self.late.items() if late > SORTED_AGAIN), None)
+
+    def sort(self, duck: Any, name: str) -> None:
+        """Write a table anew, in order."""
+        table = f"e_{self.numbers[name]}"
+        duck.execute(f"CREATE OR REPLACE TABLE sorting AS SELECT * FROM {table} ORDER BY moment")
+        duck.execute(f"DROP TABLE {table}")
+        duck.execute(f"ALTER TABLE sorting RENAME TO {table}")
+        self.late[name] = 0
+
+    def forget_before(self, duck: Any, since: int) -> set[Part]:
+        """Delete what occurred before an instant (ms). What got less."""
+        found: set[Part] = set()
+        for name, k in self.numbers.items():
+            if duck.execute(f"DELETE FROM e_{k} WHERE moment < {since}").fetchall()[0][0]:
+                found.add(("event", name))
+        return found
+
+    def forget(self, duck: Any, pieces: Sequence[int]) -> None:
+        for k in self.numbers.values():
+            duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
+
+
+def _any(duck: Any, rows: str) -> bool:
+    return bool(duck.execute(f"SELECT EXISTS ({rows})").fetchall()[0][0])
+
+
+def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str], *, loose: bool) -> Value:
+    """A property of an event: columns (path of the lake -> kind -> column) and, where an event is loose, `rest`, which holds it whole, or
+    within an object that lies too deep, or is parts of it.
+    """
+    path = ".".join(map(escaped, steps))
+    own = columns.get(path, {})
+    inner = [quote(name) for under, kinds in columns.items() if under.startswith(path + ".") for name in kinds.values()]
+    json = "coalesce(" + ", ".join(
+        extract("rest", [".".join(map(escaped, steps[:upto])), *steps[upto:]]) for upto in range(len(steps), 0, -1)
+    ) + ")"  # fmt: skip
+    held = of_json(json) if loose else Value()
+    within = f"len(list_filter(json_keys(rest), lambda k: starts_with(k, {text(path + '.')}))) > 0"
+    here = [f"{quote(name)} IS NOT NULL" for kind, name in own.items() if kind != "null"]
+    apart = [f"(rest IS NOT NULL AND ({held.there} OR {within}))"] if loose else []
+    there = " OR ".join([*here, *(f"{name} IS NOT NULL" for name in inner), *apart]) or "false"
+    whole, words = _either(own, "int", held.whole), _either(own, "string", held.text)
+    dates = [one for one in (whole, NONE if words == NONE else date_of(words)) if one != NONE]
+    return Value(
+        whole=whole,
+        big=_either(own, "big", held.big),
+        broken=_either(own, "float", held.broken),
+        text=words,
+        truth=_either(own, "bool", held.truth),
+        listed=held.listed,
+        date=f"coalesce({', '.join(dates)})" if dates else NONE,
+        there=f"coalesce({there}, false)",
+    )
+
+
+def _either(own: Mapping[str, str], kind: str, loose: str) -> str:
+    if kind not in own:
+        return loose
+    return quote(own[kind]) if loose == NONE else f"coalesce({quote(own[kind])}, CASE WHEN rest IS NOT NULL THEN {loose} END)"
+
+
+def escaped(key: str) -> str:
+    """A key as a step of a path of the lake."""
+    return key.replace("\\", "\\\\").replace(".", "\\.")

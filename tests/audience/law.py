@@ -1,0 +1,158 @@
+"""The law: whoever stands in a segment live is found in bulk, at the last instant of his history and at those after it.
+
+Many people and conditions share a lake, as writing files is what costs. `python -m tests.audience.law --minutes 30` goes on and on,
+elsewhere each time, and says how much it compared.
+"""
+
+import argparse
+import itertools
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas.facts import PROFILE_MERGED, Fact
+from schemas.ids import derive
+from services.audience.domain.world import World
+from services.audience.store import windows
+from services.audience.store.answers import Answers
+from services.audience.store.index import Index
+from services.segmenter.domain import closures
+from services.segmenter.domain.live import decide, fire, merge
+from services.segmenter.domain.plan import compile_plan
+from services.segmenter.domain.state import State
+from tests.audience.lake import Written
+from tests.segmenter.unit import language
+from tests.segmenter.unit import test_live_law as law
+from tests.segmenter.unit.tiny_days import TinyZone
+
+LOOK_AHEAD = 9
+compared = itertools.count()
+
+
+class Pair:
+    """Two people who may become one, live; and the facts of it."""
+
+    def __init__(self, plan: Any, name: str) -> None:
+        self.plan, self.clock = plan, 10
+        self.ids = [derive("person", name, who) for who in (0, 1)]
+        self.states = [State(), State()]
+        self.facts: list[Fact] = []
+        self.merged = False
+
+    def step(self, op: Any) -> None:
+        if op == "merge":
+            self.merge()
+        elif isinstance(op, int):
+            self.clock += op
+        else:
+            self.fact(op)
+
+    def fact(self, op: dict[str, Any]) -> None:
+        self.clock += op["advance"]
+        who = 0 if self.merged else op["who"]
+        received = self.clock - op["held_up"]
+        at, id_ = op["bucket"] or (None, None)
+        fact = Fact(
+            id=derive(self.ids[0], len(self.facts)), type="page" if op["event"] == "page" else "track", brand="b", source="s",
+            event="" if op["event"] == "page" else op["event"], occurred_at=received - op["late"], received_at=received,
+            properties=op["properties"], attributes=op["attributes"], identifiers=op["identifiers"], bucketing_id=id_,
+            bucketed_at=at, profile=self.ids[op["who"] if self.merged else who],
+        )  # fmt: skip
+        self.facts.append(fact)
+        self.states[who] = decide(self.states[who], fact, self.clock, self.plan).state
+
+    def merge(self) -> None:
+        if self.merged:
+            return
+        self.merged = True
+        winner, loser = self.ids
+        self.facts.append(
+            Fact(
+                id=derive(winner, "merged"), type=PROFILE_MERGED, brand="b", source="s", occurred_at=self.clock,
+                received_at=self.clock, profile=winner, properties={"winner": winner, "loser": loser, "by": ""},
+            )
+        )  # fmt: skip
+        self.states[0] = merge(self.states[0], self.states[1], self.clock, self.plan).state
+        self.states[1] = State()
+
+    def members(self, ahead: int) -> dict[str, frozenset[str]]:
+        """Who of the two stands where."""
+        return {
+            self.ids[who]: frozenset(fire(state, self.clock + ahead, self.plan).state.members)
+            for who, state in enumerate(self.states)
+            if state.revision
+        }
+
+
+def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
+    plan = compile_plan(definitions, 1)
+    pairs = [Pair(plan, str(n)) for n in range(len(histories))]
+    for pair, history in zip(pairs, histories, strict=True):
+        for op in history:
+            pair.step(op)
+    with tempfile.TemporaryDirectory() as home:
+        lake = Written(Path(home))
+        for number, pair in enumerate(pairs):
+            for part, facts in enumerate((pair.facts[: len(pair.facts) // 2], pair.facts[len(pair.facts) // 2 :])):
+                if number % 2 == part % 2:
+                    lake.add(facts, "facts", number % 3)
+                else:
+                    lake.add(facts, "facts.bulk", number % 3)
+        index = Index(Path(home) / "audience" / "index.duckdb", threads=1)
+        index.take(lake.look({}))
+        compare(Answers(index), definitions, pairs)
+        index.close()
+        lake.close()
+
+
+def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
+    end = max(pair.clock for pair in pairs)
+    for ahead in (0, 1, 2, 3, 5, LOOK_AHEAD):
+        with answers.view(end + ahead, World(definitions)) as view:
+            found = {key: set(view.ids(list(view.members(condition)))) for key, condition in definitions.items()}
+        for pair in pairs:
+            for person, stands in pair.members(end + ahead - pair.clock).items():
+                for key in definitions:
+                    next(compared)
+                    assert (person in found[key]) == (key in stands), (key, person, ahead)
+
+
+older = {"definitions": law.definition_sets(), "histories": st.lists(law.histories_of(law.facts, 1), min_size=4, max_size=10)}
+newer = {
+    "definitions": law.definition_sets(leaf=language.leaves),
+    "histories": st.lists(language.histories, min_size=4, max_size=10),
+}
+
+
+def holds(drawn: dict[str, Any], examples: int, *, derandomize: bool = True) -> None:
+    """Raises AssertionError with the smallest example that it finds."""
+    checks = list(HealthCheck)
+    phases = [Phase.explicit, Phase.generate, *([] if derandomize else [Phase.shrink])]
+
+    @settings(
+        max_examples=examples, deadline=None, derandomize=derandomize, database=None, suppress_health_check=checks, phases=phases
+    )
+    @given(**drawn)
+    def agreed(definitions: Any, histories: Any) -> None:
+        agree(definitions, histories)
+
+    agreed()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.audience.law")
+    parser.add_argument("--minutes", type=float, default=10)
+    end = time.monotonic() + parser.parse_args().minutes * 60
+    closures.zone = windows.zone = TinyZone  # type: ignore[assignment]
+    while time.monotonic() < end:
+        for drawn in (older, newer):
+            holds(drawn, 25, derandomize=False)
+        print(f"{next(compared):,} comparisons agree", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""`python -m tests.audience.mutants [WORD]`: break bulk evaluation on purpose, one rule at a time; its tests must turn red. No servers."""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.mutants.mutants import Mutant
+from tests.mutants.run import copy, verdict, why
+
+STORE = "services/audience/store"
+LAW = ("tests/audience/test_live_is_bulk.py",)
+INDEX = ("tests/audience/test_index.py",)
+
+MUTANTS = (
+    Mutant("the edge of a window", f"{STORE}/windows.py", 'Span(f"moment > {now - leaf.within}")', 'Span(f"moment >= {now - leaf.within}")', LAW),
+    Mutant("the edge of an age", f"{STORE}/leaves.py", 'held = "<=" if leaf.op', 'held = "<" if leaf.op', LAW),
+    Mutant("the edge of a date", f"{STORE}/leaves.py", "{value} <= {self._now + leaf.until}", "{value} < {self._now + leaf.until}", LAW),
+    Mutant("until now", f"{STORE}/leaves.py", 'f"moment <= {self._now}", where', '"true", where', LAW),
+    Mutant("ties do not cancel", f"{STORE}/leaves.py", "c.high <= a.high", "c.high < a.high", LAW),
+    Mutant("a sequence takes time", f"{STORE}/leaves.py", "a.n = b.n AND b.moment > a.moment", "a.n = b.n AND b.moment >= a.moment", LAW),
+    Mutant("between is between", f"{STORE}/leaves.py", "c.moment <= a.moment)", "c.moment < a.moment)", LAW),
+    Mutant("nothing is zero", f"{STORE}/leaves.py", "negated = COMPARISON[leaf.op](0, leaf.value)", "negated = False", LAW),
+    Mutant("an average of nothing", f"{STORE}/leaves.py", "WHERE c > 0 AND coalesce", "WHERE coalesce", LAW),
+    Mutant("the greater text of a tie", f"{STORE}/said.py", "ORDER BY moment DESC, json DESC", "ORDER BY moment DESC, json", (*LAW, *INDEX)),
+    Mutant("the greater text of two", f"{STORE}/leaves.py", "(t.moment, t.json))", "t.moment)", (*LAW, *INDEX)),
+    Mutant("a whole number is no text", f"{STORE}/values.py", "return _numbers(test, value)", "return _numbers(test, value._replace(whole=value.text + '::BIGINT'))", LAW),
+    Mutant("missing is what is not there", f"{STORE}/leaves.py", 'missing = leaf.op == "missing"', "missing = False", LAW),
+    Mutant("whoever has several pieces", f"{STORE}/people.py", "HAVING count(*) > 1", "HAVING count(*) > 2", (*LAW, *INDEX)),
+    Mutant("a late merge", "services/audience/domain/whose.py", "_end(leads, roots[winner]), _end", "roots[winner], _end", INDEX),
+    Mutant("each fact once", f"{STORE}/index.py", "WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL", "WHERE profile IS NOT NULL", INDEX),
+    Mutant("his own after an unmerge", f"{STORE}/people.py", "    _part(duck, parts)\n", "", INDEX),
+    Mutant("what was said before a split", f"{STORE}/said.py", 'WHERE received >= cut"', '"', INDEX),
+    Mutant("the erased are gone", f"{STORE}/index.py", "            self.events.forget(self._duck, gone)\n", "", INDEX),
+    Mutant("the erased stay gone", f"{STORE}/people.py", 'WHERE p.owner IS NOT NULL\n"""\nSEEN', '"""\nSEEN', INDEX),
+    Mutant("what goes by rule", "services/audience/domain/said.py", "if name not in set(ruled)", "", INDEX),
+    Mutant("answers grow old", f"{STORE}/versions.py", "**dict.fromkeys(parts, self._count)", "", INDEX),
+)  # fmt: skip
+
+
+def main() -> int:
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    failures = 0
+    with tempfile.TemporaryDirectory(prefix="otklik-mutants-") as folder:
+        tree = Path(folder)
+        copy(tree)
+        for mutant in chosen:
+            began = time.monotonic()
+            state, output = verdict(tree, mutant, {**os.environ, "PYTHONPATH": str(tree)})
+            failures += state != "red"
+            print(f"  {mutant.name:<32} {state:<14} {time.monotonic() - began:5.1f} s  {why(output)}", flush=True)
+    print(f"{len(chosen) - failures} of {len(chosen)} mutants are noticed")
+    return int(failures > 0 or not chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

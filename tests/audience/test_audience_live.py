@@ -1,0 +1,151 @@
+"""The whole way: facts in Kafka, the warehouse's files, the index, and answers over HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from runtime.process import Context
+from runtime.settings import Settings
+from schemas.definitions import Published
+from schemas.facts import PROFILE_ERASED, encode
+from schemas.ids import derive
+from services.audience.__main__ import service
+from services.audience.settings import AudienceSettings
+from services.warehouse.__main__ import service as warehouse
+from services.warehouse.handler import Handler
+from tests.support.live import T0, publish, running, settings, until
+from tests.warehouse.conftest import stored
+
+BOUGHT = {"kind": "did", "event": "Order Completed"}
+ANN, BOB, CID = (derive("profile", who) for who in ("ann", "bob", "cid"))
+
+
+@pytest.fixture
+def config(kafka: str, database: str, topic_prefix: str, tmp_path: Any) -> Settings:
+    return settings(kafka, database, topic_prefix, home=tmp_path)
+
+
+class Asked:
+    """A running audience service, asked as the gateway asks."""
+
+    def __init__(self, context: Context) -> None:
+        app = Starlette(routes=context.service.api(context))
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://audience")
+
+    async def ask(self, question: str, **body: Any) -> tuple[int, Any]:
+        answer = await self._http.post(f"/audience/{question}", json={"as_of": T0 + 1000, **body})
+        return answer.status_code, answer.json()
+
+    async def count(self, condition: Any, **more: Any) -> Any:
+        status, told = await self.ask("preview", condition=condition, **more)
+        return told["count"] if status == 200 else None
+
+
+@pytest.fixture
+async def live(config: Settings) -> AsyncIterator[tuple[Asked, Context]]:
+    async with running(config, warehouse(pace_s=0), service(AudienceSettings(follow_s=0.05))) as (lake, audience):
+        yield Asked(audience), lake
+
+
+def bought(message: str, person: str, **more: Any) -> Any:
+    return stored(message, person, event="Order Completed", **more)
+
+
+def defined(key: str, condition: Any) -> bytes:
+    body = msgspec.Raw(msgspec.json.encode({"key": key, "condition": condition}))
+    return msgspec.json.encode(Published(kind="segment", key=key, version=1, body=body, pointer=True))
+
+
+async def test_facts_are_counted_once_while_the_lake_is_merged_under_the_reader(config: Settings, live: Any) -> None:
+    asked, context = live
+    keeper = Handler(0)
+    async with keeper.life(context):
+        for part in range(20):
+            await publish(config, [bought(f"{part}-{who}", who) for who in ("ann", "bob")], "facts", key="k")
+            if part % 4 == 3:
+                await until(lambda n=part: _is(asked.count({**BOUGHT, "value": n + 1}), 2))
+                await keeper.compact()
+    await until(lambda: _is(asked.count({**BOUGHT, "op": "eq", "value": 20}), 2))
+    assert await asked.count({**BOUGHT, "value": 21}) == 0
+    status, told = await asked.ask("preview", condition=BOUGHT)
+    assert status == 200 and sorted(told["sample"]) == sorted([ANN, BOB])
+    assert told["complete_up_to"] == T0 and told["as_of"] == T0 + 1000 and sum(told["offsets"]["facts"].values()) == 40
+
+
+async def _is(found: Any, wanted: Any) -> bool:
+    return await found == wanted
+
+
+async def test_difference_overlap_and_explanation_of_what_is_in_force(config: Settings, live: Any) -> None:
+    asked, _ = live
+    twice = {**BOUGHT, "value": 2, "within": 5000}
+    await publish(config, [defined("once", BOUGHT), defined("both", {"kind": "all", "of": [{"kind": "segment", "key": "once"}, twice]})],
+                  "definitions", key="k")  # fmt: skip
+    facts = [bought("a1", "ann", properties={"total": {"minor": 7}}), bought("a2", "ann"), bought("b1", "bob"), stored("c1", "cid")]
+    await publish(config, [*facts, stored("c2", "cid", event="", type="identify", attributes={"plan": "x"})], "facts", key="k")
+    await until(lambda: _is(asked.count({"kind": "all", "of": []}), 3))
+    await until(lambda: _is(asked.count({"kind": "segment", "key": "both"}), 1))
+
+    _, told = await asked.ask("diff", key="once", condition={**BOUGHT, "op": "eq", "value": 1})
+    assert (told["before"], told["after"], told["stay"]) == (2, 1, 1)
+    assert told["enter"] == {"count": 0, "sample": []} and told["leave"] == {"count": 1, "sample": [ANN]}
+    _, told = await asked.ask("diff", key="never published", condition=BOUGHT)
+    assert told["enter"]["count"] == 2
+
+    _, told = await asked.ask("overlap", sets={"once": {"key": "once"}, "c": {"condition": {"kind": "not", "of": BOUGHT}}})
+    assert {tuple(one["of"]): (one["count"], one["only"]) for one in told["intersections"]} == {
+        ("once",): (2, 2), ("c",): (1, 1), ("once", "c"): (0, 0),
+    }  # fmt: skip
+
+    _, told = await asked.ask("explain", key="both", profile=ANN)
+    assert told["truth"] and [part["truth"] for part in told["tree"]["of"]] == [True, True]
+    assert told["tree"]["of"][1]["facts"] == {"count": 2, "first": T0, "last": T0, "newest": [T0, T0]}
+    _, told = await asked.ask("explain", key="both", profile=BOB)
+    assert not told["truth"] and [part["truth"] for part in told["tree"]["of"]] == [True, False]
+    personal = {"kind": "any", "of": [{"kind": "attribute", "name": "birthday", "op": "exists"}, BOUGHT]}
+    assert (await asked.ask("explain", condition=personal, profile=BOB))[1]["truth"] is True
+    assert (await asked.ask("explain", condition=personal, profile=CID))[1]["truth"] is None
+    assert await asked.ask("explain", key="both", profile=derive("nobody")) == (404, {"code": "profile_not_found"})
+
+
+async def test_what_cannot_be_answered_is_named_with_its_place(config: Settings, live: Any) -> None:
+    asked, _ = live
+    await publish(config, [stored("c1", "cid")], "facts", key="k")
+    await publish(config, [defined("old", {"kind": "attribute", "name": "email", "op": "exists"})], "definitions", key="k")
+    await until(lambda: _is(asked.count({"kind": "all", "of": []}), 1))
+    parts = [{"kind": "not", "of": {"kind": "attribute", "name": "birthday", "op": "exists"}}, {"kind": "segment", "key": "gone"},
+             {"kind": "did", "event": "x", "where": [{"path": "a.email", "op": "exists"}]}, {"kind": "segment", "key": "old"}]  # fmt: skip
+
+    async def refused() -> Any:
+        status, told = await asked.ask("preview", condition={"kind": "all", "of": parts})
+        return status == 422 and [(one["path"], one["code"]) for one in told["errors"]]
+
+    expected = [
+        ("condition.of.0.of.name", "not_in_lake"), ("condition.of.1.key", "unknown_segment"),
+        ("condition.of.2.where.0.path", "not_in_lake"), ("condition.of.3.key", "not_in_lake"),
+    ]  # fmt: skip
+    await until(lambda: _is(refused(), expected))
+    status, told = await asked.ask("preview", condition={"kind": "did", "event": "x", "op": "near"})
+    assert status == 422 and told["errors"][0]["path"] == "condition.op"
+
+
+async def test_who_is_erased_is_counted_no_more_and_a_new_process_answers_the_same(config: Settings) -> None:
+    own = AudienceSettings(follow_s=0.05)
+    async with running(config, warehouse(pace_s=0)):
+        async with running(config, service(own)) as (audience,):
+            asked = Asked(audience)
+            await publish(config, [bought("a1", "ann"), bought("b1", "bob")], "facts", key="k")
+            await until(lambda: _is(asked.count(BOUGHT), 2))
+            gone = stored(
+                "gone", "ann", type=PROFILE_ERASED, event="", properties={"act": derive("act"), "reason": "", "others": []}
+            )
+            await publish(config, [encode(gone)], "facts", key="k")
+            await until(lambda: _is(asked.count(BOUGHT), 1))
+        async with running(config, service(own)) as (audience,):
+            again = Asked(audience)
+            await until(lambda: _is(again.count(BOUGHT), 1))
+            assert await again.count({"kind": "all", "of": []}) == 1

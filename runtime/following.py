@@ -27,13 +27,14 @@ SELECT file, rows FROM warehouse.manifest m WHERE removed_at IS NULL AND dataset
     WHERE holds.last_offset >= coalesce(had.next_offset, 0)
 ) ORDER BY file
 """
+EVERY = "SELECT file, rows FROM warehouse.manifest WHERE removed_at IS NULL AND dataset = 'facts' ORDER BY file"
 ERASED = "SELECT profile::text AS profile FROM warehouse.hidden ORDER BY profile"
 COUNTED = "SELECT (SELECT count(*) FROM warehouse.hidden), (SELECT coalesce(sum(at), 0) + count(*) FROM warehouse.parted)::text"
 
 
 class News(NamedTuple):
     """One look at the lake. identity: of the lake, for there may be another one in its place. files: paths under `folder` and their rows,
-    in which facts may stand that were not there before. had, passed: (topic, partition) -> first offset that is new, and that is not
+    in which facts may stand that were not there before; every: all files, where an erasure or an unmerge came. had, passed: (topic, partition) -> first offset that is new, and that is not
     there yet. properties: (event, scope) -> (path, kind, column). erased: everybody who ever was. parts: what unmerges made of whom.
     state: differs when any erasure or unmerge came.
     """
@@ -41,6 +42,7 @@ class News(NamedTuple):
     identity: str
     folder: Path
     files: Sequence[tuple[str, int]]
+    every: Sequence[tuple[str, int]]
     had: Mapping[Place, int]
     passed: Mapping[Place, int]
     properties: Mapping[tuple[str, str], Sequence[tuple[str, str, str]]]
@@ -64,11 +66,17 @@ async def look(db: Database, home: Path, had: Mapping[Place, int], state: str) -
         now = f"{identity}/{'/'.join(map(str, await connection.fetchrow(COUNTED)))}"
         if passed == had and now == state:
             return None
-        return await _news(connection, identity, home / "lake", (had, passed), now)
+        every = [(row["file"], row["rows"]) for row in await connection.fetch(EVERY)] if now != state else []
+        return await _news(connection, identity, home / "lake", (had, passed), now, every)
 
 
 async def _news(
-    connection: Connection, identity: str, folder: Path, places: tuple[Mapping[Place, int], Mapping[Place, int]], state: str
+    connection: Connection,
+    identity: str,
+    folder: Path,
+    places: tuple[Mapping[Place, int], Mapping[Place, int]],
+    state: str,
+    every: Sequence[tuple[str, int]],
 ) -> News:
     had, passed = places
     ordered = sorted(had)
@@ -80,6 +88,7 @@ async def _news(
         identity=identity,
         folder=folder,
         files=[(row["file"], row["rows"]) for row in await connection.fetch(FILES, *columns)],
+        every=every,
         had=had,
         passed=passed,
         properties=properties,

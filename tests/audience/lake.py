@@ -55,6 +55,7 @@ class Written:
             self._identity,
             self._folder,
             list(self.written),
+            list(self.written),
             had,
             dict(self.passed),
             self.properties,

@@ -29,7 +29,7 @@ def words_of(name: str, said: list[dict[str, Any]]) -> list[Fact]:
     return found
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(live.said, min_size=1, max_size=8), min_size=5, max_size=10))
 def test_everybody_stands_as_all_his_words_say(people: list[list[dict[str, Any]]]) -> None:
     with tempfile.TemporaryDirectory() as home:

@@ -139,8 +139,13 @@ class View:
 
     def ids(self, numbers: list[int]) -> list[str]:
         """Profile ids of people, in the order of their numbers."""
-        query = "SELECT profile::VARCHAR FROM piece WHERE n IN (SELECT unnest($1::INTEGER[])) ORDER BY n"
-        return [row[0] for row in self.instant.duck.execute(query, [numbers]).fetchall()]
+        if not numbers:
+            return []
+        listed = ", ".join(map(str, numbers))
+        return [
+            row[0]
+            for row in self.instant.duck.execute(f"SELECT profile::VARCHAR FROM piece WHERE n IN ({listed}) ORDER BY n").fetchall()
+        ]
 
     def number(self, profile: str) -> int | None:
         """Whose pieces a profile's are; None: nobody's."""
@@ -155,5 +160,5 @@ def people(duck: Any, sql: str) -> BitMap:
     for chunk in duck.sql(sql).to_arrow_table().column("n").drop_null().chunks:
         numbers = array("I")
         numbers.frombytes(memoryview(chunk.buffers()[1] or b"")[chunk.offset * 4 : (chunk.offset + len(chunk)) * 4])
-        found.update(numbers)
+        found |= BitMap(numbers)
     return found

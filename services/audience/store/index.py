@@ -15,7 +15,7 @@ import duckdb
 
 from runtime.following import News
 from runtime.kafka import Place
-from runtime.lake import StaleSnapshot, scan
+from runtime.lake import StaleSnapshot, scan, text
 from services.audience.store import consenting, happenings, people, said
 from services.audience.store.happenings import AT, Events
 from services.audience.store.said import Said
@@ -29,10 +29,11 @@ CREATE TABLE place (topic VARCHAR, kafka_partition INTEGER, next_offset BIGINT);
 CREATE TABLE property (event VARCHAR, path VARCHAR, kind VARCHAR, name VARCHAR);
 """
 FRESH = """
-CREATE OR REPLACE TEMP TABLE fresh AS SELECT f.* REPLACE (coalesce(home, profile) AS home), coalesce(nullif(event, ''), type) AS name,
+CREATE OR REPLACE TEMP TABLE fresh AS
+SELECT f.* REPLACE (CASE WHEN profile IN (SELECT profile FROM apart) THEN coalesce(home, profile) ELSE profile END AS home), coalesce(nullif(event, ''), type) AS name,
     {at} AS moment, epoch_ms(received_at) AS received
 FROM {table} f JOIN bounds b USING (topic, kafka_partition)
-WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL
+WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL{only}
 """
 BOUNDS = """
 CREATE OR REPLACE TEMP TABLE bounds AS
@@ -158,47 +159,61 @@ class Index:
 
     def _take(self, news: News) -> set[Part]:
         moved: set[Part] = set()
-        self._bound(news)
+        apart = people.newly_apart(self._duck, news.parts)
+        self._bound(news.passed, news.had)
         for files in _portions(news.files):
             if self.said.part(self._duck, self._between(scan(news.folder, files, "facts"))):
                 moved.add(("people", ""))
+        if apart and news.had:
+            moved |= self._read_again(news, apart)
+            self._bound(news.passed, news.had)
         merges: list[tuple[str, str]] = []
         for files in _portions(news.files):
-            self._duck.execute(FRESH.format(at=AT, table=scan(news.folder, files, "facts")))
-            if people.admit(self._duck):
-                moved.add(("new", ""))
-            moved |= {("event", name) for name in self.events.take(self._duck, news)}
-            moved |= self.said.take(self._duck, news)
-            if consenting.take(self._duck, news):
-                moved.add(("word", ""))
+            moved |= self._read(news, files)
             merges += people.merges_of(self._duck)
             self._duck.execute("UPDATE meta SET newest = greatest(newest, coalesce((SELECT max(received) FROM fresh), 0))")
         gone = people.settle(self._duck, merges, news.parts, news.erased)
         if gone:
-            self.events.forget(self._duck, gone)
-            self.said.forget(self._duck, gone)
+            self._forget(gone)
         self._learn(news)
         if merges or gone or news.state != self.state:
             moved.add(("people", ""))
         return moved
 
-    def _bound(self, news: News) -> None:
-        places = sorted(news.passed)
-        columns = (
-            [t for t, _ in places],
-            [p for _, p in places],
-            [news.had.get(at, 0) for at in places],
-            [news.passed[at] for at in places],
-        )
+    def _read(self, news: News, files: Sequence[str], only: str = "") -> set[Part]:
+        """What stands in these files between the bounds. What moved."""
+        self._duck.execute(FRESH.format(at=AT, table=scan(news.folder, files, "facts"), only=only))
+        moved: set[Part] = {("new", "")} if people.admit(self._duck) else set()
+        moved |= {("event", name) for name in self.events.take(self._duck, news)}
+        moved |= self.said.take(self._duck, news)
+        if consenting.take(self._duck, news):
+            moved.add(("word", ""))
+        return moved
+
+    def _read_again(self, news: News, profiles: Sequence[str]) -> set[Part]:
+        """What was told of these profiles until now, apart by home. Who became one with whom is known."""
+        self._forget(people.pieces_of(self._duck, profiles))
+        self._bound(news.had, {})
+        moved: set[Part] = set()
+        only = f" AND profile IN ({', '.join(map(text, profiles))})"
+        for files in _portions(news.every):
+            moved |= self._read(news, files, only)
+        return moved
+
+    def _forget(self, pieces: Sequence[int]) -> None:
+        self.events.forget(self._duck, pieces)
+        self.said.forget(self._duck, pieces)
+
+    def _bound(self, passed: Mapping[Place, int], had: Mapping[Place, int]) -> None:
+        places = sorted(passed)
+        columns = [t for t, _ in places], [p for _, p in places], [had.get(at, 0) for at in places], [passed[at] for at in places]
         self._duck.execute(BOUNDS, list(columns))
-        self._duck.execute("DELETE FROM place")
-        self._duck.execute("INSERT INTO place SELECT topic, kafka_partition, high FROM bounds")
 
     def _between(self, table: str) -> str:
         return f"(SELECT f.* FROM {table} f JOIN bounds USING (topic, kafka_partition) WHERE kafka_offset >= low AND kafka_offset < high)"
 
     def _learn(self, news: News) -> None:
-        """Keep what the catalogue of properties says of the events that are here."""
+        """Keep where the index stands, and what the catalogue of properties says of the events that are here."""
         known = [
             (event, path, kind, name)
             for (event, scope), columns in news.properties.items() if scope == "properties" and event in self.events.numbers
@@ -210,6 +225,8 @@ class Index:
         if new:
             self._duck.executemany("INSERT INTO property VALUES (?, ?, ?, ?)", new)
         self._duck.execute("UPDATE meta SET lake = ?, state = ?", [news.identity, news.state])
+        self._duck.execute("DELETE FROM place")
+        self._duck.execute("INSERT INTO place SELECT topic, kafka_partition, high FROM bounds")
 
     def keep_house(self) -> bool:
         """Write one table anew whose rows came out of order. False: there is none."""

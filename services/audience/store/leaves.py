@@ -4,7 +4,7 @@ Rows are added up by piece of history first and by person then, as few people ha
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from runtime.lake import text
@@ -158,54 +158,57 @@ class Leaves:
         return f"coalesce(list_filter(({self.property(what.event, what.lines.path).listed})::JSON[], lambda line: {' AND '.join(tests or ['true'])}), [])"
 
     def amounts(self, what: Total | Average) -> tuple[str, str]:
-        """Of a fact the sum of the whole numbers at the path, and how many there are."""
+        """Of a fact the sum of the whole numbers at the path, NULL where there is none, and how many there are."""
         path = what.sum if isinstance(what, Total) else what.of
         if what.event not in self._catalog.events:
             return "NULL::HUGEINT", "NULL::BIGINT"
         if what.lines is None:
             whole = self.property(what.event, path).whole
-            fits = f"CASE WHEN abs({whole}::HUGEINT) <= {MAX_AMOUNT} THEN {whole} END"
-            return f"({fits})::HUGEINT", f"CASE WHEN ({fits}) IS NOT NULL THEN 1 ELSE 0 END"
+            fits = f"CASE WHEN ({whole})::BIGINT BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::BIGINT END"
+            return fits, f"CASE WHEN ({fits}) IS NOT NULL THEN 1 ELSE 0 END"
         whole = of_json(extract("line", steps(path))).whole
-        each = f"list_transform({self._lines(what)}, lambda line: CASE WHEN abs(({whole})::HUGEINT) <= {MAX_AMOUNT} THEN ({whole})::HUGEINT END)"
+        fits = f"CASE WHEN {whole} BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::HUGEINT END"
+        each = f"list_transform({self._lines(what)}, lambda line: {fits})"
         return f"list_sum({each})::HUGEINT", f"len(list_filter({each}, lambda a: a IS NOT NULL))"
 
     def _counted(self, leaf: Did | Total | Average | Distinct) -> Asked:
         span = span_of(leaf, self._now, self.zones)
         parts: tuple[Part, ...] = (PEOPLE, ("event", leaf.event), *span.parts)
         timed = leaf.within is not None or leaf.window is not None
-        if isinstance(leaf, Distinct):
-            grouped, result = self._values(leaf, span), "result"
-        elif isinstance(leaf, Did):
-            grouped, result = self._sums(self.rows(leaf, "1 AS a, 1 AS c", span.simple), span), "c"
-        else:
-            amount, count = self.amounts(leaf)
-            grouped, result = self._sums(self.rows(leaf, f"{amount} AS a, {count} AS c", span.simple), span), "coalesce(a, 0)"
+        grouped, result = self._values(leaf, span) if isinstance(leaf, Distinct) else self._sums(leaf, span)
         if isinstance(leaf, Average):
-            return Asked(
-                f"SELECT n FROM ({grouped}) WHERE c > 0 AND coalesce(a, 0) {COMPARE[leaf.op]} {leaf.value}::HUGEINT * c",
-                parts,
-                timed=timed,
-            )
+            compared = f"coalesce(a, 0) {COMPARE[leaf.op]} {leaf.value}::HUGEINT * c"
+            return Asked(f"SELECT n FROM ({grouped}) WHERE c > 0 AND {compared}", parts, timed=timed)
         if span.needs:
-            of_nothing = f"SELECT n FROM {span.needs(self)} LEFT JOIN ({grouped}) USING (n) WHERE"
-            result = f"coalesce({result}, 0)"
-            return Asked(f"{of_nothing} {result} {COMPARE[leaf.op]} {leaf.value}", parts)
+            found = f"coalesce({result}, 0) {COMPARE[leaf.op]} {leaf.value}"
+            return Asked(f"SELECT n FROM {span.needs(self)} LEFT JOIN ({grouped}) USING (n) WHERE {found}", parts)
         negated = COMPARISON[leaf.op](0, leaf.value)
         found = f"{result} {COMPARE[leaf.op]} {leaf.value}"
         return Asked(f"SELECT n FROM ({grouped}) WHERE {'NOT ' if negated else ''}({found})", parts, negated, timed)
 
-    def _sums(self, rows: str, span: Span) -> str:
-        """n, the sum a and the count c."""
+    def _sums(self, leaf: Did | Total | Average, span: Span) -> tuple[str, str]:
+        """A query for n with the sum a and the count c, and what of these is compared."""
+        if isinstance(leaf, Did):
+            rows, sums, result = self.rows(leaf, "1 AS c", span.simple), {"c": "count(*)"}, "c"
+        else:
+            amount, count = self.amounts(leaf)
+            rows = self.rows(leaf, f"{amount} AS a, {count} AS c", span.simple)
+            sums, result = {"a": "sum(a)", "c": "sum(c)"}, "coalesce(a, 0)"
         if span.joined:
-            return f"SELECT n, sum(a)::HUGEINT AS a, sum(c) AS c FROM {span.joined(self, rows)} GROUP BY n"
-        return (
-            f"SELECT {self.whose} AS n, sum(t.a)::HUGEINT AS a, sum(t.c) AS c FROM "
-            f"(SELECT person, sum(a)::HUGEINT AS a, sum(c)::BIGINT AS c FROM {rows} GROUP BY person) t{self.join} GROUP BY 1"
-        )
+            of_each = ", ".join(f"{of} AS {name}" for name, of in sums.items())
+            return f"SELECT n, {of_each} FROM {span.joined(self, rows)} GROUP BY n", result
+        return self._by_person(rows, sums, "sum"), result
 
-    def _values(self, leaf: Distinct, span: Span) -> str:
-        """How many different scalars each person has (n, result) scalars: numbers that are equal are one, whatever their type."""
+    def _by_person(self, rows: str, found: Mapping[str, str], how: str) -> str:
+        """Aggregates (name -> expression) of each person's rows; how: those of several pieces are put together."""
+        of_each = ", ".join(f"{of} AS {name}" for name, of in found.items())
+        if not self._catalog.shared:
+            return f"SELECT person AS n, {of_each} FROM {rows} GROUP BY person"
+        together = ", ".join(f"{how}(t.{name}) AS {name}" for name in found)
+        return f"SELECT {self.whose} AS n, {together} FROM (SELECT person, {of_each} FROM {rows} GROUP BY person) t{self.join} GROUP BY 1"
+
+    def _values(self, leaf: Distinct, span: Span) -> tuple[str, str]:
+        """A query for n with how many different scalars, and that name. Numbers that are equal are one, whatever their type."""
         if leaf.event not in self._catalog.events:
             shown = "NULL::VARCHAR[]"
         elif leaf.lines is None:
@@ -214,29 +217,24 @@ class Leaves:
             shown = f"list_transform({self._lines(leaf)}, lambda line: {_shown(of_json(extract('line', steps(leaf.of))))})"
         rows = self.rows(leaf, f"{shown} AS v", span.simple)
         whose = span.joined(self, rows) if span.joined else f"(SELECT {self.whose} AS n, t.v FROM {rows} t{self.join})"
-        return f"SELECT n, count(DISTINCT v) AS result FROM (SELECT n, unnest(v) AS v FROM {whose}) WHERE v IS NOT NULL GROUP BY n"
+        each = f"SELECT n, unnest(v) AS v FROM {whose}"
+        return f"SELECT n, count(DISTINCT v) AS result FROM ({each}) WHERE v IS NOT NULL GROUP BY n", "result"
 
-    def _edges(self, what: Happening, where: str = "true") -> str:
-        """Of each person the first and last matching fact."""
-        rows = self.rows(what, "1 AS c", where)
-        return (
-            f"(SELECT {self.whose} AS n, min(t.low) AS low, max(t.high) AS high FROM "
-            f"(SELECT person, min(moment) AS low, max(moment) AS high FROM {rows} GROUP BY person) t{self.join} GROUP BY 1)"
-        )
+    def _edge(self, what: Happening, how: str, where: str = "true") -> str:
+        """Of each person the first (min) or the last (max) matching fact."""
+        return f"({self._by_person(self.rows(what, '1 AS c', where), {'edge': f'{how}(moment)'}, how)})"
 
     def _age(self, leaf: Age) -> Asked:
-        at = "low" if leaf.which == "first" else "high"
+        edge = self._edge(leaf, "min" if leaf.which == "first" else "max")
         held = "<=" if leaf.op == "older" else ">"
-        return Asked(f"SELECT n FROM {self._edges(leaf)} WHERE {at} {held} {self._now - leaf.age}", (PEOPLE, ("event", leaf.event)))
+        return Asked(f"SELECT n FROM {edge} WHERE edge {held} {self._now - leaf.age}", (PEOPLE, ("event", leaf.event)))
 
     def _since(self, leaf: Since) -> Asked:
-        where = f"moment <= {self._now - leaf.after}" + (
-            f" AND moment > {self._now - leaf.within}" if leaf.within is not None else ""
-        )
-        sql = (
-            f"SELECT a.n FROM {self._edges(leaf, where)} a LEFT JOIN {self._edges(leaf.without)} c ON c.n = a.n "
-            "WHERE c.high IS NULL OR c.high <= a.high"
-        )
+        """The last that is old enough decides: what came after an earlier one, and not after this, undoes nothing."""
+        recent = "true" if leaf.within is None else f"moment > {self._now - leaf.within}"
+        last = self._edge(leaf, "max", f"moment <= {self._now - leaf.after} AND {recent}")
+        undone = self._edge(leaf.without, "max", recent)
+        sql = f"SELECT a.n FROM {last} a LEFT JOIN {undone} c ON c.n = a.n WHERE c.edge IS NULL OR c.edge <= a.edge"
         return Asked(sql, (PEOPLE, ("event", leaf.event), ("event", leaf.without.event)))
 
     def _sequence(self, leaf: Sequence) -> Asked:

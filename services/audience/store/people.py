@@ -1,7 +1,7 @@
 """Pieces of history and whose they are. Persons are numbers: that of the piece that a person's own id names.
 
-A piece is what was told of one profile with one home (docs/adr/0012), so merges and unmerges move pieces and rewrite no fact. `owner` is
-NULL of those who were erased: nothing of theirs is kept. `shared` has all pieces of people who have several.
+A piece is what was told of one profile, and of one that an unmerge was about, with one home (docs/adr/0012): merges move pieces and
+rewrite no fact. `apart` are the profiles whose facts are told apart by home; they were read again when they became that. `owner` is NULL of those who were erased: nothing of theirs is kept. `shared` has all pieces of people who have several.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ TABLES = """
 CREATE TABLE piece (n INTEGER, profile UUID, home UUID, owner INTEGER);
 CREATE TABLE shared (person INTEGER, owner INTEGER);
 CREATE TABLE seen (person INTEGER, brand VARCHAR);
+CREATE TABLE apart (profile UUID);
 """
 # The own piece of each profile first: others of his are whose it is.
 OWN = """
@@ -51,6 +52,24 @@ def admit(duck: Any) -> bool:
     known = duck.execute(OWN.format(of="fresh")).fetchall()[0][0] + duck.execute(HOMES).fetchall()[0][0]
     duck.execute(NUMBERS)
     return bool(known + duck.execute(SEEN).fetchall()[0][0])
+
+
+def newly_apart(duck: Any, parts: Sequence[Parted]) -> list[str]:
+    """Profiles that unmerges are about and whose facts are not told apart by home yet: they are from here on."""
+    about = sorted({person for one in parts for person in (*one.told, one.part)})
+    if not about:
+        return []
+    fresh = duck.execute(
+        "SELECT p::VARCHAR FROM (SELECT unnest($1::UUID[]) AS p) WHERE p NOT IN (SELECT profile FROM apart)", [about]
+    ).fetchall()
+    duck.execute("INSERT INTO apart SELECT unnest($1::UUID[])", [[row[0] for row in fresh]])
+    return [row[0] for row in fresh]
+
+
+def pieces_of(duck: Any, profiles: Sequence[str]) -> list[int]:
+    """All pieces of these profiles."""
+    rows = duck.execute("SELECT n FROM piece WHERE profile IN (SELECT unnest($1::UUID[]))", [list(profiles)]).fetchall()
+    return [row[0] for row in rows]
 
 
 def settle(duck: Any, merges: Sequence[tuple[str, str]], parts: Sequence[Parted], erased: Sequence[str]) -> list[int]:
@@ -118,7 +137,6 @@ def _erase(duck: Any, erased: Sequence[str]) -> list[int]:
     numbers = [row[0] for row in gone]
     if numbers:
         duck.execute("UPDATE piece SET owner = NULL WHERE n IN (SELECT unnest($1::INTEGER[]))", [numbers])
-        duck.execute("DELETE FROM seen WHERE person IN (SELECT unnest($1::INTEGER[]))", [numbers])
     return numbers
 
 

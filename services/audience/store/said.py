@@ -105,7 +105,7 @@ class Said:
         return True
 
     def forget(self, duck: Any, pieces: Sequence[int]) -> None:
-        for table in ("kind", "bucketing", "word", *(f"a_{k}" for k in self.numbers.values())):
+        for table in ("kind", "bucketing", "word", "seen", *(f"a_{k}" for k in self.numbers.values())):
             duck.execute(f"DELETE FROM {table} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
 
 

@@ -3,13 +3,15 @@
 import argparse
 import asyncio
 
-from bench import charges, identity, imports, pipeline
+from bench import charges, exports, identity, imports, pipeline
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
-    parser.add_argument("--only", choices=("ingest", "pipeline", "charges", "identity", "growth", "import"), help="one of them")
+    parser.add_argument(
+        "--only", choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export"), help="one of them"
+    )
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
@@ -24,6 +26,8 @@ def main() -> None:
         asyncio.run(pipeline.whole_way(seconds, chosen.runs, chosen.people, chosen.rate))
     if chosen.only in (None, "charges"):
         asyncio.run(charges.charges())
+    if chosen.only in (None, "export"):
+        asyncio.run(exports.exports())
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

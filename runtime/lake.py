@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,6 +26,7 @@ from uuid import UUID
 import duckdb
 
 from runtime import parted
+from runtime.aliases import Merge, know_aliases
 from runtime.db import Connection, Database
 from runtime.kafka import Place
 from runtime.parted import Parted
@@ -75,6 +76,8 @@ FILES = """
 SELECT file, dataset, event, day, rows, first_at, last_at FROM warehouse.manifest WHERE removed_at IS NULL ORDER BY file
 """
 PARTS = "SELECT to_regclass('warehouse.parted') IS NOT NULL"
+MERGES = "SELECT to_regclass('warehouse.merged') IS NOT NULL"
+MERGED = "SELECT loser::text, winner::text, at FROM warehouse.merged"
 PASSED = "SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic <> 'timers'"
 PROPERTIES = "SELECT event, scope, path, kind FROM warehouse.property ORDER BY id"
 
@@ -207,11 +210,14 @@ class Snapshot:
         since: int | None = None,
         until: int | None = None,
         people: frozenset[str] | None = None,
+        *,
+        as_told: bool = False,
     ) -> str:
         """A table expression over the files that may hold rows of this event name or type, with occurred_at in [since, until] ms.
 
         It leaves files out and filters no row: the query's own WHERE does. Fewer files are fewer footers to read. people: whom the
-        query asks about (canonical text of their ids), so that it is cheap for those whom no unmerge has touched.
+        query asks about (canonical text of their ids), so that it is cheap for those whom no unmerge has touched. as_told: `profile`
+        is the id with which a row was told, whosever it is now; the table `alias` of a snapshot with merges knows.
         """
         wanted = [
             f.file
@@ -221,7 +227,8 @@ class Snapshot:
             and (since is None or f.last_at >= since)
             and (until is None or f.first_at <= until)
         ]
-        table = self._owned(scan(self._folder, wanted, dataset), dataset, people)
+        table = scan(self._folder, wanted, dataset)
+        table = table if as_told else self._owned(table, dataset, people)
         if not self._hides:
             return table
         return f"(SELECT * FROM {table} AS f WHERE NOT EXISTS (FROM gone AS g WHERE g.profile = f.profile))"  # noqa: S608 - paths of ours
@@ -261,12 +268,21 @@ class Snapshot:
         async with self._lock:
             return await asyncio.to_thread(self._query, sql, parameters)
 
-    def _query(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _query(self, sql: str, parameters: Sequence[Any], most: int | None = None) -> list[tuple[Any, ...]]:
         try:
-            rows: list[tuple[Any, ...]] = self._connection.execute(sql, list(parameters)).fetchall()
+            done = self._connection.execute(sql, list(parameters))
+            rows: list[tuple[Any, ...]] = done.fetchall() if most is None else done.fetchmany(most)
         except duckdb.IOException as error:
             raise StaleSnapshot("a file of this snapshot is gone: take a new one") from error
         return rows
+
+    async def pages(self, sql: str, parameters: Sequence[Any], size: int) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        """Rows of a query, up to `size` at a time: no more of them are held. Raises StaleSnapshot when a file is gone."""
+        async with self._lock:
+            rows = await asyncio.to_thread(self._query, sql, parameters, size)
+            while rows:
+                yield rows
+                rows = await asyncio.to_thread(self._connection.fetchmany, size)
 
     def close(self) -> None:
         self._connection.close()
@@ -279,8 +295,8 @@ class Lake:
         self.folder = home / "lake"
         self._db, self._connection = db, connect(self.folder, threads, memory)
 
-    async def snapshot(self) -> Snapshot:
-        """The lake as it stands now; empty before the warehouse first ran."""
+    async def snapshot(self, *, merges: bool = False) -> Snapshot:
+        """The lake as it stands now; empty before the warehouse first ran. merges: it also knows who has become whom (`alias`)."""
         async with self._db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             there = await connection.fetchval(EXISTS)
             files = [LakeFile(*row) for row in await connection.fetch(FILES)] if there else []
@@ -289,10 +305,13 @@ class Lake:
             hides = await connection.fetchval(HIDES)
             hidden = [row["profile"] for row in await connection.fetch(HIDDEN)] if hides else []
             parts = await parted.everything(connection, "warehouse") if await connection.fetchval(PARTS) else []
+            merged = [Merge(*row) for row in await connection.fetch(MERGED)] if merges and await connection.fetchval(MERGES) else []
         properties: dict[tuple[str, str, str], dict[str, str]] = {}
         for event, scope, path, kind in known:
             properties.setdefault((event, scope, path), {})[kind] = column(scope, path, kind)
         cursor = self._connection.cursor()
+        if merges:
+            await asyncio.to_thread(know_aliases, cursor, merged, parts)
         return await asyncio.to_thread(Snapshot, self.folder, cursor, files, passed, properties, hidden, parts)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ def service() -> Service:
         handle=handler,
         timers=handler.charges,
         committed=handler.committed,
+        settle=handler.shown.settle,
         migrations=("services.profile.migrations",),
         topics_written=(FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),
         life=handler.life,

@@ -7,7 +7,7 @@ from runtime.process import Context
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
-from schemas.topics import DECISIONS, FACTS, FACTS_BULK, MEMBERSHIPS
+from schemas.topics import DECISIONS, FACTS, FACTS_BULK, FACTS_RAW_BULK, MEMBERSHIPS
 from services.warehouse import erasure
 from services.warehouse.api import Reading
 from services.warehouse.handler import PACE_S, Handler, decode_change, decode_fact, decode_verdict
@@ -47,6 +47,9 @@ def service(pace_s: float = PACE_S) -> Service:
         settings=large,
         migrations=("services.warehouse.migrations",),
         life=life,
+        topics_written=(FACTS_RAW_BULK,),
+        settle=reading.settle,
+        busy=reading.busy,
         api=reading.api,
         failpoints=("lake_written", "lake_merged"),
         erased=erasure.erased,

@@ -9,6 +9,7 @@ from runtime.batch import Item, Tx
 from runtime.db import Connection
 from runtime.parted import Parted
 from schemas.facts import PROFILE_ERASED, PROFILE_SPLIT, Split
+from services.warehouse import roster
 from services.warehouse.domain.walk import Stored
 
 HIDE = """
@@ -40,6 +41,7 @@ async def spared(tx: Tx, items: Sequence[Item]) -> list[Item]:
     gone = {str(person): act for act in acts for person in (act.profile, *act.properties["others"])}
     if gone:
         await tx.connection.execute(HIDE, list(gone), [a.properties["act"] for a in gone.values()], [tx.now] * len(gone))
+        await roster.forget(tx.connection, gone)
     await _part(tx, items)
     await tx.connection.execute(WRITING)
     if not await tx.connection.fetchval(ANYBODY):

@@ -28,7 +28,7 @@ from schemas.memberships import Membership
 from schemas.memberships import decode as decode_membership
 from schemas.messages import Decision, decode_decision
 from schemas.topics import DECISIONS, MEMBERSHIPS
-from services.warehouse import erasure, store
+from services.warehouse import erasure, roster, store
 from services.warehouse.domain import sheets
 from services.warehouse.domain.sheets import Sheet
 from services.warehouse.domain.walk import Stored
@@ -115,6 +115,7 @@ class Handler:
         self._began = asyncio.get_running_loop().time()
         self._sizes["bulk" if items[0].place[0].endswith(".bulk") else "live"] = len(items)
         kept = await erasure.spared(tx, items)
+        await roster.keep(tx, kept)
         found = await asyncio.to_thread(_sheets, kept)
         written = []
         for sheet, number in zip(found, await store.numbers(tx.connection, len(found)), strict=True):

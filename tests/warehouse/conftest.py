@@ -25,10 +25,10 @@ async def lake(config):
     """Opens snapshots for a context; all are closed at the end."""
     opened: list[Any] = []
 
-    async def snapshot(context: Context) -> Snapshot:
+    async def snapshot(context: Context, *, merges: bool = False) -> Snapshot:
         if not opened:
             opened.append(Lake(config.home, context.db, threads=1))
-        opened.append(await opened[0].snapshot())
+        opened.append(await opened[0].snapshot(merges=merges))
         return opened[-1]
 
     yield snapshot

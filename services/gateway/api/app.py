@@ -21,6 +21,7 @@ from services.gateway.api import (
     keys,
     language,
     law,
+    members,
     operation,
     people,
     problems,
@@ -41,6 +42,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
     for router in (
         language.routes(desk),  # before `/api/segments/{key}`
         audiences.routes(desk, neighbours),
+        members.routes(desk, neighbours),
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

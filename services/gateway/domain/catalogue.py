@@ -68,6 +68,15 @@ PROBLEMS: dict[str, Entry] = {
             "Никто не будет разделён: назовите часть идентификаторов человека, а часть оставьте.",
         ),
     ),
+    "list_exists": Entry(
+        409,
+        _STATE,
+        Text(
+            "There is a segment `{key}` already: a list needs a key of its own.",
+            "Сегмент `{key}` уже есть: списку нужен свой ключ.",
+        ),
+    ),
+    "not_frozen": Entry(404, _UNKNOWN, Text("No list `{key}` was ever made.", "Списка `{key}` никогда не делали.")),
     "thing_not_found": Entry(404, _UNKNOWN, Text("There is no such {kind}.", "Такого объекта ({kind}) нет.")),
     "method_not_allowed": Entry(405, _UNKNOWN, Text("This address does not take {method}.", "Этот адрес не принимает {method}.")),
     "clock_backwards": Entry(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from runtime.process import Context
-from services.profile.api import belongings, consents, erasures, identity, people, unmerges
+from services.profile.api import belongings, consents, erasures, identity, people, rows, unmerges
 
 
 def api(context: Context) -> Sequence[BaseRoute]:
-    rooms = (people, consents, identity, erasures, unmerges, belongings)
+    rooms = (people, rows, consents, identity, erasures, unmerges, belongings)
     return [route for room in rooms for route in room.routes(context)]

@@ -15,7 +15,7 @@ from schemas.identifiers import normalise
 from services.profile import store
 from services.profile.api import belongings
 from services.profile.api.answers import Brands, brands_asked, kept, refused, sees
-from services.profile.domain import KIND, Profile, Rules, build
+from services.profile.domain import KIND, Attributes, Rules, build
 from services.profile.domain.charges import Day, Open, date_of, together
 from services.profile.store import charges as table
 
@@ -66,7 +66,7 @@ async def _person(connection: Any, person: str | None, asked: Brands) -> Respons
         {
             "id": person,
             "identifiers": identifiers,
-            "attributes": _attributes(profile, asked),
+            "attributes": attributes_of(profile.attributes, asked),
             "first_received_at": profile.first_at,
             "bucketing_id": profile.bucketing_id,
             "merged": merged,
@@ -77,10 +77,14 @@ async def _person(connection: Any, person: str | None, asked: Brands) -> Respons
     )
 
 
-def _attributes(profile: Profile, asked: Brands) -> dict[str, Any]:
+def attributes_of(attributes: Attributes, asked: Brands) -> dict[str, Any]:
+    hidden = hidden_from(asked)
+    return {name: value for name, (_, value) in sorted(attributes.items()) if value is not None and name not in hidden}
+
+
+def hidden_from(asked: Brands) -> tuple[str, ...]:
     """What tells of his company and of all his deals is for keys of all brands: the objects themselves are shown brand by brand."""
-    hidden = () if asked is None else ("account", "deals")
-    return {name: value for name, (_, value) in sorted(profile.attributes.items()) if value is not None and name not in hidden}
+    return () if asked is None else ("account", "deals")
 
 
 def _day(key: Day, part: Open) -> dict[str, Any]:

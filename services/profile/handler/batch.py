@@ -22,6 +22,7 @@ from services.profile.handler.consent import Ledger, Word
 from services.profile.handler.decoding import clean, somebody
 from services.profile.handler.desk import Desk, also_theirs, pass_on
 from services.profile.handler.erasure import Erasures
+from services.profile.handler.shown import Shown
 from services.profile.handler.unmerge import unmerge
 from services.profile.store import Known, Wanted
 
@@ -63,12 +64,14 @@ class Handler:
         self._ledger = Ledger()
         self._erasures = Erasures()
         self.charges = Charges()
+        self.shown = Shown()
 
     @asynccontextmanager
     async def life(self, context: "Context") -> AsyncIterator[None]:
         self._ledger.vault = self._erasures.vault = context.vault
         self.charges.partitions = context.settings.partitions
-        yield
+        async with self.shown.life(context):
+            yield
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._brands.begin()

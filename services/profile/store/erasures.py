@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runtime.db import Connection
+from services.profile.store import shown
 from services.profile.store.consents import UNSEAL
 
 LAST = "SELECT coalesce(max(number), 0) AS number, coalesce(max(at), 0) AS at FROM erasure"
@@ -76,6 +77,7 @@ async def empty(connection: Connection, ids: Sequence[str], at: int) -> None:
     """Leave nothing of these people but empty rows, and of their words in the ledger what names nobody."""
     await connection.execute(EMPTY, list(ids), at)
     await connection.execute(UNSEAL, list(ids))
+    await shown.hide(connection, ids)
 
 
 async def enact(connection: Connection, act: Act) -> None:

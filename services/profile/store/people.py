@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.db import Again, Connection
 from services.profile.domain import Contradiction, Name, Profile
+from services.profile.store import shown
 
 DAY_MS = 86_400_000
 
@@ -272,6 +273,8 @@ async def save(
     for statement, rows in ((INSERT, new), (UPDATE, old)):
         if rows:
             await connection.execute(statement, *_columns(rows))
+    if changed := {*new, *old, *buried}:
+        await shown.note(connection, changed)
     if buried:
         await connection.execute(BURY, list(buried), list(buried.values()))
     if given:

@@ -1,5 +1,6 @@
-"""What the lake knows of one person, for the gateway: /internal/decisions and /internal/timeline."""
+"""What the lake knows, for the gateway: of one person /internal/decisions and /internal/timeline, of segments /internal/memberships."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,8 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from runtime.lake import Lake, Snapshot
 from runtime.process import Context
+from services.warehouse import roster
 from services.warehouse.api import decisions, timeline
 from services.warehouse.api.cursor import LATEST, Cursor
+from services.warehouse.api.memberships import Memberships
+from services.warehouse.freezing import Freezer
 
 Page = Callable[[Snapshot, Sequence[str], Sequence[str], int, Cursor], Awaitable[dict[str, Any]]]
 
@@ -23,16 +27,40 @@ class Reading:
 
     def __init__(self) -> None:
         self._lake: Lake | None = None
+        self._freezer: Freezer | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
         self._lake = Lake(context.settings.home, context.db, threads=1)
         try:
-            yield
+            await roster.fill(context.db, self._lake)
+            self._freezer = Freezer(context, self._lake)
+            freezing = asyncio.create_task(self._freezer.run(), name="warehouse-freezer")
+            try:
+                yield
+            finally:
+                freezing.cancel()
+                await asyncio.wait({freezing})
         finally:
             self._lake.close()
 
-    def api(self, _context: Context) -> Sequence[BaseRoute]:
+    @property
+    def lake(self) -> Lake:
+        assert self._lake is not None
+        return self._lake
+
+    @property
+    def freezer(self) -> Freezer:
+        assert self._freezer is not None
+        return self._freezer
+
+    async def settle(self) -> bool:
+        return await self.freezer.settle()
+
+    async def busy(self) -> bool:
+        return await self.freezer.busy()
+
+    def api(self, context: Context) -> Sequence[BaseRoute]:
         """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end.
 
         `brands=a,b`: only what is of one of these. `whole=1`: of facts all that is kept.
@@ -45,7 +73,8 @@ class Reading:
             scopes = timeline.WHOLE if request.query_params.get("whole") == "1" else timeline.PROPERTIES
             return await self._answer(request, partial(timeline.page, scopes=scopes))
 
-        return [Route("/decisions", verdicts), Route("/timeline", happened)]
+        segments = Memberships(context, lambda: self.lake, lambda: self.freezer)
+        return [Route("/decisions", verdicts), Route("/timeline", happened), *segments.routes()]
 
     async def _answer(self, request: Request, page: Page) -> Response:
         try:
@@ -55,8 +84,7 @@ class Reading:
             cursor = Cursor.read(given) if (given := request.query_params.get("next")) else LATEST
         except (KeyError, ValueError):
             return JSONResponse({"code": "bad_cursor"}, status_code=422)
-        assert self._lake is not None
-        snapshot = await self._lake.snapshot()
+        snapshot = await self.lake.snapshot()
         try:
             return JSONResponse(await page(snapshot, people, brands, limit, cursor))
         finally:

@@ -75,7 +75,7 @@ HIDDEN = "SELECT profile FROM warehouse.hidden WHERE rewritten_at IS NULL"
 FILES = """
 SELECT file, dataset, event, day, rows, first_at, last_at FROM warehouse.manifest WHERE removed_at IS NULL ORDER BY file
 """
-PARTS = "SELECT to_regclass('warehouse.parted') IS NOT NULL"
+PARTS = "SELECT to_regclass($1) IS NOT NULL"
 MERGES = "SELECT to_regclass('warehouse.merged') IS NOT NULL"
 MERGED = "SELECT loser::text, winner::text, at FROM warehouse.merged"
 PASSED = "SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic <> 'timers'"
@@ -295,8 +295,10 @@ class Lake:
         self.folder = home / "lake"
         self._db, self._connection = db, connect(self.folder, threads, memory)
 
-    async def snapshot(self, *, merges: bool = False) -> Snapshot:
-        """The lake as it stands now; empty before the warehouse first ran. merges: it also knows who has become whom (`alias`)."""
+    async def snapshot(self, parted_as: str = "warehouse", *, merges: bool = False) -> Snapshot:
+        """The lake as it stands now; empty before the warehouse first ran. parted_as: the service whose knowledge of who was parted counts.
+        merges: it also knows who has become whom (`alias`).
+        """
         async with self._db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             there = await connection.fetchval(EXISTS)
             files = [LakeFile(*row) for row in await connection.fetch(FILES)] if there else []
@@ -304,7 +306,9 @@ class Lake:
             known = await connection.fetch(PROPERTIES) if there else []
             hides = await connection.fetchval(HIDES)
             hidden = [row["profile"] for row in await connection.fetch(HIDDEN)] if hides else []
-            parts = await parted.everything(connection, "warehouse") if await connection.fetchval(PARTS) else []
+            parts = (
+                await parted.everything(connection, parted_as) if await connection.fetchval(PARTS, f"{parted_as}.parted") else []
+            )
             merged = [Merge(*row) for row in await connection.fetch(MERGED)] if merges and await connection.fetchval(MERGES) else []
         properties: dict[tuple[str, str, str], dict[str, str]] = {}
         for event, scope, path, kind in known:

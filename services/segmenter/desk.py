@@ -12,13 +12,15 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFI
 from schemas.ids import derive, partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
-from services.segmenter.domain import live, parting, state
-from services.segmenter.domain.draft import Change, Decision
+from services.segmenter.domain import filling, live, parting, state
+from services.segmenter.domain.draft import Change, Decision, awaited
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Plan
+from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import Glance, State
+from services.segmenter.gathered import Found, Gathered
 from services.segmenter.plans import Live
-from services.segmenter.recount import Recount, Recounts
+from services.segmenter.recount import Recount, Recounts, kin
 
 _encode = msgspec.json.Encoder().encode
 _glance = msgspec.msgpack.Decoder(Glance).decode
@@ -50,7 +52,7 @@ class Desk:
 
     def _handle(self, fact: Fact, item: Item, at: At) -> Iterable[Emit]:
         if fact.type == PROFILE_MERGED:
-            return self._merge(fact, at)
+            return self._merge(fact, item, at)
         if fact.type == PROFILE_ERASED:
             return self._erase(fact)
         if fact.type == PROFILE_SPLIT:
@@ -100,7 +102,7 @@ class Desk:
         self._changed -= gone
         return ()
 
-    def _merge(self, fact: Fact, at: At) -> Iterable[Emit]:
+    def _merge(self, fact: Fact, item: Item, at: At) -> Iterable[Emit]:
         pair = self._crowd.merge(fact.properties["winner"], fact.properties["loser"])
         if pair is None:
             return ()
@@ -109,10 +111,21 @@ class Desk:
         # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
         past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
         decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.ruled(fact.attributes))
+        if live.unlike(one, other, self._live.plan):
+            self._anew(winner, (winner, loser), fact.id, item)
         self._states.pop(loser)
         self._changed.discard(loser)
         gone = self._tell(loser, [*told_other, *past.changes], at)
         return [*gone, *self._take(winner, decision, at, told_one)]
+
+    def _anew(self, person: str, ids: Iterable[str], act: str, item: Item | None = None) -> None:
+        self._wait_for_cuts()
+        self.recounts.anew(person, ids, act, self._crowd, item)
+
+    def _wait_for_cuts(self) -> None:
+        """Below the cut of a place nothing new is gathered, so nobody is counted up to where it stands before it has one."""
+        if not self._live.cut:
+            raise Again("another process has yet to come under the plan")
 
     def _split(self, fact: Fact, item: Item, at: At) -> Iterable[Emit]:
         """He from whom others are parted, and each of these. By now some may have become one with somebody, or be gone."""
@@ -129,6 +142,7 @@ class Desk:
         for part in split.parts:
             each.setdefault(self._crowd.canonical(part.profile), []).append(part.profile)
         alive = [one for one in each if not self._crowd.gone(one)]
+        self._wait_for_cuts()
         for one in alive:
             if one == person:
                 decision, news = parting.stays(whole, fact, each[one], plan, himself=person == told_as), fired
@@ -157,6 +171,27 @@ class Desk:
         found_there = parting.replay(found, self._now, plan)
         return self._take(person, parting.counted(before, found_there, row.act, self._now, plan), at, told)
 
+    async def fill(self, tx: Tx, portion: Found, lake: Gathered, at: At) -> tuple[list[Emit], int]:
+        """What the lake had of these people before new conditions were published is added to whom they are now, with what it had of all
+        who became one with him; only if it was not added before. Returns what is told, and of how many people it was.
+        """
+        crowd, plan, emits = self._crowd, self._live.plan, list[Emit]()
+        whole: list[str] = []
+        for person in sorted({crowd.canonical(one) for one in portion}):
+            if not crowd.gone(person):
+                before, told = self._state(person)
+                emits += self._tell(person, told, at)
+                whole += [person] if awaited(before, plan) else []
+        others = await kin(tx.connection, whole)
+        everybody = {*whole, *(one for ones in others.values() for one in ones)}
+        found = {**portion, **await lake.of(sorted(everybody - portion.keys()))}
+        for person in whole:
+            his: Mapping[int, Series] = {}
+            for one in (person, *others.get(person, ())):
+                his = live.folded(his, found.get(one, {}), plan, self._now)
+            emits += self._take(person, filling.filled(self._states[person], his, self._now, plan), at, ())
+        return emits, len(whole)
+
     def _fired(self, person: str, received: int) -> tuple[State, list[Change]]:
         """As he is when what time brought until then is told of him."""
         before, told = self._state(person)
@@ -181,6 +216,8 @@ class Desk:
                 first = live.fire(held, self._now, old)
                 held = first.state
                 told.extend(first.changes)
+            if held.owed and live.fills(held, plan):
+                self._anew(person, (), derive("filling", person, plan.filling.number))
             decision = live.upgrade(held, self._now, plan)
             decision = parting.held(held.members, decision, plan) if held.apart else decision
             held = decision.state
@@ -221,6 +258,7 @@ class Desk:
         has, the timer comes too early once, finds nothing and sets it right.
         """
         rows = [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in self._changed_states()]
+        await self.recounts.look_up(tx.connection)
         await self._crowd.save(tx.connection, rows, early=early)
         await self.recounts.save(tx.connection)
 

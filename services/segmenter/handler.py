@@ -1,11 +1,14 @@
 """A batch of facts through the live plan: load the people that it may move, decide in order, save, tell who entered and left."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from starlette.routing import BaseRoute
 
 from runtime import parted, people
 from runtime.batch import At, Emit, Item, Tx
@@ -18,10 +21,13 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFI
 from schemas.ids import partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
-from services.segmenter import recount
+from services.segmenter import filling as fillings
+from services.segmenter import progress, recount
 from services.segmenter.desk import Desk, people_of
-from services.segmenter.domain import consenting
+from services.segmenter.domain import consenting, filling
 from services.segmenter.domain.plan import Plan
+from services.segmenter.filler import Filler
+from services.segmenter.filling import Cuts
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
 
@@ -32,6 +38,15 @@ def decode(record: Record) -> Fact:
     return facts.decode(record.value or b"")
 
 
+class Work(NamedTuple):
+    """What a round of the timers may do."""
+
+    tx: Tx
+    live: Live
+    ats: Mapping[int, At]
+    limit: int
+
+
 class Handler:
     """Handles batches of `facts` and `facts.bulk`, and is the timer lane of the flips."""
 
@@ -39,18 +54,32 @@ class Handler:
         self._partitions = partitions
         self._plans = Plans()
         self._settled = -1  # number of the last plan under which everybody was seen to stand
+        self._cuts = Cuts(partitions)
         self._history: History | None = None
+        self._filler: Filler | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
-        self._history = History(context)
+        self._history = history = History(context)
+        self._filler = filler = Filler(context, history, self._plans, self._cuts)
+        reading = asyncio.create_task(filler.run(), name="segmenter-filler")
         try:
             yield
         finally:
-            self._history.close()
+            reading.cancel()
+            await asyncio.wait({reading})
+            filler.close()
+            history.close()
+
+    def api(self, context: Context) -> Sequence[BaseRoute]:
+        return progress.routes(context, self._plans, self._cuts)
+
+    async def settle(self) -> bool:
+        """In a driven turn: read from the lake what new conditions ask of the time before."""
+        return self._filler is not None and await self._filler.settle()
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
-        now_live = await self._plans.at(tx)
+        now_live = await self._rules(tx)
         # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first. It
         # does not help that the fact's own partition is swept: he may be merged into somebody of another.
         settled = await self._is_settled(tx, now_live.plan.revision)
@@ -66,6 +95,10 @@ class Handler:
             await desk.save(tx, early=True)
         emits.extend(_marks(tx, items, strayed))
         return emits
+
+    async def _rules(self, tx: Tx) -> Live:
+        live = await self._plans.at(tx)
+        return replace(live, cut=await self._cuts.note(tx, live.plan.filling.number))
 
     async def _is_settled(self, tx: Tx, number: int) -> bool:
         """Whether everybody has been brought under the plan."""
@@ -98,14 +131,18 @@ class Handler:
             return True
         if await connection.fetchval(SWEEP_DUE, list(partitions)):
             return True
-        return self._history is not None and bool(await recount.ready(connection, partitions)) and self._history.readable()
+        if self._history is not None and await recount.ready(connection, partitions) and self._history.readable():
+            return True
+        return self._filler is not None and await self._filler.due(connection, partitions)
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
-        """Flips that are due, oldest first; when there are none, people who are to be counted anew, or brought under a new plan."""
-        now_live = await self._plans.at(tx)
+        """Flips that are due, oldest first; when there are none, people who are to be counted anew, to whom history is to be added, or who
+        are to be brought under a new plan.
+        """
+        work = Work(tx, now_live := await self._rules(tx), ats, limit)
         due = await people.due(tx.connection, list(ats), tx.now, limit)
         if not due:
-            return await self._recount(tx, now_live, ats) or await self._sweep(tx, now_live, ats, limit)
+            return await self._recount(work) or await self._fill(work) or await self._sweep(work)
         desk = await self._desk(tx, now_live, [person for person, _, _ in due])
         emits: list[Emit] = []
         for person, partition, _ in sorted(due, key=lambda row: (desk.due(row[0]), row[0])):
@@ -113,9 +150,9 @@ class Handler:
         await desk.save(tx)
         return Fired(emits, len(due), due[0][2])
 
-    async def _recount(self, tx: Tx, now_live: Live, ats: Mapping[int, At]) -> Fired | None:
+    async def _recount(self, work: Work) -> Fired | None:
         """Those whom an unmerge left with what another did, as soon as the lake has all of it."""
-        history = self._history
+        tx, now_live, ats, history = work.tx, work.live, work.ats, self._history
         rows = await recount.ready(tx.connection, ats) if history else []
         if history is None or not rows or (found := await history.read(rows, now_live.plan.by_event)) is None:
             return None
@@ -128,10 +165,28 @@ class Handler:
         await desk.save(tx)
         return Fired(emits, len(rows), tx.now)
 
-    async def _sweep(self, tx: Tx, now_live: Live, ats: Mapping[int, At], limit: int) -> Fired:
+    async def _fill(self, work: Work) -> Fired | None:
+        """The next people of a partition of whom the lake has something that new conditions ask for."""
+        tx, number = work.tx, work.live.plan.filling.number
+        filler = self._filler
+        found = filler.of(number) if filler and number else None
+        step = await fillings.step(tx.connection, number, work.ats) if found else None
+        if filler is None or found is None or step is None:
+            return None
+        portion = await found.next(step.partition, step.last_id, work.limit)
+        desk = await self._desk(tx, work.live, portion)
+        emits, filled = await desk.fill(tx, portion, found, work.ats[step.partition])
+        await desk.save(tx)
+        last = max(portion) if len(portion) == work.limit else None
+        await fillings.added(tx, number, step.partition, last, filled, self._partitions)
+        filler.added(step)
+        return Fired(emits, max(1, len(portion)), tx.now)
+
+    async def _sweep(self, work: Work) -> Fired:
+        tx, now_live, ats, limit = work.tx, work.live, work.ats, work.limit
         rows = await tx.connection.fetch(SWEEP_NEXT, list(ats), now_live.plan.revision)
         if not rows:
-            return Fired()
+            return await self._tell_held_back(work)
         partition, last = rows[0]["partition"], rows[0]["last_id"]
         ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last or BEFORE_ALL, limit)]
         emits: list[Emit] = []
@@ -141,16 +196,25 @@ class Handler:
                 emits.extend(desk.upgrade(person, ats[partition]))
             await desk.save(tx)
         done = len(ids) < limit
-        await tx.connection.execute(SWEPT, partition, now_live.plan.revision, ids[-1] if ids else None, done)
+        waiting = now_live.asked & filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else set[str]()
+        swept = partition, now_live.plan.revision, ids[-1] if ids else None, done, bool(waiting)
+        await tx.connection.execute(SWEPT, *swept)
         if done:
-            emits.extend(_asked(now_live.asked, partition, ats[partition], tx.now))
+            emits.extend(_asked(now_live.asked - waiting, partition, ats[partition], tx.now))
         return Fired(emits, max(1, len(ids)), tx.now)
+
+    async def _tell_held_back(self, work: Work) -> Fired:
+        """That everybody was asked about conditions, of which history had to come before."""
+        emits: list[Emit] = []
+        for (partition,) in await work.tx.connection.fetch(TELL, list(work.ats)):
+            emits.extend(_asked(work.live.asked, partition, work.ats[partition], work.tx.now))
+        return Fired(emits, len(emits), work.tx.now)
 
 
 SWEEP_DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan)
+    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling FROM plan) = 0)
 ) OR (SELECT revision FROM definition_revision) > (SELECT revision FROM plan)
 """
 SWEPT_ONES = "SELECT count(*) FROM sweep WHERE revision = $1 AND done"
@@ -165,8 +229,12 @@ SELECT id::text AS id FROM person
 WHERE partition = $1 AND merged_into IS NULL AND id > $2 ORDER BY id LIMIT $3
 """
 SWEPT = """
-INSERT INTO sweep (partition, revision, last_id, done) VALUES ($1, $2, $3, $4)
-ON CONFLICT (partition) DO UPDATE SET revision = EXCLUDED.revision, last_id = EXCLUDED.last_id, done = EXCLUDED.done
+INSERT INTO sweep (partition, revision, last_id, done, waits) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (partition) DO UPDATE SET
+    revision = EXCLUDED.revision, last_id = EXCLUDED.last_id, done = EXCLUDED.done, waits = EXCLUDED.waits
+"""
+TELL = """
+UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling FROM plan) = 0 RETURNING partition
 """
 
 

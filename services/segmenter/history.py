@@ -1,4 +1,6 @@
-"""The facts of a person as the lake has them, for counting them anew: without identifiers, attributes and personal properties."""
+"""The lake of an installation as the segmenter reads it, and the facts of a person there, for counting them anew: without identifiers,
+attributes and personal properties.
+"""
 
 import asyncio
 import json
@@ -10,6 +12,7 @@ from runtime.kafka import Place
 from runtime.lake import Lake, Snapshot, StaleSnapshot, quote
 from runtime.process import Context
 from schemas.facts import Fact
+from services.segmenter.property_columns import Source, properties, steps_of
 from services.segmenter.recount import Recount
 
 log = logging.getLogger(__name__)
@@ -19,40 +22,52 @@ AGAIN_S = 10.0  # after trouble with the lake's files
 BASE = "id::VARCHAR, type, event, epoch_ms(occurred_at), epoch_ms(received_at), topic, kafka_partition, kafka_offset, rest::JSON::VARCHAR"
 
 
+def there(context: Context) -> bool:
+    """Whether this process sees the lake's files."""
+    return (context.settings.home / "lake").is_dir()
+
+
 class History:
-    """The lake of an installation, opened when somebody is to be counted anew: few ever are."""
+    """The lake, opened when something of before is to be counted."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lake: Lake | None = None
-        self._next = 0.0
+        self._next, self._why = 0.0, ""
 
     def readable(self) -> bool:
         """Whether the lake's files are here, and did not fail a moment ago."""
         if asyncio.get_running_loop().time() < self._next:
             return False
-        if (self._context.settings.home / "lake").is_dir():
+        if there(self._context):
             return True
-        self._wait("there is no lake under OTKLIK_HOME: the segmenter reads what the warehouse writes there")
+        self.wait("there is no lake under OTKLIK_HOME: the segmenter reads what the warehouse writes there")
         return False
 
     async def read(self, rows: Sequence[Recount], events: Iterable[str]) -> dict[str, list[Fact]] | None:
         """Of each of them what he did until he was parted; None: not now."""
         if not self.readable():
             return None
-        if self._lake is None:
-            self._lake = Lake(self._context.settings.home, self._context.db, threads=1)
-        snapshot = await self._lake.snapshot()
+        snapshot = await self.snapshot()
         try:
             return {row.person: await facts_of(snapshot, row.ids, row.places, events) for row in rows}
         except StaleSnapshot as error:
-            self._wait(str(error))
+            self.wait(str(error))
             return None
         finally:
             snapshot.close()
 
-    def _wait(self, why: str) -> None:
-        log.warning("people who were parted wait to be counted anew", extra={"why": why})
+    async def snapshot(self) -> Snapshot:
+        """As it stands now. Whose a fact is goes by what this service has heard: what it hears later it sets right itself."""
+        if self._lake is None:
+            self._lake = Lake(self._context.settings.home, self._context.db, threads=1)
+        return await self._lake.snapshot(parted_as=self._context.service.name)
+
+    def wait(self, why: str) -> None:
+        """Leave the lake alone for a while."""
+        if why != self._why:
+            log.warning("what is to be counted from the lake waits", extra={"why": why})
+            self._why = why
         self._next = asyncio.get_running_loop().time() + AGAIN_S
 
     def close(self) -> None:
@@ -73,8 +88,8 @@ async def _of_event(
 ) -> list[tuple[tuple[Any, ...], Fact]]:
     table = snapshot.table("facts", event, people=frozenset(ids))
     there = {row[0] for row in await snapshot.query(f"DESCRIBE SELECT * FROM {table}")}  # noqa: S608 - names of ours
-    columns = [column for column in snapshot.kinds(event, "properties") if column[2] in there]
-    asked = "".join(f", {quote(name)}" for _, _, name in columns)
+    columns = [Source(quote(c), kind, steps_of(p)) for p, kind, c in snapshot.kinds(event, "properties") if c in there]
+    asked = "".join(f", {column.sql}" for column in columns)
     rows = await snapshot.query(
         f"SELECT {BASE}{asked} FROM {table} "  # noqa: S608 - names of ours
         f"WHERE profile IN ({', '.join('?' for _ in ids)}) AND coalesce(nullif(event, ''), type) = ?",
@@ -84,50 +99,10 @@ async def _of_event(
     for id_, type_, name, occurred, received, topic, partition, offset, rest, *values in rows:
         if offset >= places.get((topic, partition), 0):
             continue
-        said = properties(columns, values, json.loads(rest or "{}").get("properties", {}))
+        without = json.loads(rest or "{}").get("properties", {})
+        said = properties([*columns, *(Source("", "plain", steps_of(path)) for path in without)], [*values, *without.values()])
         fact = Fact(
             id=id_, type=type_, event=name or "", brand="", source="", occurred_at=occurred, received_at=received, properties=said
         )
         found.append(((received, topic, partition, offset), fact))
     return found
-
-
-def properties(columns: Sequence[tuple[str, str, str]], values: Sequence[Any], rest: Mapping[str, Any]) -> dict[str, Any]:
-    """A fact's properties from its columns (path, kind, name) and what has none (path -> value)."""
-    said: dict[str, Any] = {}
-    for (path, kind, _), value in zip(columns, values, strict=True):
-        if value is not None:
-            _put(said, path, _value(kind, value))
-    for path, value in rest.items():
-        _put(said, path, value)
-    return said
-
-
-def _value(kind: str, value: Any) -> Any:
-    match kind:
-        case "big":
-            return int(value)
-        case "null":
-            return None
-        case "object":
-            return {}
-        case _:
-            return value
-
-
-def _put(said: dict[str, Any], path: str, value: Any) -> None:
-    *outer, last = steps_of(path)
-    for step in outer:
-        said = said.setdefault(step, {})
-    said[last] = value
-
-
-def steps_of(path: str) -> list[str]:
-    """The keys of a path: parted by dots, a dot or backslash within a key behind a backslash."""
-    steps, taken = [""], iter(path)
-    for character in taken:
-        if character == ".":
-            steps.append("")
-        else:
-            steps[-1] += next(taken, "") if character == "\\" else character
-    return steps

@@ -7,14 +7,14 @@ next revision takes it over where they mean the same. Numbers only grow: whoever
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
 
 from runtime.batch import Tx
-from runtime.db import Again
+from runtime.db import Again, Connection
 from runtime.definitions import Definitions
 from schemas.attributes import canonical
 from schemas.audience import Condition, Consent, leaves, references
@@ -22,16 +22,22 @@ from schemas.definitions import Published
 from schemas.journeys import CONDITION
 from schemas.permission import Tree, tree
 from schemas.subscriptions import Topic
+from services.segmenter.domain.filling import Depths, begun, depths
 from services.segmenter.domain.normal import fingerprint
-from services.segmenter.domain.plan import Plan, compile_plan
+from services.segmenter.domain.plan import Filling, Plan, compile_plan
 
 KEPT = 8  # plans of before, under which people may still stand
 _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
 
-RULING = "SELECT p.revision, p.number, d.revision AS newest FROM plan p CROSS JOIN definition_revision d"
-LOCK = "SELECT revision, number, content FROM plan FOR UPDATE"
-RECORD = "UPDATE plan SET revision = $1, number = $2, content = $3"
+RULING = """
+SELECT p.revision, p.number, p.filling, p.scope, p.again, d.revision AS newest FROM plan p CROSS JOIN definition_revision d
+"""
+LOCK = "SELECT * FROM plan FOR UPDATE"
+RECORD = """
+UPDATE plan SET revision = $1, number = $2, content = $3, held = $4, ranks = $5, windows = $6, filling = $7, scope = $8, again = $9,
+    filling_since = CASE WHEN filling = $7 THEN filling_since ELSE $10 END
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,12 @@ class Defined:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What rules in a transaction."""
+    """What rules in a transaction. cut: whether every place of the log has come under the plan, so far as it fills anything."""
 
     plan: Plan
     versions: Mapping[str, int]
     asked: frozenset[str]
+    cut: bool = True
 
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:
@@ -93,31 +100,69 @@ class Plans:
         self._ruling: tuple[int, Live] | None = None  # revision, what rules at it: only what is committed stands here
         self.known: dict[int, Plan] = {}
 
+    @property
+    def ruling(self) -> Plan | None:
+        """The plan that ruled in the last transaction which had not to record it."""
+        return self._ruling[1].plan if self._ruling else None
+
     async def at(self, tx: Tx) -> Live:
         """What rules at the revision of this transaction. Raises Again when a later one came meanwhile."""
-        if self._ruling and self._ruling[0] == tx.revision:
+        if self._ruling and self._ruling[0] == tx.revision and not self._ruling[1].plan.filling.number:
             return self._ruling[1]
         found = await self._definitions.at(tx.connection, tx.revision)
         row = await tx.connection.fetchrow(RULING)
         if row["newest"] != tx.revision:
             raise Again("other definitions came while these were read")
         committed = row["revision"] == tx.revision
-        number = row["number"] if committed else await self._number(tx, found.content())
-        if number not in self.known:
-            self.known[number] = compile_plan(found.conditions, number, found.topics)
-            self.known = dict(list(self.known.items())[-KEPT:])
-        live = Live(self.known[number], found.versions, found.asked)
+        number, filling = (row["number"], _filling(row)) if committed else await self._record(tx, found)
+        plan = self._compiled(found, number)
+        if plan.filling != filling:
+            plan = self.known[number] = replace(plan, filling=filling)
+        live = Live(plan, found.versions, found.asked)
         if committed:
             self._ruling = tx.revision, live
         return live
 
-    async def _number(self, tx: Tx, content: str) -> int:
-        """Of the plan at this revision, recorded with the batch: two processes find the same, whichever comes first."""
-        row = await tx.connection.fetchrow(LOCK)
+    async def seen(self, connection: Connection) -> Live | None:
+        """What rules, for a question from outside, in a transaction that sees one instant; None before anything does."""
+        row = await connection.fetchrow(RULING)
+        if row["revision"] == row["newest"]:
+            found = await self._definitions.at(connection, row["newest"])
+            return Live(replace(self._compiled(found, row["number"]), filling=_filling(row)), found.versions, found.asked)
+        return self._ruling[1] if self._ruling else None
+
+    def _compiled(self, found: Defined, number: int) -> Plan:
+        if number not in self.known:
+            self.known[number] = compile_plan(found.conditions, number, found.topics)
+            self.known = dict(list(self.known.items())[-KEPT:])
+        return self.known[number]
+
+    async def _record(self, tx: Tx, found: Defined) -> tuple[int, Filling]:
+        """The number of the plan at this revision and what it fills, recorded with the batch: two processes find the same, whichever
+        comes first.
+        """
+        row, content = await tx.connection.fetchrow(LOCK), found.content()
         if row["revision"] > tx.revision:
             raise Again("a later plan was recorded while we waited")
+        number, filling, held = row["number"], _filling(row), _held(row)
         if row["revision"] == tx.revision:
-            return int(row["number"])
-        number: int = row["number"] if row["content"] == content else tx.revision + 1
-        await tx.connection.execute(RECORD, tx.revision, number, content)
-        return number
+            return number, filling
+        if row["content"] != content or depths(self._compiled(found, number)) != held:
+            number = tx.revision + 1
+            filling = begun(held, filling, self._compiled(found, number))
+        kept = sorted(depths(self._compiled(found, number)).items())
+        columns = [[id_ for id_, _ in kept], [rank for _, (rank, _) in kept], [window for _, (_, window) in kept]]
+        scopes = sorted(filling.scope), sorted(filling.again)
+        await tx.connection.execute(RECORD, tx.revision, number, content, *columns, filling.number, *scopes, tx.now)
+        return number, filling
+
+
+def _filling(row: Any) -> Filling:
+    return Filling(row["filling"], frozenset(row["scope"]), frozenset(row["again"]))
+
+
+def _held(row: Any) -> Depths | None:
+    """How deep states hold what; None of a plan that was recorded before this was kept."""
+    if row["held"] is None:
+        return None
+    return dict(zip(row["held"], zip(row["ranks"], row["windows"], strict=True), strict=True))

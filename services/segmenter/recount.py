@@ -1,4 +1,6 @@
-"""Who is to be counted anew after an unmerge: from the lake up to where this service stood when it heard of it, and from there on as heard.
+"""Who is to be counted anew: from the lake up to where this service stood when that was asked for, and from there on as heard.
+
+After an unmerge each of the parts is; and who becomes one with another while history for new conditions has come to one of them only.
 
 So nothing is counted twice and nothing left out, however far the lake is behind: every place of the log is on one side of its cut.
 """
@@ -28,6 +30,14 @@ WITH RECURSIVE kin AS (
     ) AS near
 )
 SELECT id::text FROM kin
+"""
+# Who has become one with each of these, down to the last.
+KIN = """
+WITH RECURSIVE kin AS (
+    SELECT id AS person, id FROM unnest($1::uuid[]) AS u (id)
+    UNION ALL SELECT k.person, p.id FROM kin k JOIN person p ON p.merged_into = k.id
+)
+SELECT person::text, id::text FROM kin WHERE id <> person
 """
 STAND = "SELECT topic, partition, next_offset FROM watermark WHERE topic = ANY($1::text[])"
 FORGET = "DELETE FROM rebuild WHERE person = ANY($1::uuid[])"
@@ -59,6 +69,7 @@ class Recounts:
         self._splits: list[tuple[str, Split, int]] = []
         self._asked: dict[str, Recount] = {}
         self._forgotten: set[str] = set()
+        self._kin_of: set[str] = set()  # whose `ids` lack those that became one with them before
 
     def passed(self, item: Item) -> None:
         self._reached[item.place] = item.offset + 1
@@ -73,6 +84,23 @@ class Recounts:
             ids = sorted({person, *(one for one in self._known if crowd.canonical(one) == person)})
             self.forget(ids)
             self._asked[person] = Recount(person, partition_of(person, self._partitions), split.act, ids, places)
+
+    def anew(self, person: str, ids: Iterable[str], act: str, crowd: People, item: Item | None = None) -> None:
+        """He is counted anew from where the batch stands; item: which it is deciding, if that is behind it by then."""
+        ids = sorted({person, *ids, *(one for one in self._known if crowd.canonical(one) == person)})
+        places = {**self._reached, item.place: item.offset + 1} if item else dict(self._reached)
+        self.forget(ids)
+        self._asked[person] = Recount(person, partition_of(person, self._partitions), act, ids, places)
+        self._kin_of.add(person)
+
+    async def look_up(self, connection: Connection) -> None:
+        """Before anything of the batch is written: who had become one with whom."""
+        asked = {person: row for person, row in self._asked.items() if person in self._kin_of}
+        found = await kin(connection, [one for row in asked.values() for one in row.ids]) if asked else {}
+        for person, row in asked.items():
+            ids = sorted({*row.ids, *(other for one in row.ids for other in found.get(one, ()))})
+            self._forgotten.update(ids)
+            self._asked[person] = row._replace(ids=ids)
 
     def forget(self, people: Iterable[str]) -> None:
         gone = set(people)
@@ -94,6 +122,14 @@ def _row(one: Recount, places: dict[Place, int]) -> tuple[object, ...]:
     ordered = sorted(places)
     columns = [topic for topic, _ in ordered], [partition for _, partition in ordered], [places[place] for place in ordered]
     return one.person, one.partition, one.act, one.ids, *columns
+
+
+async def kin(connection: Connection, people: Collection[str]) -> dict[str, list[str]]:
+    """Of each of these people, whose rows are locked, who has become one with him."""
+    found: dict[str, list[str]] = {}
+    for person, other in await connection.fetch(KIN, sorted(people)):
+        found.setdefault(person, []).append(other)
+    return found
 
 
 async def family(connection: Connection, people: Collection[str]) -> set[str]:

@@ -25,6 +25,7 @@ from services.gateway.api import (
     operation,
     people,
     problems,
+    progress,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -43,6 +44,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         language.routes(desk),  # before `/api/segments/{key}`
         audiences.routes(desk, neighbours),
         members.routes(desk, neighbours),
+        progress.routes(desk, neighbours),
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

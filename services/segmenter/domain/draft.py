@@ -10,7 +10,7 @@ from services.segmenter.domain.gathering import Added
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Accumulator, Plan
 from services.segmenter.domain.series import NOTHING, added, noted
-from services.segmenter.domain.state import State
+from services.segmenter.domain.state import UNSEEN, State
 
 Kind = Literal["fact", "time", "merge", "backfill"]
 
@@ -43,12 +43,21 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return self.state.due_at
 
 
+def awaited(state: State, plan: Plan) -> int:
+    """The number of the filling that is still to come to him, 0 for none. Whoever is first met meanwhile may have done something before
+    that was not worth a row of his.
+    """
+    number = plan.filling.number
+    return number if number and (state.awaits == number or state.revision == UNSEEN) else 0
+
+
 class Draft:
     """Starts as a copy of a state, which stays as it was; `decision` ends it."""
 
     __slots__ = (
         "apart",
         "attributes",
+        "awaits",
         "bucketing",
         "changes",
         "clock",
@@ -74,16 +83,20 @@ class Draft:
         self.attributes = state.attributes
         self.kinds = state.kinds
         self.bucketing = state.bucketing
-        self.apart, self.owed, self.since = state.apart, state.owed, state.since
+        self.apart, self.owed = state.apart, state.owed
+        self.awaits = awaited(state, plan)
+        self.since = state.since if self.owed or self.awaits else {}
         self.words = state.words
 
     def gather(self, hits: Iterable[tuple[Accumulator, Added]], occurred: int, instant: int) -> set[int]:
         """Add the fact to its accumulators; the segments that read them."""
         touched: set[int] = set()
-        if self.owed:
+        apart = self.owed or self.awaits
+        if apart:
             self.since = self.since.copy()
         for accumulator, amount in hits:
-            for kept in (self.series, self.since) if self.owed else (self.series,):
+            both = apart and (self.owed or accumulator.id in self.plan.filling.again)
+            for kept in (self.series, self.since) if both else (self.series,):
                 series = kept.get(accumulator.id, NOTHING)
                 if isinstance(amount, int):
                     kept[accumulator.id] = added(series, occurred, amount, accumulator.rank, accumulator.window, instant)
@@ -154,5 +167,6 @@ class Draft:
             self.owed,
             self.since,
             self.words,
+            self.awaits,
         )
         return Decision(state, tuple(self.changes), changed=True)

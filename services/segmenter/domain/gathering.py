@@ -106,6 +106,12 @@ def number_of(value: bool | float | str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
+def paths(wanted: Need) -> tuple[str, ...]:
+    """Of the properties of a fact that decide what it adds."""
+    said = [wanted.lines.path] if wanted.lines else [wanted.summed] if wanted.summed not in {"", "#"} else []
+    return tuple(sorted({*(test.path for test in wanted.where), *said}))
+
+
 def personal(wanted: Need) -> bool:
     """Whether it asks for what the lake does not have."""
     paths = [test.path for test in wanted.where] + [wanted.summed]

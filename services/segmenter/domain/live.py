@@ -14,7 +14,7 @@ from schemas.attributes import SPAN, Entry, stamp
 from schemas.attributes import merge as merge_attributes
 from schemas.facts import PERSONAL, PROFILE_CHANGED, Fact
 from services.segmenter.domain import consenting
-from services.segmenter.domain.draft import Change, Decision, Draft
+from services.segmenter.domain.draft import Change, Decision, Draft, awaited
 from services.segmenter.domain.gathering import Added
 from services.segmenter.domain.plan import Accumulator, Plan, kept_kind
 from services.segmenter.domain.series import NOTHING, Series, fitted, merged
@@ -100,12 +100,20 @@ def upgrade(state: State, at: int, plan: Plan) -> Decision:
     """Bring a state under a new plan at an instant, changes of kind backfill; segments that are gone are left.
 
     Call `fire` with the old plan first, so that its flips keep their instants. Attributes and identifiers are all
-    there and answer at once; accumulators that are new start empty, those that now must reach further (plan.unfilled)
-    know only what they kept.
+    there and answer at once; accumulators that are new start empty, those that now must reach further know only what
+    they kept, until they are filled (domain/filling.py).
     """
     at = max(at, state.clock)
     draft = Draft(state, plan)
-    draft.series, draft.since = _under(plan, state.series, at), _under(plan, state.since, at)
+    draft.series, draft.since = _under(plan, state.series, at), _under(plan, draft.since, at)
+    if fills(state, plan):
+        draft.since = {}
+        if draft.owed:  # with what he is owed anyway, asked for anew
+            draft.owed, draft.awaits = 1, 0
+        else:
+            draft.awaits = plan.filling.number
+        for id_ in plan.filling.scope - plan.filling.again:
+            draft.series.pop(id_, None)  # of a plan before the last one
     for key in sorted(draft.members.keys() - plan.place.keys()):
         del draft.members[key]
         draft.changes.append(Change(key, False, at, "backfill"))
@@ -135,7 +143,11 @@ def merge(
     one, other = winner_now.state, loser
     draft.series = folded(one.series, other.series, plan, at)
     draft.owed = one.owed + other.owed
-    if draft.owed:
+    if unlike(one, other, plan):
+        draft.owed, draft.awaits, draft.since = 1, 0, {}
+    elif draft.awaits:
+        draft.since = folded(one.since, other.since, plan, at)
+    elif draft.owed:
         # Of him who is owed nothing all is right as it stands; what is still to be counted of the other comes on top.
         draft.since = folded(one.since if one.owed else one.series, other.since if other.owed else other.series, plan, at)
     draft.apart = tuple(sorted({*one.apart} ^ {*other.apart}))  # what each had heard half of is whole
@@ -147,6 +159,16 @@ def merge(
     draft.words = consenting.both(draft.words, loser.words)
     draft.consider(plan.everything, at, "merge", cause, loser.members)
     return draft.decision()
+
+
+def fills(state: State, plan: Plan) -> bool:
+    """Whether a filling begins for him with this plan."""
+    return UNSEEN < state.revision < plan.filling.number
+
+
+def unlike(one: State, other: State, plan: Plan) -> bool:
+    """A filling is still to come to one of them alone: as one person, they are to be counted anew."""
+    return awaited(one, plan) != awaited(other, plan)
 
 
 def folded(one: Mapping[int, Series], other: Mapping[int, Series], plan: Plan, at: int) -> dict[int, Series]:

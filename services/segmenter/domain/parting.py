@@ -99,7 +99,7 @@ def counted(state: State, found: Mapping[int, Series], act: str, now: int, plan:
 
 def _anew(draft: Draft, at: int, act: str) -> Decision:
     """From here on what he does is kept apart, to be added to what the lake has until here."""
-    draft.owed, draft.since = 1, {}
+    draft.owed, draft.since, draft.awaits = 1, {}, 0
     return _quietly(draft, at, act)
 
 

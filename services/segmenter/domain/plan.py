@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.audience import (
     Age,
@@ -30,21 +30,22 @@ from schemas.facts import Fact
 from schemas.permission import FLAT, Tree
 from services.segmenter.domain.closures import ZONES, asked_by
 from services.segmenter.domain.consenting import is_word
-from services.segmenter.domain.gathering import Amount, amount, personal
+from services.segmenter.domain.gathering import Amount, amount, paths, personal
 from services.segmenter.domain.normal import Need, fingerprint, identifier_kind, needs, normal
 from services.segmenter.domain.series import Gathers
 from services.segmenter.domain.source import Source
 
 Evaluate = Callable[[Any, Any, Any, Any, Any, Any, int], int]
 Indexes = tuple[int, ...]
+Bounds = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
     """What is gathered of one event name: `amount(properties, at)` is what a fact adds, None when it does not match.
 
-    rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows. personal: it asks for
-    what the lake does not have.
+    rank, window: the most that any leaf asks (see normal.Need). readers: the segments to look at when it grows. event, paths, bounds: of
+    which facts it looks at which properties (dotted), and between which instants. personal: it asks for what the lake does not have.
     """
 
     id: int
@@ -52,8 +53,26 @@ class Accumulator:
     rank: int
     window: int
     readers: Indexes
+    event: str = ""
+    paths: tuple[str, ...] = ()
     personal: bool = False
     gathers: Gathers = ""
+    bounds: Bounds = (None, None)
+
+
+class Filling(NamedTuple):
+    """What is being brought from the lake into the states of everybody (domain/filling.py).
+
+    number: of the plan with which it began, 0: nothing is. scope: the accumulators. again: those among them of which states hold
+    something of before, so that what comes from the cut on is gathered apart.
+    """
+
+    number: int = 0
+    scope: frozenset[int] = frozenset()
+    again: frozenset[int] = frozenset()
+
+
+NOTHING_TO_FILL = Filling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +87,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Segments stand in evaluation order and are named by their place. by_*: which of them read what.
+    """Segments stand in evaluation order and are named by their place. by_*: which of them read what. filling: what states under it may
+    still lack.
 
     Never change it.
     """
@@ -83,6 +103,7 @@ class Plan:
     by_bucket: Indexes
     by_consent: Indexes
     everything: Indexes
+    filling: Filling = NOTHING_TO_FILL
 
 
 def compile_plan(definitions: Mapping[str, Condition], revision: int, topics: Tree = FLAT) -> Plan:
@@ -108,8 +129,9 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int, topics: Tr
     accumulators: dict[int, Accumulator] = {}
     for id_, (wanted, users) in sorted(read.needs.items()):
         accumulator = Accumulator(
-            id_, amount(wanted), wanted.rank, wanted.window, _indexes(users), personal(wanted), wanted.gathers
-        )
+            id_, amount(wanted), wanted.rank, wanted.window, _indexes(users), wanted.event, paths(wanted), personal(wanted),
+            wanted.gathers, wanted.bounds,
+        )  # fmt: skip
         accumulators[id_] = accumulator
         by_event[wanted.event] = (*by_event.get(wanted.event, ()), accumulator)
     return Plan(
@@ -140,16 +162,6 @@ def touches(fact: Fact, plan: Plan) -> bool:
 def kept_kind(kind: str, plan: Plan) -> bool:
     """Nearly every fact has an anonymous id and hardly a segment asks for it: kept only then."""
     return kind != "anonymous_id" or kind in plan.by_kind
-
-
-def unfilled(old: Plan | None, new: Plan) -> frozenset[int]:
-    """Accumulators of `new` that a state kept under `old` does not hold in full: what a backfill must bring."""
-    lacking = set()
-    for id_, accumulator in new.accumulators.items():
-        held = old.accumulators.get(id_) if old else None
-        if held is None or held.rank < accumulator.rank or held.window < accumulator.window:
-            lacking.add(id_)
-    return frozenset(lacking)
 
 
 class _Readers:

@@ -27,6 +27,8 @@ class State(msgspec.Struct, array_like=True, gc=False):
     told of him.
     words: of consent, by subject (schemas/permission.py).
     owed: how often what the lake has of him is still to be counted anew; since: meanwhile, what he did after that was asked for.
+    awaits: the number of the filling (plan.Filling) that is still to come to him; since: meanwhile, of what it fills again. One that is
+    over owes nobody anything.
     """
 
     revision: int = UNSEEN
@@ -42,6 +44,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     owed: int = 0
     since: dict[int, Series] = {}
     words: Words = {}
+    awaits: int = 0
 
     @property
     def due_at(self) -> int | None:

@@ -8,6 +8,7 @@ import msgspec
 from runtime import definitions
 from runtime.batch import At, Emit, Item, Tx
 from runtime.process import Context
+from runtime.service import Fired
 from schemas.definitions import Published
 from schemas.facts import Fact
 from schemas.ids import partition_of
@@ -40,10 +41,13 @@ class Process:
             async with self._context.db.transaction() as connection:
                 if not await self.handler.due(connection, list(owned), self.now):
                     return told, count
-                tx = await self._tx(connection)
-                fired = await self.handler.fire(tx, {p: At("t", 0, 0) for p in owned}, limit)
+                fired = await self.step(connection, owned, limit)
                 told.extend(fired.emits)
                 count += fired.count
+
+    async def step(self, connection: Any, partitions: Sequence[int], limit: int) -> Fired:
+        """One round of the timers in a transaction of the test's."""
+        return await self.handler.fire(await self._tx(connection), {p: At("t", 0, 0) for p in partitions}, limit)
 
     async def sweep(self, partitions: Sequence[int] | None = None) -> int:
         """How many people were brought under a new plan, where no flip was due."""

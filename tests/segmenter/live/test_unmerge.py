@@ -15,7 +15,7 @@ from schemas.ids import derive, partition_of
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
-from services.segmenter.history import properties, steps_of
+from services.segmenter.property_columns import Source, properties, steps_of
 from services.warehouse.__main__ import service as warehouse
 from tests.profile.test_profile_live import people
 from tests.segmenter.live.by_hand import Process, publish
@@ -176,16 +176,18 @@ async def test_an_erased_one_is_not_counted_and_a_second_unmerge_asks_anew(conte
 
 
 def test_properties_come_back_from_their_columns() -> None:
-    columns = [
-        ("a.b", "int", "x"),
-        (r"k\.1.v", "string", "x"),
-        ("big", "big", "x"),
-        ("gone", "null", "x"),
-        ("o", "object", "x"),
-        ("n", "bool", "x"),
-    ]
-    values = [1, "s", str(2**70), True, True, None]
-    assert properties(columns, values, {"list": [1], "a.c": {"d": []}}) == {
+    kinds = {
+        "a.b": "int",
+        r"k\.1.v": "string",
+        "big": "big",
+        "gone": "null",
+        "o": "object",
+        "n": "bool",
+        "list": "plain",
+        "a.c": "plain",
+    }
+    values = [1, "s", str(2**70), True, True, None, [1], {"d": []}]
+    assert properties([Source("", kind, steps_of(path)) for path, kind in kinds.items()], values) == {
         "a": {"b": 1, "c": {"d": []}},
         "k.1": {"v": "s"},
         "big": 2**70,
@@ -193,4 +195,4 @@ def test_properties_come_back_from_their_columns() -> None:
         "o": {},
         "list": [1],
     }
-    assert steps_of("\\\\.x") == ["\\", "x"]
+    assert steps_of("\\\\.x") == ("\\", "x")

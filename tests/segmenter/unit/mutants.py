@@ -233,7 +233,38 @@ LANGUAGE = [
         "bool(asked)",
     ),
 ]
+FILLED = [
+    ("filling: begins only for what is new", DOMAIN + "filling.py", "or known[id_][0] < depth[0] or known[id_][1] < depth[1]", ""),
+    ("filling: unfinished forgotten", DOMAIN + "filling.py", "frozenset(lacking | unfinished)", "frozenset(lacking)"),
+    ("filling: unfinished not begun again", DOMAIN + "filling.py", "else scope & known.keys()", "else scope & known.keys() - unfinished"),
+    ("filling: on top of what was kept", DOMAIN + "filling.py", "draft.since if id_ in plan.filling.again else", ""),
+    ("filling: readers not asked", DOMAIN + "filling.py", "touched.update(accumulator.readers)", "pass"),
+    ("filling: nobody is met first meanwhile", DOMAIN + "draft.py", " or state.revision == UNSEEN) else 0", ") else 0"),
+    ("filling: nothing kept apart", DOMAIN + "draft.py", "accumulator.id in self.plan.filling.again)", "False)"),
+    ("filling: everything kept apart for ever", DOMAIN + "draft.py", "state.since if self.owed or self.awaits else {}", "state.since"),
+    ("filling: a plan before the last one", DOMAIN + "live.py", "draft.series.pop(id_, None)  # of a plan", "pass  # of a plan"),
+    ("filling: who is owed is filled too", DOMAIN + "live.py", "draft.owed, draft.awaits = 1, 0", "draft.awaits = plan.filling.number"),
+    ("filling: merge of one who has it", DOMAIN + "live.py", "return awaited(one, plan) != awaited(other, plan)", "return False"),
+    ("filling: merge forgets what came since", DOMAIN + "live.py", "draft.since = folded(one.since, other.since, plan, at)", "pass"),
+    ("filling: parted and filled", DOMAIN + "parting.py", "draft.owed, draft.since, draft.awaits = 1, {}, 0", "draft.owed, draft.since = 1, {}"),
+]  # fmt: skip
+LAKE = "services/segmenter/gathered.py"
+GATHERED = [
+    ("lake: the cut included", LAKE, "t.kafka_offset < cut.upto", "t.kafka_offset <= cut.upto"),
+    ("lake: future counts", LAKE, "least(epoch_ms(occurred_at), epoch_ms(received_at),", "least(epoch_ms(occurred_at),"),
+    ("lake: before 1970", LAKE, 'f"greatest(0, least(', 'f"greatest(-9, least('),
+    ("lake: oldest instants", LAKE, "list_reverse(max(instant,", "list_reverse(min(instant,"),
+    ("lake: window edge", LAKE, "FILTER (instant > {self._gone})", "FILTER (instant > {self._gone} + 1)"),
+    ("lake: null is a value", LAKE, "IS NOT DISTINCT FROM", "="),
+    ("lake: bounds", LAKE, "if until is None else", "if True else"),
+    ("lake: a fact for each value", LAKE, "WHERE k.n IN (FROM weights SELECT n)", "JOIN weights AS w ON w.n = k.n"),
+    ("lake: newest is each", LAKE, "x, max(instant) AS instant, amount", "DISTINCT x, instant, amount"),
+    ("lake: objects by their columns alone", "services/segmenter/property_columns.py", 'return {"": None}', "return None"),
+    ("lake: lists have no column", "services/segmenter/property_columns.py", "for upto in range(1, len(steps) + 1):", "for upto in ():"),
+]  # fmt: skip
 LAWS = {
+    "test_filling": FILLED,
+    "test_gathered": GATHERED,
     "test_live_law": MUTANTS,
     "test_language_law": [mutant for mutant in LANGUAGE if not mutant[0].startswith(("anniversary", "consent"))],
     "test_recurring": [mutant for mutant in LANGUAGE if mutant[0].startswith("anniversary")],
@@ -245,7 +276,7 @@ def planted(law: str, name: str, file: str, right: str, wrong: str) -> bool:
     """Whether the law notices the bug."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in ("schemas", "runtime", "services/segmenter", "tests/segmenter"):
+        for part in ("schemas", "runtime", "services/segmenter", "services/warehouse", "tests/segmenter"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
         for beside in ("pyproject.toml", "services/__init__.py"):
             shutil.copy(ROOT / beside, copy / beside)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from schemas import audience as a
 from schemas.audience_reading import AudienceError
 from schemas.facts import Fact
+from services.segmenter.domain.filling import begun, depths
 from services.segmenter.domain.live import SKEW_MS, decide, fire, idle, merge, upgrade
-from services.segmenter.domain.plan import compile_plan, touches, unfilled
+from services.segmenter.domain.plan import NOTHING_TO_FILL, compile_plan, touches
 from services.segmenter.domain.series import EXACT_PARTS, HOUR_MS, MINUTE_MS, MINUTE_PARTS
 from services.segmenter.domain.state import State, decode, encode, glance
 
@@ -108,9 +109,10 @@ def test_upgrade_answers_from_what_is_known_and_says_backfill() -> None:
     assert upgrade(decision.state, NOW + 5, new).changes == ()
     logins = {accumulator.id for accumulator in new.by_event["Login"]}
     payments = {accumulator.id for accumulator in new.by_event["Paid"]}
-    assert unfilled(old, new) == logins | payments, "the second latest payment was not kept under the old plan"
-    assert unfilled(new, new) == frozenset()
-    assert unfilled(None, new) == set(new.accumulators)
+    filling = begun(depths(old), NOTHING_TO_FILL, new)
+    assert filling == (2, logins | payments, payments), "the second latest payment was not kept under the old plan"
+    assert begun(depths(new), NOTHING_TO_FILL, new) == NOTHING_TO_FILL
+    assert begun(None, NOTHING_TO_FILL, new) == (2, new.accumulators.keys(), new.accumulators.keys())
 
 
 def test_a_merge_says_what_is_news() -> None:

@@ -73,6 +73,7 @@ class Questions:
         """Whether the lake was read to its end. Under the driven clock it is now: everything that is known at this instant is in it."""
         if self._follower is None:
             return False
+        await self._follower.asked()
         while driven and await self._follower.look():
             continue
         return self._follower.built

@@ -149,3 +149,20 @@ async def test_who_is_erased_is_counted_no_more_and_a_new_process_answers_the_sa
             again = Asked(audience)
             await until(lambda: _is(again.count(BOUGHT), 1))
             assert await again.count({"kind": "all", "of": []}) == 1
+
+
+async def test_an_index_at_rest_catches_up_before_it_answers(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has asked for long: it looks at the lake once in ten minutes, and knows what came meanwhile all the same."""
+    monkeypatch.setattr("services.audience.handler.following.AWAKE_S", 0.0)
+    async with running(config, warehouse(pace_s=0), service(AudienceSettings(follow_s=0.05, rest_s=600))) as (lake, audience):
+        asked = Asked(audience)
+        await until(lambda: _is(asked.count(BOUGHT), 0))
+        for number in range(1, 4):
+            await publish(config, [bought(f"a{number}", "ann")], "facts", key="k")
+            await until(lambda n=number: _there(lake, n))
+            assert await asked.count({**BOUGHT, "op": "eq", "value": number}) == 1
+
+
+async def _there(lake: Context, facts: int) -> bool:
+    async with lake.db.connection() as connection:
+        return bool(await connection.fetchval("SELECT coalesce(sum(rows), 0) FROM manifest WHERE removed_at IS NULL") == facts)

@@ -1,4 +1,6 @@
-"""The index follows the lake: once a second, and at once for a question under the driven clock, where a second is any time."""
+"""The index follows the lake: once a second while people ask, seldom while nobody does, and at once for the first question after that and
+under the driven clock, where a second is any time.
+"""
 
 import asyncio
 import contextlib
@@ -20,6 +22,7 @@ from services.audience.store.index import AnotherLake, Index
 log = logging.getLogger(__name__)
 
 FORGET_S = 3600.0
+AWAKE_S = 600.0  # after a question others are expected for so long
 YIELD = 10  # niceness of what nobody waits for
 
 
@@ -32,7 +35,8 @@ class Follower:
         # Processes that share a folder have an index each: DuckDB lets one process write a file.
         self.index = Index(folder / f"{context.settings.instance or 'audience'}.duckdb", settings.threads, settings.memory)
         self._beside = ThreadPoolExecutor(1, "following", _yielding)
-        self._one, self._ended = asyncio.Lock(), asyncio.Event()
+        self._one, self._ended, self._woken = asyncio.Lock(), asyncio.Event(), asyncio.Event()
+        self._awake_until = 0.0  # monotonic
         self._kept, self._next_forgetting = KeptSettings(), 0.0
         self.built = False  # whether the lake was read to its end once
 
@@ -44,6 +48,7 @@ class Follower:
             yield
         finally:
             self._ended.set()
+            self._woken.set()
             try:
                 await task
             finally:
@@ -61,8 +66,23 @@ class Follower:
                 continue
             except TRANSIENT as error:
                 log.warning("the index waits for the database", extra={"why": type(error).__name__})
+            self._woken.clear()
+            if self._ended.is_set():
+                return
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), self._settings.follow_s)
+                await asyncio.wait_for(self._woken.wait(), self._settings.follow_s if self._awake() else self._settings.rest_s)
+
+    def _awake(self) -> bool:
+        return not self.built or asyncio.get_running_loop().time() < self._awake_until
+
+    async def asked(self) -> None:
+        """Somebody asks. After a rest the index looks first, or the answer would be as old as the rest was long."""
+        rested = not self._awake()
+        self._awake_until = asyncio.get_running_loop().time() + AWAKE_S
+        if rested:
+            self._woken.set()
+            with contextlib.suppress(StaleSnapshot, *TRANSIENT):  # whoever follows looks again
+                await self.look()
 
     async def _keep_house(self) -> None:
         """While nothing comes: once an hour what the lake does not keep any more, and tables that are out of order."""

@@ -19,8 +19,8 @@ def config(kafka: str, database: str, topic_prefix: str) -> Settings:
     return settings(kafka, database, topic_prefix)
 
 
-def says(message: str, *identifiers: str, **attributes):
-    return fact(message, *identifiers, type="identify", event="", attributes=attributes)
+def says(message: str, *identifiers: str, at: int = T0, **attributes):
+    return fact(message, *identifiers, at=at, type="identify", event="", attributes=attributes)
 
 
 async def test_the_views_follow_what_is_said_merged_and_erased(config, monkeypatch):
@@ -32,7 +32,7 @@ async def test_the_views_follow_what_is_said_merged_and_erased(config, monkeypat
 
         await publish(config, [says("1", ANN, city="O\x00msk", spent={"minor": 5}), says("2", USER, plan="gold")], key="k")
         await until(lambda: see('{"city": "Omsk", "spent": {"minor": 5}}', '{"plan": "gold"}'))
-        await publish(config, [says("3", ANN, USER, city="Kazan")], key="k")
+        await publish(config, [says("3", ANN, USER, at=T0 + 1, city="Kazan")], key="k")
         await until(lambda: see('{"city": "Kazan", "plan": "gold", "spent": {"minor": 5}}'))
         assert len(await rows(context, "SELECT FROM shown")) == 1
         names = await rows(context, "SELECT DISTINCT profile::text FROM bi.identifiers")

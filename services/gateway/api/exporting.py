@@ -36,7 +36,7 @@ class Export:
 
     async def kinds(self) -> dict[str, str]:
         """Of all attributes that anybody has: a table must know its columns before its first row. JSON lines need none."""
-        return {} if self._form == "jsonl" else joined(await self._told("GET", "/profiles/columns", self._brands))
+        return {} if self._form == "jsonl" else joined(await self._told("GET", "/attributes", self._brands))
 
     async def parts(self, kinds: Mapping[str, str]) -> AsyncIterator[bytes]:
         """The file, part by part. One thread writes: each has memory of its own."""

@@ -1,4 +1,4 @@
-"""Thousands of people at once: /internal/profiles/rows, and which attributes there are: /internal/profiles/columns."""
+"""Thousands of people at once: /internal/profiles/rows, and which attributes there are: /internal/attributes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 def routes(context: Context) -> Sequence[BaseRoute]:
     """`POST /profiles/rows` with a list of ids of up to 10,000 people: who of them is there, by id; `brands=a,b` as of one person; with
-    `flat=1` their attributes as cells of a table. `GET /profiles/columns`: (name, kind) of all cells that anybody has had until now.
+    `flat=1` their attributes as cells of a table. `GET /attributes`: (name, kind) of all cells that anybody has had until now.
     """
 
     async def people(request: Request) -> Response:
@@ -48,7 +48,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
 
     return [
         Route("/profiles/rows", people, methods=["POST"]),
-        Route("/profiles/columns", columns),
+        Route("/attributes", columns),
     ]
 
 

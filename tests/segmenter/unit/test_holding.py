@@ -75,6 +75,6 @@ def test_all_of_a_state_is_told():
         "attributes": {},
         "kinds": [],
         "bucketing": [],
-        "words": {},
+        "permissions": {},
         "counted": [],
     }

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from runtime.db import Connection
 from schemas.journeys import CONDITION
 from schemas.permission import Said
@@ -27,7 +25,7 @@ def told(states: Sequence[State]) -> dict[str, Any]:
 
     conditions: those of journeys, which have no names. counted: how often he did what segments ask about, and the sum where they ask for
     one; series: the number of that question, times: the instants that still count (ms), amounts: theirs, or numbers that stand for the
-    values where different ones are counted. words: of consent, by subject.
+    values where different ones are counted. permissions: words of consent, by subject.
     """
     members = {key: since for one in states for key, since in one.members.items()}
     named = {key: since for key, since in sorted(members.items()) if not key.startswith(CONDITION)}
@@ -38,7 +36,7 @@ def told(states: Sequence[State]) -> dict[str, Any]:
         "attributes": {name: value for one in states for name, (_, value) in sorted(one.attributes.items()) if value is not None},
         "kinds": sorted({kind for one in states for kind in one.kinds}),
         "bucketing": [{"at": at, "value": value} for at, value in sorted(one.bucketing for one in states if one.bucketing)],
-        "words": {about: _word(said) for one in states for about, said in sorted(one.words.items())},
+        "permissions": {about: _said(said) for one in states for about, said in sorted(one.words.items())},
         "counted": [_counted(number, series) for one in states for number, series in sorted(one.series.items())],
         **({"counted_since": since} if since else {}),
     }
@@ -56,6 +54,7 @@ def _counted(number: int, series: Series) -> dict[str, Any]:
     }
 
 
-def _word(said: Said) -> dict[str, int]:
-    """The newest yes, no and request (ms), and when the yes and what was asked for end."""
-    return {name: value for name, value in msgspec.structs.asdict(said).items() if value not in (None, -1)}
+def _said(said: Said) -> dict[str, int]:
+    """As the sender tells its copy: when the newest yes, no and request were said (ms), and when the yes ends."""
+    told = {"yes": said.yes, "no": said.no, "requested": said.asked, "ends": -1 if said.until is None else said.until}
+    return {name: at for name, at in told.items() if at >= 0}

@@ -45,7 +45,7 @@ def test_all_of_a_state_is_told():
         "attributes": {"city": "Omsk"},
         "kinds": ["email"],
         "bucketing": [{"at": 101, "value": "bucket"}],
-        "words": {"shop|email|*": {"yes": 120, "until": 121}},
+        "permissions": {"shop|email|*": {"yes": 120, "ends": 121}},
         "counted": [
             {
                 "series": str(2**62 + 1),
@@ -75,6 +75,6 @@ def test_all_of_a_state_is_told():
         "attributes": {},
         "kinds": [],
         "bucketing": [],
-        "words": {},
+        "permissions": {},
         "counted": [],
     }

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from schemas import audience as a
 from services.segmenter.domain import normal, series
 from tests.segmenter.unit import language as l
-from tests.segmenter.unit.test_live_law import agree, definition_sets, law, pair
+from tests.segmenter.unit.test_live_law import LONG, agree, definition_sets, law, pair
 
-pytestmark = pytest.mark.usefixtures("tiny_days")
+pytestmark = [pytest.mark.usefixtures("tiny_days"), pytest.mark.timeout(3600 if LONG else 180)]
 
 
 @law

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.shop import DAY, Shop, journey, once, segment, send, template
+from tests.support.shop import DAY, Shop, iso, journey, once, segment, send, template
 
 LANGUAGE = {"kind": "attribute", "name": "speaks", "op": "eq", "value": "ru"}
 TOOL = {"kind": "attribute", "name": "tools", "op": "contains", "value": "telegram"}
@@ -30,11 +30,9 @@ async def described(shop: Shop, condition: Mapping[str, Any], lang: str) -> dict
 
 async def test_a_segment_is_written_from_what_there_is_and_reads_as_it_was_meant(shop: Shop):
     b, event = shop.brand, f"Order {shop.brand}"
-    tariff = {"speaks": "ru", "tools": ["vk", "telegram"], "tariff_end": "2027-01-05"}
-    await shop.post(shop.is_("ann", **tariff), shop.is_("bob", **{**tariff, "speaks": "en"}))
-    await shop.post(
-        shop.did("ann", event, total=6000, currency="RUB"), shop.did("bob", event, total=6000, currency="RUB"), shop.agrees("ann")
-    )
+    tariff = {"speaks": "en", "tools": ["vk", "telegram"], "tariff_end": iso(shop.now + 4 * DAY)}
+    await shop.post(shop.is_("ann", **tariff), shop.is_("bob", **tariff), shop.agrees("ann"), shop.agrees("bob"))
+    await shop.post(*(shop.did(who, event, total=6000, currency="RUB") for who in ("ann", "bob")))
 
     language = await shop.api("GET", "/api/segments/language")
     attributes = {one["name"]: one["type"] for one in language["attributes"]}
@@ -60,7 +58,6 @@ async def test_a_segment_is_written_from_what_there_is_and_reads_as_it_was_meant
     )
     steps = [send("hello", b)]
     await shop.publish(segment("meant", b, condition), template("hello", b), journey("hello", b, {"segment": f"{b}-meant"}, *steps))
-    for who in ("ann", "bob"):
-        await shop.post(shop.is_(who, speaks="en" if who == "bob" else "fr"))
+    await shop.post(*(shop.did(who, event, total=6000, currency="RUB") for who in ("ann", "bob")))
     await shop.post(shop.is_("ann", speaks="ru"))
     assert await shop.came() == once(("ann", "hello"))

@@ -17,7 +17,7 @@ MUTANTS = (
     Mutant("the edge of a window", f"{STORE}/windows.py", 'Span(f"moment > {now - leaf.within}")', 'Span(f"moment >= {now - leaf.within}")', LAW),
     Mutant("the edge of an age", f"{STORE}/leaves.py", 'held = "<=" if leaf.op', 'held = "<" if leaf.op', LAW),
     Mutant("the edge of a date", f"{STORE}/leaves.py", "{value} <= {self._now + leaf.until}", "{value} < {self._now + leaf.until}", LAW),
-    Mutant("until now", f"{STORE}/leaves.py", 'f"moment <= {self._now}", where', '"true", where', LAW),
+    Mutant("until now", f"{STORE}/leaves.py", 'f"moment <= {self._now}", where', '"true", where', INDEX),
     Mutant("ties do not cancel", f"{STORE}/leaves.py", "c.edge <= a.edge", "c.edge < a.edge", LAW),
     Mutant("a sequence takes time", f"{STORE}/leaves.py", "a.n = b.n AND b.moment > a.moment", "a.n = b.n AND b.moment >= a.moment", LAW),
     Mutant("between is between", f"{STORE}/leaves.py", "c.moment <= a.moment)", "c.moment < a.moment)", LAW),

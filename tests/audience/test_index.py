@@ -75,6 +75,7 @@ def test_each_fact_once_however_often_one_looks_and_across_a_restart(kept: Kept)
     kept.take()
     kept.told(fact(BOB, 2), partition=3)
     assert (kept.of(BOUGHT), kept.of(TWICE)) == ({ANN, BOB}, {BOB})
+    assert kept.of(BOUGHT, now=9) == set(), "it had not happened by then"
 
 
 def test_facts_that_were_merged_into_another_file_meanwhile_are_those_that_were_there(kept: Kept) -> None:

@@ -208,6 +208,7 @@ def test_an_answer_is_kept_until_what_it_was_read_from_changes(kept: Kept, monke
     assert count(both) == (2, 1)
     kept.told(merged(ANN, BOB))
     assert count(both) == (1, 3)
+    assert count(BOUGHT, 9) == (0, 1) and count(BOUGHT) == (1, 0) and count(BOUGHT, 9) == (0, 0), "an instant of before has its own"
     recent = a.Did(event="Bought", within=5)
     assert count(recent, 12) == (1, 1) and count(recent, 12) == (1, 0) and count(recent, 15) == (0, 1)
 

@@ -28,7 +28,7 @@ MUTANTS = (
     Mutant("a whole number is no text", f"{STORE}/values.py", "return _numbers(test, value)", "return _numbers(test, value._replace(whole=value.text + '::BIGINT'))", LAW),
     Mutant("missing is what is not there", f"{STORE}/leaves.py", 'missing = leaf.op == "missing"', "missing = False", LAW),
     Mutant("whoever has several pieces", f"{STORE}/people.py", "HAVING count(*) > 1", "HAVING count(*) > 2", (*LAW, *INDEX)),
-    Mutant("a late merge", "services/audience/domain/whose.py", "_end(leads, roots[winner]), _end", "roots[winner], _end", INDEX),
+    Mutant("merges go round", "services/audience/domain/whose.py", "_end(leads, roots[winner]), _end", "roots[winner], _end", INDEX),
     Mutant("each fact once", f"{STORE}/index.py", "WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL{only}", "WHERE profile IS NOT NULL{only}", INDEX),
     Mutant("his own after an unmerge", f"{STORE}/people.py", "    _part(duck, parts)\n", "", INDEX),
     Mutant("what was said before a split", f"{STORE}/said.py", 'WHERE received >= cut"', '"', INDEX),

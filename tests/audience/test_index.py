@@ -11,6 +11,7 @@ from runtime.parted import parted_by
 from schemas import audience as a
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
+from services.audience.domain.whose import Merge, joined
 from services.audience.domain.world import World
 from services.audience.settings import KeptSettings
 from services.audience.store import answers
@@ -121,6 +122,10 @@ def test_merges_add_up_in_whatever_order_they_are_heard(kept: Kept, late: bool) 
     assert kept.of(a.Did(event="Bought", op="eq", value=3)) == {ANN}
     assert kept.of(a.Attribute(name="plan", op="eq", value="b")) == {ANN}, "the greater text of one instant"
     assert kept.of(a.Not(of=BOUGHT)) == set()
+
+
+def test_two_who_are_said_to_have_become_one_with_each_other_are_one() -> None:
+    assert joined([Merge(1, 2), Merge(2, 1), Merge(2, 3)], {1: 1, 2: 2, 3: 3}) == {2: 1, 3: 1}
 
 
 def test_who_was_parted_has_his_own_and_is_told_of_as_himself(kept: Kept) -> None:

@@ -32,6 +32,7 @@ MUTANTS = (
     Mutant("each fact once", f"{STORE}/index.py", "WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL{only}", "WHERE profile IS NOT NULL{only}", INDEX),
     Mutant("his own after an unmerge", f"{STORE}/people.py", "    _part(duck, parts)\n", "", INDEX),
     Mutant("what was said before a split", f"{STORE}/said.py", 'WHERE received >= cut"', '"', INDEX),
+    Mutant("read again after an unmerge", f"{STORE}/index.py", "if apart and news.had:", "if False:", INDEX),
     Mutant("the erased are gone", f"{STORE}/index.py", "        self.events.forget(self._duck, pieces)\n", "", INDEX),
     Mutant("the erased stay gone", f"{STORE}/people.py", 'WHERE p.owner IS NOT NULL\n"""\nSEEN', '"""\nSEEN', INDEX),
     Mutant("what goes by rule", "services/audience/domain/said.py", "if name not in set(ruled)", "", INDEX),

@@ -11,6 +11,7 @@ from runtime.parted import parted_by
 from schemas import audience as a
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
+from services.audience.domain.whose import Merge, joined
 from services.audience.domain.world import World
 from services.audience.settings import KeptSettings
 from services.audience.store import answers
@@ -75,6 +76,7 @@ def test_each_fact_once_however_often_one_looks_and_across_a_restart(kept: Kept)
     kept.take()
     kept.told(fact(BOB, 2), partition=3)
     assert (kept.of(BOUGHT), kept.of(TWICE)) == ({ANN, BOB}, {BOB})
+    assert kept.of(BOUGHT, now=9) == set(), "it had not happened by then"
 
 
 def test_facts_that_were_merged_into_another_file_meanwhile_are_those_that_were_there(kept: Kept) -> None:
@@ -120,6 +122,10 @@ def test_merges_add_up_in_whatever_order_they_are_heard(kept: Kept, late: bool) 
     assert kept.of(a.Did(event="Bought", op="eq", value=3)) == {ANN}
     assert kept.of(a.Attribute(name="plan", op="eq", value="b")) == {ANN}, "the greater text of one instant"
     assert kept.of(a.Not(of=BOUGHT)) == set()
+
+
+def test_two_who_are_said_to_have_become_one_with_each_other_are_one() -> None:
+    assert joined([Merge(1, 2), Merge(2, 1), Merge(2, 3)], {1: 1, 2: 2, 3: 3}) == {2: 1, 3: 1}
 
 
 def test_who_was_parted_has_his_own_and_is_told_of_as_himself(kept: Kept) -> None:
@@ -207,6 +213,7 @@ def test_an_answer_is_kept_until_what_it_was_read_from_changes(kept: Kept, monke
     assert count(both) == (2, 1)
     kept.told(merged(ANN, BOB))
     assert count(both) == (1, 3)
+    assert count(BOUGHT, 9) == (0, 1) and count(BOUGHT) == (1, 0) and count(BOUGHT, 9) == (0, 0), "an instant of before has its own"
     recent = a.Did(event="Bought", within=5)
     assert count(recent, 12) == (1, 1) and count(recent, 12) == (1, 0) and count(recent, 15) == (0, 1)
 

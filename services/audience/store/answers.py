@@ -113,7 +113,9 @@ class View:
 
     def _of(self, leaf: Leaf, asked: Asked) -> BitMap:
         document = canonical(leaf.model_dump(mode="json"))
-        return self._ask((document, self.now if asked.timed else None), asked.sql, asked.parts)
+        # Before the newest fact any answer is of its instant: what had not happened by then does not count.
+        held = not asked.timed and self.now >= self.instant.newest
+        return self._ask((document, None if held else self.now), asked.sql, asked.parts)
 
     def _ask(self, name: Any, sql: str, parts: tuple[tuple[str, str], ...]) -> BitMap:
         key = (name, self.instant.versions.of(parts))

@@ -95,7 +95,8 @@ class Export:
         more = {} if body is None else {"json": body}
         answer = await self._neighbours.stream(method, "profile", path, params=params, **more)
         try:
-            told = await answer.aread()
+            # Not `aread`: answers are in cycles, and would keep what they hold until the collector comes round.
+            told = b"".join([part async for part in answer.aiter_bytes()])
         except httpx.HTTPError as error:
             raise Problem("service_unavailable", service="profile") from error
         finally:

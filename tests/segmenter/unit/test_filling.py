@@ -183,3 +183,18 @@ def counted(state: State, run: Run) -> dict[int, Any]:
 
 def seen(at: int) -> Fact:
     return Fact(id="x", type="track", event="did", brand="b", source="s", occurred_at=at, received_at=at)
+
+
+def test_what_is_unfinished_is_answered_from_what_is_kept_while_it_begins_again() -> None:
+    paid, viewed = a.Did(event="Paid"), a.Did(event="Seen")
+    empty, one, two = (compile_plan(some, n) for n, some in enumerate(({}, {"p": paid}, {"p": paid, "s": viewed}), 1))
+    first = filling.begun(filling.depths(empty), NOTHING_TO_FILL, one)
+    assert first == (2, one.accumulators.keys(), frozenset())
+    again = filling.begun(filling.depths(one), first, two)
+    assert again == (3, two.accumulators.keys(), one.accumulators.keys())
+    assert filling.begun(filling.depths(two), again, replace(one, revision=4)) == (
+        3,
+        one.accumulators.keys(),
+        one.accumulators.keys(),
+    )
+    assert filling.begun(filling.depths(two), again, replace(empty, revision=4)) == NOTHING_TO_FILL

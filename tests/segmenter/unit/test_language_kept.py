@@ -8,10 +8,11 @@ import pytest
 from schemas import audience as a
 from schemas.facts import Fact
 from schemas.zones import DAY
+from services.segmenter.domain.filling import begun, depths
 from services.segmenter.domain.gathering import number_of, personal
 from services.segmenter.domain.live import decide, fire, upgrade
 from services.segmenter.domain.normal import accumulator_id, fingerprint, needs
-from services.segmenter.domain.plan import compile_plan, unfilled
+from services.segmenter.domain.plan import NOTHING_TO_FILL, compile_plan
 from services.segmenter.domain.series import DAY_MS, EXACT_PARTS, HOUR_MS, KEPT_VALUES, MINUTE_PARTS
 from services.segmenter.domain.state import State, decode, encode
 
@@ -129,7 +130,7 @@ def test_leaves_share_what_they_can() -> None:
     assert [len(plan.by_event[event]) for event in ("Viewed", "Paid")] == [1, 1]
     assert plan.by_event["Viewed"][0].window == 30 * DAY
     longer = compile_plan({"a": a.Did(event="Viewed", window=a.Around(name="d", after=0))}, 2)
-    assert unfilled(plan, longer) == set(longer.accumulators)
+    assert begun(depths(plan), NOTHING_TO_FILL, longer).scope == set(longer.accumulators)
 
 
 def test_a_new_plan_keeps_of_values_what_it_asks_for() -> None:

@@ -70,11 +70,12 @@ class Run:
             id=f"f{number}", brand="b", source="s", occurred_at=received - op["late"], received_at=received,
             properties=op["properties"], **named,
         )  # fmt: skip
+        asked = (fact.event or fact.type) in self.plan.by_event  # else not even his row is looked at
+        if asked:
+            self.sweep(who)
         self.history.append((op["who"], fact))
-        if (fact.event or fact.type) not in self.plan.by_event:
-            return  # nobody asks: not even his row is looked at
-        self.sweep(who)
-        self.keep(who, decide(self.states[who], fact, self.clock, self.plan))
+        if asked:
+            self.keep(who, decide(self.states[who], fact, self.clock, self.plan))
 
     def merge(self, one: int, other: int, id_: str) -> None:
         if one == other:
@@ -198,3 +199,46 @@ def test_what_is_unfinished_is_answered_from_what_is_kept_while_it_begins_again(
         one.accumulators.keys(),
     )
     assert filling.begun(filling.depths(two), again, replace(empty, revision=4)) == NOTHING_TO_FILL
+
+
+def bought(who: int, late: int = 0) -> dict[str, Any]:
+    return {"who": who, "event": "did", "advance": 1, "late": late, "held_up": 0, "properties": {}}
+
+
+ONCE, OFTEN = {"s": a.Did(event="did", value=1, within=50)}, {"s": a.Did(event="did", value=4, within=50)}
+
+
+def test_what_each_did_since_comes_on_top_of_what_both_did_before() -> None:
+    run = Run([ONCE, OFTEN])
+    for number, op in enumerate([bought(0), bought(1), "publish", bought(0), bought(1), ("merge", 0, 1), ("fill", 0)]):
+        run.step(number, op)
+    assert (list(run.states[0].members), run.states[0].since, run.owed) == (["s"], {}, {})
+
+
+def test_who_is_owed_a_count_has_it_under_the_newer_plan_and_is_not_filled() -> None:
+    run = Run([ONCE, OFTEN, {**OFTEN, "t": a.Did(event="did", where=(a.Filter(path="n", op="missing"),), value=4)}])
+    history = [bought(0), bought(1), bought(0), bought(1), "publish", ("fill", 0), ("merge", 0, 1)]
+    for number, op in enumerate(history):
+        run.step(number, op)
+    assert (run.states[0].owed, run.states[0].awaits, run.owed) == (1, 0, {0: ({0, 1}, 4)})
+    run.step(10, "publish")
+    run.step(11, bought(0))
+    assert (run.states[0].owed, run.states[0].awaits, run.owed) == (1, 0, {0: ({0, 1}, 4)})
+    assert [one.count for one in run.states[0].since.values()] == [1, 1]
+    run.step(12, ("recount", 0))
+    assert (set(run.states[0].members), [one.count for one in run.states[0].series.values()]) == ({"s", "t"}, [5, 5])
+
+
+def test_who_is_parted_is_counted_anew_and_not_filled() -> None:
+    run = Run([ONCE, OFTEN])
+    for number, op in enumerate([bought(0), "publish", bought(0)]):
+        run.step(number, op)
+    assert run.states[0].awaits and run.states[0].since
+    split = Fact(
+        id="x", type="profile.split", brand="b", source="s", occurred_at=20, received_at=20, properties={"act": "act", "parts": []}
+    )
+    for decision in (
+        parting.stays(run.states[0], split, [], run.plan, himself=False),
+        parting.leaves(State(), run.states[0], split, [], run.plan),
+    ):
+        assert (decision.state.owed, decision.state.awaits, decision.state.since) == (1, 0, {})

@@ -167,6 +167,8 @@ class Desk:
         if self._crowd.gone(person):
             return ()
         before, told = self._state(person)
+        if self.recounts.asked(person):  # more was published: he is asked for anew, up to a later place
+            return self._tell(person, told, at)
         plan = self._live.plan
         found_there = parting.replay(found, self._now, plan)
         return self._take(person, parting.counted(before, found_there, row.act, self._now, plan), at, told)

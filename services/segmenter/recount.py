@@ -93,6 +93,9 @@ class Recounts:
         self._asked[person] = Recount(person, partition_of(person, self._partitions), act, ids, places)
         self._kin_of.add(person)
 
+    def asked(self, person: str) -> bool:
+        return person in self._asked
+
     async def look_up(self, connection: Connection) -> None:
         """Before anything of the batch is written: who had become one with whom."""
         asked = {person: row for person, row in self._asked.items() if person in self._kin_of}

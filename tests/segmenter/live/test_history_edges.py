@@ -11,6 +11,7 @@ from runtime import watermark
 from runtime.db import Again
 from runtime.process import Context
 from schemas.ids import derive, partition_of
+from services.segmenter import recount
 from services.segmenter.domain import state
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -125,6 +126,31 @@ async def test_who_is_to_be_counted_anew_when_more_is_published_is_counted_with_
     assert (await rows(context, "SELECT act FROM rebuild"))[0][0] != act
     his = (await states(context))[PAT]
     assert (his.owed, his.awaits, [one.count for one in his.since.values()]) == (1, 0, [1]), "what came since the newer asking"
+
+
+async def test_what_was_read_for_an_older_asking_is_not_taken_for_the_newer(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More is published between: his row is read, he comes under the new plan in the very transaction that would count him."""
+    process = await published(context, Lake(context, PAT, REX))
+    await process.fire([partition_of(PAT, SIZE)])
+    await process.take(merged(PAT, REX))
+    (row,) = await rows(context, "SELECT person::text, partition, act::text FROM rebuild")
+
+    async def ready(_connection: Any, _partitions: Any) -> list[recount.Recount]:
+        return [recount.Recount(row["person"], row["partition"], row["act"], [PAT, REX], {})]
+
+    class Nothing:
+        async def read(self, found: list[recount.Recount], _events: Any) -> dict[str, list[Any]]:
+            return {one.person: [] for one in found}
+
+    monkeypatch.setattr(recount, "ready", ready)
+    process.handler._history = Nothing()  # type: ignore[assignment]
+    await publish(context, "segment", "seen", condition={"kind": "did", "event": "Seen"})
+    async with context.db.transaction() as connection:
+        await process.step(connection, range(SIZE), 1000)
+    assert (await states(context))[PAT].owed == 1
+    assert [one["act"] != row["act"] for one in await rows(context, "SELECT act::text FROM rebuild")] == [True]
 
 
 async def test_nobody_is_asked_for_anew_before_every_place_has_its_cut(context: Context) -> None:

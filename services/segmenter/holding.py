@@ -20,8 +20,8 @@ async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
 
 def told(states: Sequence[State]) -> dict[str, Any]:
     """{segments: {key: since}, conditions, attributes: {name: value}, kinds, bucketing, counted}. All that is kept but for when the
-    clock may next move him, and what of an unmerge is still to come; counted_since: what of `counted` came after one, until the rest
-    is counted anew.
+    clock may next move him, and what of an unmerge or of history is still to come; counted_since: what of `counted` came after that was
+    asked for, until the rest is counted anew.
 
     conditions: those of journeys, which have no names. counted: how often he did what segments ask about, and the sum where they ask for
     one; series: the number of that question, times: the instants that still count (ms), amounts: theirs, or numbers that stand for the

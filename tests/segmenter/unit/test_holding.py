@@ -9,7 +9,7 @@ from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
 from services.segmenter.holding import told
 
-UNTOLD = {"revision", "clock", "due", "horizons", "apart", "owed"}
+UNTOLD = {"revision", "clock", "due", "horizons", "apart", "owed", "awaits"}
 WHOLE = State(
     revision=1,
     clock=2,
@@ -22,6 +22,7 @@ WHOLE = State(
     attributes={"city": (112, "Omsk"), "lastName": (113, None)},
     apart=("someone",),
     owed=1,
+    awaits=1,
     since={2**62 + 1: Series(114, 115, 116, 117, [118], [119])},
     words={"shop|email|*": Said(yes=120, until=121)},
 )

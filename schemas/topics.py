@@ -25,7 +25,9 @@ class Topic:
 FACTS_RAW = Topic(
     "facts.raw", "source + strongest identifier", "ingest, orchestrator, profile, sender, backends", "normalised facts", open=True
 )
-FACTS_RAW_BULK = Topic("facts.raw.bulk", FACTS_RAW.key, "ingest, profile, sender, backends", "facts nobody waits for", open=True)
+FACTS_RAW_BULK = Topic(
+    "facts.raw.bulk", FACTS_RAW.key, "ingest, profile, sender, warehouse, backends", "facts nobody waits for", open=True
+)
 FACTS = Topic("facts", "profile id", "profile", "facts with their profile, and what happened to the profile itself")
 FACTS_BULK = Topic("facts.bulk", "profile id", "profile, sender", "the second lane of facts")
 MEMBERSHIPS = Topic("memberships", "profile id", "segmenter", "entered and left with the cause, and marks")

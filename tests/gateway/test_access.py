@@ -31,6 +31,19 @@ CALLS = [
     ("DELETE", "/api/brands/x", "write"),
     ("POST", "/api/brands/x/publish", "publish"),
     ("POST", "/api/documents/import", "publish"),
+    ("GET", "/api/segments/language", "read"),
+    ("POST", "/api/segments/describe", "read"),
+    ("POST", "/api/segments/preview", "read"),
+    ("POST", "/api/segments/overlap", "read"),
+    ("POST", "/api/segments/x/diff", "read"),
+    ("POST", "/api/segments/x/explain", "read"),
+    ("GET", "/api/segments/x/progress", "read"),
+    ("GET", "/api/segments/flows?keys=x&from=2026-03-01", "read"),
+    ("GET", "/api/segments/overlap?keys=x", "read"),
+    ("GET", "/api/segments/x/members", "read"),
+    ("GET", "/api/segments/x/history?profile=x", "read"),
+    ("GET", "/api/segments/x/freeze?as=y", "read"),
+    ("POST", "/api/segments/x/freeze", "publish"),
     ("GET", "/api/profiles?identifier=email:a@b.cd", "read"),
     ("GET", "/api/profiles/x", "read"),
     ("GET", "/api/profiles/x/decisions", "read"),
@@ -88,7 +101,7 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
+        for name in ("{segment}", "{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
         for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies", "surveys"):

@@ -13,7 +13,13 @@ from services.warehouse.api import Reading
 from services.warehouse.handler import PACE_S, Handler, decode_change, decode_fact, decode_verdict
 
 # A batch is a file, so batches are large: what was not set for the process is set here.
-LARGE = {"batch_rows": 20_000, "batch_bytes": 16_000_000, "batch_seconds": 10.0, "batch_bulk_seconds": 10.0, "transaction_timeout_s": 60}
+LARGE = {
+    "batch_rows": 20_000,
+    "batch_bytes": 16_000_000,
+    "batch_seconds": 10.0,
+    "batch_bulk_seconds": 10.0,
+    "transaction_timeout_s": 60,
+}
 
 
 def large(settings: Settings) -> Settings:

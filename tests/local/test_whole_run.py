@@ -81,7 +81,7 @@ def test_a_whole_run_that_was_killed_is_recovered_and_leaves_nothing(settings):
     said: list[str] = []
     assert run.up(settings, said.append) is True
     programs = {row.program: row.pid for row in run.status(settings)}
-    assert {row.ready for row in run.status(settings)} == {True} and len(programs) == 11
+    assert {row.ready for row in run.status(settings)} == {True} and len(programs) == 12
     outside = Outside(settings)
     outside.publish()
     outside.register(1)

@@ -54,7 +54,7 @@ class Site:
 def make_config(kafka: str, database: str, prefix: str, folder: Path) -> Settings:
     keys = folder / "keys.json"
     keys.write_text(json.dumps({"api_key": API_KEY, "write_key": WRITE_KEY}))
-    return settings(kafka, database, prefix, keys_file=keys)
+    return settings(kafka, database, prefix, keys_file=keys, home=folder)
 
 
 @asynccontextmanager

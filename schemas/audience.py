@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.audience_nodes import MAX_WITHIN_MS, Comparing, Filter, Name, Node, Path, Problem, Whole, Within
+from schemas.audience_nodes import MAX_WITHIN_MS, Comparing, Filter, Name, Node, Path, Problem, Whole, Within, span_problems
 from schemas.audience_windows import Around, Between, Calendar, Lines, Shift, Window, ZoneName
 
 __all__ = [
@@ -77,10 +77,7 @@ class DateAttribute(Node):
     until: Shift | None = None
 
     def problems(self) -> Iterator[Problem]:
-        if self.after is None and self.until is None:
-            yield "after", "missing", "give `after`, `until` or both"
-        elif self.after is not None and self.until is not None and self.after >= self.until:
-            yield "until", "order", "`until` must be greater than `after`"
+        yield from span_problems(self.after, self.until)
 
 
 class Identifier(Node):

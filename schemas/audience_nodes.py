@@ -121,6 +121,14 @@ class Comparing(Node):
                 yield "value", "type", f"{value!r} is no {kind}"
 
 
+def span_problems(after: int | None, until: int | None) -> Iterator[Problem]:
+    """Of `(after, until]`, of which one bound may be left out."""
+    if after is None and until is None:
+        yield "after", "missing", "give `after`, `until` or both"
+    elif after is not None and until is not None and after >= until:
+        yield "until", "order", "`until` must be greater than `after`"
+
+
 def _type_of(value: Scalar) -> ValueType:
     if isinstance(value, bool):
         return "bool"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.attributes import date_ms
-from schemas.audience_nodes import MAX_NUMBER, MAX_WITHIN_MS, Filter, Name, Node, Path, Problem
+from schemas.audience_nodes import MAX_NUMBER, MAX_WITHIN_MS, Filter, Name, Node, Path, Problem, span_problems
 from schemas.zones import Unit, names
 
 
@@ -75,10 +75,7 @@ class Around(Node):
     until: Shift | None = None
 
     def problems(self) -> Iterator[Problem]:
-        if self.after is None and self.until is None:
-            yield "after", "missing", "give `after`, `until` or both"
-        elif self.after is not None and self.until is not None and self.after >= self.until:
-            yield "until", "order", "`until` must be greater than `after`"
+        yield from span_problems(self.after, self.until)
 
 
 Window = Annotated[Calendar | Between | Around, Field(discriminator="kind")]

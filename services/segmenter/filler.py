@@ -70,7 +70,7 @@ class Filler:
             self._context.failpoint("history_added")
 
     async def run(self) -> None:
-        """Beside the loop, until cancelled. An error that is not passing trouble stops the service."""
+        """Beside the loop, until cancelled. What fails is tried again, and `progress` says so."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -80,10 +80,9 @@ class Filler:
                 await self.settle()
             except PASSING as error:
                 self._history.wait(type(error).__name__)
-            except Exception:
-                log.exception("history cannot be read from the lake")
-                self._context.stopping.set()
-                return
+            except Exception as error:  # live segments do not stop for what was before them
+                log.exception("history cannot be read from the lake: it is tried again")
+                self._history.wait(type(error).__name__)
 
     def close(self) -> None:
         if self._read:

@@ -72,7 +72,7 @@ class Handler:
             history.close()
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
-        return progress.routes(context, self._plans, self._cuts)
+        return progress.routes(context, self._plans, self._cuts, lambda: self._history is not None and self._history.troubled)
 
     async def settle(self) -> bool:
         """In a driven turn: read from the lake what new conditions ask of the time before."""

@@ -35,9 +35,14 @@ class History:
         self._lake: Lake | None = None
         self._next, self._why = 0.0, ""
 
+    @property
+    def troubled(self) -> bool:
+        """Whether reading failed a moment ago."""
+        return asyncio.get_running_loop().time() < self._next
+
     def readable(self) -> bool:
         """Whether the lake's files are here, and did not fail a moment ago."""
-        if asyncio.get_running_loop().time() < self._next:
+        if self.troubled:
             return False
         if there(self._context):
             return True

@@ -1,6 +1,6 @@
 """How far a segment's conditions have come: brought before everybody, and filled with what was done before they were published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -24,7 +24,8 @@ FROM plan p CROSS JOIN definition_revision d
 """
 
 
-def routes(context: Context, plans: Plans, cuts: Cuts) -> Sequence[BaseRoute]:
+def routes(context: Context, plans: Plans, cuts: Cuts, troubled: Callable[[], bool]) -> Sequence[BaseRoute]:
+    """troubled: whether the lake could not be read a moment ago."""
     partitions = context.settings.partitions
 
     async def progress(request: Request) -> Response:
@@ -35,7 +36,7 @@ def routes(context: Context, plans: Plans, cuts: Cuts) -> Sequence[BaseRoute]:
             if ruling is None or key not in ruling.plan.place:
                 return JSONResponse({"code": "unknown"}, 404)
             state = "adding" if await cuts.passed(connection, ruling.plan.filling.number) else "waiting"
-            state = state if there(context) else "unreadable"
+            state = state if there(context) and not troubled() else "unreadable"
             return JSONResponse(await told(connection, key, ruling, partitions, state=state))
 
     return [Route("/segments/{key}/progress", progress)]
@@ -45,7 +46,7 @@ async def told(connection: Connection, key: str, ruling: Live, partitions: int, 
     """{segment, version, complete, people: {partitions, done}, history: {state, since, partitions, done, people, without}}.
 
     people: of how many partitions everybody has been asked. history: of how many everybody has what he did before; state: `complete`;
-    `waiting` for the lake to come so far; `adding`; `unreadable`: the lake's files are not here, so it counts from `since` (ms) on.
+    `waiting` for the lake to come so far; `adding`; `unreadable`: the lake's files are not here or cannot be read now, so it counts from `since` (ms) on.
     people: to how many something was added. without: properties that the lake does not have, so that what asks for them counts from
     its publication on.
     """

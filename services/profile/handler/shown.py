@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0  # who changes often within it is read once
+AGAIN_S = 60.0  # after an error that is not passing trouble
 PIECE = 2_000
 
 
@@ -48,10 +49,9 @@ class Shown:
                     pass
             except TRANSIENT as error:
                 log.warning("BI views wait", extra={"why": type(error).__name__})
-            except Exception:
-                log.exception("BI views cannot be brought up")
-                context.stopping.set()
-                return
+            except Exception:  # facts do not stop for what BI tools see
+                log.exception("BI views cannot be brought up: it is tried again")
+                await asyncio.sleep(AGAIN_S)
             await asyncio.sleep(EVERY_S)
 
     async def _piece(self) -> int:

@@ -23,19 +23,6 @@ WITH RECURSIVE gone AS (
 )
 SELECT g.profile, g.person FROM gone g WHERE NOT EXISTS (SELECT FROM profile p WHERE p.id = g.person AND p.merged_into IS NOT NULL);
 
--- Several services make views there, and may begin at once.
-SELECT pg_advisory_xact_lock(hashtext('otklik.bi'));
-CREATE SCHEMA IF NOT EXISTS bi;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'otklik_bi') THEN
-        CREATE ROLE otklik_bi NOLOGIN;
-    END IF;
-EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL;
-    WHEN insufficient_privilege THEN RAISE NOTICE 'there is no role otklik_bi, and this user may make none: docs/bi.md';
-END $$;
-
 -- attributes: as JSON, with some seconds of delay; ->> takes one of them.
 CREATE VIEW bi.profiles AS
 SELECT p.id AS profile, to_timestamp(p.first_at / 1000.0) AS first_received_at, coalesce(s.attributes, '{}') AS attributes,
@@ -60,7 +47,6 @@ LEFT JOIN canonical n ON n.profile = coalesce(w.profile, c.profile);
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'otklik_bi') THEN
-        GRANT USAGE ON SCHEMA bi TO otklik_bi;
         GRANT SELECT ON bi.profiles, bi.identifiers, bi.consents TO otklik_bi;
     END IF;
 END $$;

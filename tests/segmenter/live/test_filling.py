@@ -17,6 +17,7 @@ from schemas.facts import Fact
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
+from services.segmenter.gathered import Gathered, gather
 from services.warehouse.__main__ import service as warehouse
 from tests.profile.test_profile_live import people
 from tests.segmenter.live.test_segmenter_live import define
@@ -87,6 +88,32 @@ async def test_what_was_done_before_it_was_published_counts(config: Settings) ->
         assert [tuple(row) for row in await rows(seg, "SELECT filling, scope FROM plan")] == [(0, [])]
     told = [m for m in await read(config, "memberships") if m["type"] == "entered" and m["at"] == T0 + 20]
     assert {m["why"] for m in told if m["segment"] in LATE} == {"backfill"}
+
+
+async def test_history_that_cannot_be_read_is_tried_again_and_stops_nobody(
+    config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    async def broken_at_first(*given: Any) -> Gathered:
+        tries.append(given)
+        if len(tries) == 1:
+            raise RuntimeError("a query that DuckDB does not take")
+        return await gather(*given)
+
+    monkeypatch.setattr("services.segmenter.filler.gather", broken_at_first)
+    monkeypatch.setattr("services.segmenter.history.AGAIN_S", 0.3)
+    await define(config, EARLY)
+    async with running(config, profile(), segmenter(config), warehouse(pace_s=0)) as (context, seg, _):
+        await send(config, [fact(f"b{n}", "user_id:ann", at=wall_ms() - 1000 + n, **BUY) for n in range(2)])
+        await until(lambda: heard(context, 2))
+        await define(config, LATE)
+
+        async def right() -> bool:
+            return list((await standing(seg)).values()) == [{"one", "two", "two in a day"}]
+
+        await until(right, 60)
+        assert len(tries) == 2 and not seg.stopping.is_set()
 
 
 def killed(config: Settings, home: Path, log: Path) -> subprocess.Popen[bytes]:

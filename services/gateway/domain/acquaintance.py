@@ -71,7 +71,7 @@ def unfamiliar(condition: Condition, seen: Seen) -> list[Fault]:
     found = [one for path, leaf in nodes(condition) for one in _of_node(path, leaf, seen)]
     told, left = [], MOST_NEAR
     for fault, known in found:
-        near = _near(str(fault.params["name"]), known) if known and left else "-"
+        near = _near(str(fault.params["name"]), known) if known and left else ""
         left -= bool(known and left)
         told.append(replace(fault, params={**fault.params, "near": near}))
     return told
@@ -144,8 +144,9 @@ def _unknown(code: str, path: str, name: str, known: Collection[str]) -> Noticed
 
 
 def _near(name: str, known: Collection[str]) -> str:
+    """What may be meant, as the end of a sentence in any language."""
     found = get_close_matches(name, sorted(known), n=3, cutoff=0.6) if len(known) <= MOST_COMPARED else []
-    return ", ".join(f"`{one}`" for one in found) or "-"
+    return f": {', '.join(f'`{one}`' for one in found)}?" if found else ""
 
 
 def steps(path: str) -> tuple[str, ...]:

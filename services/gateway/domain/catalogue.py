@@ -215,15 +215,15 @@ FAULTS: dict[str, Text] = {
     "always_true": Text("everybody meets this{parts}", "это выполняют все{parts}"),
     "no_fact": Text("no fact passes all of these tests", "эти проверки вместе не пройдёт ни один факт"),
     "unknown_event": Text(
-        "this installation has never seen the event `{name}`; near: {near}",
-        "событие `{name}` здесь ещё не встречалось; похожие: {near}",
+        "this installation has never seen the event `{name}`{near}",
+        "событие `{name}` здесь ещё не встречалось{near}",
     ),
     "unknown_attribute": Text(
-        "this installation has never seen the attribute `{name}`; near: {near}",
-        "сведение `{name}` здесь ещё не встречалось; похожие: {near}",
+        "this installation has never seen the attribute `{name}`{near}",
+        "сведение `{name}` здесь ещё не встречалось{near}",
     ),
     "unknown_property": Text(
-        "the event has never had the property `{name}`; near: {near}", "у события ещё не было свойства `{name}`; похожие: {near}"
+        "the event has never had the property `{name}`{near}", "у события ещё не было свойства `{name}`{near}"
     ),
     "other_type": Text(
         "the values of `{name}` are of the type {type}, the condition asks for {asked}",

@@ -14,9 +14,11 @@ from schemas.definitions import Published
 from schemas.facts import PROFILE_ERASED, encode
 from schemas.ids import derive
 from services.audience.__main__ import service
+from services.audience.handler.following import Follower
 from services.audience.settings import AudienceSettings
 from services.warehouse.__main__ import service as warehouse
 from services.warehouse.handler import Handler
+from tests.runtime.toys import opened
 from tests.support.live import T0, publish, running, settings, until
 from tests.warehouse.conftest import stored
 
@@ -161,6 +163,22 @@ async def test_an_index_at_rest_catches_up_before_it_answers(config: Settings, m
             await publish(config, [bought(f"a{number}", "ann")], "facts", key="k")
             await until(lambda n=number: _there(lake, n))
             assert await asked.count({**BOUGHT, "op": "eq", "value": number}) == 1
+
+
+async def test_only_while_people_ask_it_takes_more_than_the_thread_that_yields(
+    config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(service(), config) as context:
+        follower = Follower(context, AudienceSettings(threads=3))
+        taken: list[int] = []
+        monkeypatch.setattr(follower.index, "use_threads", taken.append)
+        async with follower.life():
+            await until(lambda: follower.built)
+            await follower.look()
+            await follower.look()
+            await follower.asked()
+            await follower.look()
+        assert taken == [1, 3]
 
 
 async def _there(lake: Context, facts: int) -> bool:

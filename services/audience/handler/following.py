@@ -37,6 +37,7 @@ class Follower:
         self._beside = ThreadPoolExecutor(1, "following", _yielding)
         self._one, self._ended, self._woken = asyncio.Lock(), asyncio.Event(), asyncio.Event()
         self._awake_until = 0.0  # monotonic
+        self._threads = settings.threads
         self._kept, self._next_forgetting = KeptSettings(), 0.0
         self.built = False  # whether the lake was read to its end once
 
@@ -92,9 +93,17 @@ class Follower:
             await self._run(self.index.forget_before, since)
         await self._run(self.index.keep_house)
 
+    async def _take_threads(self) -> None:
+        """While nobody asks the one that yields is enough: DuckDB's others do not, and facts on their way would feel it."""
+        threads = self._settings.threads if self._awake() else 1
+        if threads != self._threads:
+            await asyncio.to_thread(self.index.use_threads, threads)
+            self._threads = threads
+
     async def look(self) -> bool:
         """Take what is new. Whether anything was."""
         async with self._one:
+            await self._take_threads()
             news = await following.look(self._context.db, self._context.settings.home, self.index.places, self.index.state)
             if news is not None:
                 try:

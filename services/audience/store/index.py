@@ -121,6 +121,10 @@ class Index:
         shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
         return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, frozenset(self.events.loose), shared)
 
+    def use_threads(self, threads: int) -> None:
+        """How many threads queries may take from here on. New ones have the niceness of the caller's."""
+        self._duck.execute(f"SET threads = {int(threads)}")
+
     def begin_anew(self) -> None:
         """Forget everything. Nobody may be reading."""
         with self._commit:

@@ -11,18 +11,22 @@ from tests.mutants.run import copy, verdict, why
 
 STORE = "services/audience/store"
 LAW = ("tests/audience/test_live_is_bulk.py",)
+FOLDING = ("tests/audience/test_folding.py",)
 INDEX = ("tests/audience/test_index.py",)
 
 MUTANTS = (
     Mutant("the edge of a window", f"{STORE}/windows.py", 'Span(f"moment > {now - leaf.within}")', 'Span(f"moment >= {now - leaf.within}")', LAW),
-    Mutant("the edge of an age", f"{STORE}/leaves.py", 'held = "<=" if leaf.op', 'held = "<" if leaf.op', LAW),
+    Mutant("the edge of an age", f"{STORE}/folding.py", "(edge <= older_than", "(edge < older_than", FOLDING),
     Mutant("the edge of a date", f"{STORE}/leaves.py", "{value} <= {self._now + leaf.until}", "{value} < {self._now + leaf.until}", LAW),
     Mutant("until now", f"{STORE}/leaves.py", 'f"moment <= {self._now}", where', '"true", where', INDEX),
-    Mutant("ties do not cancel", f"{STORE}/leaves.py", "c.edge <= a.edge", "c.edge < a.edge", LAW),
+    Mutant("ties do not cancel", f"{STORE}/folding.py", "(undone <= last)", "(undone < last)", LAW),
     Mutant("a sequence takes time", f"{STORE}/leaves.py", "a.n = b.n AND b.moment > a.moment", "a.n = b.n AND b.moment >= a.moment", LAW),
     Mutant("between is between", f"{STORE}/leaves.py", "c.moment <= a.moment)", "c.moment < a.moment)", LAW),
-    Mutant("nothing is zero", f"{STORE}/leaves.py", "negated = COMPARISON[leaf.op](0, leaf.value)", "negated = False", LAW),
-    Mutant("an average of nothing", f"{STORE}/leaves.py", "WHERE c > 0 AND {compared}", "WHERE {compared}", LAW),
+    Mutant("nothing is zero", f"{STORE}/folding.py", "return ~holds if COMPARISON[op](0, value) else holds", "return holds", LAW),
+    Mutant("an average of nothing", f"{STORE}/folding.py", "_only((count > 0) & compared", "_only(compared", FOLDING),
+    Mutant("sums are whole", f"{STORE}/folding.py", "EXACT = 2**62", "EXACT = 2**90", FOLDING),
+    Mutant("of whom it can be asked", f"{STORE}/folding.py", "holds = holds & (_counted(rows, size) > 0)", "pass", (*FOLDING, *LAW)),
+    Mutant("rows of several pieces", f"{STORE}/folding.py", "    whose[self._persons] = self._owners", "    pass", FOLDING),
     Mutant("the greater text of a tie", f"{STORE}/said.py", "ORDER BY moment DESC, json DESC", "ORDER BY moment DESC, json", (*LAW, *INDEX)),
     Mutant("the greater text of two", f"{STORE}/leaves.py", "(t.moment, t.json))", "t.moment)", (*LAW, *INDEX)),
     Mutant("a whole number is no text", f"{STORE}/values.py", "return _numbers(test, value)", "return _numbers(test, value._replace(whole=value.text + '::BIGINT'))", LAW),

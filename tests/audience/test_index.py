@@ -14,8 +14,7 @@ from schemas.ids import derive
 from services.audience.domain.whose import Merge, joined
 from services.audience.domain.world import World
 from services.audience.settings import KeptSettings
-from services.audience.store import answers
-from services.audience.store.answers import Answers
+from services.audience.store.answers import Answers, View
 from services.audience.store.index import AnotherLake, Index
 from tests.audience.lake import Written
 
@@ -192,8 +191,8 @@ def test_brands_and_rules(kept: Kept) -> None:
 
 def test_an_answer_is_kept_until_what_it_was_read_from_changes(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    real = answers.people
-    monkeypatch.setattr(answers, "people", lambda duck, sql: asked.append(sql) or real(duck, sql))
+    real = View.found
+    monkeypatch.setattr(View, "found", lambda view, one: asked.append(one) or real(view, one))
     found = Answers(kept.index)
 
     def count(condition: Any, now: int = NOW) -> tuple[int, int]:

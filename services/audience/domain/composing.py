@@ -25,6 +25,8 @@ def members(condition: Condition, answer: Answer, everybody: BitMap) -> BitMap:
     if isinstance(condition, All):
         among = everybody
         for part in condition.of:
+            if not among:
+                break  # nobody is left of whom the others could be asked
             among = members(part, answer, among)
         return among
     if isinstance(condition, AnyOf):

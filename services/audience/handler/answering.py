@@ -12,7 +12,7 @@ from services.audience.domain.composing import cells
 from services.audience.domain.unanswerable import faults, of_leaf
 from services.audience.domain.world import World
 from services.audience.store import consenting, details
-from services.audience.store.answers import Answers, View, people
+from services.audience.store.answers import Answers, View
 from services.audience.store.leaves import Leaves
 
 SAMPLE = 20  # people
@@ -158,7 +158,7 @@ class _Person:
             found, _ = consenting.holds(duck, leaf, self._view.world.topics, self._view.now, self._whose)
             return (self._number in found) is not (leaf.state == "none")
         asked = self._view.asked(leaf, self._leaves)
-        return (self._number in people(duck, asked.sql)) is not asked.negated
+        return (self._number in self._view.found(asked)) is not asked.negated
 
 
 def _joined(condition: All | AnyOf, truths: list[bool | None]) -> bool | None:

@@ -18,6 +18,7 @@ from services.audience.domain.composing import Found, members
 from services.audience.domain.world import World
 from services.audience.store import consenting
 from services.audience.store.days import anniversary
+from services.audience.store.folding import Owners, fold
 from services.audience.store.index import Index, Instant
 from services.audience.store.leaves import PEOPLE, Asked, Leaves
 from services.audience.store.windows import ATTRIBUTES, ZONES
@@ -71,13 +72,14 @@ class View:
 
     def everybody(self, brands: tuple[str, ...] = ()) -> BitMap:
         """All who are known, or were seen in one of these brands."""
+        parts = (("new", ""), ("people", ""))
         if not brands:
-            return self._ask("everybody", "SELECT owner AS n FROM piece WHERE owner = n", (("new", ""), ("people", "")))
+            return self._ask("everybody", Asked(("SELECT owner AS n FROM piece WHERE owner = n",), parts))
         of = ", ".join(map(text, brands))
         sql = (
             f"SELECT DISTINCT coalesce(s.owner, t.person) AS n FROM seen t LEFT JOIN shared s USING (person) WHERE brand IN ({of})"
         )
-        return self._ask(sql, sql, (("new", ""), ("people", "")))
+        return self._ask(sql, Asked((sql,), parts))
 
     def members(self, condition: Condition, brands: tuple[str, ...] = ()) -> BitMap:
         """Of whom it is true."""
@@ -115,13 +117,27 @@ class View:
         document = canonical(leaf.model_dump(mode="json"))
         # Before the newest fact any answer is of its instant: what had not happened by then does not count.
         held = not asked.timed and self.now >= self.instant.newest
-        return self._ask((document, None if held else self.now), asked.sql, asked.parts)
+        return self._ask((document, None if held else self.now), asked)
 
-    def _ask(self, name: Any, sql: str, parts: tuple[tuple[str, str], ...]) -> BitMap:
-        key = (name, self.instant.versions.of(parts))
+    def _ask(self, name: Any, asked: Asked) -> BitMap:
+        key = (name, self.instant.versions.of(asked.parts))
         found: BitMap | None = self._kept.get(key)
         if found is None:
-            found = people(self.instant.duck, sql)
+            found = self.found(asked)
+            self._kept.put(key, found)
+        return found
+
+    def found(self, asked: Asked) -> BitMap:
+        """Whom the queries find, pieces of one person taken together."""
+        if asked.how is None:
+            return people(self.instant.duck, asked.queries[0])
+        return fold(self.instant.duck, asked.queries, asked.how, self._owners())
+
+    def _owners(self) -> Owners:
+        key = ("owners", self.instant.versions.of((PEOPLE,)))
+        found: Owners | None = self._kept.get(key)
+        if found is None:
+            found = Owners(self.instant.duck)
             self._kept.put(key, found)
         return found
 

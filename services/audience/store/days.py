@@ -25,8 +25,8 @@ def anniversary(duck: Any, leaves: Leaves, leaf: Anniversary, now: int) -> Asked
     there = duck.execute(f"SELECT DISTINCT date, plain, zone FROM {dated}").fetchall()
     near = ", ".join(f"({at}, {plain}, {text(name)})" for at, plain, name in there if is_near(leaf, at, name, now, plain=plain))
     if not near:
-        return Asked(NOBODY, parts)
-    return Asked(f"SELECT n FROM {dated} JOIN (VALUES {near}) near (date, plain, zone) USING (date, plain, zone)", parts)
+        return Asked((NOBODY,), parts)
+    return Asked((f"SELECT n FROM {dated} JOIN (VALUES {near}) near (date, plain, zone) USING (date, plain, zone)",), parts)
 
 
 def is_near(leaf: Anniversary, at: int, name: str, now: int, *, plain: bool) -> bool:

@@ -33,7 +33,8 @@ def of_leaf(duck: Any, leaves: Leaves, leaf: Leaf, now: int) -> dict[str, Any]:
             return _value(duck, leaves, leaf.name)
         case Did() | Age() | Distinct() | Total() | Average():
             where = "true" if isinstance(leaf, Age) else span_of(leaf, now, leaves.zones).simple
-            amount = f"{leaves.amounts(leaf)[0]} AS a" if isinstance(leaf, Total | Average) else "NULL::HUGEINT AS a"
+            amounts, listed = leaves.amounts(leaf) if isinstance(leaf, Total | Average) else ("NULL", False)
+            amount = f"{f'list_sum({amounts})' if listed else amounts}::HUGEINT AS a"
             return _facts(duck, leaves, leaf, where, amount)
         case Sequence():
             named = {"first": leaf.first, "then": leaf.then, "without": leaf.without}

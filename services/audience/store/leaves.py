@@ -1,10 +1,9 @@
 """A leaf as one query for the people (`n`) of whom it is true, or of whom it is not: counts of nothing are true of nearly everybody.
 
-Rows are added up by piece of history first and by person then, as few people have several pieces (store/people.py).
+Counts, sums and edges are not grouped in SQL: their rows are folded (store/folding.py).
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from runtime.lake import text
@@ -29,6 +28,7 @@ from schemas.audience import (
 )
 from schemas.ids import BUCKETS
 from services.audience.store import happenings, said
+from services.audience.store.folding import COMPARISON, Fold, averages, counts, edges, since, sums
 from services.audience.store.index import Catalog
 from services.audience.store.values import COMPARE, Value, extract, of_json, passes
 from services.audience.store.versions import Part
@@ -42,20 +42,18 @@ WORDS = {
     "n": "INTEGER", "moment": "BIGINT", "json": "VARCHAR", "whole": "BIGINT", "broken": "DOUBLE", "text": "VARCHAR", "truth": "BOOLEAN",
     "date": "BIGINT",
 }  # fmt: skip
-COMPARISON: dict[str, Callable[[int, int], bool]] = {
-    "eq": int.__eq__, "ne": int.__ne__, "gt": int.__gt__, "ge": int.__ge__, "lt": int.__lt__, "le": int.__le__,
-}  # fmt: skip
 
 
 class Asked(NamedTuple):
-    """negated: the query finds those of whom the leaf is not true. parts: what the answer was read from. timed: it holds at this instant
-    only.
+    """queries: one that finds the people, or, with `how`, those of rows that it folds. negated: they find those of whom the leaf is not
+    true. parts: what the answer was read from. timed: it holds at this instant only.
     """
 
-    sql: str
+    queries: tuple[str, ...]
     parts: tuple[Part, ...]
     negated: bool = False
     timed: bool = True
+    how: Fold | None = None
 
 
 class Leaves:
@@ -77,11 +75,13 @@ class Leaves:
                 return self._date(leaf)
             case Identifier() | Reachable():
                 kind = leaf.has if isinstance(leaf, Identifier) else KIND_OF_CHANNEL[leaf.channel]
-                return Asked(self._pieces("kind", f"kind = {text(kind)}"), (PEOPLE, ("kind", "")), timed=False)
+                return Asked((self._pieces("kind", f"kind = {text(kind)}"),), (PEOPLE, ("kind", "")), timed=False)
             case RandomBucket():
                 return self._bucket(leaf)
-            case Did() | Total() | Average() | Distinct():
+            case Did() | Total() | Average():
                 return self._counted(leaf)
+            case Distinct():
+                return self._distinct(leaf)
             case Age():
                 return self._age(leaf)
             case Sequence():
@@ -98,14 +98,14 @@ class Leaves:
         test = leaf.model_copy(update={"op": "exists"}) if missing else leaf
         where = passes(test, said.value(steps(leaf.path)))
         return Asked(
-            f"SELECT n FROM {self.words(leaf.name)} WHERE {where}", (PEOPLE, ("attribute", leaf.name)), missing, timed=False
+            (f"SELECT n FROM {self.words(leaf.name)} WHERE {where}",), (PEOPLE, ("attribute", leaf.name)), missing, timed=False
         )
 
     def _date(self, leaf: DateAttribute) -> Asked:
         value = f"({said.value(steps(leaf.path)).date})"
         bounds = [f"{value} > {self._now + leaf.after}"] if leaf.after is not None else []
         bounds += [f"{value} <= {self._now + leaf.until}"] if leaf.until is not None else []
-        return Asked(f"SELECT n FROM {self.words(leaf.name)} WHERE {' AND '.join(bounds)}", (PEOPLE, ("attribute", leaf.name)))
+        return Asked((f"SELECT n FROM {self.words(leaf.name)} WHERE {' AND '.join(bounds)}",), (PEOPLE, ("attribute", leaf.name)))
 
     def words(self, name: str) -> str:
         """The attribute of each person, as WORDS."""
@@ -132,7 +132,7 @@ class Leaves:
         pairs = f"SELECT {self.whose} AS n, min((t.moment, t.id)) AS pair FROM bucketing t{self.join}{only} GROUP BY 1"
         hashed = f"('0x' || substr(sha256({text(leaf.salt + ':')} || pair[2]), 1, 16))::UBIGINT::UHUGEINT * {BUCKETS} >> 64"
         where = f"{hashed} >= {leaf.start} AND {hashed} < {leaf.end}"
-        return Asked(f"SELECT n FROM ({pairs}) WHERE {where}", (PEOPLE, ("bucketing", "")), timed=False)
+        return Asked((f"SELECT n FROM ({pairs}) WHERE {where}",), (PEOPLE, ("bucketing", "")), timed=False)
 
     # ---- what he did
 
@@ -157,58 +157,50 @@ class Leaves:
         tests = [passes(test, of_json(extract("line", steps(test.path)))) for test in what.lines.where]
         return f"coalesce(list_filter(({self.property(what.event, what.lines.path).listed})::JSON[], lambda line: {' AND '.join(tests or ['true'])}), [])"
 
-    def amounts(self, what: Total | Average) -> tuple[str, str]:
-        """Of a fact the sum of the whole numbers at the path, NULL where there is none, and how many there are."""
+    def amounts(self, what: Total | Average) -> tuple[str, bool]:
+        """The whole numbers at the path of a fact: one, or a list of them; NULL where there is none. Whether it is a list."""
         path = what.sum if isinstance(what, Total) else what.of
         if what.event not in self._catalog.events:
-            return "NULL::HUGEINT", "NULL::BIGINT"
+            return "NULL::BIGINT", False
         if what.lines is None:
-            whole = self.property(what.event, path).whole
-            fits = f"CASE WHEN ({whole})::BIGINT BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::BIGINT END"
-            return fits, f"CASE WHEN ({fits}) IS NOT NULL THEN 1 ELSE 0 END"
-        whole = of_json(extract("line", steps(path))).whole
-        fits = f"CASE WHEN {whole} BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::HUGEINT END"
-        each = f"list_transform({self._lines(what)}, lambda line: {fits})"
-        return f"list_sum({each})::HUGEINT", f"len(list_filter({each}, lambda a: a IS NOT NULL))"
+            return _fitting(self.property(what.event, path).whole), False
+        return f"list_transform({self._lines(what)}, lambda line: {_fitting(of_json(extract('line', steps(path))).whole)})", True
 
-    def _counted(self, leaf: Did | Total | Average | Distinct) -> Asked:
+    def _counted(self, leaf: Did | Total | Average) -> Asked:
         span = span_of(leaf, self._now, self.zones)
         parts: tuple[Part, ...] = (PEOPLE, ("event", leaf.event), *span.parts)
-        timed = leaf.within is not None or leaf.window is not None
-        grouped, result = self._values(leaf, span) if isinstance(leaf, Distinct) else self._sums(leaf, span)
+        found = self._found(leaf, span)
         if isinstance(leaf, Average):
-            compared = f"coalesce(a, 0) {COMPARE[leaf.op]} {leaf.value}::HUGEINT * c"
-            return Asked(f"SELECT n FROM ({grouped}) WHERE c > 0 AND {compared}", parts, timed=timed)
-        if span.needs:
-            found = f"coalesce({result}, 0) {COMPARE[leaf.op]} {leaf.value}"
-            return Asked(f"SELECT n FROM {span.needs(self)} LEFT JOIN ({grouped}) USING (n) WHERE {found}", parts)
-        negated = COMPARISON[leaf.op](0, leaf.value)
-        found = f"{result} {COMPARE[leaf.op]} {leaf.value}"
-        return Asked(f"SELECT n FROM ({grouped}) WHERE {'NOT ' if negated else ''}({found})", parts, negated, timed)
-
-    def _sums(self, leaf: Did | Total | Average, span: Span) -> tuple[str, str]:
-        """A query for n with the sum a and the count c, and what of these is compared."""
-        if isinstance(leaf, Did):
-            rows, sums, result = self.rows(leaf, "1 AS c", span.simple), {"c": "count(*)"}, "c"
+            how, negated = averages(leaf.op, leaf.value), False
         else:
-            amount, count = self.amounts(leaf)
-            rows = self.rows(leaf, f"{amount} AS a, {count} AS c", span.simple)
-            sums, result = {"a": "sum(a)", "c": "sum(c)"}, "coalesce(a, 0)"
-        if span.joined:
-            of_each = ", ".join(f"{of} AS {name}" for name, of in sums.items())
-            return f"SELECT n, {of_each} FROM {span.joined(self, rows)} GROUP BY n", result
-        return self._by_person(rows, sums, "sum"), result
+            how = (counts if isinstance(leaf, Did) else sums)(leaf.op, leaf.value)
+            negated = span.needs is None and COMPARISON[leaf.op](0, leaf.value)
+        needs = (f"SELECT n FROM {span.needs(self)}",) if span.needs else ()
+        return Asked((found, *needs), parts, negated, leaf.within is not None or leaf.window is not None, how)
 
-    def _by_person(self, rows: str, found: Mapping[str, str], how: str) -> str:
-        """Aggregates (name -> expression) of each person's rows; how: those of several pieces are put together."""
-        of_each = ", ".join(f"{of} AS {name}" for name, of in found.items())
-        if not self._catalog.shared:
-            return f"SELECT person AS n, {of_each} FROM {rows} GROUP BY person"
-        together = ", ".join(f"{how}(t.{name}) AS {name}" for name in found)
-        return f"SELECT {self.whose} AS n, {together} FROM (SELECT person, {of_each} FROM {rows} GROUP BY person) t{self.join} GROUP BY 1"
+    def _found(self, leaf: Did | Total | Average, span: Span) -> str:
+        """Each fact that counts, or each amount."""
+        amount, listed = ("1", False) if isinstance(leaf, Did) else self.amounts(leaf)
+        rows = self.rows(leaf, f"{amount} AS v", span.simple)
+        of, n = (span.joined(self, rows), "n") if span.joined else (rows, "person AS n")
+        if isinstance(leaf, Did):
+            return f"SELECT {n} FROM {of}"
+        return f"SELECT * FROM (SELECT {n}, {'unnest(v)' if listed else 'v'} AS v FROM {of}) WHERE v IS NOT NULL"
 
-    def _values(self, leaf: Distinct, span: Span) -> tuple[str, str]:
-        """A query for n with how many different scalars, and that name. Numbers that are equal are one, whatever their type."""
+    def _distinct(self, leaf: Distinct) -> Asked:
+        span = span_of(leaf, self._now, self.zones)
+        parts: tuple[Part, ...] = (PEOPLE, ("event", leaf.event), *span.parts)
+        grouped = self._values(leaf, span)
+        if span.needs:
+            found = f"coalesce(result, 0) {COMPARE[leaf.op]} {leaf.value}"
+            return Asked((f"SELECT n FROM {span.needs(self)} LEFT JOIN ({grouped}) USING (n) WHERE {found}",), parts)
+        negated = COMPARISON[leaf.op](0, leaf.value)
+        found = f"result {COMPARE[leaf.op]} {leaf.value}"
+        timed = leaf.within is not None or leaf.window is not None
+        return Asked((f"SELECT n FROM ({grouped}) WHERE {'NOT ' if negated else ''}({found})",), parts, negated, timed)
+
+    def _values(self, leaf: Distinct, span: Span) -> str:
+        """A query for n with how many different scalars (result). Numbers that are equal are one, whatever their type."""
         if leaf.event not in self._catalog.events:
             shown = "NULL::VARCHAR[]"
         elif leaf.lines is None:
@@ -218,24 +210,21 @@ class Leaves:
         rows = self.rows(leaf, f"{shown} AS v", span.simple)
         whose = span.joined(self, rows) if span.joined else f"(SELECT {self.whose} AS n, t.v FROM {rows} t{self.join})"
         each = f"SELECT n, unnest(v) AS v FROM {whose}"
-        return f"SELECT n, count(DISTINCT v) AS result FROM ({each}) WHERE v IS NOT NULL GROUP BY n", "result"
+        return f"SELECT n, count(DISTINCT v) AS result FROM ({each}) WHERE v IS NOT NULL GROUP BY n"
 
-    def _edge(self, what: Happening, how: str, where: str = "true") -> str:
-        """Of each person the first (min) or the last (max) matching fact."""
-        return f"({self._by_person(self.rows(what, '1 AS c', where), {'edge': f'{how}(moment)'}, how)})"
+    def _moments(self, what: Happening, where: str = "true") -> str:
+        return f"SELECT person AS n, moment AS v FROM {self.rows(what, '1 AS c', where)}"
 
     def _age(self, leaf: Age) -> Asked:
-        edge = self._edge(leaf, "min" if leaf.which == "first" else "max")
-        held = "<=" if leaf.op == "older" else ">"
-        return Asked(f"SELECT n FROM {edge} WHERE edge {held} {self._now - leaf.age}", (PEOPLE, ("event", leaf.event)))
+        how = edges(leaf.which, self._now - leaf.age, older=leaf.op == "older")
+        return Asked((self._moments(leaf),), (PEOPLE, ("event", leaf.event)), how=how)
 
     def _since(self, leaf: Since) -> Asked:
         """The last that is old enough decides: what came after an earlier one, and not after this, undoes nothing."""
         recent = "true" if leaf.within is None else f"moment > {self._now - leaf.within}"
-        last = self._edge(leaf, "max", f"moment <= {self._now - leaf.after} AND {recent}")
-        undone = self._edge(leaf.without, "max", recent)
-        sql = f"SELECT a.n FROM {last} a LEFT JOIN {undone} c ON c.n = a.n WHERE c.edge IS NULL OR c.edge <= a.edge"
-        return Asked(sql, (PEOPLE, ("event", leaf.event), ("event", leaf.without.event)))
+        last = self._moments(leaf, f"moment <= {self._now - leaf.after} AND {recent}")
+        undone = self._moments(leaf.without, recent)
+        return Asked((last, undone), (PEOPLE, ("event", leaf.event), ("event", leaf.without.event)), how=since)
 
     def _sequence(self, leaf: Sequence) -> Asked:
         """Of each `then` the latest earlier `first` is the one that is nearest and has least between."""
@@ -253,7 +242,12 @@ class Leaves:
             between = " AND (c.moment IS NULL OR c.moment <= a.moment)"
         events = dict.fromkeys(what.event for what in (leaf.first, leaf.then, leaf.without) if what is not None)
         parts: tuple[Part, ...] = (PEOPLE, *(("event", event) for event in events))
-        return Asked(f"{sql} WHERE b.moment - a.moment <= {leaf.within}{between}", parts, timed=leaf.last is not None)
+        return Asked((f"{sql} WHERE b.moment - a.moment <= {leaf.within}{between}",), parts, timed=leaf.last is not None)
+
+
+def _fitting(whole: str) -> str:
+    """A whole number that is an amount."""
+    return f"CASE WHEN ({whole})::BIGINT BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::BIGINT END"
 
 
 def _shown(value: Value) -> str:

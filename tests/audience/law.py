@@ -33,6 +33,7 @@ from tests.segmenter.unit.tiny_days import MIDNIGHTS, TinyZone
 
 LOOK_AHEAD = 7
 INSTANTS = 8  # of each example
+CROWD = 60  # pairs of an example of a long run
 ODD = sorted({at for name, each in MIDNIGHTS.items() if name != "UTC" for at in each})
 compared = itertools.count()
 seen: Seen | None = None  # of a long run
@@ -126,8 +127,11 @@ def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
 
 def add(lake: Written, pairs: list[Pair], part: int) -> None:
     """The first or second half of each pair's facts, in turns on the first and the second lane."""
+    lanes: dict[tuple[str, int], list[Fact]] = {}
     for number, pair in enumerate(pairs):
-        lake.add(pair.halves[part], "facts" if number % 2 == part else "facts.bulk", number % 3)
+        lanes.setdefault(("facts" if number % 2 == part else "facts.bulk", number % 3), []).extend(pair.halves[part])
+    for (topic, partition), facts in lanes.items():
+        lake.add(facts, topic, partition)
 
 
 def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
@@ -152,14 +156,19 @@ def definitions(sets: Any, leaves: Any) -> Any:
 
 
 any_leaf = st.one_of(law.happenings, law.happenings, law.happenings, law.traits, law.dates, law.marks)
-older = {
-    "definitions": definitions(law.definition_sets(), any_leaf),
-    "histories": st.lists(law.histories_of(law.facts, 1), min_size=4, max_size=10),
-}
-newer = {
-    "definitions": definitions(law.definition_sets(leaf=language.leaves), language.leaves),
-    "histories": st.lists(language.histories, min_size=4, max_size=10),
-}
+
+
+def examples_of(leaves: Any, sets: Any, history: Any, pairs: int) -> dict[str, Any]:
+    """Of up to so many pairs. With more of them a question is compared with more, and takes no longer."""
+    return {"definitions": definitions(sets, leaves), "histories": st.lists(history, min_size=-(-pairs // 3), max_size=pairs)}
+
+
+def older(pairs: int = 10) -> dict[str, Any]:
+    return examples_of(any_leaf, law.definition_sets(), law.histories_of(law.facts, 1), pairs)
+
+
+def newer(pairs: int = 10) -> dict[str, Any]:
+    return examples_of(language.leaves, law.definition_sets(leaf=language.leaves), language.histories, pairs)
 
 
 def holds(drawn: dict[str, Any], examples: int, *, derandomize: bool = True) -> None:
@@ -185,7 +194,7 @@ def main() -> None:
     closures.zone = windows.zone = TinyZone  # type: ignore[assignment]
     seen = Seen()
     while time.monotonic() < end:
-        for drawn in (older, newer):
+        for drawn in (older(CROWD), newer(CROWD)):
             holds(drawn, 5, derandomize=False)
         rare = seen.rare()
         print(

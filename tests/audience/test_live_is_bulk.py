@@ -25,7 +25,7 @@ def tiny_days_in_bulk(tiny_days: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "zone", TinyZone)
 
 
-@pytest.mark.parametrize("drawn", [law.older, law.newer], ids=["older", "newer"])
+@pytest.mark.parametrize("drawn", [law.older(), law.newer()], ids=["older", "newer"])
 def test_live_is_bulk(drawn: Any, tiny_days_in_bulk: None) -> None:
     before = next(law.compared)
     law.holds(drawn, 10)

@@ -1,17 +1,18 @@
-"""The documents that are shipped to begin from (deploy/journeys), as those of a brand of a test."""
+"""The documents that are shipped to begin from (deploy/journeys, deploy/segments), as those of a brand of a test."""
 
 from pathlib import Path
 from typing import Any
 
-import yaml
+from deploy import publishing
 
-FOLDER = Path(__file__).parents[2] / "deploy/journeys"
+JOURNEYS = Path(__file__).parents[2] / "deploy/journeys"
+SEGMENTS = JOURNEYS.with_name("segments")
 MENTIONS = frozenset(("key", "template", "segment", "exit_segment", "parent", "topic"))  # fields that name a document of the file
 
 
-def ready(file: str, brand: str) -> list[dict[str, Any]]:
+def ready(file: str, brand: str, folder: Path = JOURNEYS) -> list[dict[str, Any]]:
     """`[{"kind", "body"}]` with the brand in every key."""
-    documents = [one for one in yaml.safe_load_all((FOLDER / f"{file}.yaml").read_text(encoding="utf-8")) if one]
+    documents = list(publishing.read(folder / f"{file}.yaml", None))
     keys = {one["body"]["key"] for one in documents}
 
     def renamed(node: Any, field: str = "") -> Any:

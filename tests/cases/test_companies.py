@@ -56,7 +56,7 @@ async def test_contacts_of_a_company_read_what_is_for_their_role_and_segments_as
     assert said == {"employees": [20, 150], "member": [True, True, True, False]}
 
 
-@pytest.mark.case("C11")
+@pytest.mark.case("C11", "G5")
 async def test_a_deal_heard_of_out_of_order_and_lost_leads_on_by_its_reason_and_segments_know_where_deals_stand(shop: Shop):
     b = shop.brand
     await shop.source("crm", currency="RUB")

@@ -15,7 +15,7 @@ from services.segmenter.domain.state import State
 
 DAY, NOW = 86_400_000, 1_790_000_000_000
 FOLDER = Path(__file__).parents[3] / "deploy/segments"
-EVENTS = ("Order Completed", "Order Completed", "Demo Requested", "page", "Email Link Clicked", "Signed In")
+EVENTS = ("Order Completed", "Order Completed", "Demo Requested", "Page Viewed", "Email Link Clicked", "Signed In")
 STAGES = ["stage-lead", "stage-new", "stage-active", "stage-cooling", "stage-lost"]
 GROUPS = ["rfm-champions", "rfm-loyal", "rfm-promising", "rfm-at-risk", "rfm-sleeping", "rfm-lost"]
 TIERS = ["tier-micro", "tier-small", "tier-middle", "tier-large"]
@@ -36,7 +36,7 @@ def test_everybody_stands_in_one_of_each(plan, did, score):
     for number, (ago, event, minor) in enumerate(sorted(did, reverse=True)):
         at = NOW - ago * DAY
         said = {"total": {"minor": minor, "currency": "RUB"}, "path": "/pricing"}
-        given_ = {"type": "page", "event": ""} if event == "page" else {"type": "track", "event": event}
+        given_ = {"type": "page" if event == "Page Viewed" else "track", "event": event}
         fact = Fact(id=f"f{number}", brand="b", source="s", received_at=at, occurred_at=at, properties=said, **given_)
         state = decide(state, fact, at, plan).state
     about = Fact(

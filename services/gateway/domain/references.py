@@ -10,8 +10,9 @@ from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
-from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send, asked
+from schemas.journeys import Journey, Rule, asked
 from schemas.segments import Segment
+from schemas.steps import Branch, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault

@@ -10,20 +10,9 @@ from pydantic import BaseModel
 from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
 from schemas.definitions import Published
-from schemas.journeys import (
-    PAYS,
-    Brand,
-    FactTrigger,
-    Journey,
-    Rule,
-    SegmentTrigger,
-    Send,
-    Step,
-    Wait,
-    asked,
-    condition_key,
-    duration_ms,
-)
+from schemas.documents import duration_ms
+from schemas.journeys import Brand, Journey, Rule, asked, condition_key
+from schemas.steps import PAYS, FactTrigger, SegmentTrigger, Send, Step, Wait
 from services.orchestrator.domain.filters import Test, dig, matcher
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled

@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.attributes import date_ms
 from schemas.audience import Filter
-from schemas.journeys import FactTrigger
+from schemas.steps import FactTrigger
 
 Test = Callable[[Any], bool]
 

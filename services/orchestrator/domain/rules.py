@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.journeys import Cap, Rule, duration_ms
+from schemas.documents import duration_ms
+from schemas.journeys import Cap, Rule
 from services.orchestrator.domain.zones import DAY, Window
 
 KEEP_MS = 35 * DAY

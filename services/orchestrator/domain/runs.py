@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from schemas.journeys import Branch, Purge, Send, Wait
 from schemas.messages import Verdict
+from schemas.steps import Branch, Purge, Send, Wait
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace

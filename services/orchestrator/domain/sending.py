@@ -2,9 +2,10 @@
 
 from typing import Any, Literal, NamedTuple
 
+from schemas.documents import duration_ms
 from schemas.ids import bucket
-from schemas.journeys import Send, duration_ms
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
+from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace

@@ -29,13 +29,13 @@ def offset_ms(text: str) -> int:
     return sign * duration_ms(text.removeprefix("-").removeprefix("+"))
 
 
-def duration(value: str) -> str:
+def checked_duration(value: str) -> str:
     """A validator of a field."""
     duration_ms(value)
     return value
 
 
-def offset(value: str) -> str:
+def checked_offset(value: str) -> str:
     """A validator of a field."""
     offset_ms(value)
     return value

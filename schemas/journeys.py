@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
 from schemas.documents import Document, duration_ms
-from schemas.steps import FactTrigger, SegmentTrigger, Step
+from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
 
 CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 
@@ -58,6 +58,8 @@ class Journey(Document):
             for target in step.targets():
                 if target is not None and target not in ids:
                     raise ValueError(f"steps.{step.id}: there is no step {target!r}")
+            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps):
+                raise ValueError(f"steps.{step.id}: {step.about.step!r} is no letter of this journey")
         return self
 
 

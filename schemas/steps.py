@@ -4,14 +4,14 @@ A step tells by itself what the rest must know of it: `ASKS` is the field of the
 the steps to which it may lead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
 from schemas.charges import CHARGE, ROLLED_UP
-from schemas.documents import Document, duration
+from schemas.documents import Document, checked_duration, checked_offset
 from schemas.topics import Channel
 
 # Whoever has done one of these has bought something.
@@ -74,7 +74,7 @@ class Dated(Document):
     offset: str = "0s"
     at: Clock | None = None
 
-    _check = field_validator("offset")(offset)
+    _check = field_validator("offset")(checked_offset)
 
 
 class Wait(_Step):
@@ -89,7 +89,7 @@ class Wait(_Step):
     @field_validator("wait")
     @classmethod
     def _length(cls, value: Any) -> Any:
-        return duration(value) if isinstance(value, str) else value
+        return checked_duration(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _dated(self) -> "Wait":
@@ -142,7 +142,7 @@ class Until(_Step):
     then: StepId | None = None
     otherwise: StepId | None = Field(default=None, alias="else")
 
-    _check = field_validator("at_most")(duration)
+    _check = field_validator("at_most")(checked_duration)
 
     @property
     def asked(self) -> Condition | None:
@@ -226,7 +226,7 @@ class Send(_Step):
     expires: str = "3d"
     next: StepId | None = None
 
-    _check = field_validator("expires")(duration)
+    _check = field_validator("expires")(checked_duration)
 
 
 class Purge(_Step):
@@ -268,5 +268,17 @@ class End(_Step):
         yield None
 
 
+# By the event that tells what became of a letter; its first word is the channel.
+_TELLS = {
+    "Delivered": "delivered",
+    "Read": "opened",
+    "Opened": "opened",
+    "Link Clicked": "clicked",
+    "Bounced": "bounced",
+    "Failed": "bounced",
+}
+LETTER_EVENTS: Mapping[str, str] = {
+    f"{way} {tells}": became for way in ("Email", "SMS", "Telegram", "VK") for tells, became in _TELLS.items()
+}
 Step = Wait | Until | Branch | Split | Send | Purge | Say | Jump | End
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

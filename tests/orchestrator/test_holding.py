@@ -5,10 +5,10 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set()}
+UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
 numbers = count(1001)
 
 
@@ -21,7 +21,9 @@ def s() -> str:
 
 
 def run() -> Run:
-    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), {s(): {"deep": [s()]}}, True, s())
+    letters = {s(): Letter(s(), (s(),))}
+    data = {s(): {"deep": [s()]}}
+    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), data, True, s(), letters, s())
 
 
 def whole() -> Person:
@@ -44,6 +46,7 @@ def whole() -> Person:
         mine={s(): s()},
         shared={s(): [s()]},
         introduced=True,
+        heard={s(): n()},
     )
 
 

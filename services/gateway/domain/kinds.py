@@ -15,6 +15,7 @@ from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, Rule, dump
 from schemas.policies import Policy
 from schemas.segments import Segment
+from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
@@ -45,9 +46,12 @@ def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
         yield ("audience",), body["audience"]
     steps = body.get("steps")
     for place, step in enumerate(steps if isinstance(steps, list) else ()):
-        for name in ("if", "condition", "keep"):
-            if isinstance(step, dict) and name in step:
-                yield ("steps", place, name), step[name]
+        for way in (*ASKS, ("condition",)):
+            found: Any = step
+            for name in way:
+                found = found.get(name) if isinstance(found, dict) else None
+            if found is not None:
+                yield ("steps", place, *way), found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
-from schemas.journeys import Journey, Rule, asked
+from schemas.journeys import Journey, Rule
 from schemas.segments import Segment
-from schemas.steps import Branch, SegmentTrigger, Send
+from schemas.steps import Jump, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
@@ -75,13 +75,14 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
     if journey.audience is not None:
         yield from _of_condition("audience", journey.audience)
     for place, step in enumerate(journey.steps):
-        if (condition := asked(step)) is not None:
-            name = "if" if isinstance(step, Branch) else "keep"
-            yield from _of_condition(f"steps.{place}.{name}", condition, step.id)
+        if step.asked is not None:
+            yield from _of_condition(".".join(("steps", str(place), *step.ASKS)), step.asked, step.id)
         if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
+        elif isinstance(step, Jump):
+            yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

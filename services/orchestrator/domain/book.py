@@ -11,9 +11,9 @@ from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.documents import duration_ms
-from schemas.journeys import Brand, Journey, Rule, asked, condition_key
-from schemas.steps import PAYS, FactTrigger, SegmentTrigger, Send, Step, Wait
-from services.orchestrator.domain.filters import Test, dig, matcher
+from schemas.journeys import Brand, Journey, Rule, condition_key
+from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
+from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
@@ -27,7 +27,8 @@ T = TypeVar("T")
 class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
-    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody?
+    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? data_tests: of
+    branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties).
     """
 
     key: str
@@ -47,6 +48,9 @@ class Plan:
     mode: str
     after: int
     per: str
+    data_tests: Mapping[str, Test]
+    watched: frozenset[str]
+    awaits: Sequence[tuple[Until, Test]]
 
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
@@ -58,6 +62,7 @@ class Book:
     """triggers, entering: of the current versions; goals, exits: of every version, for people still inside. events: those that are read,
     whatever the journeys: also who bought and who agreed is known from the first day, as the segmenter knows no history.
 
+    awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
     conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones.
@@ -77,6 +82,8 @@ class Book:
     templates: Mapping[str, int]
     scripts: Mapping[tuple[str, int], Script]
     bots: Mapping[str, Script]
+    awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
+    waiting: Mapping[str, Sequence[Plan]]
     silent: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -90,6 +97,11 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
+    awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
+    for plan in sorted(plans, key=lambda p: (p.key, p.version)):
+        for step, test in plan.awaits:
+            awaits.setdefault(step.until.fact.event if step.until.fact else "", []).append((plan, step, test))
+    watches = LETTER_EVENTS if any(plan.watched for plan in plans) else ()
     scripts = {(d.key, d.version): compiled(bytes(d.body), d.version) for d in documents if d.kind == "bot"}
     bots = {d.key: scripts[d.key, d.version] for d in documents if d.kind == "bot" and d.pointer}
     return Book(
@@ -100,13 +112,17 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset(segment for plan in plans for segment in _segments(plan)),
-        events=frozenset([*triggers, *goals, *PAYS, *GRANTS, *(HEARD if bots else ())]),
+        events=frozenset([*triggers, *goals, *awaits, *watches, *PAYS, *GRANTS, *(HEARD if bots else ())]),
         conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
         rules=joined(rule for rule in rules if isinstance(rule, Rule)),
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates=_templates(documents),
         scripts=scripts,
         bots=bots,
+        awaits=awaits,
+        waiting=_grouped(
+            (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
+        ),
     )
 
 
@@ -135,7 +151,7 @@ def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
     steps, trigger, goal = journey.steps, journey.trigger, journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
-    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if asked(s) is not None}
+    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if s.asked is not None}
     if journey.audience is not None:
         answers["audience"] = condition_key(journey.key, version, "audience")
     return Plan(
@@ -146,7 +162,9 @@ def _plan(body: bytes, version: int) -> Plan:
         first=steps[0].id,
         steps={step.id: step for step in steps},
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
-        durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
+        durations={
+            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Send)
+        },
         answers=answers,
         sends=any(isinstance(step, Send) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
@@ -156,6 +174,9 @@ def _plan(body: bytes, version: int) -> Plan:
         mode=journey.reentry.mode,
         after=duration_ms(journey.reentry.after or "0s"),
         per=(journey.reentry.per or "").removeprefix("properties."),
+        data_tests={s.id: tests(s.data) for s in steps if isinstance(s, Branch) and s.data},
+        watched=frozenset(s.about.step for s in steps if s.about is not None),
+        awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
     )
 
 

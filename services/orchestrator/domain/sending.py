@@ -9,6 +9,7 @@ from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace
+from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
@@ -32,16 +33,18 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
     answer = _decide(turn, run, step, run.since, moment.now)
+    watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
-        run = replace(run, done=(*run.done, step.id))
         key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
+        run = replace(run, done=(*run.done, step.id))
+        run = letters.issued(run, step.id, key) if watched else run
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
         return run, True
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
         turn.put(replace(run, due_at=answer.until, held=answer.rule in HOLDS))
         return run, False
-    return run, True
+    return (letters.skipped(run, step.id) if watched else run), True
 
 
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
@@ -109,6 +112,8 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
         return Answer("skipped", "no_address")
     if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
         return Answer("would_have_sent", "global_control")
+    if marketing and run.control:
+        return Answer("would_have_sent", "local_control", detail=run.control)
     if now > limit:
         return Answer("skipped", "expired")
     if not marketing:

@@ -1,17 +1,11 @@
 """What became of a run's letters, as far as steps of its journey ask: the sender's verdicts, and what readers and providers tell."""
 
-from collections.abc import Mapping
-
 from schemas.facts import Fact
 from schemas.messages import Decision
 from schemas.steps import OfLetter
 from services.orchestrator.domain.state import Letter, Run, replace
 from services.orchestrator.domain.turn import Turn
 
-# By the event that tells it; the channel is the event's first word.
-TELLS = {"Delivered": "delivered", "Read": "opened", "Opened": "opened", "Link Clicked": "clicked", "Bounced": "bounced", "Failed": "bounced"}
-CHANNELS = ("Email", "SMS", "Telegram", "VK")
-EVENTS: Mapping[str, str] = {f"{channel} {tells}": became for channel in CHANNELS for tells, became in TELLS.items()}
 # Who clicked has opened, and so on. A letter that went to nobody has become nothing else.
 IMPLIES = {
     "accepted": frozenset(("accepted", "delivered", "opened", "clicked")),

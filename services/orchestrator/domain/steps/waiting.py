@@ -59,7 +59,9 @@ def hear(turn: Turn, plan: Plan, step: Until, fact: Fact) -> list[Run]:
 
 
 def _standing(turn: Turn, plan: Plan, step: Until) -> list[Run]:
-    return [r for r in turn.person.runs if (r.journey, r.version, r.step) == (plan.key, plan.version, step.id) and r.due_at is not None]
+    return [
+        r for r in turn.person.runs if (r.journey, r.version, r.step) == (plan.key, plan.version, step.id) and r.due_at is not None
+    ]
 
 
 def _is_same(wanted: AwaitedFact, run: Run, fact: Fact) -> bool:

@@ -7,10 +7,11 @@ from services.orchestrator.domain.turn import Moment, Turn
 
 
 class Go(NamedTuple):
-    """The run moves on: to a step, or (None) to its end."""
+    """The run moves on: to a step, or (None) to its end, by a rule."""
 
     run: Run
     to: str | None
+    rule: str = "end"
 
 
 def unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:

@@ -47,6 +47,13 @@ class Journey(Document):
     exit_segment: str | None = None
     reentry: Reentry = Reentry()
 
+    def leads(self) -> dict[str, list[str]]:
+        """Step -> the steps to which it may lead."""
+        following = [*(step.id for step in self.steps[1:]), None]
+        return {
+            step.id: [to for to in step.ways(after) if to is not None] for step, after in zip(self.steps, following, strict=True)
+        }
+
     @model_validator(mode="after")
     def _connected(self) -> "Journey":
         ids = [step.id for step in self.steps]
@@ -54,12 +61,15 @@ class Journey(Document):
             raise ValueError("steps: every step needs an id of its own")
         if "audience" in ids:
             raise ValueError("steps: `audience` is the journey's own condition, call the step otherwise")
-        for step in self.steps:
-            for target in step.targets():
-                if target is not None and target not in ids:
-                    raise ValueError(f"steps.{step.id}: there is no step {target!r}")
-            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps):
-                raise ValueError(f"steps.{step.id}: {step.about.step!r} is no letter of this journey")
+        leads = self.leads()
+        faults = [f"steps.{step}: there is no step {to!r}" for step, ways in leads.items() for to in ways if to not in leads]
+        faults += [
+            f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
+            for step in self.steps
+            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 

@@ -1,17 +1,17 @@
 """The steps of a journey: what a run waits for, where it goes on, and what it does.
 
-A step tells by itself what the rest must know of it: `ASKS` is the field of the condition that it asks about the person, `targets` are
-the steps to which it may lead.
+A step tells by itself what the rest must know of it: `ASKS` is the field of the condition that it asks about the person, `ways` are the
+steps to which it may lead.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
 from schemas.charges import CHARGE, ROLLED_UP
-from schemas.documents import Document, checked_duration, checked_offset
+from schemas.documents import Document, checked_duration, checked_offset, duration_ms
 from schemas.topics import Channel
 
 # Whoever has done one of these has bought something.
@@ -55,13 +55,18 @@ class _Step(Document):
         """The letter whose fate it depends on."""
         return None
 
-    def targets(self) -> Iterator[str | None]:
-        """The steps to which it may lead. None: to what follows in the list."""
-        yield getattr(self, "next", None)
+    @property
+    def waits(self) -> bool:
+        """Whether time passes on it."""
+        return False
+
+    def ways(self, following: str | None) -> Iterator[str | None]:
+        """The steps to which it may lead; None: to the end of the run. following: the next one of the list."""
+        yield getattr(self, "next", None) or following
 
 
 class TimeOfDay(Document):
-    """The next such time on the person's own clock, now included; on: of these weekdays."""
+    """The next such time on the person's own clock, not this very instant; on: of these weekdays."""
 
     at: Clock
     on: tuple[Weekday, ...] = Field(default=(), max_length=7)
@@ -77,12 +82,21 @@ class Dated(Document):
     _check = field_validator("offset")(checked_offset)
 
 
+def _waiting(value: Any) -> str:
+    if isinstance(value, str):
+        return "Length"
+    return "Dated" if isinstance(value, Dated) or (isinstance(value, dict) and "data" in value) else "TimeOfDay"
+
+
 class Wait(_Step):
     """For a length of time, until a time of day, or until an instant. missed: where to go when that instant is over already, or there is
     none.
     """
 
-    wait: str | TimeOfDay | Dated
+    wait: Annotated[
+        Annotated[str, Tag("Length")] | Annotated[TimeOfDay, Tag("TimeOfDay")] | Annotated[Dated, Tag("Dated")],
+        Discriminator(_waiting),
+    ]
     missed: StepId | None = None
     next: StepId | None = None
 
@@ -97,8 +111,12 @@ class Wait(_Step):
             raise ValueError("missed: only an instant that the run's data tells can be over already")
         return self
 
-    def targets(self) -> Iterator[str | None]:
-        yield self.next
+    @property
+    def waits(self) -> bool:
+        return not isinstance(self.wait, str) or duration_ms(self.wait) > 0
+
+    def ways(self, following: str | None) -> Iterator[str | None]:
+        yield self.next or following
         if self.missed is not None:
             yield self.missed
 
@@ -152,7 +170,11 @@ class Until(_Step):
     def about(self) -> OfLetter | None:
         return self.until.letter
 
-    def targets(self) -> Iterator[str | None]:
+    @property
+    def waits(self) -> bool:
+        return duration_ms(self.at_most) > 0
+
+    def ways(self, _following: str | None) -> Iterator[str | None]:
         yield from (self.then, self.otherwise)
 
 
@@ -183,7 +205,7 @@ class Branch(_Step):
     def about(self) -> OfLetter | None:
         return self.letter
 
-    def targets(self) -> Iterator[str | None]:
+    def ways(self, _following: str | None) -> Iterator[str | None]:
         yield from (self.then, self.otherwise)
 
 
@@ -212,8 +234,8 @@ class Split(_Step):
             raise ValueError("split: every arm needs a name of its own")
         return self
 
-    def targets(self) -> Iterator[str | None]:
-        yield from (arm.then for arm in self.split)
+    def ways(self, following: str | None) -> Iterator[str | None]:
+        yield from (arm.then or following for arm in self.split)
 
 
 class Send(_Step):
@@ -245,8 +267,8 @@ class Purge(_Step):
         return self.keep
 
 
-class Say(_Step):
-    """Say attributes of the person, as a fact of his. A value is JSON, or `{"data": "event.plan"}` of the run's data."""
+class SetAttributes(_Step):
+    """SetAttributes attributes of the person, as a fact of his. A value is JSON, or `{"data": "event.plan"}` of the run's data."""
 
     set: dict[Annotated[str, Field(min_length=1, max_length=200)], Any] = Field(min_length=1, max_length=50)
     next: StepId | None = None
@@ -257,14 +279,14 @@ class Jump(_Step):
 
     jump: str
 
-    def targets(self) -> Iterator[str | None]:
+    def ways(self, _following: str | None) -> Iterator[str | None]:
         yield None
 
 
 class End(_Step):
     end: Literal[True] = True
 
-    def targets(self) -> Iterator[str | None]:
+    def ways(self, _following: str | None) -> Iterator[str | None]:
         yield None
 
 
@@ -280,5 +302,24 @@ _TELLS = {
 LETTER_EVENTS: Mapping[str, str] = {
     f"{way} {tells}": became for way in ("Email", "SMS", "Telegram", "VK") for tells, became in _TELLS.items()
 }
-Step = Wait | Until | Branch | Split | Send | Purge | Say | Jump | End
+# What tells a step from others in a document.
+STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",),
+    "Purge": ("purge",), "SetAttributes": ("set",), "Jump": ("jump",), "End": ("end",),
+}  # fmt: skip
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, _Step):
+        return type(value).__name__
+    found = value if isinstance(value, dict) else {}
+    return next((name for name, fields in STEP_FIELDS.items() if any(field in found for field in fields)), None)
+
+
+Step = Annotated[
+    Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
+    | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")] | Annotated[Jump, Tag("Jump")]
+    | Annotated[End, Tag("End")],
+    Discriminator(_kind),
+]  # fmt: skip
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

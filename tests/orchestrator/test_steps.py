@@ -224,3 +224,12 @@ def test_a_run_says_attributes_and_jumps_with_its_data() -> None:
 def test_what_makes_no_sense_is_refused(step: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Journey.model_validate(journey("w", step))
+
+
+def test_a_circle_with_a_wait_goes_round() -> None:
+    daily = journey("w", {"id": "w", "wait": {"at": "10:00"}}, send("a", next="w"))
+    world = World(daily, prompt=True)
+    world.person("p")
+    world.fact("p", "Registered")
+    world.later(3 * DAY)
+    assert world.told("skipped") == [("skipped", "a", "already_sent")] * 2, "a key is one message for ever"

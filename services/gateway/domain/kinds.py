@@ -19,7 +19,7 @@ from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
-from services.gateway.domain import brands, markup
+from services.gateway.domain import brands, markup, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
@@ -113,6 +113,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         faults += markup.faults_of(document)
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
+    elif isinstance(document, Journey):
+        faults += ways.faults_of(document)
     faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)

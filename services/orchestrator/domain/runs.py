@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.messages import Verdict
-from schemas.steps import Branch, End, Jump, Purge, Say, Send, Split, Until, Wait
+from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Until, Wait
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
@@ -154,8 +154,10 @@ def _walk(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
 
 
 def _take(turn: Turn, plan: Plan, go: Go | None, moment: Moment) -> None:
-    """Take steps until one stays, or the run is over. Coming to a step twice at one instant means that it would never end."""
-    seen = {go.run.step} if go else set()
+    """Take steps until one stays, or the run is over. Coming to a step twice at one instant means that it would never end; that from which
+    it goes on now may let time pass anew.
+    """
+    seen: set[str] = set()
     while go is not None:
         run = go.run
         if go.to is None or go.to in seen:
@@ -205,7 +207,7 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Split: branching.split,
     Send: _send,
     Purge: _purge,
-    Say: saying.say,
+    SetAttributes: saying.say,
     Jump: _jump,
     End: _end,
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.facts import Fact
 from schemas.ids import derive
-from schemas.steps import Say
+from schemas.steps import SetAttributes
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.filters import dig
 from services.orchestrator.domain.state import Run
@@ -14,7 +14,7 @@ from services.orchestrator.domain.turn import Moment, Turn
 SOURCE = "journeys"
 
 
-def say(turn: Turn, plan: Plan, run: Run, step: Say, moment: Moment) -> Go | None:
+def say(turn: Turn, plan: Plan, run: Run, step: SetAttributes, moment: Moment) -> Go | None:
     """What the run's data does not tell is left out."""
     values = {name: _value(run, value) for name, value in step.set.items()}
     told = {name: value for name, value in values.items() if value is not None or step.set[name] is None}

@@ -93,7 +93,7 @@ def _due(turn: Turn, run: Run, step: Wait) -> int | None:
         return run.since + duration_ms(step.wait)
     if isinstance(step.wait, TimeOfDay):
         days = frozenset(WEEKDAYS.index(day) for day in step.wait.on) or frozenset(range(7))
-        return zone.next_clock(run.since, clock_ms(step.wait.at), days)
+        return zone.next_clock(run.since + 1, clock_ms(step.wait.at), days)
     told = date_ms(dig(run.data, step.wait.data))
     if told is None:
         return None

@@ -48,7 +48,8 @@ def statements(block: str) -> Iterator[str]:
 
 
 class ClickHouse:
-    """A server in this process, with the page's database of one shard. did: the steps that it has run."""
+    """A server in this process, with the page's database of one shard. did: the steps that it has run; renamed: texts
+    of them that are others here."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         config = folder / "clickhouse.xml"
@@ -58,6 +59,7 @@ class ClickHouse:
         )
         self._page, self._session = page, Session(f"{folder / 'clickhouse'}?config-file={config}")
         self.did: set[str] = set()
+        self.renamed: dict[str, str] = {}
 
     def ask(self, sql: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         text = str(self._session.query(sql.rstrip().rstrip(";"), "JSONEachRow", params=dict(given or {})))
@@ -69,8 +71,16 @@ class ClickHouse:
         for title in titles:
             self.did.add(title)
             for one in self._page.steps[title]:
+                for old, new in self.renamed.items():
+                    one = one.replace(old, new)
                 found = self.ask(one, given)
         return found
+
+    def create(self, database: str, *titles: str) -> None:
+        """A database, from here on the one that is asked, with these steps done in it."""
+        self.ask(f"CREATE DATABASE {database}")
+        self.ask(f"USE {database}")
+        self.do(*titles)
 
     def close(self) -> None:
         self._session.close()

@@ -66,9 +66,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def installation(
-    only: Sequence[str] = (), documents: Sequence[dict[str, Any]] | None = None
-) -> AsyncIterator[Installation]:
+async def installation(only: Sequence[str] = (), documents: Sequence[dict[str, Any]] | None = None) -> AsyncIterator[Installation]:
     """Up, with the documents (those of bench/documents.py) published; down and deleted afterwards. only: so many of the services, by
     their names (all).
     """

@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from bench import listening, live_segments, states
 from bench.calibration import score
 from bench.histories import Person, crowd, fact, history
@@ -39,6 +37,7 @@ SHARES = {"page": 60, VIEW: 20, "identify": 10, ORDER: 10}  # those of bench/loa
 MINUTE, HOUR = 60_000, 3_600_000
 SAMPLE_S = 0.02
 PENDING = 1_000_000
+LEAD_MS = 90_000  # to make and to write those who are to fall due
 SOURCE = "default"  # whose the facts of the first write key are
 SERVICES = ("ingest", "profile", "segmenter", "warehouse", "gateway")
 
@@ -65,9 +64,12 @@ def _record(plain: list[dict[str, Any]], laden: list[dict[str, Any]], flips: Any
     record("segment.facts_per_s", best["facts_per_s"], "facts/s, one process", best["facts"], runs=plain)
     record("segment.facts_per_s_1m_pending", beside["facts_per_s"], "facts/s, one process", beside["facts"], runs=laden, **more)
     cost = [min(run["cpu_us"] for run in runs) for runs in (plain, laden)]
-    record("segment.cost_1m_pending_over_none", round(cost[1] / cost[0], 3), "ratio of CPU-us per fact", beside["facts"], cpu_us=cost)
-    record("segment.flips_per_s", late["flips_per_s"], "flips/s, one process", late["n"], without_pending=flips, **more)
-    record("segment.flip_late_p99_ms", late["late_p99_ms"], "ms at 1,000 flips/s", late["n"], without_pending=flips, **late, **more)
+    record(
+        "segment.cost_1m_pending_over_none", round(cost[1] / cost[0], 3), "ratio of CPU-us per fact", beside["facts"], cpu_us=cost
+    )
+    more |= {"run": late, "without_pending": flips}
+    record("segment.flips_per_s", late["flips_per_s"], "flips/s, one process", late["flips"], **more)
+    record("segment.flip_late_p99_ms", late["late_p99_ms"], "ms at 1,000 flips/s", late["flips"], **more)
 
 
 @asynccontextmanager
@@ -112,7 +114,9 @@ async def _latency(found: Installation, seconds: float, rate: float = 1000) -> N
         await watch.caught_up(60)
         used = spent(before, cpu_seconds(found.home))
         accepted = {derive(SOURCE, f"{load.seed}-{number}"): at for number, at in load.mails.items()}
-        times = [(at - accepted[one.cause]) * 1000 for one, at in heard.so_far if one.why == "fact" and one.cause in accepted]
+        times = [
+            (at - accepted[one.cause]) * 1000 for one, at in heard.so_far.values() if one.why == "fact" and one.cause in accepted
+        ]
     more = {"calibration": calibration, "facts": load.sent, "cpu_us": {k: round(v * 1e6 / load.sent, 1) for k, v in used.items()}}
     record("segment.live_p50_ms", round(percentile(times, 0.5), 1), "ms, 2xx to membership", len(times), **more)
     record("segment.live_p99_ms", round(percentile(times, 0.99), 1), "ms, 2xx to membership", len(times), **more)
@@ -155,7 +159,9 @@ class _Bench:
         rows = [(encode(state), state.due_at) for state in whole]
         self.people = list(crowd(count))
         await states.write(
-            self.watch.connection, [(person.profile, *rows[person.number % different]) for person in self.people], self.watch.partitions
+            self.watch.connection,
+            [(person.profile, *rows[person.number % different]) for person in self.people],
+            self.watch.partitions,
         )
         await self.watch.connection.execute("ANALYZE segmenter.person")
 
@@ -191,7 +197,9 @@ class _Bench:
         places: dict[int, list[Any]] = {}
         for number, (person, kind) in enumerate(zip(drawn, kinds, strict=True)):
             one = fact(person, f"{turn}-{number}", at, kind, dice)
-            places.setdefault(partition_of(person.profile, self.watch.partitions), []).append((person.profile.encode(), encode_fact(one), []))
+            places.setdefault(partition_of(person.profile, self.watch.partitions), []).append(
+                (person.profile.encode(), encode_fact(one), [])
+            )
         producer = await Producer(self.config, "bench").start()
         await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
         await producer.stop()
@@ -212,16 +220,15 @@ class _Bench:
 
     # ---- flips
 
-    def _left(self, number: int, due: int) -> tuple[str, State]:
-        """Somebody who has put something into his basket so that time alone moves him at `due` (ms), for the first time."""
-        person = Person(10_000_000 + number, 1)
+    def _left(self, due: int) -> State:
+        """Of somebody who has put something into his basket, so that time alone moves him at `due` (ms), for the first time."""
         at = due - 30 * MINUTE
-        return person.profile, domain.decide(State(), fact(person, "basket", at, ADD, random.Random(number)), at, self.plan).state
+        return domain.decide(State(), fact(Person(0, 1), "basket", at, ADD, random.Random(1)), at, self.plan).state
 
     async def write_pending(self, count: int, different: int = 1000) -> None:
         """People whom time moves in an hour at the earliest, evenly over a day."""
         base = round(time.time() * 1000) + HOUR
-        kept = [self._left(0, base + step * 24 * HOUR // different)[1] for step in range(different)]
+        kept = [self._left(base + step * 24 * HOUR // different) for step in range(different)]
         rows = [(encode(state), state.due_at) for state in kept]
         for start in range(0, count, 50_000):
             portion = [(derive("bench-pending", n), *rows[n % different]) for n in range(start, min(count, start + 50_000))]
@@ -229,28 +236,31 @@ class _Bench:
         await self.watch.connection.execute("VACUUM ANALYZE segmenter.person")
         await self.watch.connection.execute("CHECKPOINT")
 
-    async def flips(self, rate: int = 1000, seconds: int = 30) -> dict[str, Any]:
+    async def flips(self, rate: int = 1000, seconds: int = 20) -> dict[str, Any]:
         """1,000 fall due each second: how late they are told; then as many at once: how many are told a second."""
-        turn, count, calibration = next(self.rounds) * 1_000_000, rate * seconds, score()
+        count, calibration = rate * seconds, score()
+        start = round(time.time() * 1000) + LEAD_MS
+        coming = self._who_fall_due([start + n * 1000 // rate for n in range(count)])
+        overdue = self._who_fall_due([start - MINUTE] * count)
         async with listening.to_memberships(self.found) as heard:
+            await states.write(self.watch.connection, coming, self.watch.partitions)
+            if time.time() * 1000 > start:
+                raise RuntimeError(f"it took more than {LEAD_MS} ms to make and write those who are to fall due")
             before = cpu_seconds(self.found.home)
-            lead = 10_000  # ms to write them
-            start = round(time.time() * 1000) + lead + count // 5
-            await self._fall_due(turn, count, lambda n: start + n * 1000 // rate)
-            steady = [at * 1000 - one.at for one, at in await heard.by_time(count)]
+            steady = [at * 1000 - one.at for one, at in await heard.of({profile for profile, _, _ in coming})]
             used = spent(before, cpu_seconds(self.found.home))
-            heard.so_far.clear()
-            past = round(time.time() * 1000) - 5 * MINUTE
-            await self._fall_due(turn + count, count, lambda n: past)
-            arrived = [at for _, at in await heard.by_time(count)]
+            await states.write(self.watch.connection, overdue, self.watch.partitions)
+            arrived = [at for _, at in await heard.of({profile for profile, _, _ in overdue})]
         run = {
-            "n": count, "late_p50_ms": round(percentile(steady, 0.5)), "late_p99_ms": round(percentile(steady, 0.99)),
-            "late_max_ms": round(max(steady)), "flips_per_s": round((count - 1) / (max(arrived) - min(arrived))),
+            "flips": count, "late_p50_ms": round(percentile(steady, 0.5)), "late_p99_ms": round(percentile(steady, 0.99)),
+            "late_max_ms": round(max(steady)), "flips_per_s": round(count / (max(arrived) - min(arrived))),
             "cpu_us": {k: round(v * 1e6 / count, 1) for k, v in used.items()}, "calibration": calibration,
         }  # fmt: skip
-        print(json.dumps({"flips": run}), flush=True)
+        print(json.dumps({"run": run}), flush=True)
         return run
 
-    async def _fall_due(self, turn: int, count: int, due: Any) -> None:
-        people = [self._left(turn + n, due(n)) for n in range(count)]
-        await states.write(self.watch.connection, [(p, encode(s), s.due_at) for p, s in people], self.watch.partitions)
+    def _who_fall_due(self, instants: list[int]) -> list[states.Row]:
+        turn = next(self.rounds)
+        of = {due: self._left(due) for due in set(instants)}
+        rows = {due: (encode(state), state.due_at) for due, state in of.items()}
+        return [(derive("bench-due", turn, number), *rows[due]) for number, due in enumerate(instants)]

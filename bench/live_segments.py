@@ -70,7 +70,9 @@ def _sums(n: int) -> dict[str, dict[str, Any]]:
 def _chains(n: int) -> dict[str, dict[str, Any]]:
     """What followed what, what was left alone, how long ago."""
     order = {"event": ORDER}
-    soon = _leaf("sequence", first={"event": VIEW, "where": _category(n)}, then=order, within=2 * HOUR * (n + 1), last=REACH[n % 6] * DAY)
+    soon = _leaf(
+        "sequence", first={"event": VIEW, "where": _category(n)}, then=order, within=2 * HOUR * (n + 1), last=REACH[n % 6] * DAY
+    )
     return {
         "viewed-bought": soon | ({"without": {"event": OPEN}} if n % 3 == 0 else {}),
         "basket": _leaf("since", event=ADD, without=order, after=30 * MINUTE * (n + 1), within=REACH[n % 4] * DAY),
@@ -92,10 +94,15 @@ def _said_of_him(n: int) -> dict[str, dict[str, Any]]:
 def _nested(n: int) -> dict[str, dict[str, Any]]:
     days = REACH[n] * DAY
     town = _any(_said("city", "eq", "York"), _said("plan", "eq", "paid"))
-    warm = _any(_did(VIEW, 3, within=7 * DAY, where=_category(n + 1)), _all(_did(OPEN, 2, within=30 * DAY), _not(_did(LOGIN, within=14 * DAY))))
+    warm = _any(
+        _did(VIEW, 3, within=7 * DAY, where=_category(n + 1)),
+        _all(_did(OPEN, 2, within=30 * DAY), _not(_did(LOGIN, within=14 * DAY))),
+    )
     return {
         "nested": _all(town, warm, _not(_any(_did(ORDER, within=DAY * (1 + n % 3)), _said("score", "lt", n * 5)))),
-        "of-segments": _all(_leaf("segment", key=f"orders-{n}"), _not(_leaf("segment", key=f"basket-{n}")), _did(VIEW, 2, within=days)),
+        "of-segments": _all(
+            _leaf("segment", key=f"orders-{n}"), _not(_leaf("segment", key=f"basket-{n}")), _did(VIEW, 2, within=days)
+        ),
     }
 
 

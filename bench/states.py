@@ -15,7 +15,7 @@ from schemas.facts import Fact
 from schemas.ids import partition_of
 from services.segmenter.domain.live import decide, fire
 from services.segmenter.domain.plan import Plan, compile_plan
-from services.segmenter.domain.state import State, decode, encode
+from services.segmenter.domain.state import State, encode
 
 HOT = 10_000  # facts of one person in the year
 Row = tuple[str, bytes, int | None]  # profile, encoded state, when time alone may next move him (ms)
@@ -26,12 +26,11 @@ def plan_of(conditions: Mapping[str, dict[str, Any]], number: int = 1) -> Plan:
 
 
 def lived(facts: Iterable[Fact], plan: Plan, until: int) -> State:
-    """Who all this happened to, at an instant (ms), read from his row before each fact as the service does."""
-    row = b""
-    for fact in facts:
-        decision = decide(decode(row) if row else State(), fact, fact.received_at, plan)
-        row = encode(decision.state) if decision.changed else row
-    return fire(decode(row), until, plan).state
+    """Who all this happened to, at an instant (ms)."""
+    state = State()
+    for one in facts:
+        state = decide(state, one, one.received_at, plan).state
+    return fire(state, until, plan).state
 
 
 def sizes(people: int) -> None:

@@ -15,7 +15,7 @@ DOMAIN = "services/segmenter/domain/"
 # (name, file, text that stands there once, the bug)
 MUTANTS = [
     ("window edge >=", DOMAIN + "source.py", "+ {_whole(within)}) > now", "+ {_whole(within)}) >= now"),
-    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[key] = until\n", "horizons[key] = until + 1\n"),
+    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[place] = until\n", "horizons[place] = until + 1\n"),
     ("index: dates", DOMAIN + "plan.py", "case Attribute() | DateAttribute():\n", "case Attribute():\n"),
     ("index: dependents", DOMAIN + "draft.py", "for dependent in segment.dependents:", "for dependent in ():"),
     (

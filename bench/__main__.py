@@ -28,7 +28,7 @@ def main() -> None:
         asyncio.run(charges.charges())
     if chosen.only in (None, "export"):
         asyncio.run(exports.exports())
-    if chosen.only in (None, "live"):
+    if chosen.only == "live" or (chosen.only is None and chosen.large):
         asyncio.run(live.live(min(60, chosen.seconds or 60)))
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())

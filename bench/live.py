@@ -96,9 +96,11 @@ async def _settled(watch: Watch) -> None:
 class Followed(Load):
     """Every fact's 2xx is kept: `mails` has the instant by the number of the fact."""
 
+    _made = 0
+
     def _event(self, now: str, mailed: dict[int, float]) -> str:
-        number = self.sent_numbers = getattr(self, "sent_numbers", -1) + 1
-        mailed[number] = 0.0
+        self._made += 1  # as the number of the next one
+        mailed[self._made - 1] = 0.0
         return super()._event(now, {})
 
 

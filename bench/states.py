@@ -1,6 +1,5 @@
 """What the segmenter keeps of people: how large it is after a year, and rows of it written past the log for other benches."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -52,11 +51,11 @@ async def write(connection: asyncpg.Connection, rows: Sequence[Row], partitions:
     await connection.copy_records_to_table("person", schema_name="segmenter", columns=columns, records=records)
 
 
-async def stored(connection: asyncpg.Connection) -> dict[str, float]:
+async def stored(connection: asyncpg.Connection) -> dict[str, int]:
     """Bytes of a state as PostgreSQL stores it (compressed above 2 KB), of those that it has."""
     (row,) = await connection.fetch(
         "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY pg_column_size(state)) AS median, percentile_disc(0.99) "
         "WITHIN GROUP (ORDER BY pg_column_size(state)) AS p99, count(*) AS people, pg_total_relation_size('segmenter.person') AS table_bytes "
         "FROM segmenter.person WHERE state <> ''"
     )
-    return json.loads(json.dumps(dict(row)))  # type: ignore[no-any-return]
+    return {name: int(value) for name, value in row.items()}

@@ -82,14 +82,20 @@ LANGUAGE = [
     (
         "calendar: horizon of the wrong period",
         CLOSURES,
-        "turns = where.start(unit, period + back)",
-        "turns = where.start(unit, period + back + 1)",
+        "turns = begins[place + back]",
+        "turns = begins[place + back + 1]",
     ),
     (
         "calendar: back ignored",
         CLOSURES,
-        "for period in range(current - back, current + 2):",
-        "for period in range(current, current + 2):",
+        "for period in range(current - back, current + max(2, back + 1) + 1)",
+        "for period in range(current, current + max(2, back + 1) + 1)",
+    ),
+    (
+        "calendar: periods of another day",
+        CLOSURES,
+        "if begins is None or not begins[back] <= now < begins[back + 1]:",
+        "if begins is None:",
     ),
     (
         "calendar: end inclusive",

@@ -3,14 +3,14 @@
 import argparse
 import asyncio
 
-from bench import charges, exports, identity, imports, pipeline
+from bench import charges, exports, identity, imports, live, pipeline
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
     parser.add_argument(
-        "--only", choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export"), help="one of them"
+        "--only", choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export", "live"), help="one of them"
     )
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
@@ -28,6 +28,8 @@ def main() -> None:
         asyncio.run(charges.charges())
     if chosen.only in (None, "export"):
         asyncio.run(exports.exports())
+    if chosen.only == "live" or (chosen.only is None and chosen.large):
+        asyncio.run(live.live(min(60, chosen.seconds or 60)))
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

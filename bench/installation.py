@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -65,8 +66,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
-    """Up, with the documents published; down and deleted afterwards. only: so many of the services, by their names (all)."""
+async def installation(only: Sequence[str] = (), documents: Sequence[dict[str, Any]] | None = None) -> AsyncIterator[Installation]:
+    """Up, with the documents (those of bench/documents.py) published; down and deleted afterwards. only: so many of the services, by
+    their names (all).
+    """
     home = Path(tempfile.mkdtemp(prefix="otklik-bench-"))
     home.chmod(0o755)  # noqa: ASYNC240  (before anything runs)
     ports = _free_ports(len(PORTS) + 12)
@@ -80,7 +83,7 @@ async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
         run.up(settings, say=lambda _: None, only=["kafka", "postgres", *wanted])  # all but the mail catcher
         keys = json.loads(settings.keys_file.read_text())
         found = Installation(settings, home, keys["api_key"], keys["write_key"], arrivals)
-        await _publish(found)
+        await _publish(found, everything() if documents is None else documents)
         yield found
     finally:
         run.down(settings, say=lambda _: None)
@@ -102,12 +105,12 @@ def _span(near: int) -> int:
     raise RuntimeError("no 12 neighbouring free ports")
 
 
-async def _publish(found: Installation) -> None:
+async def _publish(found: Installation, documents: Sequence[dict[str, Any]]) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", timeout=60) as client:
         answer = await client.post(
             "/api/documents/import",
             headers={"Authorization": f"Bearer {found.api_key}", "Idempotency-Key": "bench"},
-            json={"documents": everything()},
+            json={"documents": documents},
         )
         if answer.status_code >= 300:
             raise RuntimeError(f"documents were refused: {answer.text[:2000]}")

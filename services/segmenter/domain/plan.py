@@ -87,8 +87,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Segments stand in evaluation order and are named by their place. by_*: which of them read what. filling: what states under it may
-    still lack.
+    """Segments stand in evaluation order and are named by their place, in stored states too: under one revision it never changes. by_*:
+    which of them read what. filling: what states under it may still lack.
 
     Never change it.
     """

@@ -15,7 +15,7 @@ DOMAIN = "services/segmenter/domain/"
 # (name, file, text that stands there once, the bug)
 MUTANTS = [
     ("window edge >=", DOMAIN + "source.py", "+ {_whole(within)}) > now", "+ {_whole(within)}) >= now"),
-    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[key] = until\n", "horizons[key] = until + 1\n"),
+    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[place] = until\n", "horizons[place] = until + 1\n"),
     ("index: dates", DOMAIN + "plan.py", "case Attribute() | DateAttribute():\n", "case Attribute():\n"),
     ("index: dependents", DOMAIN + "draft.py", "for dependent in segment.dependents:", "for dependent in ():"),
     (
@@ -82,14 +82,20 @@ LANGUAGE = [
     (
         "calendar: horizon of the wrong period",
         CLOSURES,
-        "turns = where.start(unit, period + back)",
-        "turns = where.start(unit, period + back + 1)",
+        "turns = begins[place + back]",
+        "turns = begins[place + back + 1]",
     ),
     (
         "calendar: back ignored",
         CLOSURES,
-        "for period in range(current - back, current + 2):",
-        "for period in range(current, current + 2):",
+        "for period in range(current - back, current + max(2, back + 1) + 1)",
+        "for period in range(current, current + max(2, back + 1) + 1)",
+    ),
+    (
+        "calendar: periods of another day",
+        CLOSURES,
+        "if begins is None or not begins[back] <= now < begins[back + 1]:",
+        "if begins is None:",
     ),
     (
         "calendar: end inclusive",

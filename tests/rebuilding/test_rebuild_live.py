@@ -1,0 +1,143 @@
+"""Live is rebuilt: a history with all that can happen to people, on real Kafka and PostgreSQL; and a row that was spoilt is named."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from deploy.rebuilding.run import Rebuilt, rebuild, report
+from runtime.drive import Conductor, set_clock
+from runtime.process import Context
+from runtime.settings import Settings
+from schemas.facts import Fact
+from services.profile.__main__ import service as profile
+from services.segmenter.__main__ import service as segmenter
+from services.segmenter.domain import state
+from services.segmenter.domain.series import NOTHING
+from services.warehouse.__main__ import service as warehouse
+from tests.profile.test_profile_live import people
+from tests.segmenter.live.test_segmenter_live import define
+from tests.support import live
+from tests.support.live import T0, driven, fact, publish, rows
+
+DAY = 86_400_000
+HOUR = 3_600_000
+BUY = "Order Completed"
+
+
+def bought(op: str, value: int, **more: Any) -> dict[str, Any]:
+    return {"kind": "did", "event": BUY, "op": op, "value": value, **more}
+
+
+FIRST = {
+    "two": bought("ge", 2),
+    "fresh": bought("ge", 1, within=DAY),
+    "asleep": {"kind": "not", "of": bought("ge", 1, within=2 * DAY)},
+    "kazan": {"kind": "attribute", "name": "city", "op": "eq", "value": "Kazan"},
+    "ann": {"kind": "attribute", "name": "first_name", "op": "eq", "value": "Ann"},
+    "mail": {"kind": "identifier", "has": "email"},
+    "half": {"kind": "bucket", "salt": "s", "start": 0, "end": 5000},
+    "agreed": {"kind": "consent", "channel": "email", "topic": "news", "state": "granted"},
+}
+LATER = {
+    "spent": {"kind": "total", "event": BUY, "sum": "total.minor", "op": "ge", "value": 500, "within": 3 * DAY},
+    "books": bought("ge", 1, where=[{"path": "products", "op": "contains", "value": "book"}]),
+    "kinds": {"kind": "distinct", "event": BUY, "of": "sku", "op": "ge", "value": 2},
+    "sleepy": {"kind": "all", "of": [{"kind": "segment", "key": "asleep"}, {"kind": "segment", "key": "mail"}]},
+    "visited": {"kind": "did", "event": "page", "op": "ge", "value": 1},
+}
+
+
+@pytest.fixture
+def config(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> Settings:
+    return live.settings(kafka, database, topic_prefix, home=tmp_path)
+
+
+class Shop:
+    """A story of some people, drawn from a seed."""
+
+    def __init__(self, config: Settings, context: Context, conductor: Conductor, seed: int) -> None:
+        self._config, self._context, self._conductor = config, context, conductor
+        self._draw, self._told, self.now = random.Random(seed), 0, T0
+
+    async def at(self, after: int, *facts: Fact) -> None:
+        self.now += after
+        await set_clock(self._context.db, self.now)
+        for topic, lane in (("facts.raw", "live"), ("facts.raw.bulk", "bulk")):
+            await publish(self._config, [one for one in facts if one.lane == lane], topic)
+        await self._conductor.settle()
+
+    def fact(self, *names: str, late: int = 0, **more: Any) -> Fact:
+        self._told += 1
+        return fact(f"f{self._told}", *names, at=self.now - late, received_at=self.now, **more)
+
+    def names(self, n: int) -> tuple[str, ...]:
+        every = (f"anonymous_id:v{n}", f"user_id:u{n}", f"email:p{n}@e.org")
+        return tuple(self._draw.sample(every, self._draw.choice([1, 1, 2])))
+
+    def something(self, n: int) -> Fact:
+        draw = self._draw
+        match draw.choice(["buy", "buy", "buy", "page", "say", "word"]):
+            case "buy":
+                said = {"total": {"minor": draw.choice([100, 300, 600]), "currency": "RUB"}, "sku": draw.choice(["a", "b", "c"])}
+                more = {"products": draw.choice([["book"], ["pen", "book"], ["pen"]])}
+                late = draw.choice([0, 0, HOUR, 2 * DAY])
+                lane = draw.choice(["live", "bulk"])
+                return self.fact(*self.names(n), late=late, lane=lane, event=BUY, properties={**said, **more})
+            case "page":
+                return self.fact(f"anonymous_id:v{n}", type="page", event="")
+            case "say":
+                told = {"city": draw.choice(["Kazan", "Omsk", None]), "first_name": draw.choice(["Ann", "Bob"])}
+                return self.fact(*self.names(n), type="identify", event="", attributes=told, late=draw.choice([0, HOUR]))
+            case _:
+                yes = draw.choice(["Consent Granted", "Consent Withdrawn"])
+                said = {"channel": "email", "topic": "news", "evidence": {"form": "f"}, "basis": "consent"}
+                return self.fact(f"email:p{n}@e.org", event=yes, properties=said)
+
+    async def day(self, crowd: int) -> None:
+        for _ in range(3):
+            facts = [self.something(n) for n in range(crowd) if self._draw.random() < 0.6]
+            await self.at(self._draw.choice([HOUR, 7 * HOUR]), *facts)
+
+
+async def whose(context: Context) -> dict[str, str]:
+    return {name: person for person, names in (await people(context)).items() for name in names}
+
+
+@asynccontextmanager
+async def lived(config: Settings, seed: int) -> AsyncIterator[tuple[Shop, Context]]:
+    """An installation with a history: late facts, merges, an unmerge, an erasure, timers, conditions that came in the middle."""
+    await define(config, FIRST)
+    async with driven(config, profile(), segmenter(config), warehouse(pace_s=0)) as ((context, seg, _), conductor):
+        await conductor.settle()
+        shop = Shop(config, context, conductor, seed)
+        await shop.day(8)
+        # Everybody but the last is known by all his names by now: people of before become one.
+        await shop.at(HOUR, *(shop.fact(f"anonymous_id:v{n}", f"user_id:u{n}", f"email:p{n}@e.org") for n in range(7)))
+        await shop.at(HOUR, shop.fact("user_id:u0", "phone:+79160000001"), shop.fact("email:p1@e.org", "phone:+79160000001"))
+        await define(config, LATER)
+        await shop.day(8)
+        found = await whose(context)
+        await shop.at(HOUR, shop.fact(about=found["user_id:u0"], type="unmerge", event="", properties={"apart": ["user_id:u0"]}))
+        await shop.at(HOUR, shop.fact(about=found["user_id:u2"], type="erase", event="", properties={"reason": "asked"}))
+        await shop.day(8)
+        await shop.at(30 * HOUR)
+        yield shop, seg
+
+
+async def made(config: Settings) -> Rebuilt:
+    return await rebuild(config, seconds=20)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_live_is_rebuilt(config: Settings, seed: int) -> None:
+    async with lived(config, seed) as (_, seg):
+        done = await made(config)
+        print("\n".join(report(done)))
+        assert done.differing == {}

@@ -18,7 +18,8 @@ from schemas.facts import Fact
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
-from services.segmenter.domain.series import NOTHING
+from services.segmenter.domain.horizons import NEVER
+from services.segmenter.domain.state import State
 from services.warehouse.__main__ import service as warehouse
 from tests.profile.test_profile_live import people
 from tests.segmenter.live.test_segmenter_live import define
@@ -139,5 +140,76 @@ async def made(config: Settings) -> Rebuilt:
 async def test_live_is_rebuilt(config: Settings, seed: int) -> None:
     async with lived(config, seed) as (_, seg):
         done = await made(config)
-        print("\n".join(report(done)))
         assert done.differing == {}
+        assert list(report(done))[-1] == "live and rebuilt are equal"
+        found, held = done.segmenter, await rows(seg, HELD)
+        assert (found.people, found.moving, found.under_way, found.segments) == (len(held), 0, 0, len(FIRST | LATER))
+        states = [state.decode(row["state"]) for row in held]
+        assert found.memberships == sum(len(one.members) for one in states) > 20
+        ((merged, erased, parted),) = await rows(seg, HAPPENED)
+        assert merged and erased and parted, "the story must be worth the name"
+        assert found.rows == len(held) + merged + erased
+        again = {row["id"]: set(state.decode(row["state"]).members) for row in await in_the_new_one(config, done.into, HELD)}
+        assert again == {row["id"]: set(one.members) for row, one in zip(held, states, strict=True)}
+
+
+HELD = "SELECT id::text AS id, state FROM segmenter.person WHERE merged_into IS NULL AND erased_at IS NULL ORDER BY id"
+HAPPENED = """
+SELECT (SELECT count(*) FROM segmenter.person WHERE merged_into IS NOT NULL AND erased_at IS NULL),
+    (SELECT count(*) FROM segmenter.person WHERE erased_at IS NOT NULL), (SELECT count(*) FROM segmenter.parted)
+"""
+
+
+async def in_the_new_one(config: Settings, name: str, query: str) -> list[Any]:
+    connection = await asyncpg.connect(config.database_url, database=name)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()
+
+
+def without_a_purchase(one: State) -> State:
+    series = dict(one.series)
+    id_ = next(id_ for id_, held in series.items() if held.times and not held.amounts)
+    held = series[id_]
+    series[id_] = msgspec.structs.replace(held, count=held.count - 1, times=held.times[1:])
+    return msgspec.structs.replace(one, series=series)
+
+
+def elsewhere(one: State) -> State:
+    return msgspec.structs.replace(one, members={**dict.fromkeys(FIRST, T0)})
+
+
+def without_its_timers(one: State) -> State:
+    return msgspec.structs.replace(one, horizons={}, due=NEVER)
+
+
+def of_another_town(one: State) -> State:
+    return msgspec.structs.replace(one, attributes={**one.attributes, "city": (T0 + 10**9, "Tver")})
+
+
+@pytest.mark.timeout(180)
+async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(config: Settings) -> None:
+    ways = {
+        without_a_purchase: f"segmenter: counts of {BUY}",
+        elsewhere: "segmenter: segment kazan",
+        without_its_timers: "segmenter: segment fresh, to come",
+        of_another_town: "segmenter: attribute city",
+    }
+    async with lived(config, 4) as (shop, seg):
+        await shop.at(HOUR, *(shop.fact(f"user_id:u{n}", event=BUY, properties={"sku": "a"}) for n in range(8)))
+        good = {row["id"]: row["state"] for row in await rows(seg, HELD)}
+        spoilt: dict[str, str] = {}
+        for spoil, what in ways.items():
+            ones = ((one, state.decode(raw)) for one, raw in good.items() if one not in spoilt)
+            person, one = next(pair for pair in ones if spoil is not without_its_timers or "fresh" in pair[1].members)
+            spoilt[person] = what
+            async with seg.db.transaction() as connection:
+                await connection.execute("UPDATE person SET state = $2 WHERE id = $1", person, state.encode(spoil(one)))
+        done = await made(config)
+        assert done.differing.keys() == spoilt.keys()
+        for person, what in spoilt.items():
+            assert what in done.differing[person]
+        told = list(report(done))
+        assert told[-1] == f"4 differ; the state made anew is in the database {done.into}"
+        assert all(any(line.startswith(f"{person} differs: ") for line in told) for person in spoilt)

@@ -1,10 +1,15 @@
-"""The law: whoever stands in a segment live is found in bulk, at the last instant of his history and at those after it.
+"""The law: whoever stands in a segment live is found in bulk, and stands there when his state is made anew of the same facts, at the last
+instant of his history and at those after it.
+
+Live sees each fact when it comes, with timers between. Made anew he is twice: by a replay of the facts in the order of the log, without a
+timer, and of all that he did at once, as `otklik rebuild` does it.
 
 Many people and conditions share a lake, as writing files is what costs. `python -m tests.audience.law --minutes 30` goes on and on,
 elsewhere each time, and says how much it compared.
 """
 
 import argparse
+import heapq
 import itertools
 import tempfile
 import time
@@ -23,6 +28,7 @@ from services.audience.store.index import Index
 from services.segmenter.domain import closures
 from services.segmenter.domain.live import decide, fire, merge
 from services.segmenter.domain.plan import compile_plan
+from services.segmenter.domain.rebuilding import Known, differences, rebuilt
 from services.segmenter.domain.state import State
 from tests.audience.lake import Written
 from tests.segmenter.unit import language
@@ -32,6 +38,7 @@ from tests.segmenter.unit.tiny_days import TinyZone
 LOOK_AHEAD = 7
 INSTANTS = 8  # of each example
 compared = itertools.count()
+pairs_drawn = itertools.count()  # of a condition and a history
 
 
 class Pair:
@@ -49,6 +56,7 @@ class Pair:
             self.merge()
         elif isinstance(op, int):
             self.clock += op
+            self.states = [fire(state, self.clock, self.plan).state if state.revision else state for state in self.states]
         else:
             self.fact(op)
 
@@ -80,11 +88,41 @@ class Pair:
         self.states[0] = merge(self.states[0], self.states[1], self.clock, self.plan).state
         self.states[1] = State()
 
-    def members(self, ahead: int) -> dict[str, frozenset[str]]:
-        """Who of the two stands where."""
+    @property
+    def halves(self) -> tuple[list[Fact], list[Fact]]:
+        """The facts as they stand in two places of the log."""
+        middle = len(self.facts) // 2
+        return self.facts[:middle], self.facts[middle:]
+
+    def replayed(self) -> list[State]:
+        """Both as they are after a replay of the log: merged by received_at, no place reordered."""
+        states, merged = [State(), State()], False
+        for fact in heapq.merge(*self.halves, key=lambda one: one.received_at):
+            if fact.type == PROFILE_MERGED:
+                states, merged = [merge(*states, fact.received_at, self.plan).state, State()], True
+            else:
+                who = 0 if merged else self.ids.index(fact.profile or "")
+                states[who] = decide(states[who], fact, self.clock, self.plan).state
+        return states
+
+    def anew(self) -> list[State]:
+        """Both made anew of all that each did, as if the two had been one from the beginning where they are one."""
+        whole = [State(), State()]
+        for fact in self.facts:
+            if fact.type != PROFILE_MERGED:
+                who = 0 if self.merged else self.ids.index(fact.profile or "")
+                whole[who] = decide(whole[who], fact, self.clock, self.plan).state
+        return [self._made_of(one) if state.revision else State() for one, state in zip(whole, self.states, strict=True)]
+
+    def _made_of(self, one: State) -> State:
+        known = Known(one.attributes, one.kinds, one.bucketing, one.words)
+        return rebuilt(known, one.series, self.clock, self.plan)
+
+    def members(self, states: list[State], ahead: int) -> dict[str, frozenset[str]]:
+        """Who of the two stands where by these states."""
         return {
             self.ids[who]: frozenset(fire(state, self.clock + ahead, self.plan).state.members)
-            for who, state in enumerate(self.states)
+            for who, state in enumerate(states)
             if state.revision
         }
 
@@ -95,10 +133,13 @@ def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
     for pair, history in zip(pairs, histories, strict=True):
         for op in history:
             pair.step(op)
+        rebuild(pair)
+    for _ in range(len(definitions) * len(histories)):
+        next(pairs_drawn)
     with tempfile.TemporaryDirectory() as home:
         lake = Written(Path(home))
         for number, pair in enumerate(pairs):
-            for part, facts in enumerate((pair.facts[: len(pair.facts) // 2], pair.facts[len(pair.facts) // 2 :])):
+            for part, facts in enumerate(pair.halves):
                 if number % 2 == part % 2:
                     lake.add(facts, "facts", number % 3)
                 else:
@@ -110,6 +151,16 @@ def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
         lake.close()
 
 
+def rebuild(pair: Pair) -> None:
+    """Live is rebuilt: states, and where both stand from here on."""
+    replayed, anew = pair.replayed(), pair.anew()
+    for live, *others in zip(pair.states, replayed, anew, strict=True):
+        for other in others if live.revision else ():
+            assert differences(live, other, pair.clock, pair.plan) == []
+    for ahead in range(LOOK_AHEAD):
+        assert pair.members(replayed, ahead) == pair.members(pair.states, ahead) == pair.members(anew, ahead)
+
+
 def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
     """At instants from the end of the shortest history to well after that of the longest: of each pair from its own end on."""
     first, last = min(pair.clock for pair in pairs), max(pair.clock for pair in pairs) + LOOK_AHEAD
@@ -117,7 +168,7 @@ def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) ->
         with answers.view(now, World(definitions)) as view:
             found = {key: set(view.ids(list(view.members(condition)))) for key, condition in definitions.items()}
         for pair in pairs:
-            for person, stands in pair.members(now - pair.clock).items() if pair.clock <= now else ():
+            for person, stands in pair.members(pair.states, now - pair.clock).items() if pair.clock <= now else ():
                 for key in definitions:
                     next(compared)
                     assert (person in found[key]) == (key in stands), (key, person, now)

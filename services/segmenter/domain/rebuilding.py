@@ -4,13 +4,12 @@ Live has seen facts one by one, with timers, merges, unmerges and new conditions
 must come to the same, as a state is a function of the facts and of the instant alone.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.attributes import Entry
-from schemas.facts import PERSONAL
 from schemas.permission import SUBJECTS, Words
 from services.segmenter.domain.draft import Draft, awaited
 from services.segmenter.domain.filling import reading
@@ -74,11 +73,6 @@ def differences(held: State, again: State, at: int, plan: Plan, unasked: Collect
     blurred = reading(plan, _blurred(one, other, plan))
     asked = plan.place.keys() - set(unasked) - blurred
     return found + _moved(one, other, asked, plan)
-
-
-def personal_names(found: Iterable[str]) -> set[str]:
-    """The personal attributes among these differences: live knows of them what was said since a segment asks."""
-    return {what for what in found if what.removeprefix("attribute ") in PERSONAL and what.startswith("attribute ")}
 
 
 def _moved(one: State, other: State, asked: Collection[str], plan: Plan) -> list[str]:

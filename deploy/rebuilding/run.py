@@ -17,11 +17,12 @@ from deploy.local.errors import LocalRunError
 from deploy.local.settings import LocalSettings
 from deploy.rebuilding import empty, segments, waiting
 from deploy.rebuilding.segments import Instant, Step
-from runtime.db import Database
+from runtime.db import Connection, Database
 from runtime.instant import instant
 from runtime.lake import StaleSnapshot
 from runtime.settings import Settings
 from services.segmenter.__main__ import service as segmenter
+from services.segmenter.mending import Moved, mend
 from services.segmenter.rebuilding import Found, NothingToCompare, Stated, stated
 
 SHOWN = 20
@@ -30,11 +31,12 @@ EQUAL, DIFFERS, NOT_COMPARED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What came of it. into: name of the database that was made."""
+    """What came of it. into: name of the database that was made; mended: people who have the state that was made anew."""
 
     where: Stated
     segmenter: Found
     into: str
+    mended: int = 0
 
     @property
     def differing(self) -> dict[str, list[str]]:
@@ -52,7 +54,7 @@ def from_environment() -> Settings:
     return Settings(**more)
 
 
-def run(into: str | None, seconds: float, out: Path | None) -> int:
+def run(into: str | None, seconds: float, out: Path | None, *, mend: bool) -> int:
     """Returns the exit code: 0 all is equal, 1 something differs."""
     settings, console = from_environment(), Console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -62,7 +64,7 @@ def run(into: str | None, seconds: float, out: Path | None) -> int:
         def step(what: str, done: int, total: int) -> None:
             progress.update(bar, description=what, completed=done, total=total or None)
 
-        rebuilt = asyncio.run(rebuild(settings, into, seconds, step))
+        rebuilt = asyncio.run(rebuild(settings, into, seconds, step, mends=mend))
     for line in report(rebuilt):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if out is not None:
@@ -70,8 +72,11 @@ def run(into: str | None, seconds: float, out: Path | None) -> int:
     return DIFFERS if rebuilt.differing else EQUAL
 
 
-async def rebuild(settings: Settings, into: str | None = None, seconds: float = 60, step: Step = lambda *_: None) -> Rebuilt:
-    """Make the state anew in an empty database and compare. seconds: how long the lake may take to come so far.
+async def rebuild(
+    settings: Settings, into: str | None = None, seconds: float = 60, step: Step = lambda *_: None, *, mends: bool = False
+) -> Rebuilt:
+    """Make the state anew in an empty database and compare. seconds: how long the lake may take to come so far; mends: people of the
+    segmenter's who differ get the state that was made anew.
 
     Raises LocalRunError where nothing can be compared, with the mend.
     """
@@ -86,13 +91,22 @@ async def rebuild(settings: Settings, into: str | None = None, seconds: float = 
                 found = await segments.rebuild(
                     settings, db, Instant(where, live["segmenter"], live["profile"], ends), made, step
                 )
-        return Rebuilt(where, found, name)
+                mended = await _mend(settings, made, where, found) if mends and found.differing else 0
+        return Rebuilt(where, found, name, mended)
     except asyncpg.UndefinedTableError as error:
         raise LocalRunError(f"this is no database of an installation that has run ({error}): is DATABASE_URL right?") from None
-    except NothingToCompare as error:
+    except (NothingToCompare, Moved) as error:
         raise LocalRunError(str(error)) from None
     except StaleSnapshot:
         raise LocalRunError("the lake's files were replaced while they were read: run again") from None
+    finally:
+        await db.close()
+
+
+async def _mend(settings: Settings, made: Connection, where: Stated, found: Found) -> int:
+    db = await Database(settings, "segmenter").open()
+    try:
+        return await mend(db, made, where, sorted(found.differing), settings.partitions)
     finally:
         await db.close()
 
@@ -120,4 +134,6 @@ def report(done: Rebuilt) -> Iterable[str]:
         yield f"{one} differs: {'; '.join(what)}"
     if len(differing) > SHOWN:
         yield f"... and {len(differing) - SHOWN} more: --out FILE names them all"
+    if done.mended:
+        yield f"{done.mended} people were mended: the segmenter tells what is otherwise when it runs; run again then"
     yield f"{len(differing)} differ; the state made anew is in the database {done.into}" if differing else "live and rebuilt are equal"

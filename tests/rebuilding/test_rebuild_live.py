@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from deploy.rebuilding.run import Rebuilt, rebuild, report
+from runtime.clock import wall_ms
 from runtime.drive import Conductor, set_clock
 from runtime.process import Context
 from runtime.settings import Settings
@@ -24,7 +25,7 @@ from services.warehouse.__main__ import service as warehouse
 from tests.profile.test_profile_live import people
 from tests.segmenter.live.test_segmenter_live import define
 from tests.support import live
-from tests.support.live import T0, driven, fact, publish, rows
+from tests.support.live import T0, driven, fact, publish, read, rows, running, until
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -200,10 +201,12 @@ async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(config: 
         await shop.at(HOUR, *(shop.fact(f"user_id:u{n}", event=BUY, properties={"sku": "a"}) for n in range(8)))
         good = {row["id"]: row["state"] for row in await rows(seg, HELD)}
         spoilt: dict[str, str] = {}
+        moved = ""
         for spoil, what in ways.items():
             ones = ((one, state.decode(raw)) for one, raw in good.items() if one not in spoilt)
             person, one = next(pair for pair in ones if spoil is not without_its_timers or "fresh" in pair[1].members)
             spoilt[person] = what
+            moved = person if spoil is elsewhere else moved
             async with seg.db.transaction() as connection:
                 await connection.execute("UPDATE person SET state = $2 WHERE id = $1", person, state.encode(spoil(one)))
         done = await made(config)
@@ -213,3 +216,39 @@ async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(config: 
         told = list(report(done))
         assert told[-1] == f"4 differ; the state made anew is in the database {done.into}"
         assert all(any(line.startswith(f"{person} differs: ") for line in told) for person in spoilt)
+        assert (await rebuild(config, seconds=20, mends=True)).mended == 4
+        await shop.at(0)
+        assert (await made(config)).differing == {}
+        told_of_him = [m for m in await read(config, "memberships") if m.get("profile") == moved and m["at"] == shop.now]
+        assert {m["why"] for m in told_of_him} == {"backfill"}
+
+
+@pytest.mark.timeout(180)
+async def test_of_whom_live_has_not_heard_all_nothing_is_said(config: Settings) -> None:
+    """The segmenter stands while profile and the lake go on: what it had is compared as of where it stands."""
+    now = wall_ms()
+
+    def said(n: int, who: str, **more: Any) -> Fact:
+        return fact(f"s{n}", f"user_id:{who}", at=now - 1000 + n, **more)
+
+    await define(config, FIRST)
+    bought_once = [said(n, f"u{n}", event=BUY, properties={"sku": "a"}) for n in range(6)]
+    async with running(config, profile(), segmenter(config), warehouse(pace_s=0)) as (_, seg, _):
+        await publish(config, bought_once)
+
+        async def all_heard() -> bool:
+            return len(await rows(seg, HELD)) == 6 and all(
+                any(series.count for series in state.decode(row["state"]).series.values()) for row in await rows(seg, HELD)
+            )
+
+        await until(all_heard, 60)
+    async with running(config, profile(), warehouse(pace_s=0)) as (context, _):
+        later = [said(10, "u0", event=BUY), said(11, "u1", type="identify", event="", attributes={"first_name": "Ann"}), said(12, "new")]
+        await publish(config, later)
+
+        async def all_told() -> bool:
+            return bool((await rows(context, "SELECT count(*) = 7 FROM profile"))[0][0])
+
+        await until(all_told, 60)
+        done = await made(config)
+        assert (done.differing, done.segmenter.people, done.segmenter.moving) == ({}, 4, 3)

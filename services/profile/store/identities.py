@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from runtime.db import Connection
+from runtime.db import Connection, Row
+from schemas.permission import Words
 from services.profile.domain import Attributes, Profile
 from services.profile.domain.ledger import Entry, words
 from services.profile.store.consents import COLUMNS
 from services.profile.store.people import JUNK
 from services.profile.store.rows import FAMILY
-from schemas.permission import Words
 
 COUNT = "SELECT count(*) FROM profile WHERE merged_into IS NULL AND erased_at IS NULL"
 PAGE = """
-SELECT id::text AS id, state FROM profile WHERE merged_into IS NULL AND erased_at IS NULL AND ($1::uuid IS NULL OR id > $1)
-ORDER BY id LIMIT $2
+SELECT id::text AS id, state FROM profile
+WHERE merged_into IS NULL AND erased_at IS NULL AND ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) ORDER BY id LIMIT $3
 """
 MERGED = "SELECT id::text, merged_into::text FROM profile WHERE merged_into IS NOT NULL AND erased_at IS NULL"
 ERASED = "SELECT id::text FROM profile WHERE erased_at IS NOT NULL"
@@ -60,7 +60,16 @@ async def gone(connection: Connection) -> Gone:
 
 async def page(connection: Connection, after: str | None, limit: int) -> list[Identity]:
     """The people that follow, by id, as they are by now."""
-    states = {row["id"]: _decode(row["state"]) for row in await connection.fetch(PAGE, after, limit)}
+    return await _known(connection, await connection.fetch(PAGE, after, None, limit))
+
+
+async def between(connection: Connection, after: str | None, upto: str | None) -> list[Identity]:
+    """The people behind an id, up to another; None: from the first, to the last."""
+    return await _known(connection, await connection.fetch(PAGE, after, upto, None))
+
+
+async def _known(connection: Connection, rows: Sequence[Row]) -> list[Identity]:
+    states = {row["id"]: _decode(row["state"]) for row in rows}
     owner = {one: one for one in states} | {row["id"]: row["person"] for row in await connection.fetch(FAMILY, list(states))}
     others: dict[str, list[str]] = {}
     kinds: dict[str, set[str]] = {}

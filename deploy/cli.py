@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     anew.add_argument("--into", help="name of that database; the live one's with _rebuilt behind it without it")
     anew.add_argument("--wait", type=float, default=60, help="seconds that the lake may take to have what live has (60)")
     anew.add_argument("--out", type=Path, help="a file for all that differs, as JSON lines of ids")
-    anew.add_argument("--mend", action="store_true", help="give people who differ the state that was made anew; the segmenter must stand")
+    anew.add_argument(
+        "--mend", action="store_true", help="give people who differ the state that was made anew; the segmenter must stand"
+    )
     anew.set_defaults(act=_rebuild)
     run = commands.add_parser("run", help="run one service, or all in one process")
     run.add_argument("service", help="name of a service, or `all`")

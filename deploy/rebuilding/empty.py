@@ -31,7 +31,9 @@ async def make(settings: Settings, name: str) -> Settings:
         await server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         await server.execute(f"COMMENT ON DATABASE \"{name}\" IS '{MARK}'")
     except asyncpg.InsufficientPrivilegeError:
-        raise LocalRunError("the user of DATABASE_URL may not create databases: give it CREATEDB, or run as one that has it") from None
+        raise LocalRunError(
+            "the user of DATABASE_URL may not create databases: give it CREATEDB, or run as one that has it"
+        ) from None
     finally:
         await server.close()
     return settings.model_copy(update={"database_url": _named(settings.database_url, name)})

@@ -38,7 +38,9 @@ async def rebuild(settings: Settings, fresh: Settings, held: Connection, step: S
     reader = Reader(settings, "rebuild", "profiles", TOPICS)
     await reader.start()
     try:
-        lacking = {**known.missing, **{place: n for place, n in (await reader.begins(known.stands)).items() if n}} if known.stands else {}
+        lacking = (
+            {**known.missing, **{place: n for place, n in (await reader.begins(known.stands)).items() if n}} if known.stands else {}
+        )
         if lacking:
             return Profiles(missing=lacking)
         context = await open_context(service(), fresh)

@@ -15,7 +15,8 @@ from deploy.local import run as local
 from deploy.local import secrets
 from deploy.local.errors import LocalRunError
 from deploy.local.settings import LocalSettings
-from deploy.rebuilding import empty, segments, waiting
+from deploy.rebuilding import empty, profiles, segments, waiting
+from deploy.rebuilding.profiles import Profiles
 from deploy.rebuilding.segments import Instant, Step
 from runtime.db import Connection, Database
 from runtime.instant import instant
@@ -35,13 +36,16 @@ class Rebuilt:
 
     where: Stated
     segmenter: Found
+    profile: Profiles
     into: str
     mended: int = 0
 
     @property
     def differing(self) -> dict[str, list[str]]:
         """Id -> what differs of him, by service."""
-        return {one: [f"segmenter: {what}" for what in said] for one, said in sorted(self.segmenter.differing.items())}
+        services = (("profile", self.profile.differing), ("segmenter", self.segmenter.differing))
+        ids = sorted({*self.profile.differing, *self.segmenter.differing})
+        return {one: [f"{name}: {what}" for name, found in services for what in found.get(one, ())] for one in ids}
 
 
 def from_environment() -> Settings:
@@ -50,8 +54,8 @@ def from_environment() -> Settings:
     if not (here.home / local.RECORD).exists():
         return Settings()
     ran = local.recorded(here)
-    more = {"home": ran.home, "kafka": ran.kafka, "keys_file": ran.keys_file, "DATABASE_URL": secrets.database_url(ran)}
-    return Settings(**more)
+    own = {"home": ran.home, "kafka": ran.kafka, "keys_file": ran.keys_file, "database_url": secrets.database_url(ran)}
+    return Settings().model_copy(update=own)
 
 
 def run(into: str | None, seconds: float, out: Path | None, *, mend: bool) -> int:
@@ -88,11 +92,10 @@ async def rebuild(
             ends = await waiting.for_the_lake(settings, db, await waiting.told(live["profile"]), seconds)
             fresh = await empty.make(settings, name)
             async with empty.schema(fresh, "segmenter", segmenter().migrations) as made:
-                found = await segments.rebuild(
-                    settings, db, Instant(where, live["segmenter"], live["profile"], ends), made, step
-                )
+                found = await segments.rebuild(settings, db, Instant(where, live["segmenter"], live["profile"], ends), made, step)
+                anew = await profiles.rebuild(settings, fresh, live["profile"], step)
                 mended = await _mend(settings, made, where, found) if mends and found.differing else 0
-        return Rebuilt(where, found, name, mended)
+        return Rebuilt(where, found, anew, name, mended)
     except asyncpg.UndefinedTableError as error:
         raise LocalRunError(f"this is no database of an installation that has run ({error}): is DATABASE_URL right?") from None
     except (NothingToCompare, Moved) as error:
@@ -129,6 +132,7 @@ def report(done: Rebuilt) -> Iterable[str]:
         yield f"not compared: segments whose history is being brought: {', '.join(sorted(found.unasked))}"
     if where.buried:
         yield f"the segmenter has buried {where.buried} records: live lacks them, the lake has them"
+    yield from _of_profile(done.profile)
     differing = done.differing
     for one, what in list(differing.items())[:SHOWN]:
         yield f"{one} differs: {'; '.join(what)}"
@@ -136,4 +140,23 @@ def report(done: Rebuilt) -> Iterable[str]:
         yield f"... and {len(differing) - SHOWN} more: --out FILE names them all"
     if done.mended:
         yield f"{done.mended} people were mended: the segmenter tells what is otherwise when it runs; run again then"
-    yield f"{len(differing)} differ; the state made anew is in the database {done.into}" if differing else "live and rebuilt are equal"
+    yield (
+        f"{len(differing)} differ; the state made anew is in the database {done.into}"
+        if differing
+        else "live and rebuilt are equal"
+    )
+
+
+def _of_profile(found: Profiles) -> Iterable[str]:
+    if found.missing:
+        (topic, partition), offset = min(found.missing.items())
+        yield (
+            f"not compared: who is whom, as the log or its journal begins later than the installation ({topic}-{partition} at {offset}): "
+            "profile's state stands as it is"
+        )
+        return
+    yield f"compared: {found.people} profiles with the {found.records} records of the log of which they were made"
+    if found.buried:
+        yield f"{found.buried} records of the log can be handled by nobody"
+    if found.changed:
+        yield "other rules of identity ruled when some of the log was decided: profiles may differ by that alone"

@@ -34,7 +34,9 @@ async def for_the_lake(settings: Settings, db: Database, last: int, seconds: flo
         behind = next((place for place, n in sorted(ends.items()) if n and passed.get(place, 0) < n), None)
         if behind is None:
             return ends
-        _still(end, f"the lake stands at {passed.get(behind, 0)} of {ends[behind]} in {behind[0]}-{behind[1]}: is warehouse running?")
+        _still(
+            end, f"the lake stands at {passed.get(behind, 0)} of {ends[behind]} in {behind[0]}-{behind[1]}: is warehouse running?"
+        )
         await asyncio.sleep(LOOK_S)
 
 

@@ -140,7 +140,8 @@ class Rebuild:
     def __init__(self, held: Connection, into: Connection, where: Stated, counted: Counted, whose: Whose, partitions: int) -> None:
         """held: in the stated instant; into: to the empty database, in this service's schema."""
         self._held, self._into, self._where, self._counted, self._whose = held, into, where, counted, whose
-        self._partitions, self._after = partitions, None
+        self._partitions = partitions
+        self._after: str | None = None
         self._moving = {self._canonical(one, whose.merged) for one in counted.later}
         plan = where.plan
         self.found = Found(unasked=incomplete(plan))
@@ -195,7 +196,7 @@ class Rebuild:
 
     async def finish(self) -> Found:
         """After the last page: who became whom, who was erased, and what else a segmenter has in its schema."""
-        merged = {one: other for one, other in await self._held.fetch(MERGED)}
+        merged: dict[str, str] = dict(await self._held.fetch(MERGED))
         erased = {row[0] for row in await self._held.fetch(ERASED)}
         for one in sorted(merged.keys() | self._whose.merged.keys()):
             here, there = self._canonical(one, merged), self._canonical(one, self._whose.merged)

@@ -1,5 +1,7 @@
 """Live is rebuilt: a history with all that can happen to people, on real Kafka and PostgreSQL; and a row that was spoilt is named."""
 
+import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +12,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from deploy.cli import main
+from deploy.local.errors import LocalRunError
 from deploy.rebuilding.run import Rebuilt, rebuild, report
 from runtime.clock import wall_ms
 from runtime.drive import Conductor, set_clock
@@ -150,6 +154,8 @@ async def test_live_is_rebuilt(config: Settings, seed: int) -> None:
         ((merged, erased, parted),) = await rows(seg, HAPPENED)
         assert merged and erased and parted, "the story must be worth the name"
         assert found.rows == len(held) + merged + erased
+        who = done.profile
+        assert (who.people, who.missing, who.changed, who.buried) == (len(held), {}, False, 0) and who.records > 50
         again = {row["id"]: set(state.decode(row["state"]).members) for row in await in_the_new_one(config, done.into, HELD)}
         assert again == {row["id"]: set(one.members) for row, one in zip(held, states, strict=True)}
 
@@ -190,7 +196,13 @@ def of_another_town(one: State) -> State:
 
 
 @pytest.mark.timeout(180)
-async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(config: Settings) -> None:
+async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"KAFKA": config.kafka, "TOPIC_PREFIX": config.topic_prefix, "PARTITIONS": config.partitions, "HOME": config.home}
+    for name, value in ({f"OTKLIK_{name}": value for name, value in given.items()} | {"DATABASE_URL": config.database_url}).items():
+        monkeypatch.setenv(name, str(value))
+    out = config.home / "differ.jsonl"
     ways = {
         without_a_purchase: f"segmenter: counts of {BUY}",
         elsewhere: "segmenter: segment kazan",
@@ -209,16 +221,18 @@ async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(config: 
             moved = person if spoil is elsewhere else moved
             async with seg.db.transaction() as connection:
                 await connection.execute("UPDATE person SET state = $2 WHERE id = $1", person, state.encode(spoil(one)))
-        done = await made(config)
-        assert done.differing.keys() == spoilt.keys()
+        assert await asyncio.to_thread(main, ["rebuild", "--out", str(out)]) == 1
+        named = {one["id"]: one["differs"] for one in map(json.loads, out.read_text().splitlines())}
+        assert named.keys() == spoilt.keys()
         for person, what in spoilt.items():
-            assert what in done.differing[person]
-        told = list(report(done))
-        assert told[-1] == f"4 differ; the state made anew is in the database {done.into}"
+            assert what in named[person]
+        told = capsys.readouterr().out.splitlines()
+        assert told[-1].startswith("4 differ; the state made anew is in the database ")
         assert all(any(line.startswith(f"{person} differs: ") for line in told) for person in spoilt)
-        assert (await rebuild(config, seconds=20, mends=True)).mended == 4
+        assert await asyncio.to_thread(main, ["rebuild", "--mend"]) == 1
+        assert "4 people were mended" in capsys.readouterr().out
         await shop.at(0)
-        assert (await made(config)).differing == {}
+        assert await asyncio.to_thread(main, ["rebuild"]) == 0
         told_of_him = [m for m in await read(config, "memberships") if m.get("profile") == moved and m["at"] == shop.now]
         assert {m["why"] for m in told_of_him} == {"backfill"}
 
@@ -243,7 +257,11 @@ async def test_of_whom_live_has_not_heard_all_nothing_is_said(config: Settings) 
 
         await until(all_heard, 60)
     async with running(config, profile(), warehouse(pace_s=0)) as (context, _):
-        later = [said(10, "u0", event=BUY), said(11, "u1", type="identify", event="", attributes={"first_name": "Ann"}), said(12, "new")]
+        later = [
+            said(10, "u0", event=BUY),
+            said(11, "u1", type="identify", event="", attributes={"first_name": "Ann"}),
+            said(12, "new"),
+        ]
         await publish(config, later)
 
         async def all_told() -> bool:
@@ -252,3 +270,23 @@ async def test_of_whom_live_has_not_heard_all_nothing_is_said(config: Settings) 
         await until(all_told, 60)
         done = await made(config)
         assert (done.differing, done.segmenter.people, done.segmenter.moving) == ({}, 4, 3)
+
+
+async def test_where_nothing_can_be_compared_it_says_why(config: Settings) -> None:
+    with pytest.raises(LocalRunError, match="is DATABASE_URL right"):
+        await made(config)
+    await define(config, FIRST)
+    async with driven(config, profile(), segmenter(config), warehouse(pace_s=0)) as ((context, *_), conductor):
+        await conductor.settle()
+        await publish(config, [fact("1", "user_id:a", event=BUY)])
+        await conductor.settle()
+        async with context.db.transaction() as connection:
+            marks = await connection.fetch("SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic = 'facts'")
+            await connection.execute("UPDATE warehouse.watermark SET next_offset = 0 WHERE topic = 'facts'")
+        with pytest.raises(LocalRunError, match=r"the lake stands at 0 of \d+ in facts-\d: is warehouse running"):
+            await rebuild(config, seconds=0)
+        async with context.db.transaction() as connection:
+            put_back = "UPDATE warehouse.watermark SET next_offset = $3 WHERE topic = $1 AND partition = $2"
+            await connection.executemany(put_back, [tuple(row) for row in marks])
+        with pytest.raises(LocalRunError, match="that `otklik rebuild` has not made"):
+            await rebuild(config, into="postgres", seconds=0)

@@ -54,8 +54,7 @@ async def count(connection: Connection) -> int:
 
 
 async def gone(connection: Connection) -> Gone:
-    merged = {loser: winner for loser, winner in await connection.fetch(MERGED)}
-    return Gone(merged, frozenset(row[0] for row in await connection.fetch(ERASED)))
+    return Gone(dict(await connection.fetch(MERGED)), frozenset(row[0] for row in await connection.fetch(ERASED)))
 
 
 async def page(connection: Connection, after: str | None, limit: int) -> list[Identity]:
@@ -82,9 +81,7 @@ async def _known(connection: Connection, rows: Sequence[Row]) -> list[Identity]:
     for id_, *entry in await connection.fetch(WORDS, list(owner)):
         said.setdefault(owner[id_], []).append(Entry(*entry))
     return [
-        Identity(
-            id_, sorted(others.get(id_, ())), one.attributes, sorted(kinds.get(id_, ())), _pair(one), words(said.get(id_, ()))
-        )
+        Identity(id_, sorted(others.get(id_, ())), one.attributes, sorted(kinds.get(id_, ())), _pair(one), words(said.get(id_, ())))
         for id_, one in states.items()
     ]
 

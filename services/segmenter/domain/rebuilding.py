@@ -5,6 +5,7 @@ must come to the same, as a state is a function of the facts and of the instant 
 """
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -27,10 +28,10 @@ NOBODY = frozenset[str]()
 class Known(NamedTuple):
     """Who somebody is: attributes as name -> (at, value), kinds of his identifiers, the smallest bucketing pair, words of consent."""
 
-    attributes: Mapping[str, Entry] = {}
-    kinds: Collection[str] = ()
-    bucketing: tuple[int, str] | None = None
-    words: Words = {}
+    attributes: Mapping[str, Entry]
+    kinds: Collection[str]
+    bucketing: tuple[int, str] | None
+    words: Words
 
 
 def rebuilt(known: Known, series: Mapping[int, Series], at: int, plan: Plan) -> State:
@@ -75,7 +76,7 @@ def differences(held: State, again: State, at: int, plan: Plan, unasked: Collect
     return found + _moved(one, other, asked, plan)
 
 
-def _moved(one: State, other: State, asked: Collection[str], plan: Plan) -> list[str]:
+def _moved(one: State, other: State, asked: AbstractSet[str], plan: Plan) -> list[str]:
     """The segments in which he stands by one of them only, now or after one of the next flips."""
     found: list[str] = []
     for ahead in range(1 + FLIPS_AHEAD):
@@ -93,7 +94,9 @@ def _uncounted(one: State, other: State, at: int, plan: Plan) -> list[str]:
     """The events of which both count otherwise, but for what is being brought from the lake."""
     found = set()
     for id_, accumulator in plan.accumulators.items():
-        if id_ not in plan.filling.scope and not _same(one.series.get(id_, NOTHING), other.series.get(id_, NOTHING), accumulator, at):
+        if id_ not in plan.filling.scope and not _same(
+            one.series.get(id_, NOTHING), other.series.get(id_, NOTHING), accumulator, at
+        ):
             found.add(accumulator.event)
     return sorted(found)
 

@@ -85,8 +85,9 @@ async def rebuild(
     Raises LocalRunError where nothing can be compared, with the mend.
     """
     name = into or empty.beside(settings.database_url)
-    db = await Database(settings, "warehouse").open()
+    db = Database(settings, "warehouse")
     try:
+        await db.open()
         async with instant(settings, "segmenter", "profile") as (now, live):
             where = await stated(live["segmenter"], now)
             ends = await waiting.for_the_lake(settings, db, await waiting.told(live["profile"]), seconds)
@@ -96,6 +97,8 @@ async def rebuild(
                 anew = await profiles.rebuild(settings, fresh, live["profile"], step)
                 mended = await _mend(settings, made, where, found) if mends and found.differing else 0
         return Rebuilt(where, found, anew, name, mended)
+    except ConnectionError as error:
+        raise LocalRunError(f"Kafka or PostgreSQL does not answer ({error}): `make up` starts them") from None
     except asyncpg.UndefinedTableError as error:
         raise LocalRunError(f"this is no database of an installation that has run ({error}): is DATABASE_URL right?") from None
     except (NothingToCompare, Moved) as error:

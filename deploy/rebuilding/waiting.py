@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from deploy.local.errors import LocalRunError
 from runtime import lake
 from runtime.db import Connection, Database
-from runtime.kafka import Place, Reader
+from runtime.kafka import Place, Reader, create_topics
 from runtime.settings import Settings
+from schemas.topics import BY_NAME
 from services.segmenter.filling import TOPICS
 
 LOOK_S = 0.3
@@ -42,6 +43,7 @@ async def for_the_lake(settings: Settings, db: Database, last: int, seconds: flo
 
 async def ends_of(settings: Settings, topics: tuple[str, ...]) -> dict[Place, int]:
     """Behind the last record of each partition."""
+    await create_topics(settings, [BY_NAME[topic] for topic in topics])  # where Kafka does not answer it says so
     reader = Reader(settings, "rebuild", "ends", topics)
     await reader.start()
     try:

@@ -272,7 +272,31 @@ async def test_of_whom_live_has_not_heard_all_nothing_is_said(config: Settings) 
         assert (done.differing, done.segmenter.people, done.segmenter.moving) == ({}, 4, 3)
 
 
+@pytest.mark.timeout(120)
+async def test_what_was_said_before_a_segment_asked_for_it_is_found_and_mended(config: Settings) -> None:
+    """Of personal attributes live keeps what is said since a segment asks; profile has them all. Those that are erased are gone in both."""
+    late = {"ann": FIRST["ann"], "at home": {"kind": "attribute", "name": "email", "op": "exists"}}
+    await define(config, {"two": FIRST["two"]})
+    async with driven(config, profile(), segmenter(config), warehouse(pace_s=0)) as ((context, *_), conductor):
+        await conductor.settle()
+        shop = Shop(config, context, conductor, 0)
+        names = ("user_id:a", "email:a@e.org")
+        await shop.at(HOUR, shop.fact(*names, type="identify", event="", attributes={"first_name": "Ann", "plan": "x"}))
+        await define(config, late)
+        await shop.at(HOUR, shop.fact(*names, type="identify", event="", attributes={"email": "a@e.org"}))
+        (ann,) = await people(context)
+        done = await rebuild(config, seconds=20, mends=True)
+        assert done.differing == {ann: ["segmenter: attribute first_name", "segmenter: segment ann"]} and done.mended == 1
+        await shop.at(0)
+        assert (await made(config)).differing == {}
+        await shop.at(HOUR, shop.fact(about=ann, type="erase", event="", properties={"only": ["email"]}))
+        done = await made(config)
+        assert (done.differing, done.segmenter.memberships) == ({}, 1), "he is no longer at home"
+
+
 async def test_where_nothing_can_be_compared_it_says_why(config: Settings) -> None:
+    with pytest.raises(LocalRunError, match="does not answer"):
+        await made(config.model_copy(update={"database_url": "postgresql://a@127.0.0.1:9/a"}))
     with pytest.raises(LocalRunError, match="is DATABASE_URL right"):
         await made(config)
     await define(config, FIRST)

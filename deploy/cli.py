@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     anew.add_argument(
         "--mend", action="store_true", help="give people who differ the state that was made anew; the segmenter must stand"
     )
+    anew.add_argument("--keep", action="store_true", help="leave that database there to be looked at")
     anew.set_defaults(act=_rebuild)
     run = commands.add_parser("run", help="run one service, or all in one process")
     run.add_argument("service", help="name of a service, or `all`")
@@ -144,7 +145,7 @@ def _import(chosen: argparse.Namespace) -> int:
 def _rebuild(chosen: argparse.Namespace) -> int:
     from deploy.rebuilding import run
 
-    return run.run(chosen.into, chosen.wait, chosen.out, mend=chosen.mend)
+    return run.run(chosen.into, chosen.wait, chosen.out, mend=chosen.mend, keep=chosen.keep)
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The empty database into which state is made anew: on the same server, ours by its comment, made and dropped by nobody else."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +13,7 @@ from runtime.migrate import migrate
 from runtime.settings import Settings
 
 MARK = "otklik: made anew by `otklik rebuild`; may be dropped"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 WHOSE = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1"
 
 
@@ -20,14 +22,16 @@ def beside(database_url: str) -> str:
     return f"{urlsplit(database_url).path.strip('/') or 'otklik'}_rebuilt"
 
 
-async def make(settings: Settings, name: str) -> Settings:
-    """An empty one; what an earlier run left is dropped first. Returns the settings with which it is reached."""
+@asynccontextmanager
+async def database(settings: Settings, name: str, *, keep: bool) -> AsyncIterator[Settings]:
+    """An empty one and the settings with which it is reached; what an earlier run left is dropped first. It goes in the end, unless it is
+    to stay. Raises LocalRunError where there is one of this name that is not ours.
+    """
+    if NAME.fullmatch(name) is None:
+        raise LocalRunError(f"--into {name!r}: a name of a database is up to 63 letters, digits, - and _")
     server = await asyncpg.connect(settings.database_url)
     try:
-        if await server.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
-            if await server.fetchval(WHOSE, name) != MARK:
-                raise LocalRunError(f"there is a database {name} that `otklik rebuild` has not made: name another one with --into")
-            await server.execute(f'DROP DATABASE "{name}"')
+        await _drop(server, name)
         await server.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         await server.execute(f"COMMENT ON DATABASE \"{name}\" IS '{MARK}'")
     except asyncpg.InsufficientPrivilegeError:
@@ -36,15 +40,23 @@ async def make(settings: Settings, name: str) -> Settings:
         ) from None
     finally:
         await server.close()
-    return settings.model_copy(update={"database_url": _named(settings.database_url, name)})
-
-
-async def drop(settings: Settings, name: str) -> None:
-    server = await asyncpg.connect(settings.database_url)
     try:
-        await server.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        yield settings.model_copy(update={"database_url": _named(settings.database_url, name)})
     finally:
-        await server.close()
+        if not keep:
+            server = await asyncpg.connect(settings.database_url)
+            try:
+                await _drop(server, name)
+            finally:
+                await server.close()
+
+
+async def _drop(server: Connection, name: str) -> None:
+    if not await server.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
+        return
+    if await server.fetchval(WHOSE, name) != MARK:
+        raise LocalRunError(f"there is a database {name} that `otklik rebuild` has not made: name another one with --into")
+    await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @asynccontextmanager

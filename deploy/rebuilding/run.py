@@ -32,12 +32,12 @@ EQUAL, DIFFERS, NOT_COMPARED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What came of it. into: name of the database that was made; mended: people who have the state that was made anew."""
+    """What came of it. into: name of the database that was made, if it was to stay; mended: people who have the state that was made anew."""
 
     where: Stated
     segmenter: Found
     profile: Profiles
-    into: str
+    into: str | None
     mended: int = 0
 
     @property
@@ -58,7 +58,7 @@ def from_environment() -> Settings:
     return Settings().model_copy(update=own)
 
 
-def run(into: str | None, seconds: float, out: Path | None, *, mend: bool) -> int:
+def run(into: str | None, seconds: float, out: Path | None, *, mend: bool, keep: bool) -> int:
     """Returns the exit code: 0 all is equal, 1 something differs."""
     settings, console = from_environment(), Console()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -68,7 +68,7 @@ def run(into: str | None, seconds: float, out: Path | None, *, mend: bool) -> in
         def step(what: str, done: int, total: int) -> None:
             progress.update(bar, description=what, completed=done, total=total or None)
 
-        rebuilt = asyncio.run(rebuild(settings, into, seconds, step, mends=mend))
+        rebuilt = asyncio.run(rebuild(settings, into, seconds, step, mends=mend, keep=keep))
     for line in report(rebuilt):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if out is not None:
@@ -77,10 +77,16 @@ def run(into: str | None, seconds: float, out: Path | None, *, mend: bool) -> in
 
 
 async def rebuild(
-    settings: Settings, into: str | None = None, seconds: float = 60, step: Step = lambda *_: None, *, mends: bool = False
+    settings: Settings,
+    into: str | None = None,
+    seconds: float = 60,
+    step: Step = lambda *_: None,
+    *,
+    mends: bool = False,
+    keep: bool = False,
 ) -> Rebuilt:
     """Make the state anew in an empty database and compare. seconds: how long the lake may take to come so far; mends: people of the
-    segmenter's who differ get the state that was made anew.
+    segmenter's who differ get the state that was made anew; keep: the database that was made stays.
 
     Raises LocalRunError where nothing can be compared, with the mend.
     """
@@ -91,12 +97,10 @@ async def rebuild(
         async with instant(settings, "segmenter", "profile") as (now, live):
             where = await stated(live["segmenter"], now)
             ends = await waiting.for_the_lake(settings, db, await waiting.told(live["profile"]), seconds)
-            fresh = await empty.make(settings, name)
-            async with empty.schema(fresh, "segmenter", segmenter().migrations) as made:
-                found = await segments.rebuild(settings, db, Instant(where, live["segmenter"], live["profile"], ends), made, step)
-                anew = await profiles.rebuild(settings, fresh, live["profile"], step)
-                mended = await _mend(settings, made, where, found) if mends and found.differing else 0
-        return Rebuilt(where, found, anew, name, mended)
+            standing = Instant(where, live["segmenter"], live["profile"], ends)
+            async with empty.database(settings, name, keep=keep) as fresh:
+                found, anew, mended = await _beside(settings, fresh, db, standing, step, mends=mends)
+            return Rebuilt(where, found, anew, name if keep else None, mended)
     except ConnectionError as error:
         raise LocalRunError(f"Kafka or PostgreSQL does not answer ({error}): `make up` starts them") from None
     except asyncpg.UndefinedTableError as error:
@@ -107,6 +111,17 @@ async def rebuild(
         raise LocalRunError("the lake's files were replaced while they were read: run again") from None
     finally:
         await db.close()
+
+
+async def _beside(
+    settings: Settings, fresh: Settings, db: Database, live: Instant, step: Step, *, mends: bool
+) -> tuple[Found, Profiles, int]:
+    """What differs in the segmenter and in profile, and how many people were mended."""
+    async with empty.schema(fresh, "segmenter", segmenter().migrations) as made:
+        found = await segments.rebuild(settings, db, live, made, step)
+        anew = await profiles.rebuild(settings, fresh, live.profile, step)
+        mended = await _mend(settings, made, live.where, found) if mends and found.differing else 0
+    return found, anew, mended
 
 
 async def _mend(settings: Settings, made: Connection, where: Stated, found: Found) -> int:
@@ -143,11 +158,9 @@ def report(done: Rebuilt) -> Iterable[str]:
         yield f"... and {len(differing) - SHOWN} more: --out FILE names them all"
     if done.mended:
         yield f"{done.mended} people were mended: the segmenter tells what is otherwise when it runs; run again then"
-    yield (
-        f"{len(differing)} differ; the state made anew is in the database {done.into}"
-        if differing
-        else "live and rebuilt are equal"
-    )
+    if done.into:
+        yield f"the state made anew is in the database {done.into}: it holds personal data, drop it when you have seen it"
+    yield f"{len(differing)} differ" if differing else "live and rebuilt are equal"
 
 
 def _of_profile(found: Profiles) -> Iterable[str]:

@@ -136,16 +136,16 @@ async def lived(config: Settings, seed: int) -> AsyncIterator[tuple[Shop, Contex
         yield shop, seg
 
 
-async def made(config: Settings) -> Rebuilt:
-    return await rebuild(config, seconds=20)
+async def made(config: Settings, *, keep: bool = False) -> Rebuilt:
+    return await rebuild(config, seconds=20, keep=keep)
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_live_is_rebuilt(config: Settings, seed: int) -> None:
     async with lived(config, seed) as (_, seg):
-        done = await made(config)
-        assert done.differing == {}
+        done = await made(config, keep=True)
+        assert done.differing == {} and done.into
         assert list(report(done))[-1] == "live and rebuilt are equal"
         found, held = done.segmenter, await rows(seg, HELD)
         assert (found.people, found.moving, found.under_way, found.segments) == (len(held), 0, 0, len(FIRST | LATER))
@@ -227,10 +227,11 @@ async def test_whoever_was_spoilt_is_named_with_what_differs_and_mended(
         for person, what in spoilt.items():
             assert what in named[person]
         told = capsys.readouterr().out.splitlines()
-        assert told[-1].startswith("4 differ; the state made anew is in the database ")
+        assert told[-1] == "4 differ"
         assert all(any(line.startswith(f"{person} differs: ") for line in told) for person in spoilt)
         assert await asyncio.to_thread(main, ["rebuild", "--mend"]) == 1
         assert "4 people were mended" in capsys.readouterr().out
+        assert not await rows(seg, "SELECT FROM pg_database WHERE datname = current_database() || '_rebuilt'")
         await shop.at(0)
         assert await asyncio.to_thread(main, ["rebuild"]) == 0
         told_of_him = [m for m in await read(config, "memberships") if m.get("profile") == moved and m["at"] == shop.now]
@@ -314,3 +315,5 @@ async def test_where_nothing_can_be_compared_it_says_why(config: Settings) -> No
             await connection.executemany(put_back, [tuple(row) for row in marks])
         with pytest.raises(LocalRunError, match="that `otklik rebuild` has not made"):
             await rebuild(config, into="postgres", seconds=0)
+        with pytest.raises(LocalRunError, match="letters, digits"):
+            await rebuild(config, into='a"b', seconds=0)

@@ -16,6 +16,7 @@ from services.profile.replaying import TOPICS, Batch, Past, Replay, copy_rules, 
 
 FETCH_ROWS = 5000
 FETCH_MS = 200
+AHEAD_ROWS = 20_000  # of one partition, read before their batch comes: no more is held in memory
 
 
 @dataclass
@@ -90,7 +91,8 @@ class _Log:
         self._reader.buffer.clear()
 
     async def of(self, batch: Batch) -> dict[Place, list[Record]]:
-        while any(self._reached.get(place, 0) < end for place, (_, end) in batch.ranges.items()):
+        while wanted := {place for place, (_, end) in batch.ranges.items() if self._reached.get(place, 0) < end}:
+            self._reader.listen(wanted | {place for place in self._reached if len(self._ahead.get(place, ())) < AHEAD_ROWS})
             await self._reader.fetch(FETCH_MS, FETCH_ROWS)
             for place, records in self._reader.take(1 << 30, 1 << 40).items():
                 fresh = [record for record in records if record.offset >= self._reached.get(place, 0)]

@@ -60,7 +60,7 @@ class Desk:
         if fact.type == PROFILE_CHANGED:
             if "act" in fact.properties:
                 return self._parted(fact, at)
-            # Other attributes were heard with the facts that said them; here reach, the bucketing pair and what goes by rule are news.
+            # Other attributes were heard with the facts that said them; here reach, bucketing and what goes by rule or is gone are news.
             fact = msgspec.structs.replace(fact, attributes=live.ruled(fact.attributes))
         person = self._crowd.canonical(owner(fact.profile or "", fact.home, self._apart))
         if self._crowd.gone(person):

@@ -211,8 +211,10 @@ def _said(fact: Fact, at: int, plan: Plan) -> dict[str, Entry]:
 
 
 def ruled(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what profile tells (name -> [at, value]) what goes by rule: all else was heard with the facts that said it."""
-    return {name: pair for name, pair in attributes.items() if pair[0] >= SPAN}
+    """Of what profile tells (name -> [at, value]) what goes by rule and what is gone, as an erasure of some identifiers takes attributes
+    with it: all else was heard with the facts that said it.
+    """
+    return {name: pair for name, pair in attributes.items() if pair[0] >= SPAN or pair[1] is None}
 
 
 def entries(attributes: Mapping[str, Any], plan: Plan) -> dict[str, Entry]:

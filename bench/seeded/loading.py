@@ -55,7 +55,7 @@ class Installed:
 
 
 async def load(history: History, at: Installed, processes: int = 2) -> dict[str, float]:
-    """Seconds by part. Takes 5 KB of memory a hundred people of a piece, and the lake 2 GB."""
+    """Seconds by part. Raises RuntimeError while the segmenter has yet to come under its plan."""
     started = time.perf_counter()
     pieces = [range(low, min(history.people, low + AT_ONCE)) for low in range(0, history.people, AT_ONCE)]
     async with _connected(at, "warehouse") as connection, connection.transaction():

@@ -23,6 +23,7 @@ from bench.processes import cpu_seconds, spent
 from deploy.local import run, secrets
 from deploy.local.programs import services
 from deploy.local.settings import PORTS, LocalSettings
+from deploy.local.supervision import Supervisor
 from runtime.kafka import Reader
 from runtime.settings import Settings
 from schemas.topics import BY_NAME
@@ -90,6 +91,20 @@ async def installation(only: Sequence[str] = (), documents: Sequence[dict[str, A
         sink.terminate()
         sink.wait()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def still(found: Installation) -> AsyncIterator[None]:
+    """Kafka and PostgreSQL run, the services do not."""
+    supervisor = Supervisor(found.home)
+    names = list(supervisor.states())
+    stopping = set(names) - {"kafka", "postgres"}
+    for name in stopping:
+        supervisor.stop_program(name)
+    while any(supervisor.states()[name]["statename"] != "STOPPED" for name in stopping):  # noqa: ASYNC110  (it tells nobody)
+        await asyncio.sleep(0.1)
+    yield
+    await asyncio.to_thread(run.up, found.settings, lambda _: None, names)
 
 
 def _span(near: int) -> int:

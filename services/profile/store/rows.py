@@ -1,18 +1,16 @@
 """All that is known of many people at once, for whoever exports them. A handful of questions for thousands of people."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
-
-import msgspec
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from runtime.db import Connection
-from services.profile.domain import Attributes
+from services.profile.domain.sheet import Person, Word
 from services.profile.store.people import JUNK
 
-STATES = """
-SELECT id::text AS id, state FROM profile p WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL
+THERE = """
+SELECT id::text AS id{more} FROM profile p WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL
     AND ($2::text[] IS NULL OR EXISTS (SELECT FROM profile_brand b WHERE b.profile = p.id AND b.brand = ANY($2)))
-ORDER BY id
+ORDER BY p.id
 """
 # With all ids that became one with each.
 FAMILY = """
@@ -22,9 +20,10 @@ WITH RECURSIVE gone AS (
 )
 SELECT id::text AS id, person::text AS person FROM gone
 """
-NAMES = f"SELECT profile::text AS id, key FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) ORDER BY key"  # noqa: S608
+NAMES = f"SELECT profile::text AS id, array_agg(key) AS held FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) GROUP BY profile"  # noqa: S608
 BRANDS = """
-SELECT profile::text AS id, brand FROM profile_brand WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2)) ORDER BY brand
+SELECT profile::text AS id, array_agg(brand) AS held FROM profile_brand
+WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2)) GROUP BY profile
 """
 # The last word on each subject; whose it is by now, after an unmerge too.
 WORDS = """
@@ -38,51 +37,37 @@ WHERE $2::text[] IS NULL OR brand = ANY($2) ORDER BY occurred_at, recorded_at, p
 """
 
 
-class Some(msgspec.Struct, array_like=True):
-    """The beginning of a `Profile`: what comes behind is not even decoded."""
-
-    first_at: int
-    attributes: Attributes
-
-
-_decode = msgspec.msgpack.Decoder(Some).decode
-
-
-class Person(NamedTuple):
-    """One person: when he was first heard of (ms), attributes, identifiers ("kind:value"), brands in which he was seen, and his last word on
-    each subject of consent.
-    """
-
-    id: str
-    first_at: int
-    attributes: Attributes
-    identifiers: Sequence[str]
-    brands: Sequence[str]
-    consents: Sequence[dict[str, Any]]
+async def there(connection: Connection, ids: Sequence[str], brands: Collection[str] | None) -> list[str]:
+    """Those of these profiles that there are, by id. Raises asyncpg.DataError for what is no id."""
+    rows = await connection.fetch(THERE.format(more=""), ids, None if brands is None else sorted(brands))
+    return [row["id"] for row in rows]
 
 
 async def everything(connection: Connection, ids: Sequence[str], brands: Collection[str] | None) -> list[Person]:
-    """Those of these canonical profiles that there are, by id. brands: only who was seen in one of these, and what was said to them."""
+    """Those of these canonical profiles that there are, by id. brands: only who was seen in one of these, and what was said to them. Raises
+    asyncpg.DataError for what is no id.
+    """
     some = None if brands is None else sorted(brands)
-    states = await connection.fetch(STATES, ids, some)
+    states = await connection.fetch(THERE.format(more=", state"), ids, some)
     people = [row["id"] for row in states]
-    owner = {one: one for one in people} | {row["id"]: row["person"] for row in await connection.fetch(FAMILY, people)}
-    every = list(owner)
-    names: dict[str, list[str]] = {}
-    for row in await connection.fetch(NAMES, every):
-        names.setdefault(owner[row["id"]], []).append(row["key"])
-    seen: dict[str, list[str]] = {}
-    for row in await connection.fetch(BRANDS, people, some):
-        seen.setdefault(row["id"], []).append(row["brand"])
-    words: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {}
+    owner = {row["id"]: row["person"] for row in await connection.fetch(FAMILY, people)}
+    every = [*people, *owner]
+    names = _held(await connection.fetch(NAMES, every), owner)
+    seen = _held(await connection.fetch(BRANDS, people, some), {})
+    words: dict[str, dict[tuple[str, str, str], Word]] = {}
     for id_, *word in await connection.fetch(WORDS, every, some):
-        brand, channel, topic, state, action, at = word
-        said = {"brand": brand, "channel": channel, "topic": topic, "state": state, "action": action, "at": at}
-        words.setdefault(owner[id_], {})[brand, channel, topic] = said
-    found = []
-    for one, row in zip(people, states, strict=True):
-        kept, last = _decode(row["state"]), words.get(one)
-        found.append(
-            Person(one, kept.first_at, kept.attributes, names.get(one, ()), seen.get(one, ()), list(last.values()) if last else ())
-        )
+        said = Word(*word)
+        words.setdefault(owner.get(id_, id_), {})[said.brand, said.channel, said.topic] = said
+    nothing: Mapping[Any, Word] = {}
+    return [
+        Person(one, state, names.get(one, ()), seen.get(one, ()), tuple(words.get(one, nothing).values())) for one, state in states
+    ]
+
+
+def _held(rows: Sequence[tuple[str, list[str]]], owner: Mapping[str, str]) -> dict[str, list[str]]:
+    """By person, sorted: what rows of his own id and of those that became one with him say."""
+    found: dict[str, list[str]] = {}
+    for id_, held in rows:
+        person = owner.get(id_, id_)
+        found[person] = sorted([*found[person], *held] if person in found else held)
     return found

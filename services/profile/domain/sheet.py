@@ -123,8 +123,8 @@ def _cells(people: Sequence[Mapping[str, _Said]], names: Iterable[str]) -> dict[
         for name, one in said.items():
             value = one.value
             if type(value) in KINDS:
-                if name in cells:
-                    cells[name][place] = value
+                if (column := cells.get(name)) is not None:
+                    column[place] = value
             elif value is not None:
                 for inner, held in unfolded(name, value):
                     if inner in cells:

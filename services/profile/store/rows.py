@@ -1,17 +1,27 @@
 """All that is known of many people at once, for whoever exports them. A handful of questions for thousands of people."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from runtime.db import Connection
 from services.profile.domain.sheet import Person, Word
 from services.profile.store.people import JUNK
 
 THERE = """
-SELECT id::text AS id{more} FROM profile p WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL
+SELECT p.id::text AS id{more} FROM profile p {joins} WHERE p.id = ANY($1::uuid[]) AND p.merged_into IS NULL AND p.erased_at IS NULL
     AND ($2::text[] IS NULL OR EXISTS (SELECT FROM profile_brand b WHERE b.profile = p.id AND b.brand = ANY($2)))
 ORDER BY p.id
 """
+NAMES = f"SELECT profile, array_agg(key) AS held FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) GROUP BY profile"  # noqa: S608
+BRANDS = """
+SELECT profile, array_agg(brand) AS held FROM profile_brand WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2))
+GROUP BY profile
+"""
+EXISTING = THERE.format(more="", joins="")
+# A row for each person: what is many of his comes in one array.
+EVERYTHING = THERE.format(
+    more=", p.state, n.held AS names, b.held AS brands",
+    joins=f"LEFT JOIN ({NAMES}) AS n ON n.profile = p.id LEFT JOIN ({BRANDS}) AS b ON b.profile = p.id",
+)
 # With all ids that became one with each.
 FAMILY = """
 WITH RECURSIVE gone AS (
@@ -19,11 +29,6 @@ WITH RECURSIVE gone AS (
     UNION SELECT p.id, g.person FROM profile p JOIN gone g ON p.merged_into = g.id
 )
 SELECT id::text AS id, person::text AS person FROM gone
-"""
-NAMES = f"SELECT profile::text AS id, array_agg(key) AS held FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) GROUP BY profile"  # noqa: S608
-BRANDS = """
-SELECT profile::text AS id, array_agg(brand) AS held FROM profile_brand
-WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2)) GROUP BY profile
 """
 # The last word on each subject; whose it is by now, after an unmerge too.
 WORDS = """
@@ -39,7 +44,7 @@ WHERE $2::text[] IS NULL OR brand = ANY($2) ORDER BY occurred_at, recorded_at, p
 
 async def there(connection: Connection, ids: Sequence[str], brands: Collection[str] | None) -> list[str]:
     """Those of these profiles that there are, by id. Raises asyncpg.DataError for what is no id."""
-    rows = await connection.fetch(THERE.format(more=""), ids, None if brands is None else sorted(brands))
+    rows = await connection.fetch(EXISTING, ids, None if brands is None else sorted(brands))
     return [row["id"] for row in rows]
 
 
@@ -48,26 +53,23 @@ async def everything(connection: Connection, ids: Sequence[str], brands: Collect
     asyncpg.DataError for what is no id.
     """
     some = None if brands is None else sorted(brands)
-    states = await connection.fetch(THERE.format(more=", state"), ids, some)
-    people = [row["id"] for row in states]
+    rows = await connection.fetch(EVERYTHING, ids, some)
+    people = [row[0] for row in rows]
     owner = {row["id"]: row["person"] for row in await connection.fetch(FAMILY, people)}
-    every = [*people, *owner]
-    names = _held(await connection.fetch(NAMES, every), owner)
-    seen = _held(await connection.fetch(BRANDS, people, some), {})
+    more: dict[str, list[str]] = {}
+    for other, held in await connection.fetch(NAMES, list(owner)) if owner else ():
+        more.setdefault(owner[str(other)], []).extend(held)
     words: dict[str, dict[tuple[str, str, str], Word]] = {}
-    for id_, *word in await connection.fetch(WORDS, every, some):
+    for id_, *word in await connection.fetch(WORDS, [*people, *owner], some):
         said = Word(*word)
         words.setdefault(owner.get(id_, id_), {})[said.brand, said.channel, said.topic] = said
-    nothing: Mapping[Any, Word] = {}
     return [
-        Person(one, state, names.get(one, ()), seen.get(one, ()), tuple(words.get(one, nothing).values())) for one, state in states
+        Person(
+            id_,
+            state,
+            sorted([*(names or ()), *more.get(id_, ())]),
+            sorted(seen or ()),
+            list(words[id_].values()) if id_ in words else (),
+        )
+        for id_, state, names, seen in rows
     ]
-
-
-def _held(rows: Sequence[tuple[str, list[str]]], owner: Mapping[str, str]) -> dict[str, list[str]]:
-    """By person, sorted: what rows of his own id and of those that became one with him say."""
-    found: dict[str, list[str]] = {}
-    for id_, held in rows:
-        person = owner.get(id_, id_)
-        found[person] = sorted([*found[person], *held] if person in found else held)
-    return found

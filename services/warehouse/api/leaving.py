@@ -8,7 +8,7 @@ from runtime.lake import Snapshot, column, quote
 from schemas.exports import CAMPAIGN, LINE, TOUCHES
 from services.warehouse.api.members import people_at
 
-PIECE = 4_000  # people that are told at once
+PIECE = 2_000  # people that are told at once
 # Two tables, made one after the other: a query that joins and sorts all of it at once holds it all several times over. What the memory of
 # the connection has no room for goes to the disk. n: the place of a person in the order of ids.
 PEOPLE = "CREATE TEMP TABLE people AS {people} ORDER BY person"

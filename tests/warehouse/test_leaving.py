@@ -93,6 +93,7 @@ async def test_each_is_told_once_with_how_he_came(written, entered, happened, me
     members = [who for who in sorted(entered) if T0 + who <= at]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(leaving, "PIECE", size)
+        patch.setattr(leaving, "READ", 2 * size)
         snapshot = written(entered, facts, merges)
         pieces = await told(snapshot, at, lines=False)
         snapshot.close()

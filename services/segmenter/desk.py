@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Self
 
 import msgspec
 
@@ -40,17 +41,13 @@ class Desk:
         plans: Mapping[int, Plan],
         now: int,
         partitions: int,
-        settled: Mapping[int, int],
         apart: Mapping[str, Parted] | None = None,
         ids: Collection[str] = (),
     ) -> None:
-        """settled: of each partition the number of the last plan of which everybody was asked. apart: of the homes of the batch's facts and
-        of whom they were told of, what unmerges said before. ids: all that were loaded.
-        """
+        """apart: of the homes of the batch's facts and of whom they were told of, what unmerges said before. ids: all that were loaded."""
         self._crowd, self._live, self._plans, self._now, self._partitions = crowd, now_live, plans, now, partitions
         self._states: dict[str, State] = {}
         self._changed: set[str] = set()
-        self._settled = settled
         self._differences: dict[int, Difference] = {}
         self._apart, self.recounts = dict(apart or {}), Recounts(ids, partitions)
 
@@ -245,7 +242,7 @@ class Desk:
         plan = self._live.plan
         if held.revision == plan.revision:
             return held
-        held = standing(held, self._settled.get(partition_of(person, self._partitions), 0), plan)
+        held = standing(held, self._live.settled.get(partition_of(person, self._partitions), 0), plan)
         if held.revision < plan.revision and (old := self._plans.get(held.revision)) is not None:
             if held.revision not in self._differences:
                 self._differences[held.revision] = difference(old, plan)
@@ -268,7 +265,7 @@ class Desk:
     def _stands(self, person: str, number: int) -> bool:
         """Whether he whose row has this number stands under the plan."""
         plan = self._live.plan.revision
-        return number == plan or max(number, self._settled.get(partition_of(person, self._partitions), 0)) == plan
+        return number == plan or max(number, self._live.settled.get(partition_of(person, self._partitions), 0)) == plan
 
     def _head(self, person: str, raw: bytes) -> Glance:
         head = _glance(raw)
@@ -328,7 +325,7 @@ class _Writing:
         self._desk, self._tx = desk, tx
         self._under_way: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "_Writing":
+    async def __aenter__(self) -> Self:
         return self
 
     async def on(self) -> None:

@@ -82,7 +82,6 @@ class Handler:
         now_live = await self._rules(tx)
         # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first. It
         # does not help that the fact's own partition is swept: he may be merged into somebody of another.
-        await self._sweeps.settled(tx, now_live.plan.revision)
         settled = self._sweeps.over(now_live.plan.revision)
         moving = [item for item in items if not settled or _may_move(item.value, now_live.plan)]
         emits: list[Emit] = []
@@ -99,12 +98,12 @@ class Handler:
 
     async def _rules(self, tx: Tx) -> Live:
         live = await self._plans.at(tx)
-        return replace(live, cut=await self._cuts.note(tx, live.plan.filling.number))
+        settled = await self._sweeps.settled(tx, live.plan.revision)
+        return replace(live, cut=await self._cuts.note(tx, live.plan.filling.number), settled=settled)
 
     async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> Desk:
         crowd = await people.load(tx.connection, set(ids))
-        settled = await self._sweeps.settled(tx, now_live.plan.revision)
-        return Desk(crowd, now_live, self._plans.known, tx.now, self._partitions, settled)
+        return Desk(crowd, now_live, self._plans.known, tx.now, self._partitions)
 
     async def _desk_of(self, tx: Tx, now_live: Live, moving: Sequence[Fact]) -> Desk:
         """With all who are touched, loaded: whose a fact is may have been said by an unmerge, before or while we wait for the locks."""
@@ -118,8 +117,7 @@ class Handler:
         crowd = await people.load(tx.connection, ids)
         if asked and await parted.known(tx.connection, asked) != apart:
             raise Again("somebody was parted while we waited for the lock")
-        settled = await self._sweeps.settled(tx, now_live.plan.revision)
-        return Desk(crowd, now_live, self._plans.known, tx.now, self._partitions, settled, apart, ids)
+        return Desk(crowd, now_live, self._plans.known, tx.now, self._partitions, apart, ids)
 
     # ---- timers
 
@@ -192,21 +190,19 @@ class Handler:
             return await self._tell_held_back(work)
         if not work.live.committed or not await self._sweeps.alone(tx, number):
             return Fired((), 1, tx.now)
-        settled, left = await self._sweeps.settled(tx, number), work.limit
+        left = work.limit
         waiting = work.live.asked & filling.incomplete(work.live.plan) if self._filler and self._filler.hopeful() else set[str]()
         while step and left > 0 and looked < LOOKS * work.limit:
-            most = LOOKS * work.limit - looked
-            page = await self._sweeps.page(tx, step, most)
-            reader = Desk(NOBODY, work.live, self._plans.known, tx.now, self._partitions, settled)
-            moved, seen = reader.moved(page, left)
-            if moved:
-                desk = await self._desk(tx, work.live, moved)
-                for person in moved:
+            reader = Desk(NOBODY, work.live, self._plans.known, tx.now, self._partitions)
+            found = await self._sweeps.walk(tx, step, reader, LOOKS * work.limit - looked, left)
+            if found.moved:
+                desk = await self._desk(tx, work.live, found.moved)
+                for person in found.moved:
                     emits.extend(desk.upgrade(person, work.ats[step.partition]))
                 await desk.save(tx)
-            looked, left, done = looked + seen, left - len(moved), seen == len(page) < most
-            await self._sweeps.came(tx, step, number, page[seen - 1]["id"] if seen else None, done=done, waits=bool(waiting))
-            if done:
+            looked, left = looked + found.looked, left - len(found.moved)
+            await self._sweeps.came(tx, step, number, found.last, done=found.done, waits=bool(waiting))
+            if found.done:
                 emits.extend(_asked(work.live.asked - waiting, step.partition, work.ats[step.partition], tx.now))
             step = await self._sweeps.next(tx, list(work.ats), number)
         return Fired(emits, max(1, looked), tx.now)

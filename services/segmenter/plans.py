@@ -7,7 +7,7 @@ next revision takes it over where they mean the same. Numbers only grow: whoever
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class Defined:
 @dataclass(frozen=True, slots=True)
 class Live:
     """What rules in a transaction. cut: whether every place of the log has come under the plan, so far as it fills anything. committed:
-    whether others know that it rules.
+    whether others know that it rules. settled: of each partition the number of the last plan of which everybody was asked.
     """
 
     plan: Plan
@@ -68,6 +68,7 @@ class Live:
     asked: frozenset[str]
     cut: bool = True
     committed: bool = True
+    settled: Mapping[int, int] = field(default_factory=dict)
 
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:

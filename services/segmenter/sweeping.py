@@ -4,12 +4,15 @@ The rows are read without a lock. So the walk begins when every batch that may a
 from then on brings that person under this plan himself, as long as his partition is not settled.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from runtime.batch import Tx
 from runtime.kafka import Place
+from services.segmenter.desk import Desk
 
 DUE = """
 SELECT EXISTS (
@@ -23,6 +26,7 @@ SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
 FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
 WHERE s.partition IS NULL OR NOT s.done OR s.revision <> $2 ORDER BY 1 LIMIT 1
 """
+PAGE = 500
 BEFORE_ALL = UUID(int=0)
 WALK = """
 SELECT id::text AS id, state FROM person
@@ -47,6 +51,15 @@ class Next(NamedTuple):
     last: UUID
 
 
+class Walked(NamedTuple):
+    """moved: who is to be written; looked: how many were looked at, up to `last`; done: they were the last ones of the partition."""
+
+    moved: Sequence[str]
+    looked: int
+    last: str | None
+    done: bool
+
+
 class Sweeps:
     """How far everybody has been asked, as one process knows it."""
 
@@ -59,7 +72,7 @@ class Sweeps:
         """Of each partition the number of the last plan of which everybody was asked. number: that of the plan that rules."""
         if self._settled == number:
             return dict.fromkeys(range(self._partitions), number)
-        found = {partition: settled for partition, settled in await tx.connection.fetch(SETTLED)}
+        found: dict[int, int] = dict(await tx.connection.fetch(SETTLED))
         if len(found) == self._partitions and all(settled == number for settled in found.values()):
             self._settled = number
         return found
@@ -85,10 +98,33 @@ class Sweeps:
         row = await tx.connection.fetchrow(NEXT, list(partitions), number)
         return row and Next(row["partition"], row["last_id"] or BEFORE_ALL)
 
-    async def page(self, tx: Tx, at: Next, limit: int) -> list[Any]:
-        """(id, state as stored) of those who follow, not locked."""
-        found: list[Any] = await tx.connection.fetch(WALK, at.partition, at.last, limit)
-        return found
+    async def pages(self, tx: Tx, at: Next) -> AsyncGenerator[list[Any], None]:
+        """(id, state as stored) of those who follow, not locked: PAGE of them at a time, the last time fewer. The next page is on its way
+        while one is looked at; nothing else may be asked before it is taken, or this is closed.
+        """
+        page = await tx.connection.fetch(WALK, at.partition, at.last, PAGE)
+        while len(page) == PAGE:
+            ahead = asyncio.create_task(tx.connection.fetch(WALK, at.partition, page[-1]["id"], PAGE))
+            try:
+                await asyncio.sleep(0)  # it is asked before this one is looked at
+                yield page
+            finally:
+                page = await ahead
+        yield page
+
+    async def walk(self, tx: Tx, at: Next, reader: Desk, looks: int, most: int) -> Walked:
+        """Who follows and is to be written, up to `most`; about as many as `looks` are looked at."""
+        moved: list[str] = []
+        looked, last, done = 0, None, False
+        async with aclosing(self.pages(tx, at)) as pages:
+            async for page in pages:
+                found, seen = reader.moved(page, most - len(moved))
+                moved += found
+                looked, last = looked + seen, page[seen - 1]["id"] if seen else last
+                done = seen == len(page) < PAGE
+                if done or looked >= looks or len(moved) >= most:
+                    break
+        return Walked(moved, looked, last, done)
 
     async def came(self, tx: Tx, at: Next, number: int, last: str | None, *, done: bool, waits: bool) -> None:
         """Note how far it came: to this id. waits: that everybody was asked is to be said later."""

@@ -32,7 +32,7 @@ def difference(old: Plan, plan: Plan) -> Difference:
     return Difference(
         tuple(sorted(asked | set(plan.by_consent))),
         frozenset(known) - plan.place.keys(),
-        (old.accumulators.keys() - plan.accumulators.keys()) | (plan.filling.scope - plan.filling.again),
+        frozenset(old.accumulators.keys() - plan.accumulators.keys()) | (plan.filling.scope - plan.filling.again),
     )
 
 

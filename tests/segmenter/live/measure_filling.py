@@ -134,8 +134,12 @@ async def spent(context: Context) -> Spent:
     ticks = 0
     for (pid,) in found:
         with contextlib.suppress(FileNotFoundError):
-            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+            ticks += _ticks(pid)
     return time.perf_counter(), time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
 
 
 async def taken(context: Context, process: Process) -> tuple[dict[str, Spent], int]:

@@ -14,6 +14,7 @@ from services.segmenter.domain.live import decide, fills, fire, folded, merge, u
 from services.segmenter.domain.plan import NOTHING_TO_FILL, Plan, compile_plan
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State, decode, encode
+from services.segmenter.domain.succession import difference, standing, untouched
 from tests.segmenter.unit.test_live_law import ages, dense_facts, did, facts, happenings_of, law, windowed
 
 WHO = (0, 1, 2)
@@ -31,6 +32,7 @@ class Run:
         self.clock = 10
         self.states = dict.fromkeys(WHO, State())
         self.means = {who: who for who in WHO}
+        self.settled: dict[int, int] = {}  # under which plan each was asked last
         self.cut = 0
         self.owed: dict[int, tuple[set[int], int]] = {}  # of whom what stands below this place is to be counted anew
 
@@ -56,11 +58,39 @@ class Run:
             self.cut = len(self.history)
 
     def sweep(self, who: int) -> None:
+        """He is asked under the plan; where it leaves him as he is, his row stays."""
+        held = self.under(who)
+        if 0 < held.revision < self.plan.revision and not self.untouched(held):
+            self.bring(who)
+        self.settled[who] = self.plan.revision
+
+    def under(self, who: int) -> State:
         held = self.states[who]
+        return standing(held, self.settled.get(who, 0), self.plan) if held.revision else held
+
+    def untouched(self, held: State) -> bool:
+        return untouched(held, self.clock, difference(self.plans[held.revision], self.plan), self.plan)
+
+    def bring(self, who: int) -> None:
+        """He is read, to be changed."""
+        held = self.states[who] = self.under(who)
         if 0 < held.revision < self.plan.revision:
+            decision = upgrade(fire(held, self.clock, self.plans[held.revision]).state, self.clock, self.plan)
+            if self.untouched(held):
+                self.states[who] = standing(held, self.plan.revision, self.plan)
+                self.same(self.states[who], decision)
+                return
             if held.owed and fills(held, self.plan):
                 self.anew(who)
-            self.keep(who, upgrade(fire(held, self.clock, self.plans[held.revision]).state, self.clock, self.plan))
+            self.keep(who, decision)
+
+    def same(self, left: State, decision: Any) -> None:
+        """What an upgrade would have brought, but for instants that no longer count."""
+        brought = decision.state
+        assert not decision.changes
+        assert (left.members, left.horizons, left.due) == (brought.members, brought.horizons, brought.due)
+        assert awaited(left, self.plan) == awaited(brought, self.plan)
+        assert {id_: one.count for id_, one in left.series.items()} == {id_: one.count for id_, one in brought.series.items()}
 
     def fact(self, number: int, op: dict[str, Any]) -> None:
         self.clock += op["advance"]
@@ -72,7 +102,7 @@ class Run:
         )  # fmt: skip
         asked = (fact.event or fact.type) in self.plan.by_event  # else not even his row is looked at
         if asked:
-            self.sweep(who)
+            self.bring(who)
         self.history.append((op["who"], fact))
         if asked:
             self.keep(who, decide(self.states[who], fact, self.clock, self.plan))
@@ -81,7 +111,7 @@ class Run:
         if one == other:
             return
         for who in (one, other):
-            self.sweep(who)
+            self.bring(who)
         if unlike(self.states[one], self.states[other], self.plan):
             self.anew(one, other)
         decision = merge(self.states[one], self.states[other], self.clock, self.plan, id_)
@@ -95,13 +125,13 @@ class Run:
         self.owed[people[0]] = {who for who in WHO if self.means[who] in people}, len(self.history)
 
     def fill(self, who: int) -> None:
-        self.sweep(who)
+        self.bring(who)
         state = self.states[who]
         if awaited(state, self.plan) and (found := self.lake({one for one in WHO if self.means[one] == who}, self.cut)):
             self.keep(who, filling.filled(state, found, self.clock, self.plan))
 
     def recount(self, who: int) -> None:
-        self.sweep(who)
+        self.bring(who)
         for person in [one for one in self.owed if self.means[one] == who]:
             ids, upto = self.owed.pop(person)
             self.keep(who, parting.counted(self.states[who], self.lake(ids, upto), "act", self.clock, self.plan))

@@ -6,6 +6,7 @@ are different.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from runtime.kafka import Place
@@ -54,13 +55,10 @@ class Gathered:
         self._snapshot, self._each = snapshot, accumulators
 
     async def next(self, share: int, after: str | None, limit: int) -> tuple[Found, bool]:
-        """The people of a share that follow, in the order of their ids, about `limit` of them, and whether there are more."""
-        most = limit * self._each + 1
-        rows = await self._snapshot.query(NEXT, [share, after or BEFORE_ALL, most])
-        if len(rows) < most:
-            return _found(rows), False
-        last = rows[-1][0]  # he may have more rows
-        return _found([row for row in rows if row[0] != last]), True
+        """The people of a share that follow, in the order of their ids, up to `limit`, and whether there are more."""
+        most = limit * self._each + 1  # the rows of so many people are among these, and one of somebody else if there is one
+        found = _found(await self._snapshot.query(NEXT, [share, after or BEFORE_ALL, most]))
+        return dict(islice(found.items(), limit)), len(found) > limit
 
     async def of(self, people: Sequence[str]) -> Found:
         return _found(await self._snapshot.query(OF, [list(people)])) if people else {}

@@ -43,7 +43,7 @@ INSERT INTO warehouse.manifest
 VALUES ($1, 'facts', 0, $2, 1, 0, $3, 0, '{}', '{}', '{}', '{}')
 """
 PROPERTY = "INSERT INTO warehouse.property (event, scope, path, kind, seen_at) VALUES ($1, 'properties', 'category', 'string', 0)"
-STATES = "SELECT state FROM segmenter.person WHERE merged_into IS NULL AND erased_at IS NULL AND NOT id = ANY($1::uuid[])"
+STATES = "SELECT id::text, state FROM segmenter.person WHERE merged_into IS NULL AND erased_at IS NULL"
 
 
 async def backfill(people: int = 389_000, facts: int = 20_000_000) -> None:
@@ -130,18 +130,18 @@ class Buyers:
 
 async def _members(found: Installation, ids: Sequence[str], key: str, bought: int) -> int:
     """How many of the base are in it. Raises RuntimeError where one of those is missing who came meanwhile."""
+    base, members, came = frozenset(ids), 0, 0
     connection = await asyncpg.connect(found.database_url)
     try:
-        late = [state.decode(row[0]) for row in await connection.fetch(STATES, list(ids))]
-        if (came := sum(key in one.members for one in late)) < bought:
-            raise RuntimeError(f"{bought} people bought while {key} was brought, {came} of them are in it")
-        count = 0
         async with connection.transaction():
-            async for row in connection.cursor("SELECT state FROM segmenter.person WHERE state <> ''", prefetch=5000):
-                count += key in state.decode(row[0]).members
-        return count - came
+            async for person, held in connection.cursor(STATES, prefetch=5000):
+                if key in state.decode(held).members:
+                    members, came = members + (person in base), came + (person not in base)
     finally:
         await connection.close()
+    if came < bought:
+        raise RuntimeError(f"{bought} people bought while {key} was brought, {came} of them are in it")
+    return members
 
 
 async def _people(found: Installation, ids: Sequence[str]) -> None:

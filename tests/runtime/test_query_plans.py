@@ -35,7 +35,7 @@ ASKED = {
     "is due": (orchestrator, PEOPLE, people.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
     "due": (orchestrator, PEOPLE, people.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "waiting": (orchestrator, PEOPLE, orchestrator_store.WAITING, "text[], int[], bigint[]", "'{facts,facts}', '{0,1}', '{10,10}'"),
-    "walk": (segmenter, PEOPLE, sweeping.WALK, "smallint, uuid, bigint", "3, '0f000000-0000-0000-0000-000000000000', 100"),
+    "walk": (segmenter, PEOPLE, sweeping.WALK, "smallint, uuid", "3, '0f000000-0000-0000-0000-000000000000'"),
     "charges are due": (profile, CHARGES, charges.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
     "due charges": (profile, CHARGES, charges.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "days of a batch": (profile, CHARGES, charges.LOCK, DAYS, A_DAY),

@@ -12,7 +12,7 @@ import duckdb
 import httpx
 
 from bench.calibration import score
-from bench.installation import Installation, installation, introduce, watching
+from bench.installation import Installation, installation
 from bench.load import Load, Poster
 from bench.processes import cpu_seconds, spent
 from bench.results import record
@@ -46,10 +46,13 @@ PROPERTY = "INSERT INTO warehouse.property (event, scope, path, kind, seen_at) V
 STATES = "SELECT id::text, state FROM segmenter.person WHERE merged_into IS NULL AND erased_at IS NULL"
 
 
+HEARD = "SELECT count(*) FROM segmenter.watermark WHERE topic = 'facts' AND next_offset > 0"
+
+
 async def backfill(people: int = 389_000, facts: int = 20_000_000) -> None:
     """The base is put where the services have it, past the log: at offset 0 of its people's partitions."""
     async with installation(only=SERVICES) as found:
-        await introduce(found, Load(FEW, spread="even", seed=5))
+        await _introduced(found)
         ids = sorted(derive("base", n) for n in range(people))
         await _people(found, ids)
         await asyncio.to_thread(_lake, found, ids, facts)
@@ -58,7 +61,7 @@ async def backfill(people: int = 389_000, facts: int = 20_000_000) -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", headers=headers, timeout=60) as client:
             for key, (name, condition) in SEGMENTS.items():
                 took, more = await _published(found, client, key, condition)
-                more["members"] = await _members(found, ids, key, more.pop("bought"))
+                more["members"] = await _members(found, ids, key, more["bought"])
                 size = "_20m" if facts == 20_000_000 else f"_{facts}"
                 record(name + size, took, "s", people, facts=facts, **more)
 
@@ -86,8 +89,6 @@ async def _published(found: Installation, client: httpx.AsyncClient, key: str, c
     used = spent(before, cpu_seconds(found.home))
     stop.set()
     await beside
-    async with watching(found) as watch:
-        await watch.caught_up(600)
     return round(took, 2), {
         "asked_s": round(asked or took, 2), "cpu_s": used, "live_facts": live.count, "bought": live.people, "calibration": calibration,
         "load": round(_load(), 1),
@@ -129,19 +130,36 @@ class Buyers:
 
 
 async def _members(found: Installation, ids: Sequence[str], key: str, bought: int) -> int:
-    """How many of the base are in it. Raises RuntimeError where one of those is missing who came meanwhile."""
-    base, members, came = frozenset(ids), 0, 0
+    """How many of the base are in it. Raises RuntimeError where one of those is missing who came meanwhile, a minute after the last."""
+    base, end = frozenset(ids), time.perf_counter() + 60
+    while True:
+        inside = await _inside(found, key)
+        if (came := len(inside - base)) >= bought:
+            return len(inside & base)
+        if time.perf_counter() > end:
+            raise RuntimeError(f"{bought} people bought while {key} was brought, {came} of them are in it")
+
+
+async def _inside(found: Installation, key: str) -> set[str]:
     connection = await asyncpg.connect(found.database_url)
     try:
         async with connection.transaction():
-            async for person, held in connection.cursor(STATES, prefetch=5000):
-                if key in state.decode(held).members:
-                    members, came = members + (person in base), came + (person not in base)
+            held = connection.cursor(STATES, prefetch=5000)
+            return {person async for person, raw in held if raw and key in state.decode(raw).members}
     finally:
         await connection.close()
-    if came < bought:
-        raise RuntimeError(f"{bought} people bought while {key} was brought, {came} of them are in it")
-    return members
+
+
+async def _introduced(found: Installation) -> None:
+    """Some come the public way, until each partition has had somebody."""
+    poster = found.poster()
+    for body in Load(FEW, spread="even", seed=5).introductions(FEW):
+        await poster.post("/v1/batch", body)
+    end = time.perf_counter() + 120
+    while (await found.query(HEARD))[0][0] < PARTITIONS:
+        if time.perf_counter() > end:
+            raise RuntimeError("the segmenter has not heard of those who were introduced")
+        await asyncio.sleep(0.5)  # what is watched is another process: there is no event to wait for
 
 
 async def _people(found: Installation, ids: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ async def _published(found: Installation, client: httpx.AsyncClient, key: str, c
         took = time.perf_counter() - start
         if told["complete"]:
             break
-        if not asked and "people" in told and told["people"]["done"] == told["people"]["partitions"]:
+        if not asked and told.get("people") and told["people"]["done"] == told["people"]["partitions"]:
             asked = took
         if took > 600:
             raise RuntimeError(f"{key} is not complete after {took:.0f} s: {told}")

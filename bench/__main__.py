@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from bench import charges, exports, identity, imports, live, pipeline, segments
+from bench import backfill, charges, exports, identity, imports, live, pipeline, segments
 
 
 def main() -> None:
@@ -11,18 +11,18 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
     parser.add_argument(
         "--only",
-        choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export", "segments", "live"),
+        choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export", "segments", "live", "backfill"),
         help="one of them",
     )
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
     parser.add_argument("--people", type=int, help="of the pipeline's load (100,000), of the history of the segments (389,000)")
-    parser.add_argument("--facts", type=int, default=20_000_000, help="of the history of the segments")
+    parser.add_argument("--facts", type=int, default=20_000_000, help="of the history of the segments and of the backfill")
     parser.add_argument("--questions", type=int, default=100, help="of each shape, about segments")
     parser.add_argument("--stateless", action="store_true", help="the segmenter knows nothing of what the history's people did")
     parser.add_argument("--quiet", action="store_true", help="no facts flow in while questions are asked about segments")
-    parser.add_argument("--rows", type=int, default=389_000, help="of the import")
+    parser.add_argument("--rows", type=int, default=389_000, help="of the import, people of the backfill")
     parser.add_argument("--subscribed", action="store_true", help="with a word of consent in each row of the import")
     chosen = parser.parse_args()
     if chosen.only in (None, "ingest"):
@@ -41,6 +41,8 @@ def main() -> None:
         asyncio.run(segments.segments(chosen.people or 389_000, chosen.facts, typing, states=not chosen.stateless))
         if chosen.large:
             asyncio.run(segments.segments(1_000_000, 100_000_000, typing, states=False))
+    if chosen.only == "backfill" or (chosen.only is None and chosen.large):
+        asyncio.run(backfill.backfill(chosen.rows, chosen.facts))
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

@@ -1,6 +1,6 @@
 """States that were made anew take the place of those that live has: of people who differ, where live still stands at the stated instant.
 
-He is written as of a plan before the ruling one and as standing where it was told that he does; so the sweep brings him under the ruling
+He is written as of no plan and as standing where it was told that he does; so the sweep brings him under the ruling
 one like anybody after a publication, and tells what is otherwise as `backfill`, which starts no journey.
 """
 
@@ -14,7 +14,7 @@ from runtime.people import Saved
 from schemas.ids import partition_of
 from services.segmenter.domain import state
 from services.segmenter.domain.horizons import NEVER
-from services.segmenter.domain.state import State
+from services.segmenter.domain.state import OUTSIDE, State
 from services.segmenter.filling import TOPICS
 from services.segmenter.rebuilding import STAND, Stated
 
@@ -53,4 +53,4 @@ async def mend(db: Database, anew: Connection, where: Stated, ids: Sequence[str]
 
 def _before_the_plan(one: State, told: State) -> State:
     """As if a plan were still to come to him."""
-    return msgspec.structs.replace(one, revision=one.revision - 1, members=told.members, horizons={}, due=NEVER, clock=told.clock)
+    return msgspec.structs.replace(one, revision=OUTSIDE, members=told.members, horizons={}, due=NEVER, clock=told.clock)

@@ -7,7 +7,7 @@ next revision takes it over where they mean the same. Numbers only grow: whoever
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -59,12 +59,16 @@ class Defined:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What rules in a transaction. cut: whether every place of the log has come under the plan, so far as it fills anything."""
+    """What rules in a transaction. cut: whether every place of the log has come under the plan, so far as it fills anything. committed:
+    whether others know that it rules. settled: of each partition the number of the last plan of which everybody was asked.
+    """
 
     plan: Plan
     versions: Mapping[str, int]
     asked: frozenset[str]
     cut: bool = True
+    committed: bool = True
+    settled: Mapping[int, int] = field(default_factory=dict)
 
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:
@@ -106,19 +110,21 @@ class Plans:
         return self._ruling[1].plan if self._ruling else None
 
     async def at(self, tx: Tx) -> Live:
-        """What rules at the revision of this transaction. Raises Again when a later one came meanwhile."""
-        if self._ruling and self._ruling[0] == tx.revision and not self._ruling[1].plan.filling.number:
-            return self._ruling[1]
+        """What rules at the revision of this transaction. Raises Again when a later one came meanwhile: it is looked up anew each time, so
+        whoever has waited for the batches of all others knows that nobody acts under an earlier one any more.
+        """
         found = await self._definitions.at(tx.connection, tx.revision)
         row = await tx.connection.fetchrow(RULING)
         if row["newest"] != tx.revision:
             raise Again("other definitions came while these were read")
+        if self._ruling and self._ruling[0] == tx.revision and not self._ruling[1].plan.filling.number:
+            return self._ruling[1]
         committed = row["revision"] == tx.revision
         number, filling = (row["number"], _filling(row)) if committed else await self._record(tx, found)
         plan = self._compiled(found, number)
         if plan.filling != filling:
             plan = self.known[number] = replace(plan, filling=filling)
-        live = Live(plan, found.versions, found.asked)
+        live = Live(plan, found.versions, found.asked, committed=committed)
         if committed:
             self._ruling = tx.revision, live
         return live

@@ -22,9 +22,11 @@ from services.segmenter.domain.plan import Plan
 from services.segmenter.domain.rebuilding import Known, differences, rebuilt, standing_since, under_way
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
+from services.segmenter.domain.succession import standing
 from services.segmenter.filling import TOPICS
 from services.segmenter.gathered import Cut, Gathered, gather
 from services.segmenter.plans import Plans
+from services.segmenter.sweeping import SETTLED
 
 STAND = "SELECT topic, partition, greatest(0, next_offset) FROM watermark WHERE topic = ANY($1::text[])"
 BURIED = "SELECT count(*) FROM dead_letter WHERE replayed_at IS NULL AND topic = ANY($1::text[])"
@@ -56,12 +58,15 @@ class NothingToCompare(RuntimeError):  # noqa: N818
 
 
 class Stated(NamedTuple):
-    """Where live stood: ms, the first offset of each place that it had not handled, the plan that ruled, records that it had buried."""
+    """Where live stood: ms, the first offset of each place that it had not handled, the plan that ruled, records that it had buried, and
+    of each partition the number of the last plan of which everybody was asked.
+    """
 
     now: int
     places: Mapping[Place, int]
     plan: Plan
     buried: int
+    settled: Mapping[int, int]
 
 
 class Person(NamedTuple):
@@ -103,7 +108,8 @@ async def stated(connection: Connection, now: int) -> Stated:
     if ruling is None:
         raise NothingToCompare("the segmenter has not taken the newest definitions yet: run again when it has")
     places = {(topic, partition): n for topic, partition, n in await connection.fetch(STAND, list(TOPICS))}
-    return Stated(now, places, ruling.plan, await connection.fetchval(BURIED, list(TOPICS)))
+    settled: dict[int, int] = dict(await connection.fetch(SETTLED))
+    return Stated(now, places, ruling.plan, await connection.fetchval(BURIED, list(TOPICS)), settled)
 
 
 class Counted:
@@ -157,7 +163,7 @@ class Rebuild:
         records: list[tuple[Any, ...]] = []
         for person in people:
             raw = held.pop(person.id, None)
-            live = state.decode(raw) if raw else None
+            live = self._standing(person.id, state.decode(raw)) if raw else None
             again = self._again(person, live, did, kinds)
             records.append((person.id, partition_of(person.id, self._partitions), state.encode(again), again.due_at, None, None))
             self._judge(person.id, live, again)
@@ -165,6 +171,10 @@ class Rebuild:
             self._differs(unknown, ["profile has nobody of this id"])
         await self._into.copy_records_to_table("person", records=records, columns=COLUMNS)
         self._after = upto
+
+    def _standing(self, person: str, held: State) -> State:
+        """Whom the last plans did not move his row still has under an earlier one."""
+        return standing(held, self._where.settled.get(partition_of(person, self._partitions), 0), self._where.plan)
 
     def _again(
         self, person: Person, live: State | None, did: Mapping[str, Mapping[int, Series]], kinds: Mapping[str, set[str]]
@@ -229,8 +239,11 @@ class Rebuild:
             await self._into.execute(f"DELETE FROM {table}")  # noqa: S608
             if rows:
                 await self._into.copy_records_to_table(table, records=[tuple(row) for row in rows], columns=list(rows[0].keys()))
-        swept = [(partition, self._where.plan.revision, None, True) for partition in range(self._partitions)]
-        await self._into.copy_records_to_table("sweep", records=swept, columns=("partition", "revision", "last_id", "done"))
+        number = self._where.plan.revision
+        swept = [(partition, number, None, True, number) for partition in range(self._partitions)]
+        await self._into.copy_records_to_table(
+            "sweep", records=swept, columns=("partition", "revision", "last_id", "done", "settled")
+        )
 
     def _differs(self, person: str, what: Iterable[str]) -> None:
         self.found.differing.setdefault(person, []).extend(what)

@@ -112,7 +112,7 @@ class Draft:
     def fire(self, until: int) -> None:
         while self.due <= until:
             at = self.due
-            due = sorted(place for place, horizon in self.horizons.items() if horizon <= at)
+            due = sorted(self.plan.marked[mark] for mark, horizon in self.horizons.items() if horizon <= at)
             self.consider(due, at, "time", None)
             if self.due <= at:
                 raise RuntimeError(f"segments {[self.plan.segments[i].key for i in due]} do not get past {at}")
@@ -123,7 +123,7 @@ class Draft:
         """Evaluate these segments (in ascending order) at an instant, and after each flip those that ask about it."""
         segments, series, attributes, kinds = self.plan.segments, self.series, self.attributes, self.kinds
         bucketing, words = self.bucketing[1] if self.bucketing else None, self.words
-        members, horizons = self.members, self.horizons
+        members, horizons, marks = self.members, self.horizons, self.plan.marks
         queue = list(indexes)
         done = 0
         while done < len(queue):
@@ -134,9 +134,9 @@ class Draft:
             signed = segment.evaluate(series, attributes, kinds, bucketing, members, words, at)
             until = abs(signed)
             if until < NEVER:
-                horizons[place] = until
+                horizons[marks[place]] = until
             else:
-                horizons.pop(place, None)
+                horizons.pop(marks[place], None)
             if (signed > 0) is (key in members):
                 continue
             self._flip(key, at, kind, cause, carried or {})

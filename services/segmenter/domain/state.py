@@ -16,14 +16,15 @@ from services.segmenter.domain.packing import Columns, Table, columns, instants_
 from services.segmenter.domain.series import Series
 
 UNSEEN = 0  # revision of a person who was never evaluated
+OUTSIDE = -1  # of one whose state was put there from outside (mending.py): he stands under no plan
 
 
 class State(msgspec.Struct, gc=False):
     """Times are UTC ms.
 
     clock: the latest instant at which anything was evaluated; it never goes back. due: when time alone may next flip
-    a segment. revision: of the plan it was evaluated under. members: segment key -> since. horizons: place of a segment in that
-    plan -> when it may flip. series: accumulator -> what he did. attributes: name -> (at, value), see schemas.attributes.
+    a segment. revision: of the plan it was evaluated under. members: segment key -> since. horizons: mark of a segment
+    (plan.Plan) -> when it may flip. series: accumulator -> what he did. attributes: name -> (at, value), see schemas.attributes.
     kinds: of his identifiers. bucketing: (bucketed_at, bucketing_id), the smallest pair seen.
     apart: ids of his that an unmerge made and of which one half was heard (whose he was, or who he is): until the other is, nothing is
     told of him.
@@ -116,7 +117,7 @@ def encode(state: State) -> bytes:
     series, instants = columns(state.series)
     since, more = columns(state.since) if state.since else (None, [])
     table, places = tabled([*state.members.values(), *state.horizons.values(), *instants, *more])
-    horizons = array("H", state.horizons).tobytes()
+    horizons = array("I", state.horizons).tobytes()
     return _encoder.encode(
         Stored(
             state.revision, state.clock, state.due, state.kinds, state.bucketing, table, places, list(state.members), horizons, series,
@@ -132,7 +133,7 @@ def decode(data: bytes) -> State:
     except msgspec.ValidationError:
         return _of_first(_first.decode(data))
     instants = untabled(stored.table, stored.places)
-    horizons = array("H", stored.horizons)
+    horizons = array("I", stored.horizons)
     first, since = len(stored.members), stored.since
     then = first + len(horizons)
     end = len(instants) if since is None else len(instants) - instants_of(since)

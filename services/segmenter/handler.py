@@ -14,6 +14,7 @@ from runtime import parted, people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.db import Again
 from runtime.kafka import Place, Record
+from runtime.neighbours import Neighbour
 from runtime.process import Context
 from runtime.service import Fired
 from schemas import facts
@@ -22,14 +23,17 @@ from schemas.ids import partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter import filling as fillings
+from services.segmenter import hearing as hearings
 from services.segmenter import progress, recount
 from services.segmenter.desk import Desk, people_of
-from services.segmenter.domain import consenting, filling
+from services.segmenter.domain import consenting, filling, hearing
 from services.segmenter.domain.plan import Plan
 from services.segmenter.filler import Filler
 from services.segmenter.filling import Cuts
+from services.segmenter.hearing import Hearer
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
+from services.segmenter.progress import Trouble
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,6 +61,7 @@ class Handler:
         self._cuts = Cuts(partitions)
         self._history: History | None = None
         self._filler: Filler | None = None
+        self._hearer: Hearer | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
@@ -64,7 +69,9 @@ class Handler:
         self._filler = filler = Filler(context, history, self._plans, self._cuts)
         reading = asyncio.create_task(filler.run(), name="segmenter-filler")
         try:
-            yield
+            async with Neighbour(context, "profile") as profile:
+                self._hearer = Hearer(context, profile)
+                yield
         finally:
             reading.cancel()
             await asyncio.wait({reading})
@@ -72,7 +79,10 @@ class Handler:
             history.close()
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
-        return progress.routes(context, self._plans, self._cuts, lambda: self._history is not None and self._history.troubled)
+        return progress.routes(context, self._plans, self._cuts, self._trouble)
+
+    def _trouble(self) -> Trouble:
+        return Trouble(self._history is not None and self._history.troubled, self._hearer is not None and self._hearer.troubled)
 
     async def settle(self) -> bool:
         """In a driven turn: read from the lake what new conditions ask of the time before."""
@@ -133,6 +143,8 @@ class Handler:
             return True
         if self._history is not None and await recount.ready(connection, partitions) and self._history.readable():
             return True
+        if self._hearer is not None and await self._hearer.due(connection, partitions):
+            return True
         return self._filler is not None and await self._filler.due(connection, partitions)
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
@@ -186,7 +198,7 @@ class Handler:
         tx, now_live, ats, limit = work.tx, work.live, work.ats, work.limit
         rows = await tx.connection.fetch(SWEEP_NEXT, list(ats), now_live.plan.revision)
         if not rows:
-            return await self._tell_held_back(work)
+            return await self._hear(work) or await self._tell_held_back(work)
         partition, last = rows[0]["partition"], rows[0]["last_id"]
         ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last or BEFORE_ALL, limit)]
         emits: list[Emit] = []
@@ -196,11 +208,39 @@ class Handler:
                 emits.extend(desk.upgrade(person, ats[partition]))
             await desk.save(tx)
         done = len(ids) < limit
-        waiting = now_live.asked & filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else set[str]()
+        waiting = now_live.asked & self._incomplete(now_live)
         swept = partition, now_live.plan.revision, ids[-1] if ids else None, done, bool(waiting)
         await tx.connection.execute(SWEPT, *swept)
         if done:
             emits.extend(_asked(now_live.asked - waiting, partition, ats[partition], tx.now))
+        return Fired(emits, max(1, len(ids)), tx.now)
+
+    def _incomplete(self, now_live: Live) -> set[str]:
+        """The segments whose answers lack something of before that is on its way."""
+        unheard = hearing.incomplete(now_live.plan, now_live.hearing)
+        return unheard | filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else unheard
+
+    async def _hear(self, work: Work) -> Fired | None:
+        """Of the next people of a partition, what they said before conditions asked for it; when everybody is under the plan."""
+        tx, now_live, hearer = work.tx, work.live, self._hearer
+        number = now_live.hearing.number
+        if hearer is None or hearer.troubled or not now_live.hearing.names:
+            return None
+        step = await hearings.step(tx.connection, number, work.ats)
+        if step is None:
+            return None
+        if step.last_id is None:
+            await hearings.begin(tx, number, step, BEFORE_ALL, range(self._partitions))
+            return Fired((), 1, tx.now)
+        ids = [row["id"] for row in await tx.connection.fetch(WALK, step.partition, step.last_id, work.limit)]
+        desk = await self._desk(tx, now_live, ids)
+        said = await hearer.ask(ids, now_live.hearing)
+        if said is None:
+            return None
+        emits = list(desk.hear(said, work.ats[step.partition]))
+        await desk.save(tx)
+        await hearings.went(tx, number, step, ids[-1] if len(ids) == work.limit else None, len(said), self._partitions)
+        hearer.told()
         return Fired(emits, max(1, len(ids)), tx.now)
 
     async def _tell_held_back(self, work: Work) -> Fired:
@@ -214,7 +254,7 @@ class Handler:
 SWEEP_DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling FROM plan) = 0)
+    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan))
 ) OR (SELECT revision FROM definition_revision) > (SELECT revision FROM plan)
 """
 SWEPT_ONES = "SELECT count(*) FROM sweep WHERE revision = $1 AND done"
@@ -234,7 +274,7 @@ ON CONFLICT (partition) DO UPDATE SET
     revision = EXCLUDED.revision, last_id = EXCLUDED.last_id, done = EXCLUDED.done, waits = EXCLUDED.waits
 """
 TELL = """
-UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling FROM plan) = 0 RETURNING partition
+UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan) RETURNING partition
 """
 
 

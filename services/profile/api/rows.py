@@ -29,7 +29,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     async def people(request: Request) -> Response:
         asked = brands_asked(request)
         try:
-            ids = _ids(await request.body())
+            ids = checked(msgspec.json.decode(await request.body(), type=list[UUID]))
         except ValueError:
             return refused(422, "bad_ids")
         async with context.db.connection() as connection:
@@ -64,9 +64,8 @@ def told(one: Person, asked: Brands, *, table: bool) -> dict[str, Any]:
     }
 
 
-def _ids(body: bytes) -> list[str]:
-    """Raises ValueError."""
-    ids = msgspec.json.decode(body, type=list[UUID])
+def checked(ids: Sequence[UUID]) -> list[str]:
+    """Raises ValueError where these are too many."""
     if len(ids) > MOST:
         raise ValueError(len(ids))
     return [str(one) for one in ids]

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas import attributes
-from schemas.audience import Anniversary, Attribute, All, Did, InSegment
+from schemas.audience import All, Anniversary, Attribute, Did, InSegment
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from services.profile.domain import Profile, fold, settle, unsay
 from services.segmenter.domain import live

@@ -51,7 +51,9 @@ def test_what_segments_ask_about_is_what_profile_has(words, merge_at, ruled_at):
     for number, (name, source, at, attribute, value) in enumerate(words):
         if number == merge_at:
             profiles.of["ann"], _ = attributes.merge(profiles.of["ann"], profiles.of["bob"])
-            merged = Fact(id="m", type=PROFILE_MERGED, brand="b", source="", occurred_at=NOW, received_at=NOW, attributes=profiles.of["ann"])
+            merged = Fact(
+                id="m", type=PROFILE_MERGED, brand="b", source="", occurred_at=NOW, received_at=NOW, attributes=profiles.of["ann"]
+            )
             both = live.merge(states["ann"], states["bob"], NOW, PLAN, "m", live.news(merged, PLAN))
             states["ann"], who["bob"] = both.state, "ann"
         common = {"type": "identify", "brand": "b", "source": source, "received_at": NOW + number}

@@ -14,6 +14,7 @@ from services.audience.store.personal import Told
 
 LINE_S = 20.0  # the first line comes when profile has taken in what changed
 AT_ONCE = 20_000  # values
+MOST = 4  # attributes that are held; of a question with more, while it is answered
 
 _decode = msgspec.json.Decoder(tuple[str, msgspec.Raw]).decode
 
@@ -28,16 +29,22 @@ class Personal:
 
     async def bring(self, names: Collection[str]) -> Mapping[str, Told]:
         """These attributes of everybody; under the driven clock, where a minute is any time, read anew. Raises Unreachable, or TooMany."""
-        anew = self._context.clock.state.driven
+        anew, found = self._context.clock.state.driven, dict[str, Told]()
         async with self._one:
             for name in sorted(names):
-                held = self._held.get(name)
-                if anew or held is None or held[0] != self._index.building:
-                    self._keep(name, self._index.building, await self._read(name))
-            return {name: self._held[name][1] for name in names}
+                building, told = self._held.get(name, (-1, None))
+                if anew or told is None or building != self._index.building:
+                    building = self._index.building
+                    told = await self._read(name)
+                    self._keep(name, building, told)
+                found[name] = told
+        return found
 
     def _keep(self, name: str, building: int, told: Told) -> None:
+        self._held.pop(name, None)
         one = self._held[name] = building, told
+        for oldest in list(self._held)[:-MOST]:
+            del self._held[oldest]
 
         def forget() -> None:
             if self._held.get(name) is one:

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from runtime.clock import wall_ms
 from runtime.drive import set_clock
+from runtime.neighbours import Neighbour
 from runtime.process import Context
 from runtime.settings import Settings
 from schemas.facts import Fact
@@ -152,7 +153,7 @@ async def count(context: Context, wanted: int) -> bool:
 async def test_profile_tells_what_is_asked_for_and_of_nobody_who_is_gone(config: Settings) -> None:
     async with running(config, profile()) as (context,):
         await send(config, [
-            says("1", "user_id:a", birthday="1990-05-01", name="Ann"), says("2", "user_id:b", name='Bob "x"\n'),
+            says("1", "user_id:a", birthday="1990-05-01", name="Ann"), says("2", "user_id:b", name='Bob "x"\n\u2028'),
             says("3", "user_id:c", birthday="1991-05-01"), says("4", "email:m@e.org", birthday=7),
         ])  # fmt: skip
         await handled(context, 4)
@@ -170,9 +171,12 @@ async def test_profile_tells_what_is_asked_for_and_of_nobody_who_is_gone(config:
             assert (await http.post("/profiles/said", json={"ids": ["x"], "names": []})).status_code == 422
 
             async def values(name: str) -> list[Any]:
-                lines = (await http.get(f"/attributes/{name}/values")).text.splitlines()
+                lines = (await http.get(f"/attributes/{name}/values")).content.split(b"\n")[:-1]
                 return sorted(msgspec.json.decode(line) for line in lines)
 
             assert await values("birthday") == sorted([[whose["user_id:a"], "1990-05-01"], [winner, 7]])
-            assert await values("name") == sorted([[whose["user_id:a"], "Ann"], [winner, 'Bob "x"\n']])
+            assert await values("name") == sorted([[whose["user_id:a"], "Ann"], [winner, 'Bob "x"\n\u2028']])
             assert await values("none") == []
+            async with reachable(context), Neighbour(context, "profile") as neighbour:
+                lines = [line async for line in neighbour.lines("/attributes/name/values", 5)]
+                assert sorted(map(msgspec.json.decode, lines)) == await values("name")

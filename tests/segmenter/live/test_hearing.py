@@ -67,7 +67,7 @@ async def test_who_said_his_birthday_before_it_was_asked_for_is_in_as_soon_as_pr
         await conductor.settle()
         await define(config, BORN | ASKED)
         await conductor.settle()
-        assert (await standing(seg))["user_id:u0"] == {"city", "~journey.j.1.b"}
+        assert (await standing(context))["user_id:u0"] == {"city", "~journey.j.1.b"}
         told = await progress(seg, "born")
         assert not told["complete"]
         assert (told["attributes"]["names"], told["attributes"]["done"]) == (["birthday"], 0)
@@ -84,7 +84,7 @@ async def test_who_said_his_birthday_before_it_was_asked_for_is_in_as_soon_as_pr
                 return bool((await progress(seg, "born"))["complete"])
 
             await until(complete)
-        assert await standing(seg) == {
+        assert await standing(context) == {
             "user_id:u0": {"city", "born"}, "user_id:u1": {"city", "~journey.j.1.b"}, "user_id:u2": {"city", "~journey.j.1.b"},
             "user_id:none": {"city", "~journey.j.1.b"},
         }  # fmt: skip

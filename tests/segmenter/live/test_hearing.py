@@ -63,7 +63,7 @@ async def test_who_said_his_birthday_before_it_was_asked_for_is_in_as_soon_as_pr
         await conductor.settle()
         said = [says(f"{n}", f"user_id:u{n}", at=T0 + 1, city="Omsk", birthday=f"199{n}-05-01") for n in range(3)]
         await set_clock(context.db, T0 + 1)
-        await send(config, [*said, says("city", "user_id:none", at=T0 + 1, city="Omsk")])
+        await send(config, [*said, says("city", "user_id:zoe", at=T0 + 1, city="Omsk")])
         await conductor.settle()
         await define(config, BORN | ASKED)
         await conductor.settle()
@@ -86,7 +86,7 @@ async def test_who_said_his_birthday_before_it_was_asked_for_is_in_as_soon_as_pr
             await until(complete)
         assert await standing(context) == {
             "user_id:u0": {"city", "born"}, "user_id:u1": {"city", "~journey.j.1.b"}, "user_id:u2": {"city", "~journey.j.1.b"},
-            "user_id:none": {"city", "~journey.j.1.b"},
+            "user_id:zoe": {"city", "~journey.j.1.b"},
         }  # fmt: skip
         records = await read(config, "memberships")
         assert answers(records) == config.partitions

@@ -1,6 +1,9 @@
 """Birthdays that were said before a condition asked for them: profile and segmenter on real Kafka and PostgreSQL."""
 
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,29 +101,42 @@ async def test_who_said_his_birthday_before_it_was_asked_for_is_in_as_soon_as_pr
         assert sorted((m["at"], m.get("why", "fact")) for m in told) == [(T0 + 1, "backfill"), (T0 + 2, "fact")]
 
 
+@contextmanager
+def segmenter_apart(config: Settings, home: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of its own, which is gone with the block."""
+    process = killed(config, home, log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.timeout(150)
 async def test_killed_while_it_is_told_everybody_has_his_newest_word_once(config: Settings, tmp_path: Path) -> None:
     """Newer words, merges and an erasure come in the middle of it."""
     now, log, crowd = wall_ms(), tmp_path / "segmenter.log", 120
     await define(config, CITY)
     async with running(config, profile()) as (context,), reachable(context):
-        process = killed(config, tmp_path, log)
-        first = [says(f"a{n}", f"user_id:u{n}", at=now - 900, city="Omsk", birthday="1990-05-01") for n in range(crowd)]
-        await send(config, [*first, *(says(f"d{n}", f"email:d{n}@e.org", at=now - 900, birthday="1990-05-01") for n in range(10))])
-        await until(lambda: count(context, crowd + 10), 60)
-        arm(tmp_path, "attributes_told")
-        await define(config, BORN)
-        await until(lambda: process.poll() is not None, 60)
-        assert process.returncode == -signal.SIGKILL, log.read_text()[-2000:]
-        later = [says(f"b{n}", f"user_id:u{n}", at=now - 500, birthday="1991-01-01") for n in range(0, crowd, 3)]
-        older = [says(f"c{n}", f"user_id:u{n}", at=now - 950, birthday="1980-01-01") for n in range(1, crowd, 3)]
-        merged = [fact(f"m{n}", f"user_id:m{n}", f"email:d{n}@e.org", at=now - 400) for n in range(10)]
-        whose = {name: person for person, names in (await people(context)).items() for name in names}
-        erased = fact("gone", about=whose["user_id:u2"], type="erase", event="", properties={"reason": "asked"}, at=now)
-        await send(config, [*later, *older, *merged, erased])
-        await handled(context, 2 * crowd // 3 + crowd + 21)
-        process = killed(config, tmp_path, log)
-        try:
+        with ExitStack() as started:
+            process = started.enter_context(segmenter_apart(config, tmp_path, log))
+            first = [says(f"a{n}", f"user_id:u{n}", at=now - 900, city="Omsk", birthday="1990-05-01") for n in range(crowd)]
+            halves = [(says(f"d{n}", f"email:d{n}@e.org", at=now - 900, birthday="1990-05-01"), says(f"e{n}", f"user_id:m{n}", at=now - 900, plan="x"))
+                      for n in range(10)]  # fmt: skip
+            await send(config, [*first, *(one for pair in halves for one in pair)])
+            await until(lambda: count(context, crowd + 20), 60)
+            arm(tmp_path, "attributes_told")
+            await define(config, BORN)
+            await until(lambda: process.poll() is not None, 60)
+            assert process.returncode == -signal.SIGKILL, log.read_text()[-2000:]
+            later = [says(f"b{n}", f"user_id:u{n}", at=now - 500, birthday="1991-01-01") for n in range(0, crowd, 3)]
+            older = [says(f"c{n}", f"user_id:u{n}", at=now - 950, birthday="1980-01-01") for n in range(1, crowd, 3)]
+            merged = [fact(f"m{n}", f"user_id:m{n}", f"email:d{n}@e.org", at=now - 400) for n in range(10)]
+            whose = {name: person for person, names in (await people(context)).items() for name in names}
+            erased = fact("gone", about=whose["user_id:u2"], type="erase", event="", properties={"reason": "asked"}, at=now)
+            await send(config, [*later, *older, *merged, erased])
+            await handled(context, 2 * crowd // 3 + crowd + 31)
+            process = started.enter_context(segmenter_apart(config, tmp_path, log))
 
             async def over() -> bool:
                 return not (await rows(context, "SELECT unheard FROM segmenter.plan"))[0][0] and await right()
@@ -137,13 +153,12 @@ async def test_killed_while_it_is_told_everybody_has_his_newest_word_once(config
             for one in told:
                 stands.setdefault(one["profile"], []).append(one["type"])
             assert all(types in (["entered"], ["entered", "left"]) for types in stands.values())
-        finally:
             process.terminate()
             assert process.wait(20) == 0
 
 
 async def count(context: Context, wanted: int) -> bool:
-    if not (await rows(context, "SELECT to_regclass('segmenter.person') IS NOT NULL"))[0][0]:
+    if not (await rows(context, "SELECT to_regclass('segmenter.heard') IS NOT NULL"))[0][0]:
         return False
     return len(await rows(context, ALIVE)) >= wanted
 

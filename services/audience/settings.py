@@ -12,6 +12,7 @@ class AudienceSettings(BaseSettings):
     """folder: where the index lies, under OTKLIK_HOME where nothing is said. threads, memory: what all questions may take together.
     follow_s, rest_s: from one look at the lake to the next, while people ask and while nobody has for ten minutes: what comes together is
     taken in more cheaply. at_once: how many questions are answered side by side; others wait.
+    personal_s: how long personal attributes that a question named are held; personal_memory: how much each may take.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_AUDIENCE_", frozen=True, extra="ignore")
@@ -22,6 +23,8 @@ class AudienceSettings(BaseSettings):
     follow_s: float = Field(default=1.0, ge=0.05, le=60)
     rest_s: float = Field(default=60.0, ge=0.05, le=600)
     at_once: int = Field(default=2, ge=1, le=64)
+    personal_s: float = Field(default=60.0, ge=0.0, le=300)
+    personal_memory: str = Field(default="256MB", pattern=r"^\d+(\.\d+)?[KMGT]B$")
 
 
 class KeptSettings(BaseSettings):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -14,7 +14,7 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFI
 from schemas.ids import derive, partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
-from services.segmenter.domain import filling, live, parting, state
+from services.segmenter.domain import filling, hearing, live, parting, state
 from services.segmenter.domain.draft import Change, Decision, awaited
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Plan
@@ -66,8 +66,8 @@ class Desk:
         if fact.type == PROFILE_CHANGED:
             if "act" in fact.properties:
                 return self._parted(fact, at)
-            # Other attributes were heard with the facts that said them; here reach, bucketing and what goes by rule or is gone are news.
-            fact = msgspec.structs.replace(fact, attributes=live.ruled(fact.attributes))
+            # Most attributes were heard with the facts that said them; reach, the bucketing pair and the rest are news.
+            fact = msgspec.structs.replace(fact, attributes=live.news(fact, self._live.plan))
         person = self._crowd.canonical(owner(fact.profile or "", fact.home, self._apart))
         if self._crowd.gone(person):
             return ()
@@ -116,7 +116,7 @@ class Desk:
         (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
         # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
         past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
-        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.ruled(fact.attributes))
+        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.news(fact, self._live.plan))
         if live.unlike(one, other, self._live.plan):
             self._anew(winner, (winner, loser), fact.id, item)
         self._states.pop(loser)
@@ -202,6 +202,17 @@ class Desk:
                 if number % AT_ONCE == 0:
                     await writing.on()
         return emits, len(whole)
+
+    def hear(self, said: Mapping[str, Mapping[str, tuple[int, Any]]], at: At) -> Iterable[Emit]:
+        """What profile has of these people, whose rows are locked, of personal attributes that new conditions ask for. Who became one with
+        another here, and there no more or not yet, learns it with the fact that tells of it.
+        """
+        plan, emits = self._live.plan, list[Emit]()
+        for person in sorted(said):
+            if self._crowd.canonical(person) == person and not self._crowd.gone(person):
+                before, told = self._state(person)
+                emits += self._take(person, hearing.heard(before, live.entries(said[person], plan), self._now, plan), at, told)
+        return emits
 
     def _fired(self, person: str, received: int) -> tuple[State, list[Change]]:
         """As he is when what time brought until then is told of him."""

@@ -13,6 +13,7 @@ from runtime import parted, people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.db import Again
 from runtime.kafka import Place, Record
+from runtime.neighbours import Neighbour
 from runtime.process import Context
 from runtime.service import Fired
 from schemas import facts
@@ -21,15 +22,18 @@ from schemas.ids import partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter import filling as fillings
+from services.segmenter import hearing as hearings
 from services.segmenter import progress, recount, sweeping
 from services.segmenter.desk import Desk, people_of
-from services.segmenter.domain import consenting, filling
+from services.segmenter.domain import consenting, filling, hearing
 from services.segmenter.domain.plan import Plan
 from services.segmenter.filler import Filler
 from services.segmenter.filling import Cuts
+from services.segmenter.hearing import Hearer
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
-from services.segmenter.sweeping import Sweeps
+from services.segmenter.progress import Trouble
+from services.segmenter.sweeping import BEFORE_ALL, WALK, Sweeps
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,6 +61,7 @@ class Handler:
         self._cuts = Cuts(partitions)
         self._history: History | None = None
         self._filler: Filler | None = None
+        self._hearer: Hearer | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
@@ -64,7 +69,9 @@ class Handler:
         self._filler = filler = Filler(context, history, self._plans, self._cuts)
         reading = asyncio.create_task(filler.run(), name="segmenter-filler")
         try:
-            yield
+            async with Neighbour(context, "profile") as profile:
+                self._hearer = Hearer(context, profile)
+                yield
         finally:
             reading.cancel()
             await asyncio.wait({reading})
@@ -72,7 +79,10 @@ class Handler:
             history.close()
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
-        return progress.routes(context, self._plans, self._cuts, lambda: self._history is not None and self._history.troubled)
+        return progress.routes(context, self._plans, self._cuts, self._trouble)
+
+    def _trouble(self) -> Trouble:
+        return Trouble(self._history is not None and self._history.troubled, self._hearer is not None and self._hearer.troubled)
 
     async def settle(self) -> bool:
         """In a driven turn: read from the lake what new conditions ask of the time before."""
@@ -127,6 +137,8 @@ class Handler:
         if await connection.fetchval(sweeping.DUE, list(partitions)):
             return True
         if self._history is not None and await recount.ready(connection, partitions) and self._history.readable():
+            return True
+        if self._hearer is not None and await self._hearer.due(connection, partitions):
             return True
         return self._filler is not None and await self._filler.due(connection, partitions)
 
@@ -187,11 +199,11 @@ class Handler:
         emits: list[Emit] = []
         step = await self._sweeps.next(tx, list(work.ats), number)
         if step is None:
-            return await self._tell_held_back(work)
+            return await self._hear(work) or await self._tell_held_back(work)
         if not work.live.committed or not await self._sweeps.alone(tx, number):
             return Fired((), 1, tx.now)
         left = work.limit
-        waiting = work.live.asked & filling.incomplete(work.live.plan) if self._filler and self._filler.hopeful() else set[str]()
+        waiting = work.live.asked & self._incomplete(work.live)
         while step and left > 0 and looked < LOOKS * work.limit:
             reader = Desk(NOBODY, work.live, self._plans.known, tx.now, self._partitions)
             found = await self._sweeps.walk(tx, step, reader, LOOKS * work.limit - looked, left)
@@ -206,6 +218,34 @@ class Handler:
                 emits.extend(_asked(work.live.asked - waiting, step.partition, work.ats[step.partition], tx.now))
             step = await self._sweeps.next(tx, list(work.ats), number)
         return Fired(emits, max(1, looked), tx.now)
+
+    def _incomplete(self, now_live: Live) -> set[str]:
+        """The segments whose answers lack something of before that is on its way."""
+        unheard = hearing.incomplete(now_live.plan, now_live.hearing)
+        return unheard | filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else unheard
+
+    async def _hear(self, work: Work) -> Fired | None:
+        """Of the next people of a partition, what they said before conditions asked for it; when everybody is under the plan."""
+        tx, now_live, hearer = work.tx, work.live, self._hearer
+        number = now_live.hearing.number
+        if hearer is None or hearer.troubled or not now_live.hearing.names:
+            return None
+        step = await hearings.step(tx.connection, number, work.ats)
+        if step is None:
+            return None
+        if step.last_id is None:
+            await hearings.begin(tx, number, step, BEFORE_ALL, range(self._partitions))
+            return Fired((), 1, tx.now)
+        ids = [row["id"] for row in await tx.connection.fetch(WALK, step.partition, step.last_id, work.limit)]
+        desk = await self._desk(tx, now_live, ids)
+        said = await hearer.ask(ids, now_live.hearing)
+        if said is None:
+            return None
+        emits = list(desk.hear(said, work.ats[step.partition]))
+        await desk.save(tx)
+        await hearings.went(tx, number, step, ids[-1] if len(ids) == work.limit else None, len(said), self._partitions)
+        hearer.told()
+        return Fired(emits, max(1, len(ids)), tx.now)
 
     async def _tell_held_back(self, work: Work) -> Fired:
         """That everybody was asked about conditions, of which history had to come before."""

@@ -107,6 +107,8 @@ async def stated(connection: Connection, now: int) -> Stated:
     ruling = await Plans().seen(connection)
     if ruling is None:
         raise NothingToCompare("the segmenter has not taken the newest definitions yet: run again when it has")
+    if ruling.hearing.names:
+        raise NothingToCompare(f"profile is still telling {', '.join(sorted(ruling.hearing.names))}: run again when it has")
     places = {(topic, partition): n for topic, partition, n in await connection.fetch(STAND, list(TOPICS))}
     settled: dict[int, int] = dict(await connection.fetch(SETTLED))
     return Stated(now, places, ruling.plan, await connection.fetchval(BURIED, list(TOPICS)), settled)

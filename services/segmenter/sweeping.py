@@ -17,7 +17,7 @@ from services.segmenter.desk import Desk
 DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling FROM plan) = 0)
+    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan))
 ) OR (SELECT revision FROM definition_revision) > (SELECT revision FROM plan)
 """
 SETTLED = "SELECT partition, settled FROM sweep"
@@ -39,7 +39,7 @@ ON CONFLICT (partition) DO UPDATE SET revision = EXCLUDED.revision, last_id = EX
     waits = EXCLUDED.waits, settled = CASE WHEN EXCLUDED.done THEN EXCLUDED.settled ELSE s.settled END
 """
 TELL = """
-UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling FROM plan) = 0 RETURNING partition
+UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan) RETURNING partition
 """
 PLACES = "SELECT topic, partition FROM watermark"
 FREE = PLACES + " ORDER BY 1, 2 FOR SHARE SKIP LOCKED"

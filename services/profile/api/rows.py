@@ -42,7 +42,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
 
     async def there(request: Request) -> Response:
         try:
-            ids = _few(msgspec.json.decode(await request.body(), type=list[str]))
+            ids = checked(msgspec.json.decode(await request.body(), type=list[str]))
             async with context.db.connection() as connection:
                 found = await rows.there(connection, ids, brands_asked(request))
         except (ValueError, asyncpg.DataError):
@@ -54,7 +54,7 @@ def routes(context: Context) -> Sequence[BaseRoute]:
         try:
             wanted = _piece(await request.body())
             async with context.db.connection() as connection:
-                found = await rows.everything(connection, _few(wanted.ids), asked)
+                found = await rows.everything(connection, checked(wanted.ids), asked)
         except (ValueError, asyncpg.DataError):
             return refused(422, "bad_ids")
         return Response(await asyncio.to_thread(_told, wanted, found, asked), media_type=MEDIA)  # facts do not wait for it
@@ -86,8 +86,8 @@ def _is_hidden(cell: str, asked: Brands) -> bool:
     return cell.partition(".")[0] in hidden_from(asked)
 
 
-def _few(ids: list[Any]) -> list[Any]:
-    """Raises ValueError."""
+def checked(ids: Sequence[Any]) -> list[str]:
+    """Raises ValueError where these are too many."""
     if len(ids) > MOST:
         raise ValueError(len(ids))
-    return ids
+    return [str(one) for one in ids]

@@ -9,7 +9,7 @@ ones again, with cuts of its own.
 from collections.abc import Iterable, Mapping
 
 from services.segmenter.domain.draft import Decision, Draft
-from services.segmenter.domain.plan import NOTHING_TO_FILL, Filling, Plan
+from services.segmenter.domain.plan import NOTHING_TO_FILL, Filling, Plan, keys_that_read
 from services.segmenter.domain.series import NOTHING, Series, merged
 from services.segmenter.domain.state import UNSEEN, State
 
@@ -42,11 +42,7 @@ def incomplete(plan: Plan) -> set[str]:
 
 def reading(plan: Plan, accumulators: Iterable[int]) -> set[str]:
     """The segments that read one of these accumulators, or ask about such a segment."""
-    found = {place for id_ in accumulators for place in plan.accumulators[id_].readers}
-    for place in plan.everything:  # whom a segment asks about stands before it
-        if place in found:
-            found.update(plan.segments[place].dependents)
-    return {plan.segments[place].key for place in found}
+    return keys_that_read(plan, {place for id_ in accumulators for place in plan.accumulators[id_].readers})
 
 
 def filled(state: State, found: Mapping[int, Series], now: int, plan: Plan) -> Decision:

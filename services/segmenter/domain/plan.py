@@ -185,6 +185,15 @@ def kept_kind(kind: str, plan: Plan) -> bool:
     return kind != "anonymous_id" or kind in plan.by_kind
 
 
+def keys_that_read(plan: Plan, places: Iterable[int]) -> set[str]:
+    """The segments at these places, and those that ask about them."""
+    found = set(places)
+    for place in plan.everything:  # whom a segment asks about stands before it
+        if place in found:
+            found.update(plan.segments[place].dependents)
+    return {plan.segments[place].key for place in found}
+
+
 class _Readers:
     """Who reads what, gathered leaf by leaf."""
 

@@ -9,19 +9,20 @@ from typing import NamedTuple
 import msgspec
 
 from services.segmenter.domain.horizons import NEVER
-from services.segmenter.domain.live import fills
+from services.segmenter.domain.live import fills, keeps
 from services.segmenter.domain.plan import Indexes, Plan
 from services.segmenter.domain.state import OUTSIDE, UNSEEN, State
 
 
 class Difference(NamedTuple):
-    """changed: places of the segments that are new or mean something else. gone: keys that are no more; unmarked: their marks. stale: accumulators that are no
+    """changed: places of the segments that are new or mean something else. gone: keys that are no more; unmarked: their marks. forgotten: attributes that are kept no more. stale: accumulators that are no
     more, or of which states are to hold nothing of before.
     """
 
     changed: Indexes
     gone: frozenset[str]
     unmarked: frozenset[int]
+    forgotten: frozenset[str]
     stale: frozenset[int]
 
 
@@ -35,6 +36,7 @@ def difference(old: Plan, plan: Plan) -> Difference:
         tuple(sorted(asked | set(plan.by_consent))),
         frozenset(known) - plan.place.keys(),
         frozenset(mark for key, (_, mark) in known.items() if now.get(key, (None, None))[1] != mark),
+        frozenset(name for name in old.by_attribute if not keeps(name, plan)),
         frozenset(old.accumulators.keys() - plan.accumulators.keys()) | (plan.filling.scope - plan.filling.again),
     )
 
@@ -48,6 +50,8 @@ def untouched(state: State, at: int, changes: Difference, plan: Plan) -> bool:
         return False
     members, horizons, series = state.members, state.horizons, state.series
     if not (changes.gone.isdisjoint(members) and changes.unmarked.isdisjoint(horizons) and changes.stale.isdisjoint(series)):
+        return False
+    if not changes.forgotten.isdisjoint(state.attributes):
         return False
     bucketing = state.bucketing[1] if state.bucketing else None
     for place in changes.changed:

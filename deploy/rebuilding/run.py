@@ -147,7 +147,7 @@ def report(done: Rebuilt) -> Iterable[str]:
     if found.under_way:
         yield f"not compared: {found.under_way} people to whom a plan, history or an unmerge was still to come"
     if found.unasked:
-        yield f"not compared: segments whose history is being brought: {', '.join(sorted(found.unasked))}"
+        yield f"not compared: segments of which history or personal attributes are still on their way: {', '.join(sorted(found.unasked))}"
     if where.buried:
         yield f"the segmenter has buried {where.buried} records: live lacks them, the lake has them"
     yield from _of_profile(done.profile)

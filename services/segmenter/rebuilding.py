@@ -15,8 +15,9 @@ from runtime.parted import Parted
 from schemas.ids import partition_of
 from schemas.journeys import CONDITION
 from schemas.topics import FACTS
-from services.segmenter.domain import state
+from services.segmenter.domain import hearing, state
 from services.segmenter.domain.filling import incomplete
+from services.segmenter.domain.hearing import NOTHING_TO_HEAR, Hearing
 from services.segmenter.domain.live import folded
 from services.segmenter.domain.plan import Plan
 from services.segmenter.domain.rebuilding import Known, differences, rebuilt, standing_since, under_way
@@ -59,7 +60,7 @@ class NothingToCompare(RuntimeError):  # noqa: N818
 
 class Stated(NamedTuple):
     """Where live stood: ms, the first offset of each place that it had not handled, the plan that ruled, records that it had buried, and
-    of each partition the number of the last plan of which everybody was asked.
+    of each partition the number of the last plan of which everybody was asked; and what profile was still telling.
     """
 
     now: int
@@ -67,6 +68,7 @@ class Stated(NamedTuple):
     plan: Plan
     buried: int
     settled: Mapping[int, int]
+    hearing: Hearing = NOTHING_TO_HEAR
 
 
 class Person(NamedTuple):
@@ -107,11 +109,10 @@ async def stated(connection: Connection, now: int) -> Stated:
     ruling = await Plans().seen(connection)
     if ruling is None:
         raise NothingToCompare("the segmenter has not taken the newest definitions yet: run again when it has")
-    if ruling.hearing.names:
-        raise NothingToCompare(f"profile is still telling {', '.join(sorted(ruling.hearing.names))}: run again when it has")
     places = {(topic, partition): n for topic, partition, n in await connection.fetch(STAND, list(TOPICS))}
     settled: dict[int, int] = dict(await connection.fetch(SETTLED))
-    return Stated(now, places, ruling.plan, await connection.fetchval(BURIED, list(TOPICS)), settled)
+    buried = await connection.fetchval(BURIED, list(TOPICS))
+    return Stated(now, places, ruling.plan, buried, settled, ruling.hearing)
 
 
 class Counted:
@@ -152,7 +153,7 @@ class Rebuild:
         self._after: str | None = None
         self._moving = {self._canonical(one, whose.merged) for one in counted.later}
         plan = where.plan
-        self.found = Found(unasked=incomplete(plan))
+        self.found = Found(unasked=incomplete(plan) | hearing.incomplete(plan, where.hearing))
         self.found.conditions = sum(key.startswith(CONDITION) for key in plan.place.keys() - self.found.unasked)
         self.found.segments = len(plan.place.keys() - self.found.unasked) - self.found.conditions
 
@@ -203,7 +204,8 @@ class Rebuild:
             self.found.people += 1
             self.found.rows += 1
             self.found.memberships += len(live.members.keys() - self.found.unasked)
-            if what := differences(live, again, self._where.now, self._where.plan, self.found.unasked):
+            unsaid = self._where.hearing.names
+            if what := differences(live, again, self._where.now, self._where.plan, self.found.unasked, unsaid):
                 self._differs(person, what)
 
     async def finish(self) -> Found:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.profile.test_profile_live import people
 from tests.segmenter.live.test_segmenter_live import define
 from tests.support import live
 from tests.support.live import T0, driven, fact, publish, read, rows, running, until
+from tests.support.reachable import reachable
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -119,7 +120,10 @@ async def whose(context: Context) -> dict[str, str]:
 async def lived(config: Settings, seed: int) -> AsyncIterator[tuple[Shop, Context]]:
     """An installation with a history: late facts, merges, an unmerge, an erasure, timers, conditions that came in the middle."""
     await define(config, FIRST)
-    async with driven(config, profile(), segmenter(config), warehouse(pace_s=0)) as ((context, seg, _), conductor):
+    async with AsyncExitStack() as stack:
+        started = driven(config, profile(), segmenter(config), warehouse(pace_s=0))
+        (context, seg, _), conductor = await stack.enter_async_context(started)
+        await stack.enter_async_context(reachable(context))
         await conductor.settle()
         shop = Shop(config, context, conductor, seed)
         await shop.day(8)
@@ -274,8 +278,11 @@ async def test_of_whom_live_has_not_heard_all_nothing_is_said(config: Settings) 
 
 
 @pytest.mark.timeout(120)
-async def test_what_was_said_before_a_segment_asked_for_it_is_found_and_mended(config: Settings) -> None:
-    """Of personal attributes live keeps what is said since a segment asks; profile has them all. Those that are erased are gone in both."""
+async def test_what_profile_has_yet_to_tell_is_not_compared_and_what_was_erased_is_gone_in_both(
+    config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Personal attributes that a segment begins to ask for live has when profile has told them."""
+    monkeypatch.setattr("services.segmenter.hearing.AGAIN_S", 0.05)
     late = {"ann": FIRST["ann"], "at home": {"kind": "attribute", "name": "email", "op": "exists"}}
     await define(config, {"two": FIRST["two"]})
     async with driven(config, profile(), segmenter(config), warehouse(pace_s=0)) as ((context, *_), conductor):
@@ -286,10 +293,17 @@ async def test_what_was_said_before_a_segment_asked_for_it_is_found_and_mended(c
         await define(config, late)
         await shop.at(HOUR, shop.fact(*names, type="identify", event="", attributes={"email": "a@e.org"}))
         (ann,) = await people(context)
-        done = await rebuild(config, seconds=20, mends=True)
-        assert done.differing == {ann: ["segmenter: attribute first_name", "segmenter: segment ann"]} and done.mended == 1
-        await shop.at(0)
-        assert (await made(config)).differing == {}
+        done = await made(config)
+        assert (done.differing, done.segmenter.unasked) == ({}, {"ann", "at home"})
+        async with reachable(context):
+
+            async def told() -> bool:
+                await conductor.settle()
+                return not (await made(config)).segmenter.unasked
+
+            await until(told, 60)
+        done = await made(config)
+        assert (done.differing, done.segmenter.memberships) == ({}, 2)
         await shop.at(HOUR, shop.fact(about=ann, type="erase", event="", properties={"only": ["email"]}))
         done = await made(config)
         assert (done.differing, done.segmenter.memberships) == ({}, 1), "he is no longer at home"

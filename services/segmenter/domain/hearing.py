@@ -23,6 +23,9 @@ class Hearing(NamedTuple):
     names: frozenset[str] = frozenset()
 
 
+NOTHING_TO_HEAR = Hearing()
+
+
 def wanted(plan: Plan) -> frozenset[str]:
     """The personal attributes that conditions ask for."""
     return PERSONAL & plan.by_attribute.keys()

@@ -56,15 +56,17 @@ def under_way(held: State, plan: Plan) -> bool:
     return held.revision != plan.revision or bool(held.apart or held.owed or awaited(held, plan))
 
 
-def differences(held: State, again: State, at: int, plan: Plan, unasked: Collection[str] = NOBODY) -> list[str]:
+def differences(
+    held: State, again: State, at: int, plan: Plan, unasked: Collection[str] = NOBODY, unsaid: Collection[str] = NOBODY
+) -> list[str]:
     """What of a person live (`held`) has otherwise than it was made anew, at an instant and at his next flips; names, never values.
 
-    unasked: segments of which nothing is said. Raises ValueError where `held` is under another plan.
+    unasked, unsaid: segments and attributes of which nothing is said. Raises ValueError where `held` is under another plan.
     """
     instant = max(at, held.clock)
     one, other = fire(held, instant, plan).state, fire(again, instant, plan).state
     found = [f"counts of {name}" for name in _uncounted(one, other, instant, plan)]
-    found += [f"attribute {name}" for name in _unlike(one.attributes, other.attributes) if keeps(name, plan)]
+    found += [f"attribute {name}" for name in _unlike(one.attributes, other.attributes) if keeps(name, plan) and name not in unsaid]
     if {kind for kind in one.kinds if kept_kind(kind, plan)} != set(other.kinds):
         found.append("kinds of identifiers")
     if one.bucketing != other.bucketing:

@@ -6,7 +6,7 @@ WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.j
 CODE := schemas runtime services deploy $(wildcard bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants check-deploy
+.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants check-deploy clickhouse rebuild
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ status: $(READY) ## what runs, since when, and whether it is ready
 demo: setup ## fill it with the sample shop and show the way of its facts
 	@$(PY) -m deploy.demo
 
+rebuild: $(READY) ## make derived state anew in an empty database and compare it with the live one
+	@$(OTKLIK) rebuild
+
 # Mostly they wait for servers: two runs side by side, each with servers of its own, take little more than half the time.
 HALF = tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local
 
@@ -65,6 +68,8 @@ lock: $(READY) ## write the lock files anew from pyproject.toml; UPGRADE=--upgra
 	@$(LOCK) pyproject.toml --constraint requirements.lock -o requirements-image.lock
 	@$(LOCK) $(UPGRADE) pyproject.toml --all-extras -o requirements-dev.lock
 	@$(LOCK) deploy/check/tools.in -o deploy/check/tools.lock
+	@$(LOCK) $(UPGRADE) tests/clickhouse/chdb.in --constraint requirements-dev.lock --no-emit-package numpy --no-emit-package pyarrow \
+		--no-emit-package python-dateutil --no-emit-package six --no-emit-package tzdata -o requirements-clickhouse.lock
 
 bench: setup ## how much it takes and how fast, on this machine
 	@$(PY) -m bench
@@ -80,3 +85,14 @@ mutants: setup ## break the rules on purpose: the tests must turn red
 
 check-deploy: setup ## compose file, chart and image
 	@sh deploy/check.sh
+
+# A folder of packages beside those of .venv, where the rest of what they need is: more than all others together, and for this check alone.
+CHDB := .otklik/clickhouse
+
+clickhouse: setup $(CHDB)/.ready ## run the statements of docs/clickhouse.md (installs 500 MB the first time)
+	@PYTHONPATH=$(CHDB):. $(PY) -m pytest -q tests/clickhouse/agrees.py
+
+$(CHDB)/.ready: requirements-clickhouse.lock
+	@rm -rf $(CHDB)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(CHDB) -r requirements-clickhouse.lock
+	@touch $@

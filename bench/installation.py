@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -22,6 +23,7 @@ from bench.processes import cpu_seconds, spent
 from deploy.local import run, secrets
 from deploy.local.programs import services
 from deploy.local.settings import PORTS, LocalSettings
+from deploy.local.supervision import Supervisor
 from runtime.kafka import Reader
 from runtime.settings import Settings
 from schemas.topics import BY_NAME
@@ -65,8 +67,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
-    """Up, with the documents published; down and deleted afterwards. only: so many of the services, by their names (all)."""
+async def installation(only: Sequence[str] = (), documents: Sequence[dict[str, Any]] | None = None) -> AsyncIterator[Installation]:
+    """Up, with the documents (those of bench/documents.py) published; down and deleted afterwards. only: so many of the services, by
+    their names (all).
+    """
     home = Path(tempfile.mkdtemp(prefix="otklik-bench-"))
     home.chmod(0o755)  # noqa: ASYNC240  (before anything runs)
     ports = _free_ports(len(PORTS) + 12)
@@ -80,13 +84,27 @@ async def installation(only: Sequence[str] = ()) -> AsyncIterator[Installation]:
         run.up(settings, say=lambda _: None, only=["kafka", "postgres", *wanted])  # all but the mail catcher
         keys = json.loads(settings.keys_file.read_text())
         found = Installation(settings, home, keys["api_key"], keys["write_key"], arrivals)
-        await _publish(found)
+        await _publish(found, everything() if documents is None else documents)
         yield found
     finally:
         run.down(settings, say=lambda _: None)
         sink.terminate()
         sink.wait()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def still(found: Installation) -> AsyncIterator[None]:
+    """Kafka and PostgreSQL run, the services do not."""
+    supervisor = Supervisor(found.home)
+    names = list(supervisor.states())
+    stopping = set(names) - {"kafka", "postgres"}
+    for name in stopping:
+        supervisor.stop_program(name)
+    while any(supervisor.states()[name]["statename"] != "STOPPED" for name in stopping):  # noqa: ASYNC110  (it tells nobody)
+        await asyncio.sleep(0.1)
+    yield
+    await asyncio.to_thread(run.up, found.settings, lambda _: None, names)
 
 
 def _span(near: int) -> int:
@@ -102,12 +120,12 @@ def _span(near: int) -> int:
     raise RuntimeError("no 12 neighbouring free ports")
 
 
-async def _publish(found: Installation) -> None:
+async def _publish(found: Installation, documents: Sequence[dict[str, Any]]) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", timeout=60) as client:
         answer = await client.post(
             "/api/documents/import",
             headers={"Authorization": f"Bearer {found.api_key}", "Idempotency-Key": "bench"},
-            json={"documents": everything()},
+            json={"documents": documents},
         )
         if answer.status_code >= 300:
             raise RuntimeError(f"documents were refused: {answer.text[:2000]}")

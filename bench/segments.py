@@ -1,71 +1,172 @@
-"""Preview of conditions while somebody types: a seeded base in the index, six shapes of questions, parameters drawn anew each time.
+"""Preview of conditions while people type: six shapes of questions and a tree of ten conditions, parameters drawn anew each time, asked
+over HTTP of a whole installation that holds a seeded history, while facts flow in.
 
-`python -m bench.segments --people 389000 --facts 20000000`: no server runs, the base is written into the index past the log and the lake.
-What it does not measure: the way through gateway and HTTP, and facts that come in meanwhile.
+`python -m bench --only segments`: 20 million facts of 389,000 people; with `--large` 100 million of a million as well.
 """
 
-import argparse
+import asyncio
+import json
 import random
 import statistics
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import httpx
 
 from bench.calibration import score
+from bench.installation import Installation, installation, rest, still, watching
+from bench.load import Load, at_rate
+from bench.processes import cpu_seconds, spent
 from bench.results import record
+from bench.seeded.history import CATEGORIES, DAY, EVENTS, PLANS, Drawn, History, call
+from bench.seeded.loading import Installed, load
+from bench.seeded.log import begin_at
+from runtime.settings import Settings
 from schemas import audience as a
-from services.audience.domain.world import World
-from services.audience.handler import answering
-from services.audience.settings import AudienceSettings
-from services.audience.store.answers import Answers
-from services.audience.store.index import Index
+from schemas.topics import FACTS, MEMBERSHIPS, PARTITIONS
 
-NOW = 1_798_761_600_000  # 2027-01-01
-DAY = 86_400_000
-SHARES = {
-    "Product Viewed": 40, "page": 20, "Email Sent": 14, "Email Opened": 8, "Product Added": 6, "Email Link Clicked": 4, "Signed In": 4,
-    "Order Completed": 2, "Checkout Started": 1, "Product Reviewed": 1,
-}  # fmt: skip
-COLUMNS = {"total.minor": ("int", "p_i_total__minor"), "category": ("string", "p_s_category")}
-PLANS = ("free", "basic", "pro", "team")
-
-# People by hash and with a long tail: the most active of 389,000 has about ten thousand facts, the median 22.
-FACTS = """
-INSERT INTO {table} BY NAME SELECT
-    ((pow(hash(i, {k}, 1) % 1000000007 / 1000000007.0, 2.2) * {people})::BIGINT * 7919 % {people})::INTEGER AS person,
-    {now} - (hash(i, {k}, 2) % {span})::BIGINT AS moment,
-    (hash(i, {k}, 3) % 500000)::BIGINT AS p_i_total__minor, 'cat_' || (hash(i, {k}, 4) % 40) AS p_s_category
-FROM range({count}) r (i) ORDER BY moment
+EVERYBODY: dict[str, Any] = {"kind": "all", "of": []}
+AT_REST = """
+SELECT (SELECT filling = 0 AND revision = (SELECT revision FROM segmenter.definition_revision) FROM segmenter.plan)
+    AND (SELECT count(*) FROM segmenter.sweep WHERE done) = %d AS yes
 """
+PLACES = "SELECT topic, partition, next_offset FROM warehouse.watermark WHERE topic IN ('%s', '%s')"
+FIGURES = {20_000_000: "segment.preview_p95_ms_20m", 100_000_000: "segment.preview_p95_ms_100m"}
 
 
-def seed(index: Index, people: int, facts: int) -> None:
-    """The same base for the same numbers."""
-    duck = index._duck
-    duck.execute("BEGIN")
-    duck.execute(
-        f"INSERT INTO piece SELECT i::INTEGER, md5(i::VARCHAR)::UUID, md5(i::VARCHAR)::UUID, i::INTEGER FROM range({people}) r (i)"
-    )
-    for k, (name, share) in enumerate(SHARES.items()):
-        table = index.events._ready(duck, name, list(COLUMNS.values()))
-        count = facts * share // 100
-        duck.execute(FACTS.format(table=table, k=k, people=people, now=NOW, span=365 * DAY, count=count))
-        index.properties[name] = {path: dict([column]) for path, column in COLUMNS.items()}
-    for name, values, drawn in (
-        ("plan", "text", "['free', 'basic', 'pro', 'team'][(1 + hash(i, 1) % 4)::INTEGER]"),
-        ("score", "whole", "(hash(i, 2) % 1000)::BIGINT"),
-    ):
-        table = index.said._ready(duck, name)
-        json = "to_json(v)::VARCHAR"
-        duck.execute(f"INSERT INTO {table} BY NAME SELECT i::INTEGER AS person, 0 AS moment, {json} AS json, v AS {values} FROM "
-                     f"(SELECT i, {drawn} AS v FROM range({people}) r (i))")  # fmt: skip
-    duck.execute("INSERT INTO kind SELECT i::INTEGER, 'email' FROM range($1) r (i) WHERE hash(i, 3) % 10 < 7", [people])
-    duck.execute("COMMIT")
-    duck.execute("CHECKPOINT")
-    index._catalog = index._read_catalog()
+@dataclass(frozen=True)
+class Typing:
+    """people: side by side; pause_s: from an answer to a person's next question, on average; questions: of each shape, of all of them;
+    rate: facts a second that flow in meanwhile.
+    """
+
+    people: int = 5
+    pause_s: float = 0.3
+    questions: int = 100
+    rate: float = 1000
+
+
+class Answered(NamedTuple):
+    """Milliseconds: until the answer was here, and what the service says that it took of them, without waiting for its turn."""
+
+    whole: float
+    own: float
+
+
+class Flow(Load):
+    """What people of the history do now. Nobody is mailed."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history.people, spread="even")
+
+    def _event(self, _now: str, _mailed: dict[int, float]) -> str:
+        number, dice = next(self._number), self._random
+        at = int(time.time() * 1000)
+        drawn = Drawn(number, next(self._drawn), EVENTS[dice.randrange(100)], at, dice.randrange(1, 500_000), dice.randrange(CATEGORIES),
+                      dice.randrange(500), dice.randrange(1, 6))  # fmt: skip
+        return json.dumps(call(drawn, message=f"now{number}"))
+
+
+async def segments(people: int, facts: int, typing: Typing, *, states: bool = True) -> None:
+    """states: with the rows of the segmenter for all that was done; without them a base is loaded in half the time."""
+    async with installation() as found:
+        history = History(people, facts, int(time.time() * 1000))
+        loaded = await _loaded(found, history, states=states)
+        headers = {"Authorization": f"Bearer {found.api_key}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", headers=headers, timeout=600) as client:
+            before, start = cpu_seconds(found.home), time.perf_counter()
+            await _built(client, people)
+            built = {
+                "index_s": round(time.perf_counter() - start, 1),
+                "index_cpu_s": spent(before, cpu_seconds(found.home)).get("audience"),
+            }
+            await rest(found, 3600)
+            await _ask(
+                client, Typing(typing.people, 0, typing.people), {}
+            )  # the first question of a process finds nothing in memory
+            measured = await _measure(found, client, history, typing)
+    times = measured.pop("times")
+    every = [one.whole for of in times.values() for one in of]
+    shaped = {name: _shaped(of) for name, of in sorted(times.items())}
+    size = {"people": people, "facts": facts, "typing": typing.people, "pause_s": typing.pause_s}
+    record(FIGURES.get(facts, f"segment.preview_p95_ms_{facts}"), percentile(every, 0.95), "ms", len(every), p50=round(statistics.median(every), 1),
+           shapes=shaped, load=loaded, **size, **built, **measured)  # fmt: skip
+
+
+def _shaped(times: Sequence[Answered]) -> dict[str, float]:
+    whole, own = [one.whole for one in times], [one.own for one in times]
+    return {"p50": round(statistics.median(whole), 1), "p95": percentile(whole, 0.95), "own_p50": round(statistics.median(own), 1),
+            "own_p95": percentile(own, 0.95)}  # fmt: skip
+
+
+async def _loaded(found: Installation, history: History, *, states: bool) -> dict[str, float]:
+    """The history is where the services keep it, and the log goes on behind it."""
+    while not (await found.query(AT_REST % PARTITIONS))[0]["yes"]:  # noqa: ASYNC110  (what is published is taken in by the segmenter)
+        await asyncio.sleep(0.2)
+    async with watching(found) as watch:
+        await watch.caught_up(60)
+    async with still(found):
+        seconds = await load(history, Installed(found.database_url, found.home / "lake", PARTITIONS, states))
+        start = time.perf_counter()
+        rows = await found.query(PLACES % (FACTS.name, MEMBERSHIPS.name))
+        await begin_at(Settings(kafka=found.settings.kafka), {(row["topic"], row["partition"]): row["next_offset"] for row in rows})
+        return {**seconds, "log_s": round(time.perf_counter() - start, 1)}
+
+
+async def _built(client: httpx.AsyncClient, people: int) -> None:
+    """Until the index has the whole lake."""
+    while True:
+        answer = await client.post("/api/segments/preview", json={"condition": EVERYBODY})
+        if answer.status_code == 200 and answer.json()["count"] >= people:
+            return
+        await asyncio.sleep(0.2)
+
+
+async def _measure(found: Installation, client: httpx.AsyncClient, history: History, typing: Typing) -> dict[str, Any]:
+    """While facts flow in: times by shape, and what that took."""
+    calibration, before, start = score(), cpu_seconds(found.home), time.perf_counter()
+    flow, times = Flow(history), dict[str, list[Answered]]()
+    flowing = asyncio.create_task(at_rate(flow, found.poster(), typing.rate, 36_000, 50)) if typing.rate else None
+    try:
+        await _ask(client, typing, times)
+    finally:
+        took = time.perf_counter() - start
+        used = spent(before, cpu_seconds(found.home))
+        if flowing is not None:
+            flowing.cancel()
+            await asyncio.wait({flowing})
+    return {
+        "times": times,
+        "seconds": round(took, 1),
+        "facts_per_s": round(flow.sent / took),
+        "cpu_s": used,
+        "calibration": calibration,
+    }
+
+
+async def _ask(client: httpx.AsyncClient, typing: Typing, times: dict[str, list[Answered]]) -> None:
+    """Each person asks about each shape equally often, in an order of his own. times: by shape, brought up."""
+
+    async def types(number: int) -> None:
+        dice = random.Random(number)
+        draw = shapes(dice)
+        asked = [name for name in draw for _ in range(typing.questions // typing.people)]
+        dice.shuffle(asked)
+        for name in asked:
+            await asyncio.sleep(dice.uniform(0.5, 1.5) * typing.pause_s)
+            times.setdefault(name, []).append(await _timed(client, a.dump(draw[name]())))
+
+    await asyncio.gather(*(types(number) for number in range(typing.people)))
+
+
+async def _timed(client: httpx.AsyncClient, condition: Mapping[str, Any]) -> Answered:
+    start = time.perf_counter()
+    answer = await client.post("/api/segments/preview", json={"condition": condition})
+    took = (time.perf_counter() - start) * 1000
+    answer.raise_for_status()
+    return Answered(took, answer.json()["took_ms"])
 
 
 def shapes(dice: random.Random) -> dict[str, Callable[[], a.Condition]]:
@@ -81,7 +182,7 @@ def shapes(dice: random.Random) -> dict[str, Callable[[], a.Condition]]:
         return a.Average(event="Order Completed", of="total.minor", op="ge", value=dice.randrange(300_000, 450_000))
 
     def six() -> a.Condition:
-        viewed = a.Filter(path="category", op="eq", value=f"cat_{dice.randrange(40)}")
+        viewed = a.Filter(path="category", op="eq", value=f"cat_{dice.randrange(CATEGORIES)}")
         score_ = a.Attribute(name="score", op="ge", value=dice.randrange(1000))
         parts = (plan(), score_, did("Product Viewed", 30, where=(viewed,)), a.Not(of=did("Order Completed", dice.randrange(30, 60))),
                  did("Email Opened", 90, value=dice.randrange(2, 5)), a.Reachable(channel="email"))  # fmt: skip
@@ -104,62 +205,5 @@ def shapes(dice: random.Random) -> dict[str, Callable[[], a.Condition]]:
     }
 
 
-def measure(answers: Answers, questions: int, typing: int, pause_s: float) -> dict[str, list[float]]:
-    """Times in ms by shape, waiting for one's turn included: so many questions of each, by `typing` people who pause between two."""
-    room = threading.Semaphore(AudienceSettings().at_once)
-    found: dict[str, list[float]] = {name: [] for name in shapes(random.Random())}
-
-    def types(number: int) -> None:
-        dice = random.Random(number)
-        asked = [name for name in found for _ in range(questions // typing)]
-        dice.shuffle(asked)
-        draw = shapes(dice)
-        for place, name in enumerate(asked):
-            condition = draw[name]()
-            time.sleep(dice.uniform(0.5, 1.5) * pause_s)
-            started = time.perf_counter()
-            with room:
-                answering.preview(answers, World({}), condition, (), NOW + 1000 * place)
-            found[name].append((time.perf_counter() - started) * 1000)
-
-    threads = [threading.Thread(target=types, args=(number,)) for number in range(typing)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
 def percentile(times: Sequence[float], share: float) -> float:
     return round(sorted(times)[min(len(times) - 1, int(len(times) * share))], 1)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench.segments")
-    parser.add_argument("--people", type=int, default=389_000)
-    parser.add_argument("--facts", type=int, default=20_000_000)
-    parser.add_argument("--questions", type=int, default=100, help="of each shape")
-    parser.add_argument("--typing", type=int, default=5, help="people side by side")
-    parser.add_argument("--pause", type=float, default=0.3, help="seconds from an answer to a person's next question, on average")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="otklik-bench-") as home:
-        index = Index(Path(home) / "index.duckdb")
-        started = time.perf_counter()
-        seed(index, chosen.people, chosen.facts)
-        loaded = time.perf_counter() - started
-        size = (Path(home) / "index.duckdb").stat().st_size
-        answers = Answers(index)
-        measure(answers, chosen.typing, chosen.typing, 0)  # the first question of a process finds nothing in memory
-        times = measure(answers, chosen.questions, chosen.typing, chosen.pause)
-        index.close()
-    every = [one for of in times.values() for one in of]
-    of_shapes = {name: {"median": round(statistics.median(of), 1), "p95": percentile(of, 0.95)} for name, of in times.items()}
-    name = {20_000_000: "segment.preview_p95_ms_20m", 100_000_000: "segment.preview_p95_ms_100m"}.get(
-        chosen.facts, f"segment.preview_p95_ms_{chosen.facts}"
-    )
-    record(name, percentile(every, 0.95), "ms", len(every), shapes=of_shapes, people=chosen.people, facts=chosen.facts,
-           typing=chosen.typing, pause_s=chosen.pause, load_s=round(loaded, 1), index_bytes=size, calibration=score())  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()

@@ -51,6 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     publishes.add_argument("--url", help="of the gateway; the local run's without it")
     publishes.add_argument("--key", help="an API key with the scope `publish`; else OTKLIK_API_KEY, or the local run's")
     publishes.set_defaults(act=_publish)
+    anew = commands.add_parser("rebuild", help="make derived state anew in an empty database, and compare it with the live one")
+    anew.add_argument("--into", help="name of that database; the live one's with _rebuilt behind it without it")
+    anew.add_argument("--wait", type=float, default=60, help="seconds that the lake may take to have what live has (60)")
+    anew.add_argument("--out", type=Path, help="a file for all that differs, as JSON lines of ids")
+    anew.add_argument(
+        "--mend", action="store_true", help="give people who differ the state that was made anew; the segmenter must stand"
+    )
+    anew.add_argument("--keep", action="store_true", help="leave that database there to be looked at")
+    anew.set_defaults(act=_rebuild)
     run = commands.add_parser("run", help="run one service, or all in one process")
     run.add_argument("service", help="name of a service, or `all`")
     run.set_defaults(act=_run)
@@ -131,6 +140,12 @@ def _import(chosen: argparse.Namespace) -> int:
 
     mapping = Path(chosen.mapping) if chosen.mapping else None
     return importing.run(Path(chosen.file), mapping, only_preview=chosen.preview, url=chosen.url, key=chosen.key)
+
+
+def _rebuild(chosen: argparse.Namespace) -> int:
+    from deploy.rebuilding import run
+
+    return run.run(chosen.into, chosen.wait, chosen.out, mend=chosen.mend, keep=chosen.keep)
 
 
 def _run(chosen: argparse.Namespace) -> int:

@@ -17,7 +17,8 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -96,6 +97,14 @@ class LakeFile(NamedTuple):
     rows: int
     first_at: int
     last_at: int
+
+
+@contextmanager
+def _stale() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise StaleSnapshot("a file of this snapshot is gone: take a new one") from error
 
 
 def column(scope: str, path: str, kind: str) -> str:
@@ -269,11 +278,9 @@ class Snapshot:
             return await asyncio.to_thread(self._query, sql, parameters)
 
     def _query(self, sql: str, parameters: Sequence[Any], most: int | None = None) -> list[tuple[Any, ...]]:
-        try:
+        with _stale():
             done = self._connection.execute(sql, list(parameters))
             rows: list[tuple[Any, ...]] = done.fetchall() if most is None else done.fetchmany(most)
-        except duckdb.IOException as error:
-            raise StaleSnapshot("a file of this snapshot is gone: take a new one") from error
         return rows
 
     async def pages(self, sql: str, parameters: Sequence[Any], size: int) -> AsyncGenerator[list[tuple[Any, ...]], None]:
@@ -283,6 +290,17 @@ class Snapshot:
             while rows:
                 yield rows
                 rows = await asyncio.to_thread(self._connection.fetchmany, size)
+
+    async def batch(self, sql: str, parameters: Sequence[Any]) -> Any:
+        """All rows of a query as one Arrow record batch. Raises StaleSnapshot when a file is gone."""
+        async with self._lock:
+            return await asyncio.to_thread(self._batch, sql, parameters)
+
+    def _batch(self, sql: str, parameters: Sequence[Any]) -> Any:
+        with _stale():
+            table = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+        (batch,) = table.combine_chunks().to_batches()
+        return batch
 
     def close(self) -> None:
         self._connection.close()

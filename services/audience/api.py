@@ -1,6 +1,7 @@
 """What the gateway asks of this service, under /internal/audience: questions about conditions, each a POST with a JSON body."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,16 +13,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.neighbours import Neighbour, Unreachable
 from runtime.process import Context
 from schemas.audience import Condition
 from schemas.audience_reading import AudienceError, Fault, parse
+from services.audience.domain.unanswerable import personal_names
 from services.audience.domain.world import World
 from services.audience.handler import answering
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
+from services.audience.handler.personal import Personal
 from services.audience.settings import AudienceSettings
 from services.audience.store.answers import Answers
+from services.audience.store.personal import TooMany
+
+log = logging.getLogger(__name__)
 
 NOBODY = {"kind": "not", "of": {"kind": "all", "of": []}}
 Ask = Callable[[dict[str, Any], World, int], Awaitable[dict[str, Any]]]
@@ -35,18 +42,21 @@ class Questions:
         self._room = asyncio.Semaphore(settings.at_once)
         self._follower: Follower | None = None
         self._answers: Answers | None = None
+        self._personal: Personal | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
         self._follower = Follower(context, self._settings)
         self._answers = Answers(self._follower.index)
-        async with self._follower.life():
+        async with self._follower.life(), Neighbour(context, "profile") as profile:
+            self._personal = Personal(context, profile, self._follower.index, self._settings)
             yield
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
         """`{condition, brands?, as_of?}`, `{key, condition, ...}`, `{sets: {name: {condition} | {key}}, ...}`, `{key | condition, profile}`.
 
-        404 names what there is not; 422 lists faults; 503: the lake was not read to its end yet.
+        404 names what there is not; 422 lists faults; 503: the lake was not read to its end yet, or profile, whom a question about a
+        personal attribute needs, does not answer.
         """
         asks = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
         in_force = InForce(context.db)
@@ -66,6 +76,9 @@ class Questions:
                 return _refused(error.faults)
             except UnknownProfile:
                 return JSONResponse({"code": "profile_not_found"}, 404)
+            except Unreachable as error:
+                log.warning("a question about a personal attribute cannot be answered", extra={"why": str(error)})
+                return JSONResponse({"code": "profile_unreachable"}, 503)
 
         return endpoint
 
@@ -80,19 +93,35 @@ class Questions:
 
     async def _preview(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         condition = _parsed(body["condition"], "condition")
+        world = await self._with_told(world, {"condition": condition})
         return await self._run(answering.preview, world, condition, _brands(body), now)
 
     async def _diff(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         before = world.segments.get(body["key"]) or parse(NOBODY)
         pair = before, _parsed(body["condition"], "condition")
+        world = await self._with_told(world, {"before": before, "condition": pair[1]})
         return await self._run(answering.difference, world, pair, _brands(body), now)
 
     async def _overlap(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         sets = {name: _one(one, world, f"sets.{name}") for name, one in body["sets"].items()}
+        world = await self._with_told(world, sets)
         return await self._run(answering.overlap, world, sets, _brands(body), now)
 
     async def _explain(self, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
-        return await self._run(answering.explanation, world, _one(body, world, ""), str(UUID(body["profile"])), now)
+        condition = _one(body, world, "")
+        world = await self._with_told(world, {"condition": condition})
+        return await self._run(answering.explanation, world, condition, str(UUID(body["profile"])), now)
+
+    async def _with_told(self, world: World, asked: Mapping[str, Condition]) -> World:
+        """With what profile tells of the personal attributes that are asked about. Raises Unreachable, or Refused where it is too much."""
+        names = {condition: personal_names(asked[condition], world.segments) for condition in asked}
+        if self._personal is None or not any(names.values()):
+            return world
+        try:
+            return world._replace(told=await self._personal.bring(frozenset().union(*names.values())))
+        except TooMany as error:
+            places = [path for path, found in names.items() if found]
+            raise Refused([Fault(path=path, code="too_many_values", message=str(error)) for path in places]) from error
 
     async def _run(self, work: Callable[..., dict[str, Any]], world: World, *given: Any) -> dict[str, Any]:
         async with self._room:

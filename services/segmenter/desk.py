@@ -1,6 +1,8 @@
 """The people of a batch, decided in memory: states decoded once, saved once."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
 
@@ -12,15 +14,18 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFI
 from schemas.ids import derive, partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
-from services.segmenter.domain import filling, live, parting, state
+from services.segmenter.domain import filling, hearing, live, parting, state
 from services.segmenter.domain.draft import Change, Decision, awaited
 from services.segmenter.domain.horizons import NEVER
 from services.segmenter.domain.plan import Plan
 from services.segmenter.domain.series import Series
-from services.segmenter.domain.state import Glance, State
+from services.segmenter.domain.state import OUTSIDE, Glance, State
+from services.segmenter.domain.succession import Difference, difference, standing, untouched
 from services.segmenter.gathered import Found, Gathered
 from services.segmenter.plans import Live
 from services.segmenter.recount import Recount, Recounts, kin
+
+AT_ONCE = 250  # people whose rows are written while the next ones are decided
 
 _encode = msgspec.json.Encoder().encode
 _glance = msgspec.msgpack.Decoder(Glance).decode
@@ -43,6 +48,7 @@ class Desk:
         self._crowd, self._live, self._plans, self._now, self._partitions = crowd, now_live, plans, now, partitions
         self._states: dict[str, State] = {}
         self._changed: set[str] = set()
+        self._differences: dict[int, Difference] = {}
         self._apart, self.recounts = dict(apart or {}), Recounts(ids, partitions)
 
     def handle(self, item: Item, at: At) -> Iterable[Emit]:
@@ -60,13 +66,13 @@ class Desk:
         if fact.type == PROFILE_CHANGED:
             if "act" in fact.properties:
                 return self._parted(fact, at)
-            # Other attributes were heard with the facts that said them; here reach, the bucketing pair and what goes by rule are news.
-            fact = msgspec.structs.replace(fact, attributes=live.ruled(fact.attributes))
+            # Most attributes were heard with the facts that said them; reach, the bucketing pair and the rest are news.
+            fact = msgspec.structs.replace(fact, attributes=live.news(fact, self._live.plan))
         person = self._crowd.canonical(owner(fact.profile or "", fact.home, self._apart))
         if self._crowd.gone(person):
             return ()
         raw = self._crowd.state(person)
-        if person not in self._states and raw and live.idle(_glance(raw), fact, self._live.plan):
+        if person not in self._states and raw and live.idle(self._head(person, raw), fact, self._live.plan):
             return ()
         before, told = self._state(person)
         decision = live.decide(before, fact, self._now, self._live.plan)
@@ -88,7 +94,7 @@ class Desk:
     def upgrade(self, person: str, at: At) -> Iterable[Emit]:
         person = self._crowd.canonical(person)
         raw = self._crowd.state(person)
-        if self._crowd.gone(person) or (person not in self._states and raw and _glance(raw).revision == self._live.plan.revision):
+        if self._crowd.gone(person) or (person not in self._states and raw and self._stands(person, _glance(raw).revision)):
             return ()
         return self._tell(person, self._state(person)[1], at)
 
@@ -110,7 +116,7 @@ class Desk:
         (one, told_one), (other, told_other) = self._state(winner), self._state(loser)
         # What time brought to the loser before is told of him, as if his timer had come in time; the merge knows only what he is now.
         past = live.fire(other, max(fact.received_at, one.clock, other.clock), self._live.plan)
-        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.ruled(fact.attributes))
+        decision = live.merge(one, past.state, fact.received_at, self._live.plan, fact.id, live.news(fact, self._live.plan))
         if live.unlike(one, other, self._live.plan):
             self._anew(winner, (winner, loser), fact.id, item)
         self._states.pop(loser)
@@ -187,12 +193,26 @@ class Desk:
         others = await kin(tx.connection, whole)
         everybody = {*whole, *(one for ones in others.values() for one in ones)}
         found = {**portion, **await lake.of(sorted(everybody - portion.keys()))}
-        for person in whole:
-            his: Mapping[int, Series] = {}
-            for one in (person, *others.get(person, ())):
-                his = live.folded(his, found.get(one, {}), plan, self._now)
-            emits += self._take(person, filling.filled(self._states[person], his, self._now, plan), at, ())
+        async with _Writing(self, tx) as writing:
+            for number, person in enumerate(whole, 1):
+                his: Mapping[int, Series] = found.get(person, {})
+                for one in others.get(person, ()):
+                    his = live.folded(his, found.get(one, {}), plan, self._now)
+                emits += self._take(person, filling.filled(self._states[person], his, self._now, plan), at, ())
+                if number % AT_ONCE == 0:
+                    await writing.on()
         return emits, len(whole)
+
+    def hear(self, said: Mapping[str, Mapping[str, tuple[int, Any]]], at: At) -> Iterable[Emit]:
+        """What profile has of these people, whose rows are locked, of personal attributes that new conditions ask for. Who became one with
+        another here, and there no more or not yet, learns it with the fact that tells of it.
+        """
+        plan, emits = self._live.plan, list[Emit]()
+        for person in sorted(said):
+            if self._crowd.canonical(person) == person and not self._crowd.gone(person):
+                before, told = self._state(person)
+                emits += self._take(person, hearing.heard(before, live.entries(said[person], plan), self._now, plan), at, told)
+        return emits
 
     def _fired(self, person: str, received: int) -> tuple[State, list[Change]]:
         """As he is when what time brought until then is told of him."""
@@ -207,7 +227,7 @@ class Desk:
         if person in self._states:
             return self._states[person], ()
         raw = self._crowd.state(person)
-        held = state.decode(raw) if raw else State()
+        held = self.under(person, state.decode(raw)) if raw else State()
         told: list[Change] = []
         plan = self._live.plan
         if held.revision > plan.revision:
@@ -227,6 +247,44 @@ class Desk:
             self._changed.add(person)
         self._states[person] = held
         return held, told
+
+    def under(self, person: str, held: State) -> State:
+        """His state as his row has it, under the last plan that is known to leave him as he is."""
+        plan = self._live.plan
+        if held.revision == plan.revision:
+            return held
+        held = standing(held, self._live.settled.get(partition_of(person, self._partitions), 0), plan)
+        if held.revision < plan.revision and (old := self._plans.get(held.revision)) is not None:
+            if held.revision not in self._differences:
+                self._differences[held.revision] = difference(old, plan)
+            if untouched(held, self._now, self._differences[held.revision], plan):
+                return standing(held, plan.revision, plan)
+        return held
+
+    def moved(self, page: Iterable[tuple[str, bytes]], most: int) -> tuple[list[str], int]:
+        """Of people and what their rows hold those who must be written under the plan, up to `most`, and how many were looked at."""
+        found: list[str] = []
+        seen = 0
+        for person, raw in page:
+            seen += 1
+            if not raw or self.under(person, state.decode(raw)).revision < self._live.plan.revision:
+                found.append(person)
+                if len(found) == most:
+                    break
+        return found, seen
+
+    def _stands(self, person: str, number: int) -> bool:
+        """Whether he whose row has this number stands under the plan."""
+        plan = self._live.plan.revision
+        return number == plan or (
+            number > OUTSIDE and max(number, self._live.settled.get(partition_of(person, self._partitions), 0)) == plan
+        )
+
+    def _head(self, person: str, raw: bytes) -> Glance:
+        head = _glance(raw)
+        if head.revision != self._live.plan.revision and self._stands(person, head.revision):
+            head.revision = self._live.plan.revision
+        return head
 
     def _take(self, person: str, decision: Decision, at: At, told: Sequence[Change]) -> Iterable[Emit]:
         if decision.changed:
@@ -255,17 +313,46 @@ class Desk:
             emits.append(Emit(MEMBERSHIPS.name, person, _encode(record), at, kind))
         return emits
 
+    async def write(self, tx: Tx) -> None:
+        """Write whom was decided so far; `save` writes the rest and what belongs to all."""
+        rows, self._changed = self._rows(), set()
+        await self._crowd.save(tx.connection, rows)
+
     async def save(self, tx: Tx, *, early: bool = False) -> None:
         """early: with nearly each fact the next flip moves into the future, and the index with it; so the row keeps the instant it
         has, the timer comes too early once, finds nothing and sets it right.
         """
-        rows = [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in self._changed_states()]
         await self.recounts.look_up(tx.connection)
-        await self._crowd.save(tx.connection, rows, early=early)
+        await self._crowd.save(tx.connection, self._rows(), early=early)
         await self.recounts.save(tx.connection)
 
-    def _changed_states(self) -> list[tuple[str, State]]:
-        return [(person, self._states[person]) for person in sorted(self._changed)]
+    def _rows(self) -> list[Saved]:
+        states = [(person, self._states[person]) for person in sorted(self._changed)]
+        return [Saved(p, partition_of(p, self._partitions), state.encode(s), s.due_at) for p, s in states]
+
+
+class _Writing:
+    """Writes a part of a desk while the next one is decided: PostgreSQL takes as long for a row as deciding it does."""
+
+    def __init__(self, desk: Desk, tx: Tx) -> None:
+        self._desk, self._tx = desk, tx
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def on(self) -> None:
+        """Write what was decided since; the part before is written by then."""
+        await self._settle()
+        self._under_way = asyncio.create_task(self._desk.write(self._tx))
+        await asyncio.sleep(0)  # it is on its way before the next one is decided
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._settle()
+
+    async def _settle(self) -> None:
+        if self._under_way:
+            await self._under_way
 
 
 def people_of(facts: Iterable[Fact]) -> Iterable[str]:

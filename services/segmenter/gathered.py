@@ -6,6 +6,7 @@ are different.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from runtime.kafka import Place
@@ -28,9 +29,8 @@ CREATE TEMP TABLE counted (
 CUT = "INSERT INTO cut SELECT unnest($1::VARCHAR[]), unnest($2::INTEGER[]), unnest($3::BIGINT[])"
 KEYS = "CREATE OR REPLACE TEMP TABLE keys AS SELECT row_number() OVER () AS n, * FROM "
 ORDERED = "CREATE TEMP TABLE ordered AS SELECT * FROM counted ORDER BY share, x"
-UPTO = "SELECT max(x)::VARCHAR FROM (SELECT DISTINCT x FROM ordered WHERE share = ? AND x > ?::UUID ORDER BY x LIMIT ?)"
 ROWS = "SELECT x::VARCHAR, accumulator, count, total, first, last, times, amounts FROM ordered WHERE "
-BETWEEN = ROWS + "share = ? AND x > ?::UUID AND x <= ?::UUID"
+NEXT = ROWS + "share = ? AND x > ?::UUID ORDER BY x LIMIT ?"
 OF = ROWS + "x IN (SELECT unnest(?::UUID[]))"
 ALL = ROWS + "true"
 BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
@@ -50,17 +50,18 @@ class Gathered:
     They stand in shares, so that several processes can take them apart: as many as there are partitions.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Snapshot, accumulators: int) -> None:
+        """accumulators: how many were asked, which is how many rows somebody has at most."""
+        self._snapshot, self._each = snapshot, accumulators
 
-    async def next(self, share: int, after: str | None, limit: int) -> Found:
-        """The people of a share that follow, in the order of their ids."""
-        start = after or BEFORE_ALL
-        ((last,),) = await self._snapshot.query(UPTO, [share, start, limit])
-        return {} if last is None else _found(await self._snapshot.query(BETWEEN, [share, start, last]))
+    async def next(self, share: int, after: str | None, limit: int) -> tuple[Found, bool]:
+        """The people of a share that follow, in the order of their ids, up to `limit`, and whether there are more."""
+        most = limit * self._each + 1  # the rows of so many people are among these, and one of somebody else if there is one
+        found = _found(await self._snapshot.query(NEXT, [share, after or BEFORE_ALL, most]))
+        return dict(islice(found.items(), limit)), len(found) > limit
 
     async def of(self, people: Sequence[str]) -> Found:
-        return _found(await self._snapshot.query(OF, [list(people)]))
+        return _found(await self._snapshot.query(OF, [list(people)])) if people else {}
 
     async def everybody(self) -> Found:
         return _found(await self._snapshot.query(ALL))
@@ -85,7 +86,7 @@ async def gather(snapshot: Snapshot, accumulators: Sequence[Accumulator], cut: C
     for accumulator in accumulators:
         await _Counting(snapshot, accumulator, cut, shares).run()
     await snapshot.query(ORDERED)
-    return Gathered(snapshot)
+    return Gathered(snapshot, len(accumulators))
 
 
 class _Counting:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
 from starlette.routing import BaseRoute
@@ -14,6 +13,7 @@ from runtime import parted, people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.db import Again
 from runtime.kafka import Place, Record
+from runtime.neighbours import Neighbour
 from runtime.process import Context
 from runtime.service import Fired
 from schemas import facts
@@ -22,14 +22,18 @@ from schemas.ids import partition_of
 from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter import filling as fillings
-from services.segmenter import progress, recount
+from services.segmenter import hearing as hearings
+from services.segmenter import progress, recount, sweeping
 from services.segmenter.desk import Desk, people_of
-from services.segmenter.domain import consenting, filling
+from services.segmenter.domain import consenting, filling, hearing
 from services.segmenter.domain.plan import Plan
 from services.segmenter.filler import Filler
 from services.segmenter.filling import Cuts
+from services.segmenter.hearing import Hearer
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
+from services.segmenter.progress import Trouble
+from services.segmenter.sweeping import BEFORE_ALL, WALK, Sweeps
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,10 +57,11 @@ class Handler:
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._plans = Plans()
-        self._settled = -1  # number of the last plan under which everybody was seen to stand
+        self._sweeps = Sweeps(partitions)
         self._cuts = Cuts(partitions)
         self._history: History | None = None
         self._filler: Filler | None = None
+        self._hearer: Hearer | None = None
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
@@ -64,7 +69,9 @@ class Handler:
         self._filler = filler = Filler(context, history, self._plans, self._cuts)
         reading = asyncio.create_task(filler.run(), name="segmenter-filler")
         try:
-            yield
+            async with Neighbour(context, "profile") as profile:
+                self._hearer = Hearer(context, profile)
+                yield
         finally:
             reading.cancel()
             await asyncio.wait({reading})
@@ -72,7 +79,10 @@ class Handler:
             history.close()
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
-        return progress.routes(context, self._plans, self._cuts, lambda: self._history is not None and self._history.troubled)
+        return progress.routes(context, self._plans, self._cuts, self._trouble)
+
+    def _trouble(self) -> Trouble:
+        return Trouble(self._history is not None and self._history.troubled, self._hearer is not None and self._hearer.troubled)
 
     async def settle(self) -> bool:
         """In a driven turn: read from the lake what new conditions ask of the time before."""
@@ -82,7 +92,7 @@ class Handler:
         now_live = await self._rules(tx)
         # A mark says that what a new condition answers is told of everybody below it, so whoever comes by is brought up first. It
         # does not help that the fact's own partition is swept: he may be merged into somebody of another.
-        settled = await self._is_settled(tx, now_live.plan.revision)
+        settled = self._sweeps.over(now_live.plan.revision)
         moving = [item for item in items if not settled or _may_move(item.value, now_live.plan)]
         emits: list[Emit] = []
         strayed: dict[Place, set[int]] = {}
@@ -98,13 +108,8 @@ class Handler:
 
     async def _rules(self, tx: Tx) -> Live:
         live = await self._plans.at(tx)
-        return replace(live, cut=await self._cuts.note(tx, live.plan.filling.number))
-
-    async def _is_settled(self, tx: Tx, number: int) -> bool:
-        """Whether everybody has been brought under the plan."""
-        if self._settled != number and await tx.connection.fetchval(SWEPT_ONES, number) >= self._partitions:
-            self._settled = number
-        return self._settled == number
+        settled = await self._sweeps.settled(tx, live.plan.revision)
+        return replace(live, cut=await self._cuts.note(tx, live.plan.filling.number), settled=settled)
 
     async def _desk(self, tx: Tx, now_live: Live, ids: Iterable[str]) -> Desk:
         crowd = await people.load(tx.connection, set(ids))
@@ -129,9 +134,11 @@ class Handler:
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
         if await people.is_due(connection, partitions, now):
             return True
-        if await connection.fetchval(SWEEP_DUE, list(partitions)):
+        if await connection.fetchval(sweeping.DUE, list(partitions)):
             return True
         if self._history is not None and await recount.ready(connection, partitions) and self._history.readable():
+            return True
+        if self._hearer is not None and await self._hearer.due(connection, partitions):
             return True
         return self._filler is not None and await self._filler.due(connection, partitions)
 
@@ -173,69 +180,83 @@ class Handler:
         step = await fillings.step(tx.connection, number, work.ats) if found else None
         if filler is None or found is None or step is None:
             return None
-        portion = await found.next(step.partition, step.last_id, work.limit)
-        desk = await self._desk(tx, work.live, portion)
-        emits, filled = await desk.fill(tx, portion, found, work.ats[step.partition])
-        await desk.save(tx)
-        last = max(portion) if len(portion) == work.limit else None
-        await fillings.added(tx, number, step.partition, last, filled, self._partitions)
-        filler.added(step)
-        return Fired(emits, max(1, len(portion)), tx.now)
+        emits, left, looked = list[Emit](), work.limit, 0
+        while step and left > 0:
+            portion, more = await found.next(step.partition, step.last_id, left)
+            desk = await self._desk(tx, work.live, portion)
+            told, filled = await desk.fill(tx, portion, found, work.ats[step.partition])
+            await desk.save(tx)
+            emits.extend(told)
+            await fillings.added(tx, number, step.partition, max(portion) if more else None, filled, self._partitions)
+            filler.added(step)
+            looked, left = looked + len(portion), left - len(portion)
+            step = await fillings.step(tx.connection, number, work.ats)
+        return Fired(emits, max(1, looked), tx.now)
 
     async def _sweep(self, work: Work) -> Fired:
-        tx, now_live, ats, limit = work.tx, work.live, work.ats, work.limit
-        rows = await tx.connection.fetch(SWEEP_NEXT, list(ats), now_live.plan.revision)
-        if not rows:
-            return await self._tell_held_back(work)
-        partition, last = rows[0]["partition"], rows[0]["last_id"]
-        ids = [row["id"] for row in await tx.connection.fetch(WALK, partition, last or BEFORE_ALL, limit)]
+        """The next people who are to be asked under a new plan; as many are looked at as quickly as few are written."""
+        tx, number, looked = work.tx, work.live.plan.revision, 0
         emits: list[Emit] = []
-        if ids:
-            desk = await self._desk(tx, now_live, ids)
-            for person in ids:
-                emits.extend(desk.upgrade(person, ats[partition]))
-            await desk.save(tx)
-        done = len(ids) < limit
-        waiting = now_live.asked & filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else set[str]()
-        swept = partition, now_live.plan.revision, ids[-1] if ids else None, done, bool(waiting)
-        await tx.connection.execute(SWEPT, *swept)
-        if done:
-            emits.extend(_asked(now_live.asked - waiting, partition, ats[partition], tx.now))
+        step = await self._sweeps.next(tx, list(work.ats), number)
+        if step is None:
+            return await self._hear(work) or await self._tell_held_back(work)
+        if not work.live.committed or not await self._sweeps.alone(tx, number):
+            return Fired((), 1, tx.now)
+        left = work.limit
+        waiting = work.live.asked & self._incomplete(work.live)
+        while step and left > 0 and looked < LOOKS * work.limit:
+            reader = Desk(NOBODY, work.live, self._plans.known, tx.now, self._partitions)
+            found = await self._sweeps.walk(tx, step, reader, LOOKS * work.limit - looked, left)
+            if found.moved:
+                desk = await self._desk(tx, work.live, found.moved)
+                for person in found.moved:
+                    emits.extend(desk.upgrade(person, work.ats[step.partition]))
+                await desk.save(tx)
+            looked, left = looked + found.looked, left - len(found.moved)
+            await self._sweeps.came(tx, step, number, found.last, done=found.done, waits=bool(waiting))
+            if found.done:
+                emits.extend(_asked(work.live.asked - waiting, step.partition, work.ats[step.partition], tx.now))
+            step = await self._sweeps.next(tx, list(work.ats), number)
+        return Fired(emits, max(1, looked), tx.now)
+
+    def _incomplete(self, now_live: Live) -> set[str]:
+        """The segments whose answers lack something of before that is on its way."""
+        unheard = hearing.incomplete(now_live.plan, now_live.hearing)
+        return unheard | filling.incomplete(now_live.plan) if self._filler and self._filler.hopeful() else unheard
+
+    async def _hear(self, work: Work) -> Fired | None:
+        """Of the next people of a partition, what they said before conditions asked for it; when everybody is under the plan."""
+        tx, now_live, hearer = work.tx, work.live, self._hearer
+        number = now_live.hearing.number
+        if hearer is None or hearer.troubled or not now_live.hearing.names:
+            return None
+        step = await hearings.step(tx.connection, number, work.ats)
+        if step is None:
+            return None
+        if step.last_id is None:
+            await hearings.begin(tx, number, step, BEFORE_ALL, range(self._partitions))
+            return Fired((), 1, tx.now)
+        ids = [row["id"] for row in await tx.connection.fetch(WALK, step.partition, step.last_id, work.limit)]
+        desk = await self._desk(tx, now_live, ids)
+        said = await hearer.ask(ids, now_live.hearing)
+        if said is None:
+            return None
+        emits = list(desk.hear(said, work.ats[step.partition]))
+        await desk.save(tx)
+        await hearings.went(tx, number, step, ids[-1] if len(ids) == work.limit else None, len(said), self._partitions)
+        hearer.told()
         return Fired(emits, max(1, len(ids)), tx.now)
 
     async def _tell_held_back(self, work: Work) -> Fired:
         """That everybody was asked about conditions, of which history had to come before."""
         emits: list[Emit] = []
-        for (partition,) in await work.tx.connection.fetch(TELL, list(work.ats)):
+        for (partition,) in await work.tx.connection.fetch(sweeping.TELL, list(work.ats)):
             emits.extend(_asked(work.live.asked, partition, work.ats[partition], work.tx.now))
         return Fired(emits, len(emits), work.tx.now)
 
 
-SWEEP_DUE = """
-SELECT EXISTS (
-    SELECT FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-    WHERE s.partition IS NULL OR NOT s.done OR s.revision <> (SELECT number FROM plan) OR (s.waits AND (SELECT filling FROM plan) = 0)
-) OR (SELECT revision FROM definition_revision) > (SELECT revision FROM plan)
-"""
-SWEPT_ONES = "SELECT count(*) FROM sweep WHERE revision = $1 AND done"
-SWEEP_NEXT = """
-SELECT p.partition, CASE WHEN s.revision = $2 THEN s.last_id END AS last_id
-FROM unnest($1::smallint[]) AS p (partition) LEFT JOIN sweep s USING (partition)
-WHERE s.partition IS NULL OR NOT s.done OR s.revision <> $2 ORDER BY 1 LIMIT 1
-"""
-BEFORE_ALL = UUID(int=0)
-WALK = """
-SELECT id::text AS id FROM person
-WHERE partition = $1 AND merged_into IS NULL AND id > $2 ORDER BY id LIMIT $3
-"""
-SWEPT = """
-INSERT INTO sweep (partition, revision, last_id, done, waits) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (partition) DO UPDATE SET
-    revision = EXCLUDED.revision, last_id = EXCLUDED.last_id, done = EXCLUDED.done, waits = EXCLUDED.waits
-"""
-TELL = """
-UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling FROM plan) = 0 RETURNING partition
-"""
+LOOKS = 5  # so many people are looked at for each that may be written
+NOBODY = people.People({}, {})
 
 
 def _may_move(fact: Fact, plan: Plan) -> bool:

@@ -7,7 +7,7 @@ next revision takes it over where they mean the same. Numbers only grow: whoever
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -23,6 +23,8 @@ from schemas.journeys import CONDITION
 from schemas.permission import Tree, tree
 from schemas.subscriptions import Topic
 from services.segmenter.domain.filling import Depths, begun, depths
+from services.segmenter.domain.hearing import Hearing, wanted
+from services.segmenter.domain.hearing import begun as begun_hearing
 from services.segmenter.domain.normal import fingerprint
 from services.segmenter.domain.plan import Filling, Plan, compile_plan
 
@@ -31,12 +33,12 @@ _condition: TypeAdapter[Condition] = TypeAdapter(Condition)
 NOBODY = _condition.validate_python({"kind": "not", "of": {"kind": "all", "of": []}})
 
 RULING = """
-SELECT p.revision, p.number, p.filling, p.scope, p.again, d.revision AS newest FROM plan p CROSS JOIN definition_revision d
+SELECT p.revision, p.number, p.filling, p.scope, p.again, p.hearing, p.unheard, d.revision AS newest FROM plan p CROSS JOIN definition_revision d
 """
 LOCK = "SELECT * FROM plan FOR UPDATE"
 RECORD = """
 UPDATE plan SET revision = $1, number = $2, content = $3, held = $4, ranks = $5, windows = $6, filling = $7, scope = $8, again = $9,
-    filling_since = CASE WHEN filling = $7 THEN filling_since ELSE $10 END
+    filling_since = CASE WHEN filling = $7 THEN filling_since ELSE $10 END, personal = $11, hearing = $12, unheard = $13
 """
 
 
@@ -59,12 +61,23 @@ class Defined:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What rules in a transaction. cut: whether every place of the log has come under the plan, so far as it fills anything."""
+    """What rules in a transaction. hearing: what profile is still to tell; cut: whether every place of the log has come under the plan, so
+    far as it fills anything. committed: whether others know that it rules. settled: of each partition the number of the last plan of
+    which everybody was asked.
+    """
 
     plan: Plan
     versions: Mapping[str, int]
     asked: frozenset[str]
+    hearing: Hearing
     cut: bool = True
+    committed: bool = True
+    settled: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that its conditions ask of the time before is there."""
+        return not self.plan.filling.number and not self.hearing.names
 
 
 def defined(documents: Sequence[Published], _revision: int) -> Defined:
@@ -106,19 +119,21 @@ class Plans:
         return self._ruling[1].plan if self._ruling else None
 
     async def at(self, tx: Tx) -> Live:
-        """What rules at the revision of this transaction. Raises Again when a later one came meanwhile."""
-        if self._ruling and self._ruling[0] == tx.revision and not self._ruling[1].plan.filling.number:
-            return self._ruling[1]
+        """What rules at the revision of this transaction. Raises Again when a later one came meanwhile: it is looked up anew each time, so
+        whoever has waited for the batches of all others knows that nobody acts under an earlier one any more.
+        """
         found = await self._definitions.at(tx.connection, tx.revision)
         row = await tx.connection.fetchrow(RULING)
         if row["newest"] != tx.revision:
             raise Again("other definitions came while these were read")
+        if self._ruling and self._ruling[0] == tx.revision and self._ruling[1].whole:
+            return self._ruling[1]
         committed = row["revision"] == tx.revision
-        number, filling = (row["number"], _filling(row)) if committed else await self._record(tx, found)
+        number, filling, hearing = (row["number"], _filling(row), _hearing(row)) if committed else await self._record(tx, found)
         plan = self._compiled(found, number)
         if plan.filling != filling:
             plan = self.known[number] = replace(plan, filling=filling)
-        live = Live(plan, found.versions, found.asked)
+        live = Live(plan, found.versions, found.asked, hearing, committed=committed)
         if committed:
             self._ruling = tx.revision, live
         return live
@@ -128,7 +143,8 @@ class Plans:
         row = await connection.fetchrow(RULING)
         if row["revision"] == row["newest"]:
             found = await self._definitions.at(connection, row["newest"])
-            return Live(replace(self._compiled(found, row["number"]), filling=_filling(row)), found.versions, found.asked)
+            plan = replace(self._compiled(found, row["number"]), filling=_filling(row))
+            return Live(plan, found.versions, found.asked, _hearing(row))
         return self._ruling[1] if self._ruling else None
 
     def _compiled(self, found: Defined, number: int) -> Plan:
@@ -137,8 +153,8 @@ class Plans:
             self.known = dict(list(self.known.items())[-KEPT:])
         return self.known[number]
 
-    async def _record(self, tx: Tx, found: Defined) -> tuple[int, Filling]:
-        """The number of the plan at this revision and what it fills, recorded with the batch: two processes find the same, whichever
+    async def _record(self, tx: Tx, found: Defined) -> tuple[int, Filling, Hearing]:
+        """The number of the plan at this revision, what it fills and what is still to be told, recorded with the batch: two processes find the same, whichever
         comes first.
         """
         row, content = await tx.connection.fetchrow(LOCK), found.content()
@@ -146,19 +162,26 @@ class Plans:
             raise Again("a later plan was recorded while we waited")
         number, filling, held = row["number"], _filling(row), _held(row)
         if row["revision"] == tx.revision:
-            return number, filling
+            return number, filling, _hearing(row)
         if row["content"] != content or depths(self._compiled(found, number)) != held:
-            number = tx.revision + 1
+            number = max(tx.revision, number) + 1
             filling = begun(held, filling, self._compiled(found, number))
-        kept = sorted(depths(self._compiled(found, number)).items())
+        plan = self._compiled(found, number)
+        hearing = begun_hearing(frozenset(row["personal"]), _hearing(row), plan)
+        kept = sorted(depths(plan).items())
         columns = [[id_ for id_, _ in kept], [rank for _, (rank, _) in kept], [window for _, (_, window) in kept]]
         scopes = sorted(filling.scope), sorted(filling.again)
-        await tx.connection.execute(RECORD, tx.revision, number, content, *columns, filling.number, *scopes, tx.now)
-        return number, filling
+        heard = sorted(wanted(plan)), hearing.number, sorted(hearing.names)
+        await tx.connection.execute(RECORD, tx.revision, number, content, *columns, filling.number, *scopes, tx.now, *heard)
+        return number, filling, hearing
 
 
 def _filling(row: Any) -> Filling:
     return Filling(row["filling"], frozenset(row["scope"]), frozenset(row["again"]))
+
+
+def _hearing(row: Any) -> Hearing:
+    return Hearing(row["hearing"], frozenset(row["unheard"]))
 
 
 def _held(row: Any) -> Depths | None:

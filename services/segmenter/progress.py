@@ -1,7 +1,7 @@
 """How far a segment's conditions have come: brought before everybody, and filled with what was done before they were published."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,8 +10,10 @@ from starlette.routing import BaseRoute, Route
 from runtime.db import Connection
 from runtime.process import Context
 from services.segmenter.domain.filling import incomplete
+from services.segmenter.domain.hearing import incomplete as incomplete_hearing
 from services.segmenter.domain.plan import Plan
 from services.segmenter.filling import Cuts
+from services.segmenter.hearing import stood
 from services.segmenter.history import there
 from services.segmenter.plans import Live, Plans
 
@@ -24,8 +26,14 @@ FROM plan p CROSS JOIN definition_revision d
 """
 
 
-def routes(context: Context, plans: Plans, cuts: Cuts, troubled: Callable[[], bool]) -> Sequence[BaseRoute]:
-    """troubled: whether the lake could not be read a moment ago."""
+class Trouble(NamedTuple):
+    """What could not be done a moment ago: read the lake, ask profile."""
+
+    lake: bool
+    profile: bool
+
+
+def routes(context: Context, plans: Plans, cuts: Cuts, trouble: Callable[[], Trouble]) -> Sequence[BaseRoute]:
     partitions = context.settings.partitions
 
     async def progress(request: Request) -> Response:
@@ -36,8 +44,10 @@ def routes(context: Context, plans: Plans, cuts: Cuts, troubled: Callable[[], bo
             if ruling is None or key not in ruling.plan.place:
                 return JSONResponse({"code": "unknown"}, 404)
             state = "adding" if await cuts.passed(connection, ruling.plan.filling.number) else "waiting"
-            state = state if there(context) and not troubled() else "unreadable"
-            return JSONResponse(await told(connection, key, ruling, partitions, state=state))
+            state = state if there(context) and not trouble().lake else "unreadable"
+            found = await told(connection, key, ruling, partitions, state=state)
+            attributes = await _attributes(connection, key, ruling, partitions, waits=trouble().profile)
+            return JSONResponse({**found, "complete": found["complete"] and not attributes["names"], "attributes": attributes})
 
     return [Route("/segments/{key}/progress", progress)]
 
@@ -69,6 +79,18 @@ async def told(connection: Connection, key: str, ruling: Live, partitions: int, 
         "people": {"partitions": partitions, "done": row["swept"]},
         "history": history,
     }
+
+
+async def _attributes(connection: Connection, key: str, ruling: Live, partitions: int, *, waits: bool) -> dict[str, Any]:
+    """{names, state, partitions, done, people}: the personal attributes that profile is still to tell; state: `complete`, `telling`, or
+    `waiting` for a profile that does not answer. done: of how many partitions all was told; people: of how many something was.
+    """
+    hearing = ruling.hearing
+    if key not in incomplete_hearing(ruling.plan, hearing):
+        return {"names": [], "state": "complete", "partitions": partitions, "done": partitions, "people": None}
+    done, people = await stood(connection, hearing.number)
+    state = "waiting" if waits else "telling"
+    return {"names": sorted(hearing.names), "state": state, "partitions": partitions, "done": done, "people": people}
 
 
 def _asked(key: str, plan: Plan) -> set[int]:

@@ -1,4 +1,8 @@
-"""The law: whoever stands in a segment live is found in bulk, at the last instant of his history and at those after it.
+"""The law: whoever stands in a segment live is found in bulk, and stands there when his state is made anew of the same facts, at the last
+instant of his history and at those after it.
+
+Live sees each fact when it comes, with timers between. Made anew he is twice: by a replay of the facts in the order of the log, without a
+timer, and of all that he did at once, as `otklik rebuild` does it.
 
 Many people and conditions share a lake, as writing files is what costs. `python -m tests.audience.law --minutes 30` goes on and on,
 elsewhere each time, and says how much it compared, and each operator how often with ties, late facts, facts offered twice, merges and days of
@@ -6,6 +10,7 @@ odd lengths.
 """
 
 import argparse
+import heapq
 import itertools
 import tempfile
 import time
@@ -24,6 +29,7 @@ from services.audience.store.index import Index
 from services.segmenter.domain import closures
 from services.segmenter.domain.live import decide, fire, merge
 from services.segmenter.domain.plan import compile_plan
+from services.segmenter.domain.rebuilding import Known, differences, rebuilt
 from services.segmenter.domain.state import State
 from tests.audience.lake import Written
 from tests.audience.situations import LEAST, Seen
@@ -37,6 +43,7 @@ CROWD = 60  # pairs of an example of a long run
 ODD = sorted({at for name, each in MIDNIGHTS.items() if name != "UTC" for at in each})
 compared = itertools.count()
 seen: Seen | None = None  # of a long run
+pairs_drawn = itertools.count()  # of a condition and a history
 
 
 class Pair:
@@ -54,6 +61,7 @@ class Pair:
             self.merge()
         elif isinstance(op, int):
             self.clock += op
+            self.states = [fire(state, self.clock, self.plan).state if state.revision else state for state in self.states]
         else:
             self.fact(op)
 
@@ -87,20 +95,44 @@ class Pair:
 
     @property
     def halves(self) -> tuple[list[Fact], list[Fact]]:
-        """As the lake is told of them."""
-        half = len(self.facts) // 2
-        return self.facts[:half], self.facts[half:]
+        """The facts as they stand in two places of the log."""
+        middle = len(self.facts) // 2
+        return self.facts[:middle], self.facts[middle:]
 
     @property
     def twice(self) -> set[str]:
         """Facts that are offered to the index a second time."""
         return {fact.id for fact in self.halves[0]}
 
-    def members(self, ahead: int) -> dict[str, frozenset[str]]:
-        """Who of the two stands where."""
+    def replayed(self) -> list[State]:
+        """Both as they are after a replay of the log: merged by received_at, no place reordered."""
+        states, merged = [State(), State()], False
+        for fact in heapq.merge(*self.halves, key=lambda one: one.received_at):
+            if fact.type == PROFILE_MERGED:
+                states, merged = [merge(*states, fact.received_at, self.plan).state, State()], True
+            else:
+                who = 0 if merged else self.ids.index(fact.profile or "")
+                states[who] = decide(states[who], fact, self.clock, self.plan).state
+        return states
+
+    def anew(self) -> list[State]:
+        """Both made anew of all that each did, as if the two had been one from the beginning where they are one."""
+        whole = [State(), State()]
+        for fact in self.facts:
+            if fact.type != PROFILE_MERGED:
+                who = 0 if self.merged else self.ids.index(fact.profile or "")
+                whole[who] = decide(whole[who], fact, self.clock, self.plan).state
+        return [self._made_of(one) if state.revision else State() for one, state in zip(whole, self.states, strict=True)]
+
+    def _made_of(self, one: State) -> State:
+        known = Known(one.attributes, one.kinds, one.bucketing, one.words)
+        return rebuilt(known, one.series, self.clock, self.plan)
+
+    def members(self, states: list[State], ahead: int) -> dict[str, frozenset[str]]:
+        """Who of the two stands where by these states."""
         return {
             self.ids[who]: frozenset(fire(state, self.clock + ahead, self.plan).state.members)
-            for who, state in enumerate(self.states)
+            for who, state in enumerate(states)
             if state.revision
         }
 
@@ -111,6 +143,9 @@ def agree(definitions: dict[str, Any], histories: list[list[Any]]) -> None:
     for pair, history in zip(pairs, histories, strict=True):
         for op in history:
             pair.step(op)
+        rebuild(pair)
+    for _ in range(len(definitions) * len(histories)):
+        next(pairs_drawn)
     with tempfile.TemporaryDirectory() as home:
         lake = Written(Path(home))
         index = Index(Path(home) / "audience" / "index.duckdb", threads=1)
@@ -134,6 +169,16 @@ def add(lake: Written, pairs: list[Pair], part: int) -> None:
         lake.add(facts, topic, partition)
 
 
+def rebuild(pair: Pair) -> None:
+    """Live is rebuilt: states, and where both stand from here on."""
+    replayed, anew = pair.replayed(), pair.anew()
+    for live, *others in zip(pair.states, replayed, anew, strict=True):
+        for other in others if live.revision else ():
+            assert differences(live, other, pair.clock, pair.plan) == []
+    for ahead in range(LOOK_AHEAD):
+        assert pair.members(replayed, ahead) == pair.members(pair.states, ahead) == pair.members(anew, ahead)
+
+
 def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) -> None:
     """At instants from the end of the shortest history to well after that of the longest: of each pair from its own end on."""
     first, last = min(pair.clock for pair in pairs), max(pair.clock for pair in pairs) + LOOK_AHEAD
@@ -141,7 +186,7 @@ def compare(answers: Answers, definitions: dict[str, Any], pairs: list[Pair]) ->
         with answers.view(now, World(definitions)) as view:
             found = {key: set(view.ids(list(view.members(condition)))) for key, condition in definitions.items()}
         for pair in pairs:
-            for person, stands in pair.members(now - pair.clock).items() if pair.clock <= now else ():
+            for person, stands in pair.members(pair.states, now - pair.clock).items() if pair.clock <= now else ():
                 for key, condition in definitions.items():
                     next(compared)
                     if seen is not None:

@@ -16,10 +16,12 @@ from schemas.ids import derive
 from services.audience.__main__ import service
 from services.audience.handler.following import Follower
 from services.audience.settings import AudienceSettings
+from services.profile.__main__ import service as profile
 from services.warehouse.__main__ import service as warehouse
 from services.warehouse.handler import Handler
 from tests.runtime.toys import opened
-from tests.support.live import T0, publish, running, settings, until
+from tests.support.live import T0, fact, publish, running, settings, until
+from tests.support.reachable import reachable
 from tests.warehouse.conftest import stored
 
 BOUGHT = {"kind": "did", "event": "Order Completed"}
@@ -108,7 +110,7 @@ async def test_difference_overlap_and_explanation_of_what_is_in_force(config: Se
     assert told["tree"]["of"][1]["facts"] == {"count": 2, "first": T0, "last": T0, "newest": [T0, T0]}
     _, told = await asked.ask("explain", key="both", profile=BOB)
     assert not told["truth"] and [part["truth"] for part in told["tree"]["of"]] == [True, False]
-    personal = {"kind": "any", "of": [{"kind": "attribute", "name": "birthday", "op": "exists"}, BOUGHT]}
+    personal = {"kind": "any", "of": [{"kind": "attribute", "name": "email", "op": "exists"}, BOUGHT]}
     assert (await asked.ask("explain", condition=personal, profile=BOB))[1]["truth"] is True
     assert (await asked.ask("explain", condition=personal, profile=CID))[1]["truth"] is None
     assert await asked.ask("explain", key="both", profile=derive("nobody")) == (404, {"code": "profile_not_found"})
@@ -119,7 +121,7 @@ async def test_what_cannot_be_answered_is_named_with_its_place(config: Settings,
     await publish(config, [stored("c1", "cid")], "facts", key="k")
     await publish(config, [defined("old", {"kind": "attribute", "name": "email", "op": "exists"})], "definitions", key="k")
     await until(lambda: _is(asked.count({"kind": "all", "of": []}), 1))
-    parts = [{"kind": "not", "of": {"kind": "attribute", "name": "birthday", "op": "exists"}}, {"kind": "segment", "key": "gone"},
+    parts = [{"kind": "not", "of": {"kind": "attribute", "name": "email", "op": "exists"}}, {"kind": "segment", "key": "gone"},
              {"kind": "did", "event": "x", "where": [{"path": "a.email", "op": "exists"}]}, {"kind": "segment", "key": "old"}]  # fmt: skip
 
     async def refused() -> Any:
@@ -133,6 +135,30 @@ async def test_what_cannot_be_answered_is_named_with_its_place(config: Settings,
     await until(lambda: _is(refused(), expected))
     status, told = await asked.ask("preview", condition={"kind": "did", "event": "x", "op": "near"})
     assert status == 422 and told["errors"][0]["path"] == "condition.op"
+
+
+async def test_a_birthday_is_counted_as_soon_as_profile_can_be_asked_and_held_for_a_moment(config: Settings) -> None:
+    born = {"kind": "attribute", "name": "birthday", "op": "starts_with", "value": "1990"}
+    own = AudienceSettings(follow_s=0.05, personal_s=0.5)
+    async with running(config, profile(), warehouse(pace_s=0), service(own)) as (people, _, audience):
+        asked = Asked(audience)
+
+        def says(message: str, who: str, birthday: Any) -> Any:
+            return fact(message, f"user_id:{who}", type="identify", event="", attributes={"birthday": birthday, "city": "Omsk"})
+
+        await publish(config, [says("1", "ann", "1990-05-01"), says("2", "bob", "1991-05-01")])
+        await until(lambda: _is(asked.count({"kind": "attribute", "name": "city", "op": "exists"}), 2))
+        assert await asked.ask("preview", condition=born) == (503, {"code": "profile_unreachable"})
+        async with reachable(people):
+            assert await asked.count(born) == 1
+            assert await asked.count({"kind": "not", "of": born}) == 1
+            (found,) = (await asked.ask("preview", condition=born))[1]["sample"]
+            _, told = await asked.ask("explain", condition=born, profile=found)
+            assert told["truth"] is True and told["tree"]["facts"] == {"value": "1990-05-01"}
+            await publish(config, [says("3", "cid", "1990-06-01")])
+            await until(lambda: _is(asked.count(born), 2))
+            await publish(config, [fact("gone", about=found, type="erase", event="", properties={"reason": "asked"})])
+            await until(lambda: _is(asked.count(born), 1))
 
 
 async def test_who_is_erased_is_counted_no_more_and_a_new_process_answers_the_same(config: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Live is bulk (law.py): the leaves one by one and nested, over ties, late facts, merges and midnights that come every few milliseconds."""
+"""Live is bulk is rebuilt (law.py): the leaves one by one and nested, over ties, late facts, merges and midnights that come every few milliseconds."""
 
 from typing import Any
 
@@ -26,10 +26,12 @@ def tiny_days_in_bulk(tiny_days: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("drawn", [law.older(), law.newer()], ids=["older", "newer"])
-def test_live_is_bulk(drawn: Any, tiny_days_in_bulk: None) -> None:
-    before = next(law.compared)
+def test_live_is_bulk_is_rebuilt(drawn: Any, tiny_days_in_bulk: None) -> None:
+    before, drawn_before = next(law.compared), next(law.pairs_drawn)
     law.holds(drawn, 10)
     assert next(law.compared) - before > 5_000, "the examples must be worth the name"
+    pairs = next(law.pairs_drawn) - drawn_before
+    assert pairs > 1_000, "2,000 pairs of a condition and a history in both"
 
 
 digits = st.sampled_from(["00", "01", "09", "12", "23", "24", "29", "30", "31", "59", "60"])

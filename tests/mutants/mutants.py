@@ -134,11 +134,18 @@ MUTANTS = (
     Mutant(
         "everybody was asked",
         "services/segmenter/handler.py",
-        "        if done:\n            emits.extend(_asked(",
-        "        if True:\n            emits.extend(_asked(",
+        "            if found.done:\n                emits.extend(_asked(",
+        "            if True:\n                emits.extend(_asked(",
         (
             "tests/segmenter/live/test_plans.py::test_when_everybody_of_a_partition_was_asked_about_a_condition_it_is_said_behind_the_answers",
         ),
+    ),
+    Mutant(
+        "the walk waits for batches under an earlier plan",
+        "services/segmenter/sweeping.py",
+        "return places <= ended",
+        "return True",
+        ("tests/segmenter/live/test_plans.py::test_nobody_is_looked_at_while_a_batch_may_go_on_under_an_earlier_plan",),
     ),
     Mutant(
         "a no to what a topic is a part of",

@@ -7,7 +7,7 @@ from services.orchestrator import store as orchestrator_store
 from services.orchestrator.__main__ import service as orchestrator
 from services.profile.__main__ import service as profile
 from services.profile.store import charges
-from services.segmenter import handler as segmenter_handler
+from services.segmenter import sweeping
 from services.segmenter.__main__ import service as segmenter
 from services.sender import store as sender_store
 from services.sender.__main__ import service as sender
@@ -35,7 +35,7 @@ ASKED = {
     "is due": (orchestrator, PEOPLE, people.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
     "due": (orchestrator, PEOPLE, people.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "waiting": (orchestrator, PEOPLE, orchestrator_store.WAITING, "text[], int[], bigint[]", "'{facts,facts}', '{0,1}', '{10,10}'"),
-    "walk": (segmenter, PEOPLE, segmenter_handler.WALK, "smallint, uuid, bigint", "3, '0f000000-0000-0000-0000-000000000000', 100"),
+    "walk": (segmenter, PEOPLE, sweeping.WALK, "smallint, uuid, bigint", "3, '0f000000-0000-0000-0000-000000000000', 100"),
     "charges are due": (profile, CHARGES, charges.IS_DUE, "smallint[], bigint", f"{PARTITIONS}, 5"),
     "due charges": (profile, CHARGES, charges.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "days of a batch": (profile, CHARGES, charges.LOCK, DAYS, A_DAY),
@@ -56,3 +56,4 @@ async def test_no_large_table_is_read_whole(config, what):
     assert "Filter: (($2 IS NULL)" not in plan, plan
     assert "Index" in plan and "Seq Scan on person" not in plan and "Seq Scan on attempt" not in plan, plan
     assert "Seq Scan on charge" not in plan, plan
+    assert what != "walk" or "Sort" not in plan, plan

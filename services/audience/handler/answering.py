@@ -1,5 +1,6 @@
 """Questions about conditions, answered from one instant of the index, as JSON values."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from pyroaring import BitMap
 from schemas.audience import All, AnyOf, Condition, Consent, InSegment, Leaf, Not, dump
 from schemas.audience_reading import Fault
 from services.audience.domain.composing import cells
-from services.audience.domain.unanswerable import faults, of_leaf
+from services.audience.domain.unanswerable import faults, of_leaf, personal_of
 from services.audience.domain.world import World
 from services.audience.store import consenting, details
 from services.audience.store.answers import Answers, View
@@ -124,8 +125,9 @@ class _Person:
 
     def __init__(self, view: View, number: int) -> None:
         self._view, self._number = view, number
-        pieces = view.instant.duck.execute("SELECT n FROM piece WHERE owner = ?", [number]).fetchall()
-        self._whose = f"({', '.join(str(row[0]) for row in pieces)})"
+        rows = view.instant.duck.execute("SELECT n FROM piece WHERE owner = ?", [number]).fetchall()
+        self._pieces = [row[0] for row in rows]
+        self._whose = f"({', '.join(map(str, self._pieces))})"
         self._leaves = Leaves(view.instant.catalog, view.now, view.leaves.zones, self._whose)
 
     def told(self, condition: Condition) -> dict[str, Any]:
@@ -145,12 +147,20 @@ class _Person:
             return {"kind": leaf.kind, "truth": inner["truth"], "of": inner}
         if fault := next(of_leaf(leaf), None):
             return {"kind": leaf.kind, "truth": None, "code": fault.code}
+        if (name := personal_of(leaf)) is not None:
+            return {"kind": leaf.kind, **self._told(leaf, name)}
         truth = self._truth(leaf)
         return {
             "kind": leaf.kind,
             "truth": truth,
             "facts": details.of_leaf(self._view.instant.duck, self._leaves, leaf, self._view.now),
         }
+
+    def _told(self, leaf: Leaf, name: str) -> dict[str, Any]:
+        found = self._view.told(leaf, name, self._leaves)
+        value = self._view.world.told[name].of(self._pieces)
+        facts = {} if value is None else {"value": json.loads(value)}
+        return {"truth": (self._number in found.people) is not found.negated, "facts": facts}
 
     def _truth(self, leaf: Leaf) -> bool:
         duck = self._view.instant.duck

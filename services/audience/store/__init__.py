@@ -12,5 +12,6 @@ windows     the instants that a condition looks at
 leaves      a leaf as a query for people
 days        days that come back each year
 answers     leaves answered and kept
+personal    personal attributes: held apart, and never on a disk
 details     what speaks for a leaf's truth about one person
 """

@@ -15,6 +15,7 @@ from schemas.attributes import canonical
 from schemas.audience import Anniversary, Condition, Consent, InSegment, Leaf
 from schemas.zones import names
 from services.audience.domain.composing import Found, members
+from services.audience.domain.unanswerable import personal_of
 from services.audience.domain.world import World
 from services.audience.store import consenting
 from services.audience.store.days import anniversary
@@ -93,8 +94,15 @@ class View:
             return Found(self._found[leaf.key])
         if isinstance(leaf, Consent):
             return Found(self._consent(leaf), leaf.state == "none")
+        if (name := personal_of(leaf)) is not None:
+            return self.told(leaf, name, self.leaves)
         asked = self.asked(leaf, self.leaves)
         return Found(self._of(leaf, asked), asked.negated)
+
+    def told(self, leaf: Leaf, name: str, leaves: Leaves) -> Found:
+        """Of whom a leaf about a personal attribute is true: never kept."""
+        found: Found = self.world.told[name].find(leaf, self.instant, leaves, self.now)
+        return found
 
     def _consent(self, leaf: Consent) -> BitMap:
         """Kept as long as no word comes, and for ever where no yes ends."""

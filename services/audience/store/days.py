@@ -16,17 +16,22 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 def anniversary(duck: Any, leaves: Leaves, leaf: Anniversary, now: int) -> Asked:
     """Dates are looked at one by one, but each once, whoever has it."""
+    parts = (PEOPLE, ("attribute", leaf.name), *ZONES)
+    return Asked((dated_today(duck, leaves.words(leaf.name), zoned(leaves), leaf, now),), parts)
+
+
+def dated_today(duck: Any, words: str, zones: str, leaf: Anniversary, now: int) -> str:
+    """A query for whose day it is. words: the attribute of each person, as WORDS; zones: n and zone of each who has one."""
     value = said.value(steps(leaf.path))
     dated = (
         f"(SELECT v.n, ({value.date}) AS date, coalesce(length({value.text}) = 10, false) AS plain, coalesce(z.zone, {text(leaf.zone)}) AS zone "
-        f"FROM {leaves.words(leaf.name)} v LEFT JOIN {zoned(leaves)} z ON z.n = v.n WHERE ({value.date}) IS NOT NULL)"
+        f"FROM {words} v LEFT JOIN {zones} z ON z.n = v.n WHERE ({value.date}) IS NOT NULL)"
     )
-    parts = (PEOPLE, ("attribute", leaf.name), *ZONES)
     there = duck.execute(f"SELECT DISTINCT date, plain, zone FROM {dated}").fetchall()
     near = ", ".join(f"({at}, {plain}, {text(name)})" for at, plain, name in there if is_near(leaf, at, name, now, plain=plain))
     if not near:
-        return Asked((NOBODY,), parts)
-    return Asked((f"SELECT n FROM {dated} JOIN (VALUES {near}) near (date, plain, zone) USING (date, plain, zone)",), parts)
+        return NOBODY
+    return f"SELECT n FROM {dated} JOIN (VALUES {near}) near (date, plain, zone) USING (date, plain, zone)"
 
 
 def is_near(leaf: Anniversary, at: int, name: str, now: int, *, plain: bool) -> bool:

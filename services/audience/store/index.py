@@ -75,6 +75,7 @@ class Index:
     def __init__(self, path: Path, threads: int = 2, memory: str = "1GB") -> None:
         self._path = path
         self._limits: dict[str, str | int] = {"threads": threads, "memory_limit": memory}
+        self.building = 0  # grows when it begins anew: numbers of people are other ones then
         self._commit = threading.Lock()  # held while what a view is made of changes
         self._duck = self._open()
         self._load()
@@ -132,6 +133,7 @@ class Index:
             self._delete()
             self._duck = self._open()
             self._load()
+            self.building += 1
 
     def close(self) -> None:
         self._duck.close()

@@ -13,9 +13,9 @@ from services.gateway.api.exporting import Export
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.people import Limit, brands_of, path_of
 from services.gateway.domain.access import Key
+from services.gateway.domain.formats import MEDIA, Format
 from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Fault, Problem
-from services.gateway.domain.tables import MEDIA, Format
 from services.gateway.handler import documents as handler
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.keys import validated
@@ -89,10 +89,10 @@ class _Pages:
     async def _theirs(self, key: Key, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Of members those who were seen in a brand of the key."""
         ids = [item["profile"] for item in items]
-        status, people = await self._neighbours.tell("profile", "/profiles/rows", ids, **brands_of(key))
+        status, found = await self._neighbours.tell("profile", "/profiles/there", ids, **brands_of(key))
         if status != 200:
             raise Problem("service_unavailable", service="profile")
-        there = {one["id"] for one in people}
+        there = frozenset(found)
         return [item for item in items if item["profile"] in there]
 
     async def flows(

@@ -17,7 +17,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
 
     @router.get("/api/segments/{key}/progress")
     async def progress(request: Request, key: str) -> Response:
-        """Whether everybody stands where the version in force says: `complete`, or `people` and `history` say how far it has come.
+        """Whether everybody stands where the version in force says: `complete`, or `people`, `history` and `attributes` say how far it has come.
 
         `version` is the one that the answer is about: just after a publication it may be the one before, or 0.
         """
@@ -25,7 +25,9 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
             await in_force(call, SEGMENT, key)
         status, found = await neighbours.ask("segmenter", f"/segments/{key}/progress")
         if status == 404:  # it has not come there yet
-            return JSONResponse({"segment": key, "version": 0, "complete": False, "people": None, "history": None})
+            return JSONResponse(
+                {"segment": key, "version": 0, "complete": False, "people": None, "history": None, "attributes": None}
+            )
         if status != 200:
             raise Problem("service_unavailable", service="segmenter")
         return JSONResponse(found)

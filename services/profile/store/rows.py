@@ -1,19 +1,27 @@
 """All that is known of many people at once, for whoever exports them. A handful of questions for thousands of people."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
-
-import msgspec
 
 from runtime.db import Connection
-from services.profile.domain import Attributes
+from services.profile.domain.sheet import Person, Word
 from services.profile.store.people import JUNK
 
-STATES = """
-SELECT id::text AS id, state FROM profile p WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL
+THERE = """
+SELECT p.id::text AS id{more} FROM profile p {joins} WHERE p.id = ANY($1::uuid[]) AND p.merged_into IS NULL AND p.erased_at IS NULL
     AND ($2::text[] IS NULL OR EXISTS (SELECT FROM profile_brand b WHERE b.profile = p.id AND b.brand = ANY($2)))
-ORDER BY id
+ORDER BY p.id
 """
+NAMES = f"SELECT profile, array_agg(key) AS held FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) GROUP BY profile"  # noqa: S608
+BRANDS = """
+SELECT profile, array_agg(brand) AS held FROM profile_brand WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2))
+GROUP BY profile
+"""
+EXISTING = THERE.format(more="", joins="")
+# A row for each person: what is many of his comes in one array.
+EVERYTHING = THERE.format(
+    more=", p.state, n.held AS names, b.held AS brands",
+    joins=f"LEFT JOIN ({NAMES}) AS n ON n.profile = p.id LEFT JOIN ({BRANDS}) AS b ON b.profile = p.id",
+)
 # With all ids that became one with each.
 FAMILY = """
 WITH RECURSIVE gone AS (
@@ -21,10 +29,6 @@ WITH RECURSIVE gone AS (
     UNION SELECT p.id, g.person FROM profile p JOIN gone g ON p.merged_into = g.id
 )
 SELECT id::text AS id, person::text AS person FROM gone
-"""
-NAMES = f"SELECT profile::text AS id, key FROM identifier WHERE profile = ANY($1::uuid[]) AND NOT ({JUNK}) ORDER BY key"  # noqa: S608
-BRANDS = """
-SELECT profile::text AS id, brand FROM profile_brand WHERE profile = ANY($1::uuid[]) AND ($2::text[] IS NULL OR brand = ANY($2)) ORDER BY brand
 """
 # The last word on each subject; whose it is by now, after an unmerge too.
 WORDS = """
@@ -38,51 +42,34 @@ WHERE $2::text[] IS NULL OR brand = ANY($2) ORDER BY occurred_at, recorded_at, p
 """
 
 
-class Some(msgspec.Struct, array_like=True):
-    """The beginning of a `Profile`: what comes behind is not even decoded."""
-
-    first_at: int
-    attributes: Attributes
-
-
-_decode = msgspec.msgpack.Decoder(Some).decode
-
-
-class Person(NamedTuple):
-    """One person: when he was first heard of (ms), attributes, identifiers ("kind:value"), brands in which he was seen, and his last word on
-    each subject of consent.
-    """
-
-    id: str
-    first_at: int
-    attributes: Attributes
-    identifiers: Sequence[str]
-    brands: Sequence[str]
-    consents: Sequence[dict[str, Any]]
+async def there(connection: Connection, ids: Sequence[str], brands: Collection[str] | None) -> list[str]:
+    """Those of these profiles that there are, by id. Raises asyncpg.DataError for what is no id."""
+    rows = await connection.fetch(EXISTING, ids, None if brands is None else sorted(brands))
+    return [row["id"] for row in rows]
 
 
 async def everything(connection: Connection, ids: Sequence[str], brands: Collection[str] | None) -> list[Person]:
-    """Those of these canonical profiles that there are, by id. brands: only who was seen in one of these, and what was said to them."""
+    """Those of these canonical profiles that there are, by id. brands: only who was seen in one of these, and what was said to them. Raises
+    asyncpg.DataError for what is no id.
+    """
     some = None if brands is None else sorted(brands)
-    states = await connection.fetch(STATES, ids, some)
-    people = [row["id"] for row in states]
-    owner = {one: one for one in people} | {row["id"]: row["person"] for row in await connection.fetch(FAMILY, people)}
-    every = list(owner)
-    names: dict[str, list[str]] = {}
-    for row in await connection.fetch(NAMES, every):
-        names.setdefault(owner[row["id"]], []).append(row["key"])
-    seen: dict[str, list[str]] = {}
-    for row in await connection.fetch(BRANDS, people, some):
-        seen.setdefault(row["id"], []).append(row["brand"])
-    words: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {}
-    for id_, *word in await connection.fetch(WORDS, every, some):
-        brand, channel, topic, state, action, at = word
-        said = {"brand": brand, "channel": channel, "topic": topic, "state": state, "action": action, "at": at}
-        words.setdefault(owner[id_], {})[brand, channel, topic] = said
-    found = []
-    for one, row in zip(people, states, strict=True):
-        kept, last = _decode(row["state"]), words.get(one)
-        found.append(
-            Person(one, kept.first_at, kept.attributes, names.get(one, ()), seen.get(one, ()), list(last.values()) if last else ())
+    rows = await connection.fetch(EVERYTHING, ids, some)
+    people = [row[0] for row in rows]
+    owner = {row["id"]: row["person"] for row in await connection.fetch(FAMILY, people)}
+    more: dict[str, list[str]] = {}
+    for other, held in await connection.fetch(NAMES, list(owner)) if owner else ():
+        more.setdefault(owner[str(other)], []).extend(held)
+    words: dict[str, dict[tuple[str, str, str], Word]] = {}
+    for id_, *word in await connection.fetch(WORDS, [*people, *owner], some):
+        said = Word(*word)
+        words.setdefault(owner.get(id_, id_), {})[said.brand, said.channel, said.topic] = said
+    return [
+        Person(
+            id_,
+            state,
+            sorted([*(names or ()), *more.get(id_, ())]),
+            sorted(seen or ()),
+            list(words[id_].values()) if id_ in words else (),
         )
-    return found
+        for id_, state, names, seen in rows
+    ]

@@ -49,7 +49,7 @@ def asked_by(window: a.Window | None) -> tuple[str, ...]:
 
 def zone_of(attributes: Attributes, otherwise: str) -> Zone:
     """The person's time zone: the greater text where two attributes name one."""
-    named = [value for name in ZONES if type(value := attributes.get(name, ABSENT)[1]) is str and value in names()]
+    named = [entry[1] for name in ZONES if (entry := attributes.get(name)) and type(entry[1]) is str and entry[1] in names()]
     return zone(max(named, default=otherwise))
 
 
@@ -57,7 +57,8 @@ def _windowed(leaf: a.Did | a.Total | a.Average | a.Distinct) -> Closure:
     ids, holds = [need.id for need in needs(leaf)], _holds(leaf)
     match leaf.window:
         case a.Calendar(unit=unit, back=back, zone=otherwise):
-            return lambda every, said, now: by_period(holds, _of(every, ids), zone_of(said, otherwise), unit, back, now)
+            periods = Periods(unit, back)
+            return lambda every, said, now: by_period(holds, _of(every, ids), periods.at(zone_of(said, otherwise), now), back)
         case a.Around(name=name, path=path, after=after, until=until):
             place = steps(path)
             return lambda every, said, _now: around(holds, _of(every, ids), dig(said.get(name, ABSENT)[1], place), after, until)
@@ -70,25 +71,39 @@ def _of(every: AllSeries, ids: Sequence[int]) -> list[Series]:
     return [every.get(id_, NOTHING) for id_ in ids]
 
 
-def by_period(holds: Holds, series: list[Series], where: Zone, unit: Unit, back: int, now: int) -> int:
-    """The truth over one calendar period, and the first midnight at which it is another: nothing happens in a period that is to come."""
-    current = where.period(unit, now)
-    begins = where.start(unit, current - back)
+class Periods:
+    """Where the days, weeks ... around an instant begin, by time zone: worked out once for each, as facts come one after the other."""
+
+    def __init__(self, unit: Unit, back: int) -> None:
+        self._unit, self._back = unit, back
+        self._last: dict[str, list[int]] = {}
+
+    def at(self, where: Zone, now: int) -> list[int]:
+        """The instants (ms) at which they begin, from the one that lies `back` before that of `now` on; as many follow it, two at least."""
+        back, unit = self._back, self._unit
+        begins = self._last.get(where.name)
+        if begins is None or not begins[back] <= now < begins[back + 1]:
+            current = where.period(unit, now)
+            begins = [where.start(unit, period) for period in range(current - back, current + max(2, back + 1) + 1)]
+            self._last[where.name] = begins
+        return begins
+
+
+def by_period(holds: Holds, series: list[Series], begins: list[int], back: int) -> int:
+    """The truth over one calendar period, and the first midnight at which it is another: nothing happens in a period that is to come.
+
+    begins: see Periods.
+    """
     times = series[0].times
-    if not times or times[-1] < begins:
+    if not times or times[-1] < begins[0]:
         return NEVER if holds(series, 0, 0) else -NEVER
-    value = None
-    for period in range(current - back, current + 2):
-        ends = where.start(unit, period + 1)
-        found = holds(series, begins, ends)
-        if value is None:
-            value = found
-        elif found != value:
-            turns = where.start(unit, period + back)
+    value = holds(series, begins[0], begins[1])
+    for place in range(1, back + 2):
+        if holds(series, begins[place], begins[place + 1]) != value:
+            turns = begins[place + back]
             return turns if value else -turns
-        if begins > times[-1]:
+        if begins[place] > times[-1]:
             break  # the later ones are as empty as this one
-        begins = ends
     return NEVER if value else -NEVER
 
 

@@ -87,6 +87,9 @@ class Draft:
         self.awaits = awaited(state, plan)
         self.since = state.since if self.owed or self.awaits else {}
         self.words = state.words
+        if self.due < NEVER and not self.horizons and state.revision == plan.revision:
+            # A row of before November 2026 (state.First): nothing flips, as he was evaluated at this instant.
+            self.consider(plan.everything, self.clock, "time", None)
 
     def gather(self, hits: Iterable[tuple[Accumulator, Added]], occurred: int, instant: int) -> set[int]:
         """Add the fact to its accumulators; the segments that read them."""
@@ -109,11 +112,10 @@ class Draft:
     def fire(self, until: int) -> None:
         while self.due <= until:
             at = self.due
-            place, segments = self.plan.place, self.plan.segments
-            due = sorted(place[key] for key, horizon in self.horizons.items() if horizon <= at)
+            due = sorted(self.plan.marked[mark] for mark, horizon in self.horizons.items() if horizon <= at)
             self.consider(due, at, "time", None)
             if self.due <= at:
-                raise RuntimeError(f"segments {[segments[i].key for i in due]} do not get past {at}")
+                raise RuntimeError(f"segments {[self.plan.segments[i].key for i in due]} do not get past {at}")
 
     def consider(
         self, indexes: Iterable[int], at: int, kind: Kind, cause: str | None, carried: Mapping[str, int] | None = None
@@ -121,26 +123,27 @@ class Draft:
         """Evaluate these segments (in ascending order) at an instant, and after each flip those that ask about it."""
         segments, series, attributes, kinds = self.plan.segments, self.series, self.attributes, self.kinds
         bucketing, words = self.bucketing[1] if self.bucketing else None, self.words
-        members, horizons = self.members, self.horizons
+        members, horizons, marks = self.members, self.horizons, self.plan.marks
         queue = list(indexes)
         done = 0
         while done < len(queue):
-            segment = segments[queue[done]]
+            place = queue[done]
+            segment = segments[place]
             done += 1
             key = segment.key
             signed = segment.evaluate(series, attributes, kinds, bucketing, members, words, at)
             until = abs(signed)
             if until < NEVER:
-                horizons[key] = until
+                horizons[marks[place]] = until
             else:
-                horizons.pop(key, None)
+                horizons.pop(marks[place], None)
             if (signed > 0) is (key in members):
                 continue
             self._flip(key, at, kind, cause, carried or {})
             for dependent in segment.dependents:
-                place = bisect_left(queue, dependent, done)
-                if place == len(queue) or queue[place] != dependent:
-                    queue.insert(place, dependent)
+                turn = bisect_left(queue, dependent, done)
+                if turn == len(queue) or queue[turn] != dependent:
+                    queue.insert(turn, dependent)
         self.clock = at
         self.due = min(horizons.values(), default=NEVER)
 

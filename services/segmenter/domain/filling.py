@@ -6,10 +6,10 @@ left out, however far the lake is behind. One filling is under way at a time: a 
 ones again, with cuts of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.segmenter.domain.draft import Decision, Draft
-from services.segmenter.domain.plan import NOTHING_TO_FILL, Filling, Plan
+from services.segmenter.domain.plan import NOTHING_TO_FILL, Filling, Plan, keys_that_read
 from services.segmenter.domain.series import NOTHING, Series, merged
 from services.segmenter.domain.state import UNSEEN, State
 
@@ -37,11 +37,12 @@ def begun(held: Depths | None, old: Filling, plan: Plan) -> Filling:
 
 def incomplete(plan: Plan) -> set[str]:
     """The segments whose answers history may still change: they read what is being filled, or ask about such a segment."""
-    found = {place for id_ in plan.filling.scope for place in plan.accumulators[id_].readers}
-    for place in plan.everything:  # whom a segment asks about stands before it
-        if place in found:
-            found.update(plan.segments[place].dependents)
-    return {plan.segments[place].key for place in found}
+    return reading(plan, plan.filling.scope)
+
+
+def reading(plan: Plan, accumulators: Iterable[int]) -> set[str]:
+    """The segments that read one of these accumulators, or ask about such a segment."""
+    return keys_that_read(plan, {place for id_ in accumulators for place in plan.accumulators[id_].readers})
 
 
 def filled(state: State, found: Mapping[int, Series], now: int, plan: Plan) -> Decision:

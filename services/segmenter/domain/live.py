@@ -100,7 +100,7 @@ def upgrade(state: State, at: int, plan: Plan) -> Decision:
     """Bring a state under a new plan at an instant, changes of kind backfill; segments that are gone are left.
 
     Call `fire` with the old plan first, so that its flips keep their instants. Attributes and identifiers are all
-    there and answer at once; accumulators that are new start empty, those that now must reach further know only what
+    there and answer at once, but for personal ones (domain/hearing.py); accumulators that are new start empty, those that now must reach further know only what
     they kept, until they are filled (domain/filling.py).
     """
     at = max(at, state.clock)
@@ -117,6 +117,8 @@ def upgrade(state: State, at: int, plan: Plan) -> Decision:
     for key in sorted(draft.members.keys() - plan.place.keys()):
         del draft.members[key]
         draft.changes.append(Change(key, False, at, "backfill"))
+    if PERSONAL & draft.attributes.keys() - plan.by_attribute.keys():  # nobody asks for it any more
+        draft.attributes = {name: entry for name, entry in draft.attributes.items() if keeps(name, plan)}
     draft.horizons = {}
     draft.consider(plan.everything, at, "backfill", None)
     return draft.decision()
@@ -127,7 +129,7 @@ def merge(
 ) -> Decision:
     """Two people are one: what both did, said and are, as the winner's, changes of kind merge relative to the winner.
 
-    decided: attributes that go by rule, as profile has them of the two.
+    decided: attributes as profile has them of the two (`news`).
 
     Time flips due by then fire first; the loser's own are not among the changes: `fire` him before if they must be
     told. Raises ValueError when one of them is of another revision.
@@ -210,9 +212,12 @@ def _said(fact: Fact, at: int, plan: Plan) -> dict[str, Entry]:
     return stamp(kept, at)
 
 
-def ruled(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what profile tells (name -> [at, value]) what goes by rule: all else was heard with the facts that said it."""
-    return {name: pair for name, pair in attributes.items() if pair[0] >= SPAN}
+def news(fact: Fact, plan: Plan) -> dict[str, Any]:
+    """Of what profile tells (name -> [at, value]) what goes by rule, what was taken back with an identifier, and what is personal, as of
+    one of two who become one it may not have been told yet (domain/hearing.py): all else was heard with the facts that said it.
+    """
+    asked = PERSONAL & plan.by_attribute.keys()
+    return {name: pair for name, pair in fact.attributes.items() if fact.lost or name in asked or pair[0] >= SPAN}
 
 
 def entries(attributes: Mapping[str, Any], plan: Plan) -> dict[str, Entry]:

@@ -31,8 +31,8 @@ def stays(state: State, fact: Fact, parts: Iterable[str], plan: Plan, *, himself
     if himself:
         draft.attributes = entries(fact.attributes, plan)
         draft.bucketing = _bucketing(fact)
-        # Where it is not said which identifiers are left, one of a kind that left may have a fellow: the next fact says nothing of it.
-        gone = _kinds(fact.lost, plan) - _kinds(fact.identifiers, plan) if fact.identifiers else set()
+        # All that prove who he is are said: a kind that left has no fellow among what is not.
+        gone = _kinds(fact.lost, plan) - _kinds(fact.identifiers, plan)
         draft.kinds = tuple(kind for kind in draft.kinds if kind not in gone)
     others = [consenting.told(part.get("words", {})) for part in fact.properties.get("parts", ())]
     draft.words = left_words(draft.words, consenting.told(fact.properties.get("words", {})), others)

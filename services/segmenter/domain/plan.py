@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from schemas.audience import (
     Age,
@@ -87,8 +88,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Segments stand in evaluation order and are named by their place. by_*: which of them read what. filling: what states under it may
-    still lack.
+    """Segments stand in evaluation order and are named by their place; in stored states, which outlive plans, by their mark. by_*: which of
+    them read what. filling: what states under it may still lack.
 
     Never change it.
     """
@@ -96,6 +97,8 @@ class Plan:
     revision: int
     segments: tuple[Segment, ...]
     place: Mapping[str, int]
+    marks: tuple[int, ...]
+    marked: Mapping[int, int]
     accumulators: Mapping[int, Accumulator]
     by_event: Mapping[str, tuple[Accumulator, ...]]
     by_attribute: Mapping[str, Indexes]
@@ -134,9 +137,12 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int, topics: Tr
         )  # fmt: skip
         accumulators[id_] = accumulator
         by_event[wanted.event] = (*by_event.get(wanted.event, ()), accumulator)
+    marks = _marks(order)
     return Plan(
         revision=revision,
         segments=segments,
+        marks=marks,
+        marked={mark: place for place, mark in enumerate(marks)},
         place={key: index for index, key in enumerate(order)},
         accumulators=accumulators,
         by_event=by_event,
@@ -146,6 +152,21 @@ def compile_plan(definitions: Mapping[str, Condition], revision: int, topics: Tr
         by_consent=_indexes(read.consents),
         everything=tuple(range(len(order))),
     )
+
+
+def _marks(keys: Iterable[str]) -> tuple[int, ...]:
+    """Of each key 32 bits that it has under any plan, but for the one in millions that another key has too: of two the later one by the
+    alphabet takes others, and a plan in which one's mark is not what it was asks everybody about it (succession.difference).
+    """
+    found: dict[str, int] = {}
+    taken: set[int] = set()
+    for key in sorted(keys):
+        mark = crc32(key.encode())
+        while mark in taken:
+            mark = crc32(b"\0", mark)
+        taken.add(mark)
+        found[key] = mark
+    return tuple(found[key] for key in keys)
 
 
 def touches(fact: Fact, plan: Plan) -> bool:
@@ -162,6 +183,15 @@ def touches(fact: Fact, plan: Plan) -> bool:
 def kept_kind(kind: str, plan: Plan) -> bool:
     """Nearly every fact has an anonymous id and hardly a segment asks for it: kept only then."""
     return kind != "anonymous_id" or kind in plan.by_kind
+
+
+def keys_that_read(plan: Plan, places: Iterable[int]) -> set[str]:
+    """The segments at these places, and those that ask about them."""
+    found = set(places)
+    for place in plan.everything:  # whom a segment asks about stands before it
+        if place in found:
+            found.update(plan.segments[place].dependents)
+    return {plan.segments[place].key for place in found}
 
 
 class _Readers:

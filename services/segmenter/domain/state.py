@@ -4,6 +4,7 @@ Personal attributes (names, addresses, birthdays) are kept only when a segment a
 their kind.
 """
 
+from array import array
 from collections.abc import Mapping
 
 import msgspec
@@ -11,17 +12,19 @@ import msgspec
 from schemas.attributes import Entry
 from schemas.permission import Words
 from services.segmenter.domain.horizons import NEVER
+from services.segmenter.domain.packing import Columns, Table, columns, instants_of, series_of, tabled, untabled
 from services.segmenter.domain.series import Series
 
 UNSEEN = 0  # revision of a person who was never evaluated
+OUTSIDE = -1  # of one whose state was put there from outside (mending.py): he stands under no plan
 
 
-class State(msgspec.Struct, array_like=True, gc=False):
-    """Times are UTC ms. New fields go to the end, with defaults: old rows must stay readable.
+class State(msgspec.Struct, gc=False):
+    """Times are UTC ms.
 
     clock: the latest instant at which anything was evaluated; it never goes back. due: when time alone may next flip
-    a segment. revision: of the plan it was evaluated under. members: segment key -> since. horizons: segment key ->
-    when it may flip. series: accumulator -> what he did. attributes: name -> (at, value), see schemas.attributes.
+    a segment. revision: of the plan it was evaluated under. members: segment key -> since. horizons: mark of a segment
+    (plan.Plan) -> when it may flip. series: accumulator -> what he did. attributes: name -> (at, value), see schemas.attributes.
     kinds: of his identifiers. bucketing: (bucketed_at, bucketing_id), the smallest pair seen.
     apart: ids of his that an unmerge made and of which one half was heard (whose he was, or who he is): until the other is, nothing is
     told of him.
@@ -37,7 +40,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     kinds: tuple[str, ...] = ()
     bucketing: tuple[int, str] | None = None
     members: dict[str, int] = {}
-    horizons: dict[str, int] = {}
+    horizons: dict[int, int] = {}
     series: dict[int, Series] = {}
     attributes: Mapping[str, Entry] = {}
     apart: tuple[str, ...] = ()
@@ -62,18 +65,91 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
     bucketing: tuple[int, str] | None
 
 
+class Stored(msgspec.Struct, array_like=True, gc=False):
+    """A state as bytes: its head, as `Glance` reads it, and the rest in few bytes (packing.py). table: all instants of members, horizons,
+    series and since, in this order; places: where each stands in it. New fields go to the end, with defaults: old rows must stay readable.
+    """
+
+    revision: int
+    clock: int
+    due: int
+    kinds: tuple[str, ...]
+    bucketing: tuple[int, str] | None
+    table: Table
+    places: bytes
+    members: list[str]
+    horizons: bytes
+    series: Columns
+    attributes: Mapping[str, Entry]
+    apart: tuple[str, ...] = ()
+    owed: int = 0
+    since: Columns | None = None
+    words: Words = {}
+    awaits: int = 0
+
+
+class First(msgspec.Struct, array_like=True, gc=False):
+    """A state as it was stored until November 2026. Its horizons name segments by their keys: they are worked out anew (draft.py)."""
+
+    revision: int = UNSEEN
+    clock: int = 0
+    due: int = NEVER
+    kinds: tuple[str, ...] = ()
+    bucketing: tuple[int, str] | None = None
+    members: dict[str, int] = {}
+    horizons: dict[str, int] = {}
+    series: dict[int, Series] = {}
+    attributes: Mapping[str, Entry] = {}
+    apart: tuple[str, ...] = ()
+    owed: int = 0
+    since: dict[int, Series] = {}
+    words: Words = {}
+    awaits: int = 0
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(State)
+_decoder = msgspec.msgpack.Decoder(Stored)
+_first = msgspec.msgpack.Decoder(First)
 _glancer = msgspec.msgpack.Decoder(Glance)
 
 
 def encode(state: State) -> bytes:
-    return _encoder.encode(state)
+    series, instants = columns(state.series)
+    since, more = columns(state.since) if state.since else (None, [])
+    table, places = tabled([*state.members.values(), *state.horizons.values(), *instants, *more])
+    horizons = array("I", state.horizons).tobytes()
+    return _encoder.encode(
+        Stored(
+            state.revision, state.clock, state.due, state.kinds, state.bucketing, table, places, list(state.members), horizons, series,
+            state.attributes, state.apart, state.owed, since, state.words, state.awaits,
+        )
+    )  # fmt: skip
 
 
 def decode(data: bytes) -> State:
     """A state from its bytes. Raises msgspec.ValidationError or msgspec.DecodeError on a damaged row."""
-    return _decoder.decode(data)
+    try:
+        stored = _decoder.decode(data)
+    except msgspec.ValidationError:
+        return _of_first(_first.decode(data))
+    instants = untabled(stored.table, stored.places)
+    horizons = array("I", stored.horizons)
+    first, since = len(stored.members), stored.since
+    then = first + len(horizons)
+    end = len(instants) if since is None else len(instants) - instants_of(since)
+    return State(
+        stored.revision, stored.clock, stored.due, stored.kinds, stored.bucketing,
+        dict(zip(stored.members, instants[:first], strict=True)), dict(zip(horizons, instants[first:then], strict=True)),
+        series_of(stored.series, instants[then:end]), stored.attributes, stored.apart, stored.owed,
+        {} if since is None else series_of(since, instants[end:]), stored.words, stored.awaits,
+    )  # fmt: skip
+
+
+def _of_first(held: First) -> State:
+    return State(
+        held.revision, held.clock, held.due, held.kinds, held.bucketing, held.members, {}, held.series, held.attributes, held.apart,
+        held.owed, held.since, held.words, held.awaits,
+    )  # fmt: skip
 
 
 def glance(data: bytes) -> Glance:

@@ -1,12 +1,11 @@
 """Who is in a segment, now or at an instant of before, since when and by which fact; and what moved one person in and out of it."""
 # ruff: noqa: S608 - what is put into SQL is of our own making; what a caller says is a parameter
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runtime.db import Connection
-from runtime.lake import Snapshot, column, quote
+from runtime.lake import Snapshot
 from services.warehouse.api.cursor import Cursor
 from services.warehouse.standing import Query, standing
 
@@ -33,26 +32,6 @@ WHERE profile IN ({people}) AND segment = ?
     AND (occurred_at, kafka_partition, kafka_offset) < (make_timestamp_ms(?::BIGINT), ?::INTEGER, ?::BIGINT)
 ORDER BY occurred_at DESC, kafka_partition DESC, kafka_offset DESC LIMIT ?
 """
-# What a person does, or others see him do; what our own services tell of him is no touch.
-TOUCHES = """
-SELECT coalesce(a.person, f.profile) AS person, min(occurred_at) AS first_at, max(occurred_at) AS last_at,
-    arg_min(source, occurred_at) AS first_source, arg_max(source, occurred_at) AS last_source,
-    arg_min({campaign}, occurred_at) FILTER ({has_campaign}) AS first_campaign,
-    arg_max({campaign}, occurred_at) FILTER ({has_campaign}) AS last_campaign
-FROM {table} AS f LEFT JOIN alias AS a ON a.told = f.profile
-WHERE type IN ('track', 'page', 'screen', 'identify') AND source <> 'otklik'
-    AND occurred_at <= make_timestamp_ms(?::BIGINT)
-    AND coalesce(a.person, f.profile) IN (SELECT person FROM people) GROUP BY 1
-"""
-STREAM = """
-WITH people AS MATERIALIZED ({people}), touches AS ({touches})
-SELECT json_object('id', p.person, 'since', p.since, 'why', p.why, 'cause', p.cause, 'version', p.version,
-    'first_touch', CASE WHEN t.person IS NOT NULL THEN {{'at': epoch_ms(t.first_at), 'source': t.first_source, 'campaign': t.first_campaign}} END,
-    'last_touch', CASE WHEN t.person IS NOT NULL THEN {{'at': epoch_ms(t.last_at), 'source': t.last_source, 'campaign': t.last_campaign}} END
-)::VARCHAR FROM people AS p LEFT JOIN touches AS t ON t.person = p.person ORDER BY p.person
-"""
-CAMPAIGN = ("source", "medium", "name")
-PIECE = 2_000  # lines that are sent at once
 
 
 class Asked(NamedTuple):
@@ -73,13 +52,14 @@ async def now(connection: Connection, segment: str, after: str, limit: int) -> d
 
 async def page(snapshot: Snapshot, asked: Asked) -> dict[str, Any]:
     """The same of who was in it at an instant. The snapshot must know merges."""
-    people, parameters = _people(snapshot, asked.segment, asked.at)
+    people, parameters = people_at(snapshot, asked.segment, asked.at)
     rows = await snapshot.query(PAGE.format(people=people), [*parameters, asked.after, asked.limit + 1])
     count = rows[0][-1] if rows else 0
     return _page([row[:-1] for row in rows], asked.limit, count if asked.after == BEFORE_ALL else None)
 
 
-def _people(snapshot: Snapshot, segment: str, at: int) -> Query:
+def people_at(snapshot: Snapshot, segment: str, at: int) -> Query:
+    """(person, since, version, why, cause) of who was in it at an instant."""
     query, parameters = standing(snapshot, [segment], at)
     return PEOPLE.format(standing=query), parameters
 
@@ -88,25 +68,6 @@ def _page(rows: Sequence[Sequence[Any]], limit: int, count: int | None) -> dict[
     items = [{name: value for name, value in zip(FIELDS, row, strict=True) if value is not None} for row in rows[:limit]]
     more = items[-1]["profile"] if len(rows) > limit else None
     return {"items": items, "next": more, **({"count": count} if count is not None else {})}
-
-
-async def stream(snapshot: Snapshot, segment: str, at: int) -> AsyncGenerator[bytes, None]:
-    """A line of JSON for each who was in it at an instant, by id: since when and why, and by which source he first and last came until then."""
-    people, parameters = _people(snapshot, segment, at)
-    query, parameters = STREAM.format(people=people, touches=await _touches(snapshot, at)), [*parameters, at]
-    async with aclosing(snapshot.pages(query, parameters, PIECE)) as pages:
-        async for rows in pages:
-            yield "".join(f"{row[0]}\n" for row in rows).encode()
-
-
-async def _touches(snapshot: Snapshot, at: int) -> str:
-    table = snapshot.table("facts", until=at)
-    there = {row[0] for row in await snapshot.query(f"DESCRIBE SELECT * FROM {table}")}
-    names = {name: column("context", f"campaign.{name}", "string") for name in CAMPAIGN}
-    known = {name: quote(held) if held in there else "NULL::VARCHAR" for name, held in names.items()}
-    campaign = ", ".join(f"'{name}': {held}" for name, held in known.items())
-    has = f"coalesce({', '.join(known.values())}) IS NOT NULL"
-    return TOUCHES.format(table=table, campaign=f"{{{campaign}}}", has_campaign=f"WHERE {has}")
 
 
 async def log(snapshot: Snapshot, people: Sequence[str], segment: str, limit: int, cursor: Cursor) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The history of memberships for the gateway: /internal/memberships/..."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from runtime.batches import MEDIA
 from runtime.lake import Lake, Snapshot
 from runtime.process import Context
 from services.warehouse import freezing
-from services.warehouse.api import flows, members
+from services.warehouse.api import flows, leaving, members
 from services.warehouse.api.cursor import LATEST, Cursor
 from services.warehouse.freezing import Freeze, Freezer
 from services.warehouse.standing import NEVER
 
 MOST_SEGMENTS = 50  # of a matrix
+STREAM_MEMORY = "128MB"  # of everybody in a segment: what is more goes to the disk
 MOST_CIRCLES = 6  # of an overlap: nobody reads more than its 63 regions
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -30,7 +32,7 @@ class Memberships:
         self._context, self._lake, self._freezer = context, lake, freezer
 
     def routes(self) -> Sequence[BaseRoute]:
-        """`members?segment=&as_of=&after=&limit=&facts=`, `stream?segment=&as_of=`, `history?segment=&profiles=&limit=&next=`,
+        """`members?segment=&as_of=&after=&limit=&facts=`, `stream?segment=&as_of=&lines=`, `history?segment=&profiles=&limit=&next=`,
         `flows?segments=&from=&to=`, `overlap?segments=&as_of=`. Instants are UTC ms, lists are parted by commas.
 
         `POST freezes` `{id, segment, list, brand, as_of}`: make a list; `GET freezes?list=`: how far that has come.
@@ -68,14 +70,19 @@ class Memberships:
 
     async def _stream(self, request: Request) -> Response:
         query = request.query_params
-        segment, at = query["segment"], int(query.get("as_of", NEVER))
+        segment, at, lines = query["segment"], int(query.get("as_of", NEVER)), query.get("lines") == "1"
 
-        async def lines() -> AsyncIterator[bytes]:
-            async with self._snapshot() as snapshot, aclosing(members.stream(snapshot, segment, at)) as found:
-                async for part in found:
-                    yield part
+        async def parts() -> AsyncIterator[bytes]:
+            # What it may take is its own and goes back with it: beside it others are answered.
+            lake = Lake(self._context.settings.home, self._context.db, threads=1, memory=STREAM_MEMORY)
+            try:
+                async with _of(lake) as snapshot, aclosing(leaving.stream(snapshot, segment, at, lines=lines)) as found:
+                    async for part in found:
+                        yield part
+            finally:
+                lake.close()
 
-        return StreamingResponse(lines(), media_type="application/x-ndjson")
+        return StreamingResponse(parts(), media_type=MEDIA)
 
     async def _history(self, request: Request) -> Response:
         query = request.query_params
@@ -111,13 +118,17 @@ class Memberships:
             found = await freezing.progress(connection, request.query_params["list"])
         return JSONResponse(found, 200 if found else 404)
 
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[Snapshot]:
-        snapshot = await self._lake().snapshot(merges=True)
-        try:
-            yield snapshot
-        finally:
-            snapshot.close()
+    def _snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        return _of(self._lake())
+
+
+@asynccontextmanager
+async def _of(lake: Lake) -> AsyncIterator[Snapshot]:
+    snapshot = await lake.snapshot(merges=True)
+    try:
+        yield snapshot
+    finally:
+        snapshot.close()
 
 
 def _segments(given: str, most: int) -> list[str]:

@@ -1,9 +1,10 @@
 """How long history takes: `pytest -s tests/segmenter/live/measure_filling.py`. Not a test: it fails only where members are wrong.
 
 OTKLIK_FACTS (1,000,000) facts of OTKLIK_PEOPLE (50,000) people stand in one file of the lake, and everybody has a row; then one segment
-after another is published, as one process without load would take it. Figures: s to count in the lake, s to add, people and us a person.
+after another is published, as one process without load would take it.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -38,6 +39,7 @@ SEGMENTS: dict[str, dict[str, Any]] = {
     "spent 50,000 in a year": {
         "kind": "total", "event": EVENT, "sum": "total.minor", "op": "ge", "value": 5_000_000, "within": 365 * DAY,
     },
+    "two in three days": {"kind": "did", "event": EVENT, "value": 2, "within": 3 * DAY},  # of what is kept by then
     "five categories": {"kind": "distinct", "event": EVENT, "of": "category", "op": "ge", "value": 5},
 }  # fmt: skip
 
@@ -118,13 +120,31 @@ async def test_measure(context: Context) -> None:
             if not any(word in key for word in ONLY):
                 continue
             await publish(context, "segment", key, condition=condition)
-            swept, counted, added, told = await taken(context, process)
-            print(f"{key}: sweep {swept:.1f} s, count {counted:.1f} s, add {added:.1f} s, {told} entered")
+            phases, told = await taken(context, process)
+            print(f"{key}: {told} entered; s, CPU-s of the segmenter, CPU-s of PostgreSQL:")
+            for name, (wall, own, server) in phases.items():
+                print(f"  {name:6} {wall:6.1f} {own:6.1f} {server:6.1f}")
 
 
-async def taken(context: Context, process: Process) -> tuple[float, float, float, int]:
-    """s to bring everybody under the plan, to count in the lake, to add; how many entered."""
-    start = time.perf_counter()
+Spent = tuple[float, float, float]  # s, CPU-s of this process, CPU-s of the database's
+
+
+async def spent(context: Context) -> Spent:
+    found = await rows(context, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() OR datname IS NULL")
+    ticks = 0
+    for (pid,) in found:
+        with contextlib.suppress(FileNotFoundError):
+            ticks += _ticks(pid)
+    return time.perf_counter(), time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
+async def taken(context: Context, process: Process) -> tuple[dict[str, Spent], int]:
+    """What it took to ask everybody under the plan, to count in the lake, and to add; how many entered."""
+    marks = [await spent(context)]
     ended = False
     emits: list[Any] = []
     while not ended:
@@ -135,9 +155,12 @@ async def taken(context: Context, process: Process) -> tuple[float, float, float
                 await connection.fetchval("SELECT count(*) FROM sweep WHERE revision = $1 AND done", number)
                 == context.settings.partitions
             )
-    swept = time.perf_counter() - start
-    assert await process.handler.settle()
-    counted = time.perf_counter() - start - swept
+    marks.append(await spent(context))
+    await process.handler.settle()
+    marks.append(await spent(context))
     emits += (await process.fire())[0]
+    marks.append(await spent(context))
     assert [tuple(row) for row in await rows(context, "SELECT filling FROM plan")] == [(0,)]
-    return swept, counted, time.perf_counter() - start - swept - counted, sum(emit.type == "entered" for emit in emits)
+    names = ("asked", "counted", "added")
+    phases = {name: (b[0] - a[0], b[1] - a[1], b[2] - a[2]) for name, a, b in zip(names, marks[:-1], marks[1:], strict=True)}
+    return phases, sum(emit.type == "entered" for emit in emits)

@@ -59,8 +59,8 @@ class Read:
         found = await rows(self._context, "SELECT unnest(scope) AS id FROM plan")
         return {one: {row["id"]: Series(1, 1, T0, T0) for row in found} for one in people if one in self._people}
 
-    async def next(self, share: int, after: str | None, _limit: int) -> Found:
-        return await self._has(one for one in self._people if partition_of(one, SIZE) == share and one > (after or ""))
+    async def next(self, share: int, after: str | None, _limit: int) -> tuple[Found, bool]:
+        return await self._has(one for one in self._people if partition_of(one, SIZE) == share and one > (after or "")), False
 
     async def of(self, people: Any) -> Found:
         return await self._has(people)
@@ -108,7 +108,7 @@ async def test_two_who_became_one_before_it_came_have_what_both_did(context: Con
 async def test_who_has_it_and_becomes_one_with_somebody_who_has_not_is_counted_anew(context: Context) -> None:
     process = await published(context, Lake(context, PAT, REX))
     await process.fire([partition_of(PAT, SIZE)])
-    assert [one.awaits > 0 for one in map((await states(context)).get, (PAT, REX)) if one] == [False, True]
+    assert [bool(one.series) for one in map((await states(context)).get, (PAT, REX)) if one] == [True, False]
     await process.take(merged(PAT, REX))
     assert await asked(context) == {PAT: sorted([PAT, REX])}
     assert ((await states(context))[PAT].owed, (await states(context))[PAT].awaits) == (1, 0)

@@ -15,7 +15,7 @@ DOMAIN = "services/segmenter/domain/"
 # (name, file, text that stands there once, the bug)
 MUTANTS = [
     ("window edge >=", DOMAIN + "source.py", "+ {_whole(within)}) > now", "+ {_whole(within)}) >= now"),
-    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[key] = until\n", "horizons[key] = until + 1\n"),
+    ("horizon +1 ms", DOMAIN + "draft.py", "horizons[marks[place]] = until\n", "horizons[marks[place]] = until + 1\n"),
     ("index: dates", DOMAIN + "plan.py", "case Attribute() | DateAttribute():\n", "case Attribute():\n"),
     ("index: dependents", DOMAIN + "draft.py", "for dependent in segment.dependents:", "for dependent in ():"),
     (
@@ -82,14 +82,20 @@ LANGUAGE = [
     (
         "calendar: horizon of the wrong period",
         CLOSURES,
-        "turns = where.start(unit, period + back)",
-        "turns = where.start(unit, period + back + 1)",
+        "turns = begins[place + back]",
+        "turns = begins[place + back + 1]",
     ),
     (
         "calendar: back ignored",
         CLOSURES,
-        "for period in range(current - back, current + 2):",
-        "for period in range(current, current + 2):",
+        "for period in range(current - back, current + max(2, back + 1) + 1)",
+        "for period in range(current, current + max(2, back + 1) + 1)",
+    ),
+    (
+        "calendar: periods of another day",
+        CLOSURES,
+        "if begins is None or not begins[back] <= now < begins[back + 1]:",
+        "if begins is None:",
     ),
     (
         "calendar: end inclusive",
@@ -246,6 +252,9 @@ FILLED = [
     ("filling: who is owed is filled too", DOMAIN + "live.py", "draft.owed, draft.awaits = 1, 0", "draft.awaits = plan.filling.number"),
     ("filling: merge of one who has it", DOMAIN + "live.py", "return awaited(one, plan) != awaited(other, plan)", "return False"),
     ("filling: merge forgets what came since", DOMAIN + "live.py", "draft.since = folded(one.since, other.since, plan, at)", "pass"),
+    ("plans: what is still to come to whom one left", DOMAIN + "succession.py", "revision=number, awaits=plan.filling.number, since={}", "revision=number"),
+    ("plans: flips to come", DOMAIN + "succession.py", "if abs(signed) < NEVER or ", "if "),
+    ("plans: who is owed", DOMAIN + "succession.py", "state.owed or ", ""),
     ("filling: parted and filled", DOMAIN + "parting.py", "draft.owed, draft.since, draft.awaits = 1, {}, 0", "draft.owed, draft.since = 1, {}"),
 ]  # fmt: skip
 LAKE = "services/segmenter/gathered.py"

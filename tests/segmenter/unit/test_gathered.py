@@ -104,8 +104,13 @@ async def in_the_lake(plan: Plan, history: list[tuple[Any, int, Fact]], cut: Cut
         snapshot = Snapshot(folder, connect(folder, 1, "256MB"), [listed], {}, catalogue)
         found = await gather(snapshot, list(plan.accumulators.values()), cut, 4)
         try:
-            shares = [await found.next(share, None, 10) for share in range(4)]
-            everybody = {who: his for share in shares for who, his in share.items()}
+            everybody: Found = {}
+            for share in range(4):
+                last, more = None, True
+                while more:
+                    portion, more = await found.next(share, last, 1)
+                    everybody |= portion
+                    last = max(portion, default=last)
             assert everybody == await found.of(PEOPLE)
             return everybody
         finally:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from schemas import attributes
 from schemas.attributes import Attributes
 from schemas.definitions import Published
-from schemas.facts import PROFILE_CHANGED, Fact
+from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, Fact
 from services.profile.domain.rules import DEFAULT, Rules, build
 from services.segmenter.domain import live
 from services.segmenter.domain.plan import compile_plan
@@ -33,7 +33,8 @@ class Profiles:
         self.of[who], names = attributes.merge(self.of[who], rules.said(fact))
         told = msgspec.structs.replace(fact, ruled=tuple(fact.attributes.keys() & rules.trusted.keys()))
         news = {name: self.of[who][name] for name in names}
-        changed = msgspec.structs.replace(fact, id=f"{fact.id}-news", type=PROFILE_CHANGED, attributes=live.ruled(news))
+        changed = msgspec.structs.replace(fact, id=f"{fact.id}-news", type=PROFILE_CHANGED, attributes=news)
+        changed = msgspec.structs.replace(changed, attributes=live.news(changed, PLAN))
         return [told, changed] if news else [told]
 
 
@@ -50,7 +51,10 @@ def test_what_segments_ask_about_is_what_profile_has(words, merge_at, ruled_at):
     for number, (name, source, at, attribute, value) in enumerate(words):
         if number == merge_at:
             profiles.of["ann"], _ = attributes.merge(profiles.of["ann"], profiles.of["bob"])
-            both = live.merge(states["ann"], states["bob"], NOW, PLAN, "m", live.ruled(profiles.of["ann"]))
+            merged = Fact(
+                id="m", type=PROFILE_MERGED, brand="b", source="", occurred_at=NOW, received_at=NOW, attributes=profiles.of["ann"]
+            )
+            both = live.merge(states["ann"], states["bob"], NOW, PLAN, "m", live.news(merged, PLAN))
             states["ann"], who["bob"] = both.state, "ann"
         common = {"type": "identify", "brand": "b", "source": source, "received_at": NOW + number}
         fact = Fact(id=f"{number}", occurred_at=NOW - 9 + at, attributes={attribute: value}, **common)

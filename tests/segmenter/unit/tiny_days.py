@@ -26,7 +26,7 @@ class TinyZone:
     """As far as windows need it, schemas.zones.Zone."""
 
     def __init__(self, name: str) -> None:
-        self._midnights = MIDNIGHTS[name]
+        self.name, self._midnights = name, MIDNIGHTS[name]
 
     def period(self, unit: str, at: int) -> int:
         return max(day for day, begins in enumerate(self._midnights) if begins <= at) // UNITS[unit]

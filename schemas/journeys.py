@@ -1,14 +1,12 @@
-"""Journeys and the rules over them, as documents."""
+"""Journeys as documents, and the brands that they write for."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
 from schemas.documents import Document, duration_ms
 from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
-
-CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
 
 
 class Reentry(Document):
@@ -71,68 +69,6 @@ class Journey(Document):
         if faults:
             raise ValueError("; ".join(faults))
         return self
-
-
-def condition_key(journey: str, version: int, step: str) -> str:
-    """The segment that answers a condition of a journey: published with it, unnamed for the marketer."""
-    return f"{CONDITION}{journey}.{version}.{step}"
-
-
-def conditions(journey: Journey, version: int) -> dict[str, Condition]:
-    """Segment key -> condition, of every branch and purge and of the audience.
-
-    A plain reference to a segment has one too: so that who stood there long before the journey came is told to it.
-    """
-    found = {step.id: condition for step in journey.steps if (condition := step.asked) is not None}
-    if journey.audience is not None:
-        found["audience"] = journey.audience
-    return {condition_key(journey.key, version, step): c for step, c in found.items()}
-
-
-class Cap(Document):
-    """At most `most` messages of the class per person in a calendar day or week (his own), or in a rolling window.
-
-    brand None: counted over all brands.
-    """
-
-    name: str
-    message_class: Literal["triggered", "mass"] = Field(alias="class")
-    most: int = Field(ge=1)
-    per: Literal["day", "week"] | None = None
-    within: str | None = None
-    brand: str | None = None
-
-    @model_validator(mode="after")
-    def _one_window(self) -> "Cap":
-        if (self.per is None) == (self.within is None):
-            raise ValueError("per, within: give one of them, e.g. per: week or within: 7d")
-        if not duration_ms(self.within or "1s"):
-            raise ValueError("within: longer than nothing, e.g. 7d")
-        return self
-
-
-class QuietHours(Document):
-    """Local times "21:00" and "09:00" between which nothing but service messages is sent."""
-
-    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-
-
-class GlobalControl(Document):
-    """`share` of 10,000 people get no marketing at all; `salt` names the season, e.g. gcg-2026."""
-
-    share: int = Field(ge=0, le=5000)
-    salt: str
-
-
-class Rule(Document):
-    """The rules over everything that is sent (R1-R4). Several may be published; all hold. Service messages pass every one."""
-
-    key: str
-    caps: tuple[Cap, ...] = ()
-    exclusive_day: tuple[Annotated[str, Field(pattern="^(triggered|mass)$")], ...] = ()
-    quiet_hours: QuietHours | None = None
-    global_control: GlobalControl | None = None
 
 
 class Brand(Document):

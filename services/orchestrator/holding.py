@@ -89,6 +89,8 @@ def _place(one: Reservation) -> dict[str, Any]:
         "intent": one.intent,
         "attempt": one.attempt,
         "state": OUTCOMES[one.state],
+        "channel": one.channel,
+        "topic": one.topic,
     }
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from deploy.demo import stage
-from schemas.journeys import Journey, Rule
+from schemas.journeys import Journey
+from schemas.rules import Rule
 from schemas.steps import Send
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.references import references

@@ -36,7 +36,7 @@ def whole() -> Person:
         runs=[run()],
         entries={s(): n()},
         goals={s(): n()},
-        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT)],
+        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s())],
         pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
         merges=[("facts", n(), n())],
         talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],

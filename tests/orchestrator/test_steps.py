@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.facts import Fact
 from schemas.ids import bucket
-from schemas.journeys import Journey, condition_key
+from schemas.journeys import Journey
+from schemas.unnamed import condition_key
 from services.orchestrator.domain.zones import zone
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, journey, send, wait
 
@@ -65,7 +66,7 @@ def test_a_condition_is_waited_for_until_it_is_true_or_the_time_is_over() -> Non
         send("ask"),
     )
     world = World(chain, prompt=True)
-    answer = condition_key("trial", 1, "paid")
+    answer = condition_key("journey", "trial", 1, "paid")
     for who in ("early", "later", "never"):
         world.person(who)
     world.membership("early", answer)

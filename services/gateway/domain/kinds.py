@@ -12,8 +12,9 @@ from schemas.audience_walk import under
 from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
-from schemas.journeys import Brand, Journey, Rule, dump
+from schemas.journeys import Brand, Journey, dump
 from schemas.policies import Policy
+from schemas.rules import Rule
 from schemas.segments import Segment
 from schemas.steps import ASKS
 from schemas.subscriptions import Topic
@@ -54,6 +55,15 @@ def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
                 yield ("steps", place, *way), found
 
 
+def _rule_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    if body.get("manager_only") is not None:
+        yield ("manager_only",), body["manager_only"]
+    caps = body.get("caps")
+    for place, cap in enumerate(caps if isinstance(caps, list) else ()):
+        if isinstance(cap, dict) and cap.get("who") is not None:
+            yield ("caps", place, "who"), cap["who"]
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force."""
@@ -79,7 +89,7 @@ KINDS = {
         Kind("template", "templates", Template, 2),
         Kind("segment", "segments", Segment, 3, _segment_spots),
         Kind("journey", "journeys", Journey, 4, _journey_spots),
-        Kind("rule", "rules", Rule, 5),
+        Kind("rule", "rules", Rule, 5, _rule_spots),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),
         Kind("bot", "bots", Bot, 5),

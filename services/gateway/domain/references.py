@@ -10,7 +10,8 @@ from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
-from schemas.journeys import Journey, Rule
+from schemas.journeys import Journey
+from schemas.rules import Rule
 from schemas.segments import Segment
 from schemas.steps import Jump, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
@@ -56,6 +57,10 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
     elif isinstance(document, Rule):
         caps = enumerate(document.caps)
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
+        topics = enumerate(document.caps)
+        found += [Reference(f"caps.{place}.topic", "topic", cap.topic) for place, cap in topics if cap.topic not in (None, "*")]
+        for part, path, condition in document.asks():
+            found += _of_condition(path, condition, part)
     parent: str | None = getattr(document, "parent", None)
     if parent is not None:
         found.append(Reference("parent", "topic", parent))

@@ -11,8 +11,10 @@ from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.documents import duration_ms
-from schemas.journeys import Brand, Journey, Rule, condition_key
+from schemas.journeys import Brand, Journey
+from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
+from schemas.unnamed import condition_key
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
@@ -63,7 +65,7 @@ class Book:
     whatever the journeys: also who bought and who agreed is known from the first day, as the segmenter knows no history.
 
     awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
-    conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
+    conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones.
     """
@@ -93,7 +95,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
     pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
-    rules = [_parsed("rule", bytes(d.body)) for d in documents if d.kind == "rule" and d.pointer]
+    rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
@@ -111,10 +113,10 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         goals=goals,
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
-        segments=frozenset(segment for plan in plans for segment in _segments(plan)),
+        segments=frozenset([*rules.asks, *(segment for plan in plans for segment in _segments(plan))]),
         events=frozenset([*triggers, *goals, *awaits, *watches, *PAYS, *GRANTS, *(HEARD if bots else ())]),
-        conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
-        rules=joined(rule for rule in rules if isinstance(rule, Rule)),
+        conditions=frozenset([*rules.asks, *(answer for plan in plans for answer in plan.answers.values())]),
+        rules=rules,
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates=_templates(documents),
         scripts=scripts,
@@ -146,14 +148,19 @@ def _parsed(kind: str, body: bytes) -> BaseModel:
     return MODELS[kind].model_validate_json(body)
 
 
+def _rule(body: bytes) -> Rule | None:
+    rule = _parsed("rule", body)
+    return rule if isinstance(rule, Rule) else None
+
+
 @lru_cache(maxsize=4096)
 def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
     steps, trigger, goal = journey.steps, journey.trigger, journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
-    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if s.asked is not None}
+    answers = {s.id: condition_key("journey", journey.key, version, s.id) for s in steps if s.asked is not None}
     if journey.audience is not None:
-        answers["audience"] = condition_key(journey.key, version, "audience")
+        answers["audience"] = condition_key("journey", journey.key, version, "audience")
     return Plan(
         key=journey.key,
         version=version,

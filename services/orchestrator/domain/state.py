@@ -54,7 +54,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
-    unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
     """
 
     intent: str
@@ -65,6 +65,8 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     until: int
     unused: int = 0
     state: int = OPEN
+    channel: str = ""
+    topic: str = ""
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):

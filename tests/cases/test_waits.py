@@ -56,6 +56,7 @@ async def test_who_registers_for_an_event_is_reminded_by_its_time_and_who_comes_
     await shop.post(shop.is_("bob", email=shop.address("bob")), shop.did("bob", registered, starts_at=iso(at)))
     await shop.until(at - HOUR)
     assert await shop.came() == once(("ann", "hour"), ("bob", "hour"))
+    await shop.until(at - HOUR // 2)
     await shop.post(shop.is_("eve", email=shop.address("eve")), shop.did("eve", registered, starts_at=iso(at)))
     await shop.until(at + DAY)
     assert await shop.came() == once(), "who comes in the last hour is reminded of nothing"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from schemas import consents
 from schemas.connectors import Signs
 from schemas.dialogues import MOST_BUTTONS, Ask, Button, Dialogue, Name, Problem, Raise, Say, Words, plain, refuse
-from schemas.journeys import Document
+from schemas.documents import Document
 from schemas.topics import ADDRESS_KIND
 
 BotChannel = Literal["telegram", "vk"]

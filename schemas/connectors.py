@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.documents import Document
 from schemas.expressions import MAX_EXPRESSION, fault_of
-from schemas.journeys import Document
 
 Expression = Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

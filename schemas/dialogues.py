@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.documents import Document, duration_ms
 from schemas.facts import PERSONAL
-from schemas.journeys import Document, duration_ms
 from schemas.topics import Channel
 
 MOST_BUTTONS = 10  # VK takes no more in one message

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from schemas.documents import Document
 from schemas.facts import IDENTIFIER_KINDS
 from schemas.identifiers import is_kind, is_own
-from schemas.journeys import Document
 
 _KINDS = "|".join(IDENTIFIER_KINDS)
 

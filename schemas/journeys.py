@@ -1,109 +1,12 @@
-"""Journeys and the rules over them, as documents."""
+"""Journeys as documents, and the brands that they write for."""
 
-import re
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from schemas.audience import AnyOf, Condition, Did, Filter
-from schemas.charges import CHARGE, ROLLED_UP
-from schemas.topics import Channel
-
-CONDITION = "~journey."  # what the keys of segments begin with that answer conditions of journeys
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-# Whoever has done one of these has bought something.
-PAYS = ("Order Completed", "Order Paid", CHARGE, ROLLED_UP)
-_UNITS = (86_400_000, 3_600_000, 60_000, 1000)
-LONGEST_MS = 3_660 * 86_400_000  # ten years: an instant that is further away fits no calendar, and in the end no column
-
-
-def duration_ms(text: str) -> int:
-    """Milliseconds of "2d", "6h", "1d12h", "30m" or "45s". Raises ValueError."""
-    found = _DURATION.fullmatch(text)
-    if not text or not found:
-        raise ValueError(f"{text!r} is not a duration: write it like 2d, 6h, 1d12h or 30m")
-    if len(text) > 40 or (total := sum(int(n) * unit for n, unit in zip(found.groups(), _UNITS, strict=True) if n)) > LONGEST_MS:
-        raise ValueError(f"{text[:40]!r} is longer than ten years")
-    return total
-
-
-class Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-# No dots: they part the words of `condition_key`. "audience" is the name of the journey's own condition there.
-StepId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
-
-
-def _duration(value: str) -> str:
-    duration_ms(value)
-    return value
-
-
-class FactTrigger(Document):
-    """A fact with this event name (for calls other than track: its type) whose properties pass all filters.
-
-    Filters on the fact's own properties are pure and local; a condition on the person is `Journey.audience`.
-    """
-
-    event: str = Field(min_length=1, max_length=200)
-    where: tuple[Filter, ...] = ()
-
-
-class SegmentTrigger(Document):
-    segment: str
-    change: Literal["entered", "left"] = "entered"
-
-
-class Wait(Document):
-    id: StepId
-    wait: str
-    next: str | None = None
-
-    _check = field_validator("wait")(_duration)
-
-
-class Branch(Document):
-    """Go to `then` if the person meets the condition now, else to `otherwise`; None ends the run."""
-
-    id: StepId
-    condition: Condition = Field(alias="if")
-    then: str | None = None
-    otherwise: str | None = Field(default=None, alias="else")
-
-
-class Send(Document):
-    """expires: how long a displaced message is worth sending; afterwards it is skipped and the run goes on."""
-
-    id: StepId
-    template: str
-    channel: Channel = "email"
-    message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
-    topic: str = "*"
-    expires: str = "3d"
-    next: str | None = None
-
-    _check = field_validator("expires")(_duration)
-
-
-class Purge(Document):
-    """Erase the person, or only his addresses of a channel, unless he meets `keep`. Whoever has ever bought is kept whatever that says,
-    and of who has agreed to anything (other than by a request that he never confirmed) no more is taken than the addresses of a channel.
-    """
-
-    id: StepId
-    purge: Literal["person"] | Channel
-    keep: Condition = AnyOf(of=tuple(Did(event=event) for event in PAYS))
-    next: str | None = None
-
-
-class End(Document):
-    id: StepId
-    end: Literal[True] = True
-
-
-Step = Wait | Branch | Send | Purge | End
+from schemas.audience import Condition
+from schemas.documents import Document, duration_ms
+from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
 
 
 class Reentry(Document):
@@ -142,6 +45,13 @@ class Journey(Document):
     exit_segment: str | None = None
     reentry: Reentry = Reentry()
 
+    def leads(self) -> dict[str, list[str]]:
+        """Step -> the steps to which it may lead."""
+        following = [*(step.id for step in self.steps[1:]), None]
+        return {
+            step.id: [to for to in step.ways(after) if to is not None] for step, after in zip(self.steps, following, strict=True)
+        }
+
     @model_validator(mode="after")
     def _connected(self) -> "Journey":
         ids = [step.id for step in self.steps]
@@ -149,87 +59,16 @@ class Journey(Document):
             raise ValueError("steps: every step needs an id of its own")
         if "audience" in ids:
             raise ValueError("steps: `audience` is the journey's own condition, call the step otherwise")
-        for step in self.steps:
-            for target in _targets(step):
-                if target not in ids:
-                    raise ValueError(f"steps.{step.id}: there is no step {target!r}")
+        leads = self.leads()
+        faults = [f"steps.{step}: there is no step {to!r}" for step, ways in leads.items() for to in ways if to not in leads]
+        faults += [
+            f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
+            for step in self.steps
+            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
-
-
-def condition_key(journey: str, version: int, step: str) -> str:
-    """The segment that answers a condition of a journey: published with it, unnamed for the marketer."""
-    return f"{CONDITION}{journey}.{version}.{step}"
-
-
-def asked(step: Step) -> Condition | None:
-    """What a step asks about the person."""
-    if isinstance(step, Branch):
-        return step.condition
-    return step.keep if isinstance(step, Purge) else None
-
-
-def conditions(journey: Journey, version: int) -> dict[str, Condition]:
-    """Segment key -> condition, of every branch and purge and of the audience.
-
-    A plain reference to a segment has one too: so that who stood there long before the journey came is told to it.
-    """
-    found = {step.id: condition for step in journey.steps if (condition := asked(step)) is not None}
-    if journey.audience is not None:
-        found["audience"] = journey.audience
-    return {condition_key(journey.key, version, step): c for step, c in found.items()}
-
-
-def _targets(step: Step) -> Iterable[str]:
-    if isinstance(step, Branch):
-        return [t for t in (step.then, step.otherwise) if t]
-    following: str | None = getattr(step, "next", None)
-    return [following] if following else []
-
-
-class Cap(Document):
-    """At most `most` messages of the class per person in a calendar day or week (his own), or in a rolling window.
-
-    brand None: counted over all brands.
-    """
-
-    name: str
-    message_class: Literal["triggered", "mass"] = Field(alias="class")
-    most: int = Field(ge=1)
-    per: Literal["day", "week"] | None = None
-    within: str | None = None
-    brand: str | None = None
-
-    @model_validator(mode="after")
-    def _one_window(self) -> "Cap":
-        if (self.per is None) == (self.within is None):
-            raise ValueError("per, within: give one of them, e.g. per: week or within: 7d")
-        if not duration_ms(self.within or "1s"):
-            raise ValueError("within: longer than nothing, e.g. 7d")
-        return self
-
-
-class QuietHours(Document):
-    """Local times "21:00" and "09:00" between which nothing but service messages is sent."""
-
-    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-
-
-class GlobalControl(Document):
-    """`share` of 10,000 people get no marketing at all; `salt` names the season, e.g. gcg-2026."""
-
-    share: int = Field(ge=0, le=5000)
-    salt: str
-
-
-class Rule(Document):
-    """The rules over everything that is sent (R1-R4). Several may be published; all hold. Service messages pass every one."""
-
-    key: str
-    caps: tuple[Cap, ...] = ()
-    exclusive_day: tuple[Annotated[str, Field(pattern="^(triggered|mass)$")], ...] = ()
-    quiet_hours: QuietHours | None = None
-    global_control: GlobalControl | None = None
 
 
 class Brand(Document):

@@ -14,10 +14,11 @@ from schemas.connectors import Connector
 from schemas.definitions import Published
 from schemas.facts import Fact, Merged
 from schemas.identity import Identity
-from schemas.journeys import Brand, Journey, Rule
+from schemas.journeys import Brand, Journey
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.policies import Policy
+from schemas.rules import Rule
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey

@@ -12,10 +12,11 @@ MessageClass = Literal["service", "triggered", "mass"]
 
 # sent: an intent went to the sender; accepted: the provider took it; late: its slot was over; held: a gate was shut;
 # in_doubt: the provider may have it; unknown: in doubt for 72 h and closed; would_have_sent: a control unit; displaced is `deferred`;
-# purged: profile was asked to erase him; kept: it was not, by the rule that is named.
+# purged: profile was asked to erase him; kept: it was not, by the rule that is named;
+# exposed: he fell into an arm of a split.
 Verdict = Literal[
     "sent", "skipped", "deferred", "would_have_sent", "entered", "left", "goal",
-    "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept",
+    "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept", "exposed",
 ]  # fmt: skip
 KEEPS = frozenset(("accepted", "in_doubt", "unknown"))  # these keep the reservation of a cap; a bounce comes after acceptance
 FREES = frozenset(("skipped", "late", "held", "failed"))  # these free it, once

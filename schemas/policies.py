@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.journeys import Document
+from schemas.documents import Document
 from schemas.topics import Channel
 
 Purpose = Literal["marketing", "service"]

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from schemas.audience import Condition
-from schemas.journeys import Document
+from schemas.documents import Document
 
 
 class Segment(Document):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.journeys import Document
+from schemas.documents import Document
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
+from schemas.documents import Document
 from schemas.facts import Fact
-from schemas.journeys import Document
 
 ANSWERED = "Survey Answered"
 COMPLETED = "Survey Completed"

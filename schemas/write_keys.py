@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.journeys import Document
+from schemas.documents import Document
 
 
 class WriteKey(Document):

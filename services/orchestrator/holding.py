@@ -59,6 +59,8 @@ def _run(run: Run) -> dict[str, Any]:
         "held": run.held,
         "home": run.home,
         "data": run.data,
+        "letters": [{"step": step, "intent": one.intent, "became": one.became} for step, one in run.letters.items()],
+        "control_of": run.control,
     }
 
 
@@ -87,11 +89,15 @@ def _place(one: Reservation) -> dict[str, Any]:
         "intent": one.intent,
         "attempt": one.attempt,
         "state": OUTCOMES[one.state],
+        "channel": one.channel,
+        "topic": one.topic,
     }
 
 
 def _known(person: Person) -> dict[str, Any]:
-    """entries, goals: of each journey, or journey and value, the last. parted, mine, shared, introduced: what unmerges left."""
+    """entries, goals: of each journey, or journey and value, the last. parted, mine, shared, introduced: what unmerges left. heard: when
+    facts last occurred for which journeys wait.
+    """
     return {
         "zone": _dated(person.zone),
         "language": _dated(person.language),
@@ -106,6 +112,7 @@ def _known(person: Person) -> dict[str, Any]:
         "mine": [{"home": home, "profile": other} for home, other in person.mine.items()],
         "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
         "introduced": person.introduced,
+        "heard": [{"step": name, "at": at} for name, at in person.heard.items()],
     }
 
 

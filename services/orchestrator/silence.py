@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from schemas.ids import partition_of
-from schemas.journeys import CONDITION
+from schemas.unnamed import UNNAMED
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.state import Place
 from services.orchestrator.store import Marks
@@ -50,4 +50,4 @@ class Silence:
 
 
 def _answered(marks: Marks) -> list[tuple[str, int]]:
-    return [place for place, mark in marks.items() if place[0].startswith(CONDITION) and mark.next_offset > 0]
+    return [place for place, mark in marks.items() if place[0].startswith(UNNAMED) and mark.next_offset > 0]

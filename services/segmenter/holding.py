@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.db import Connection
-from schemas.journeys import CONDITION
 from schemas.permission import Said
+from schemas.unnamed import UNNAMED
 from services.segmenter.domain import state
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -28,7 +28,7 @@ def told(states: Sequence[State]) -> dict[str, Any]:
     values where different ones are counted. permissions: words of consent, by subject.
     """
     members = {key: since for one in states for key, since in one.members.items()}
-    named = {key: since for key, since in sorted(members.items()) if not key.startswith(CONDITION)}
+    named = {key: since for key, since in sorted(members.items()) if not key.startswith(UNNAMED)}
     since = [_counted(number, series) for one in states for number, series in sorted(one.since.items())]
     return {
         "segments": named,

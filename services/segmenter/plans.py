@@ -19,9 +19,9 @@ from runtime.definitions import Definitions
 from schemas.attributes import canonical
 from schemas.audience import Condition, Consent, leaves, references
 from schemas.definitions import Published
-from schemas.journeys import CONDITION
 from schemas.permission import Tree, tree
 from schemas.subscriptions import Topic
+from schemas.unnamed import UNNAMED
 from services.segmenter.domain.filling import Depths, begun, depths
 from services.segmenter.domain.hearing import Hearing, wanted
 from services.segmenter.domain.hearing import begun as begun_hearing
@@ -90,7 +90,7 @@ def defined(documents: Sequence[Published], _revision: int) -> Defined:
     while missing := {key for condition in conditions.values() for key in references(condition)} - conditions.keys():
         # Out of force, but somebody waits in an old version of a journey that asks about it; or on its way, in another partition.
         conditions |= {key: _condition_of(kept[key]) if key in kept else NOBODY for key in missing}
-    asked = frozenset(key for key in kept if key.startswith(CONDITION))
+    asked = frozenset(key for key in kept if key.startswith(UNNAMED))
     return Defined(conditions, {d.key: d.version for d in current}, asked, topics)
 
 

@@ -13,8 +13,8 @@ from runtime.kafka import Place
 from runtime.lake import Snapshot
 from runtime.parted import Parted
 from schemas.ids import partition_of
-from schemas.journeys import CONDITION
 from schemas.topics import FACTS
+from schemas.unnamed import UNNAMED
 from services.segmenter.domain import hearing, state
 from services.segmenter.domain.filling import incomplete
 from services.segmenter.domain.hearing import NOTHING_TO_HEAR, Hearing
@@ -154,7 +154,7 @@ class Rebuild:
         self._moving = {self._canonical(one, whose.merged) for one in counted.later}
         plan = where.plan
         self.found = Found(unasked=incomplete(plan) | hearing.incomplete(plan, where.hearing))
-        self.found.conditions = sum(key.startswith(CONDITION) for key in plan.place.keys() - self.found.unasked)
+        self.found.conditions = sum(key.startswith(UNNAMED) for key in plan.place.keys() - self.found.unasked)
         self.found.segments = len(plan.place.keys() - self.found.unasked) - self.found.conditions
 
     async def take(self, people: Sequence[Person], *, last: bool) -> None:

@@ -10,8 +10,8 @@ from runtime.batch import Item, Tx
 from runtime.db import Connection, Database
 from runtime.lake import Lake
 from schemas.facts import PROFILE_MERGED
-from schemas.journeys import CONDITION
 from schemas.memberships import Membership
+from schemas.unnamed import UNNAMED
 from services.warehouse import standing
 from services.warehouse.domain.walk import Stored
 
@@ -63,7 +63,7 @@ async def keep(tx: Tx, items: Sequence[Item]) -> None:
 def _changes(items: Iterable[Item]) -> Iterable[Membership]:
     """Of segments that have names; conditions of journeys are nobody's to look at."""
     for item in items:
-        if isinstance(item.value, Membership) and not item.value.segment.startswith(CONDITION):
+        if isinstance(item.value, Membership) and not item.value.segment.startswith(UNNAMED):
             yield item.value
 
 

@@ -16,6 +16,7 @@ from services.audience.domain.world import World
 from services.audience.settings import KeptSettings
 from services.audience.store.answers import Answers, View
 from services.audience.store.index import AnotherLake, Index
+from services.audience.store.leaves import Leaves
 from tests.audience.lake import Written
 
 ANN, BOB, CID = (derive("profile", who) for who in ("ann", "bob", "cid"))
@@ -229,3 +230,22 @@ def test_a_table_out_of_order_is_written_anew_and_answers_the_same(kept: Kept, m
         assert before.duck.execute("SELECT count(*) FROM e_0").fetchall() == [(5,)], "who reads goes on with what he has"
     assert not kept.index.keep_house()
     assert kept.of(TWICE, now=6 * day) == {ANN, BOB}
+
+
+def test_what_has_no_column_is_looked_at_for_itself_alone(kept: Kept) -> None:
+    total = a.Total(event="Bought", sum="total", op="ge", value=2)
+    other = a.Did(event="Bought", where=(a.Filter(path="goods.first", op="exists"),))
+    kept.told(
+        fact(ANN, 1, properties={"total": 1, "goods": [1, 2]}), fact(BOB, 1, properties={"total": 2, "goods": {"first": "x"}})
+    )
+    for _ in range(2):
+        with kept.index.instant() as now:
+            found = Leaves(now.catalog, NOW)
+            assert "rest" not in found.ask(total).queries[0] and "rest" in found.ask(other).queries[0]
+        assert kept.of(total) == {BOB} and kept.of(other) == {BOB}
+        kept.index.close()
+        kept.open()
+    kept.told(fact(ANN, 3, properties={"total": [5]}))
+    with kept.index.instant() as now:
+        assert "rest" in Leaves(now.catalog, NOW).ask(total).queries[0]
+    assert kept.of(total) == {BOB}

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from schemas.journeys import duration_ms
+from schemas.documents import duration_ms
 from tests.chaos import letters
 from tests.chaos.customers import PLOTS
 from tests.chaos.letters import FIRST, REST, judge

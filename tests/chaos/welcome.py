@@ -11,8 +11,9 @@ from schemas.definitions import Published
 from schemas.facts import encode
 from schemas.identity import Identity
 from schemas.ids import partition_of
-from schemas.journeys import Journey, condition_key, conditions
+from schemas.journeys import Journey
 from schemas.segments import Segment
+from schemas.unnamed import condition_key, conditions
 
 STEPS = ("hello", "migration", "price", "letter2", "letter3", "letter4", "letter5", "letter6")
 GOAL = {"event": "Balance Topped Up", "where": [{"path": "amount.minor", "op": "gt", "value": 0}]}
@@ -73,7 +74,7 @@ def documents() -> list[Published]:
     journey = Journey.model_validate(WELCOME)
     Journey.model_validate(HELLO)
     asked = {key: {"key": key, "condition": LEGAL} for key in conditions(journey, 1)}
-    assert list(asked) == [condition_key("welcome", 1, "legal")]
+    assert list(asked) == [condition_key("journey", "welcome", 1, "legal")]
     segments = [*asked.values(), {"key": "recent", "condition": RECENT}]
     for segment in segments:
         Segment.model_validate(segment)

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from deploy.demo import stage
-from schemas.journeys import Journey, Rule, Send
+from schemas.journeys import Journey
+from schemas.rules import Rule
+from schemas.steps import Send
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.references import references
 from services.sender.content.templates import Parts, Template, TemplateSource, compile_template, render

@@ -8,8 +8,9 @@ import pytest
 from schemas.audience_reading import parse
 from schemas.definitions import Published
 from schemas.ids import partition_of
-from schemas.journeys import Journey, conditions
+from schemas.journeys import Journey
 from schemas.segments import Segment
+from schemas.unnamed import conditions
 from services.profile.__main__ import service as profile
 from tests.gateway.conftest import faults_of, open_site, problem_of
 from tests.support.live import read, rows

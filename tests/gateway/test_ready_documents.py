@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.journeys import Journey, Purge, conditions
+from schemas.journeys import Journey
 from schemas.permission import tree
+from schemas.steps import Purge
+from schemas.unnamed import conditions
 from services.gateway.domain.kinds import KINDS, brand_of, read
 from services.gateway.domain.references import Standing, check, refs_of
 from services.sender.content.templates import Parts, Template, TemplateSource, compile_template, render

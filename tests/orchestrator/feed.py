@@ -10,10 +10,10 @@ from runtime.settings import Settings
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, Fact, encode, extend
 from schemas.ids import derive, partition_of
-from schemas.journeys import condition_key
 from schemas.memberships import Membership
 from schemas.messages import Decision
 from schemas.topics import BY_NAME
+from schemas.unnamed import condition_key
 from services.orchestrator.domain import state
 from tests.support.live import T0, fact, read, rows
 
@@ -69,7 +69,7 @@ class Feed:
 def conditions(document: Published) -> list[str]:
     body = msgspec.json.decode(bytes(document.body))
     steps = [step["id"] for step in body["steps"] if "if" in step] + ["audience"] * ("audience" in body)
-    return [condition_key(document.key, document.version, step) for step in steps]
+    return [condition_key("journey", document.key, document.version, step) for step in steps]
 
 
 def person(profile: str, at: int, *identifiers: str, **attributes) -> Fact:

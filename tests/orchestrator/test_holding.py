@@ -5,10 +5,10 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set()}
+UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
 numbers = count(1001)
 
 
@@ -21,7 +21,9 @@ def s() -> str:
 
 
 def run() -> Run:
-    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), {s(): {"deep": [s()]}}, True, s())
+    letters = {s(): Letter(s(), (s(),))}
+    data = {s(): {"deep": [s()]}}
+    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), data, True, s(), letters, s())
 
 
 def whole() -> Person:
@@ -34,7 +36,7 @@ def whole() -> Person:
         runs=[run()],
         entries={s(): n()},
         goals={s(): n()},
-        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT)],
+        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s())],
         pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
         merges=[("facts", n(), n())],
         talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],
@@ -44,6 +46,7 @@ def whole() -> Person:
         mine={s(): s()},
         shared={s(): [s()]},
         introduced=True,
+        heard={s(): n()},
     )
 
 

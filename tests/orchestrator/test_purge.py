@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.facts import Fact
-from schemas.journeys import Journey, conditions, dump
+from schemas.journeys import Journey, dump
+from schemas.unnamed import conditions
 from services.orchestrator.handler.desk import emit
 from tests.orchestrator.world import DAY, HOUR, World, journey, published, send, wait
 

@@ -7,9 +7,9 @@ import msgspec
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive
-from schemas.journeys import condition_key
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
+from schemas.unnamed import condition_key
 from services.orchestrator.domain import decide, homes
 from services.orchestrator.domain.book import build
 from services.orchestrator.domain.state import Person, encode
@@ -66,7 +66,7 @@ class World:
         asked = [(step["id"], step["if"]) for step in body.get("steps", ()) if "if" in step]
         for step, condition in [*asked, *([("audience", body["audience"])] if "audience" in body else [])]:
             if condition.get("kind") == "segment":
-                self.answers.setdefault(condition["key"], []).append(condition_key(body["key"], 1, step))
+                self.answers.setdefault(condition["key"], []).append(condition_key("journey", body["key"], 1, step))
 
     # ---- moves
 

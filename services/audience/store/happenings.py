@@ -15,6 +15,10 @@ TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
 BASE = "person INTEGER, moment BIGINT, rest VARCHAR"
 AT = "greatest(0, least(epoch_ms(occurred_at), epoch_ms(received_at)))"
 LATE_MS = 86_400_000  # who comes later than this stands out of order
+# The keys of what has no column (a list of products): of a property that is none of them `rest` need not be looked at.
+KEYS = "SELECT DISTINCT unnest(json_keys({rest})) FROM {table} WHERE rest IS NOT NULL"
+MOST_KEYS = 1_000  # of an event; of one that has more, `rest` is looked at for everything
+Loose = frozenset[str] | None
 SORTED_AGAIN = 100_000  # rows out of order after which a table is written anew
 
 
@@ -25,16 +29,17 @@ class Events:
         self.numbers: dict[str, int] = dict(duck.execute("SELECT name, k FROM event").fetchall())
         self.columns = {name: {row[0] for row in duck.execute(f"DESCRIBE e_{k}").fetchall()} for name, k in self.numbers.items()}
         self.late: dict[str, int] = {}
-        # Events of which something has no column: of others `rest` need not be looked at.
-        self.loose = {name for name, k in self.numbers.items() if _any(duck, f"FROM e_{k} WHERE rest IS NOT NULL")}
+        self.loose: dict[str, Loose] = {}
+        for name, k in self.numbers.items():
+            self._note_loose(name, duck.execute(KEYS.format(table=f"e_{k}", rest="rest::JSON")).fetchall())
 
     def take(self, duck: Any, news: News) -> set[str]:
         """The fresh facts into their tables. The names that got some."""
         there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
         names = [row[0] for row in duck.execute("SELECT DISTINCT name FROM fresh ORDER BY name").fetchall()]
-        without_column = "SELECT DISTINCT name FROM fresh WHERE rest IS NOT NULL AND (rest::JSON -> '/properties') IS NOT NULL"
-        self.loose |= {row[0] for row in duck.execute(without_column).fetchall()}
         for name in names:
+            fresh = f"(SELECT * FROM fresh WHERE name = {text(name)})"
+            self._note_loose(name, duck.execute(KEYS.format(table=fresh, rest="rest::JSON -> '/properties'")).fetchall())
             columns = [(kind, column) for _, kind, column in news.properties.get((name, "properties"), ()) if column in there]
             table = self._ready(duck, name, columns)
             self._note_late(duck, name, table)
@@ -46,6 +51,13 @@ class Events:
                 [name],
             )
         return set(names)
+
+    def _note_loose(self, name: str, keys: Sequence[tuple[str]]) -> None:
+        held = self.loose.get(name, frozenset())
+        if not keys or held is None:
+            return
+        found = held | {key for (key,) in keys}
+        self.loose[name] = found if len(found) <= MOST_KEYS else None
 
     def _ready(self, duck: Any, name: str, columns: Sequence[tuple[str, str]]) -> str:
         """The table of this name, with these columns of properties."""
@@ -90,12 +102,17 @@ class Events:
             duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
 
 
-def _any(duck: Any, rows: str) -> bool:
-    return bool(duck.execute(f"SELECT EXISTS ({rows})").fetchall()[0][0])
+def is_loose(keys: "Loose", steps: Sequence[str]) -> bool:
+    """Whether `rest` may have a property, or what lies within it. keys: those that stand in `rest` of the event's facts."""
+    if keys is None:
+        return True
+    path = ".".join(map(escaped, steps))
+    whole = {".".join(map(escaped, steps[:upto])) for upto in range(1, len(steps) + 1)}
+    return not keys.isdisjoint(whole) or any(key.startswith(path + ".") for key in keys)
 
 
 def value(columns: Mapping[str, Mapping[str, str]], steps: Sequence[str], *, loose: bool) -> Value:
-    """A property of an event: columns (path of the lake -> kind -> column) and, where an event is loose, `rest`, which holds it whole, or
+    """A property of an event: columns (path of the lake -> kind -> column) and, where it is loose, `rest`, which holds it whole, or
     within an object that lies too deep, or is parts of it.
     """
     path = ".".join(map(escaped, steps))

@@ -17,7 +17,7 @@ from runtime.following import News
 from runtime.kafka import Place
 from runtime.lake import StaleSnapshot, scan, text
 from services.audience.store import consenting, happenings, people, said
-from services.audience.store.happenings import AT, Events
+from services.audience.store.happenings import AT, Events, Loose
 from services.audience.store.said import Said
 from services.audience.store.versions import Part, Versions
 
@@ -43,13 +43,13 @@ SELECT unnest($1::VARCHAR[]) AS topic, unnest($2::INTEGER[]) AS kafka_partition,
 
 class Catalog(NamedTuple):
     """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column.
-    loose: events of which something has no column; shared: whether anybody has several pieces of history.
+    loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history.
     """
 
     events: Mapping[str, int]
     attributes: Mapping[str, int]
     properties: Mapping[str, Mapping[str, Mapping[str, str]]]
-    loose: frozenset[str]
+    loose: Mapping[str, Loose]
     shared: bool
 
 
@@ -120,7 +120,7 @@ class Index:
     def _read_catalog(self) -> Catalog:
         properties = {event: {path: dict(kinds) for path, kinds in paths.items()} for event, paths in self.properties.items()}
         shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
-        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, frozenset(self.events.loose), shared)
+        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared)
 
     def use_threads(self, threads: int) -> None:
         """How many threads queries may take from here on. New ones have the niceness of the caller's."""

@@ -149,7 +149,11 @@ class Leaves:
         return f"(SELECT person, moment, {columns} FROM e_{k} WHERE {chosen})"
 
     def property(self, event: str, path: str) -> Value:
-        return happenings.value(self._catalog.properties.get(event, {}), steps(path), loose=event in self._catalog.loose)
+        return happenings.value(
+            self._catalog.properties.get(event, {}),
+            steps(path),
+            loose=happenings.is_loose(self._catalog.loose.get(event, frozenset()), steps(path)),
+        )
 
     def _lines(self, what: Happening) -> str:
         """The matching elements of the list."""

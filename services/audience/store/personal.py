@@ -22,7 +22,7 @@ from services.audience.store.windows import zoned
 
 Leaf = Attribute | DateAttribute | Anniversary
 
-NO_CATALOG = Catalog({}, {}, {}, frozenset(), shared=False)
+NO_CATALOG = Catalog({}, {}, {}, {}, shared=False)
 OWN = "SELECT profile::VARCHAR AS profile, n FROM piece WHERE home = profile AND owner IS NOT NULL"
 _VALUE = of_json("json::JSON")
 TABLE = f"""

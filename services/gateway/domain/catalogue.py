@@ -188,6 +188,14 @@ FAULTS: dict[str, Text] = {
     "cursor": Text("take `next` as the last page gave it", "возьмите `next` таким, каким его дала прошлая страница"),
     "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
     "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),
+    "unreachable": Text(
+        "nothing leads to step `{step}`: let a step go there, or take it out",
+        "к шагу `{step}` ничто не ведёт: направьте на него другой шаг или уберите его",
+    ),
+    "circle": Text(
+        "steps {steps} go round without a wait: put one between them",
+        "шаги {steps} идут по кругу без ожидания: поставьте его между ними",
+    ),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
     "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),

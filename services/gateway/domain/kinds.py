@@ -12,13 +12,15 @@ from schemas.audience_walk import under
 from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
-from schemas.journeys import Brand, Journey, Rule, dump
+from schemas.journeys import Brand, Journey, dump
 from schemas.policies import Policy
+from schemas.rules import Rule
 from schemas.segments import Segment
+from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
-from services.gateway.domain import brands, markup
+from services.gateway.domain import brands, markup, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
@@ -45,9 +47,21 @@ def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
         yield ("audience",), body["audience"]
     steps = body.get("steps")
     for place, step in enumerate(steps if isinstance(steps, list) else ()):
-        for name in ("if", "condition", "keep"):
-            if isinstance(step, dict) and name in step:
-                yield ("steps", place, name), step[name]
+        for way in (*ASKS, ("condition",)):
+            found: Any = step
+            for name in way:
+                found = found.get(name) if isinstance(found, dict) else None
+            if found is not None:
+                yield ("steps", place, *way), found
+
+
+def _rule_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    if body.get("manager_only") is not None:
+        yield ("manager_only",), body["manager_only"]
+    caps = body.get("caps")
+    for place, cap in enumerate(caps if isinstance(caps, list) else ()):
+        if isinstance(cap, dict) and cap.get("who") is not None:
+            yield ("caps", place, "who"), cap["who"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,7 @@ KINDS = {
         Kind("template", "templates", Template, 2),
         Kind("segment", "segments", Segment, 3, _segment_spots),
         Kind("journey", "journeys", Journey, 4, _journey_spots),
-        Kind("rule", "rules", Rule, 5),
+        Kind("rule", "rules", Rule, 5, _rule_spots),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),
         Kind("bot", "bots", Bot, 5),
@@ -109,6 +123,8 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
         faults += markup.faults_of(document)
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
+    elif isinstance(document, Journey):
+        faults += ways.faults_of(document)
     faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.steps import STEP_FIELDS
 from services.gateway.domain.problems import Fault
 
 # A union's member is known by the field that only it has; pydantic's own errors name every member it tried.
-STEPS = {"Wait": "wait", "Branch": "if", "Send": "template", "Purge": "purge", "End": "end"}
 TALK = {
     "Say": "say",
     "Ask": "ask",
@@ -21,7 +21,8 @@ TALK = {
     "Finish": "end",
 }
 TRIGGERS = {"FactTrigger": "event", "SegmentTrigger": "segment"}
-_MEMBERS = {name: variants for variants in (STEPS, TALK, TRIGGERS) for name in variants}
+_MEMBERS = {name: variants for variants in (TALK, TRIGGERS) for name in variants}
+_TAGS = frozenset((*STEP_FIELDS, "Length", "TimeOfDay", "Dated"))
 _NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."
 
 
@@ -48,6 +49,10 @@ def _faults(document: Any, detail: Mapping[str, Any]) -> list[Fault]:
     path, missed = _path(document, detail["loc"])
     if missed is not None:
         return [Fault(path, "variant", params={"expected": ", ".join(missed)})] if missed else []
+    if detail["type"] == "union_tag_not_found":
+        return [
+            Fault(path, "variant", params={"expected": ", ".join(field for fields in STEP_FIELDS.values() for field in fields)})
+        ]
     context: Mapping[str, Any] = detail.get("ctx", {})
     if detail["type"] == "problems":
         return [Fault(_under(path, field), code, message) for field, code, message in context["problems"]]
@@ -70,6 +75,8 @@ def _path(document: Any, location: tuple[int | str, ...]) -> tuple[str, tuple[st
             meant = [name for name, field in variants.items() if isinstance(node, dict) and field in node]
             if step not in meant:
                 return ".".join(steps), () if meant else tuple(variants.values())
+            continue
+        if step in _TAGS and not (isinstance(node, dict) and step in node):
             continue
         if isinstance(node, dict) and step == node.get("kind") and step not in node:
             continue

@@ -10,8 +10,10 @@ from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
-from schemas.journeys import Branch, Journey, Rule, SegmentTrigger, Send, asked
+from schemas.journeys import Journey
+from schemas.rules import Rule
 from schemas.segments import Segment
+from schemas.steps import Jump, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
@@ -55,6 +57,10 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
     elif isinstance(document, Rule):
         caps = enumerate(document.caps)
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
+        topics = enumerate(document.caps)
+        found += [Reference(f"caps.{place}.topic", "topic", cap.topic) for place, cap in topics if cap.topic not in (None, "*")]
+        for part, path, condition in document.asks():
+            found += _of_condition(path, condition, part)
     parent: str | None = getattr(document, "parent", None)
     if parent is not None:
         found.append(Reference("parent", "topic", parent))
@@ -74,13 +80,14 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
     if journey.audience is not None:
         yield from _of_condition("audience", journey.audience)
     for place, step in enumerate(journey.steps):
-        if (condition := asked(step)) is not None:
-            name = "if" if isinstance(step, Branch) else "keep"
-            yield from _of_condition(f"steps.{place}.{name}", condition, step.id)
+        if step.asked is not None:
+            yield from _of_condition(".".join(("steps", str(place), *step.ASKS)), step.asked, step.id)
         if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
+        elif isinstance(step, Jump):
+            yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.audience import Condition
 from schemas.audience_reading import parse
 from schemas.audience_walk import under
-from schemas.journeys import Purge
+from schemas.steps import Purge
 from services.gateway.domain.acquaintance import Seen, events_of, unfamiliar
 from services.gateway.domain.kinds import Kind
 from services.gateway.domain.problems import Fault

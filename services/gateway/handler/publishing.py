@@ -12,10 +12,10 @@ from runtime.batch import Emit
 from runtime.outbox import RecordTooLarge
 from schemas.definitions import Published
 from schemas.ids import partition_of
-from schemas.journeys import Journey, conditions
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
+from schemas.unnamed import conditions
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
@@ -57,8 +57,7 @@ class Publishing:
         if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
             self._moved.add((kind, key))
         self._world[kind, key] = standing
-        if isinstance(document, Journey):
-            self._answer_conditions(document, version)
+        self._answer_conditions(document, version)
         self.emit(kind, key, version, body)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}
         await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision, **said)
@@ -117,8 +116,8 @@ class Publishing:
         found = await documents.version(self._call.connection, kind, key, version)
         return found["body"] if found else None
 
-    def _answer_conditions(self, journey: Journey, version: int) -> None:
-        """The segmenter alone evaluates "who": each condition of a journey is a segment of its own, before the journey needs it."""
-        for key, condition in conditions(journey, version).items():
-            segment = Segment(key=key, name=key, brand=journey.brand, condition=condition)
+    def _answer_conditions(self, document: BaseModel, version: int) -> None:
+        """The segmenter alone evaluates "who": each condition of a journey or a rule is a segment of its own, before that needs it."""
+        for key, condition in conditions(document, version).items():
+            segment = Segment(key=key, name=key, brand=getattr(document, "brand", None), condition=condition)
             self.emit(KINDS["segment"].name, key, 1, text_of(segment))

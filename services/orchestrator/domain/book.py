@@ -10,21 +10,12 @@ from pydantic import BaseModel
 from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
 from schemas.definitions import Published
-from schemas.journeys import (
-    PAYS,
-    Brand,
-    FactTrigger,
-    Journey,
-    Rule,
-    SegmentTrigger,
-    Send,
-    Step,
-    Wait,
-    asked,
-    condition_key,
-    duration_ms,
-)
-from services.orchestrator.domain.filters import Test, dig, matcher
+from schemas.documents import duration_ms
+from schemas.journeys import Brand, Journey
+from schemas.rules import Rule
+from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
+from schemas.unnamed import condition_key
+from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
@@ -38,7 +29,8 @@ T = TypeVar("T")
 class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
-    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody?
+    answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? data_tests: of
+    branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties).
     """
 
     key: str
@@ -58,6 +50,9 @@ class Plan:
     mode: str
     after: int
     per: str
+    data_tests: Mapping[str, Test]
+    watched: frozenset[str]
+    awaits: Sequence[tuple[Until, Test]]
 
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
@@ -69,7 +64,8 @@ class Book:
     """triggers, entering: of the current versions; goals, exits: of every version, for people still inside. events: those that are read,
     whatever the journeys: also who bought and who agreed is known from the first day, as the segmenter knows no history.
 
-    conditions: keys of the segments that answer what journeys ask; without any nobody waits for the segmenter. silent: those of them
+    awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
+    conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones.
     """
@@ -88,6 +84,8 @@ class Book:
     templates: Mapping[str, int]
     scripts: Mapping[tuple[str, int], Script]
     bots: Mapping[str, Script]
+    awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
+    waiting: Mapping[str, Sequence[Plan]]
     silent: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -97,10 +95,15 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
     pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
-    rules = [_parsed("rule", bytes(d.body)) for d in documents if d.kind == "rule" and d.pointer]
+    rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
+    awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
+    for plan in sorted(plans, key=lambda p: (p.key, p.version)):
+        for step, test in plan.awaits:
+            awaits.setdefault(step.until.fact.event if step.until.fact else "", []).append((plan, step, test))
+    watches = LETTER_EVENTS if any(plan.watched for plan in plans) else ()
     scripts = {(d.key, d.version): compiled(bytes(d.body), d.version) for d in documents if d.kind == "bot"}
     bots = {d.key: scripts[d.key, d.version] for d in documents if d.kind == "bot" and d.pointer}
     return Book(
@@ -110,14 +113,18 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         goals=goals,
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
-        segments=frozenset(segment for plan in plans for segment in _segments(plan)),
-        events=frozenset([*triggers, *goals, *PAYS, *GRANTS, *(HEARD if bots else ())]),
-        conditions=frozenset(answer for plan in plans for answer in plan.answers.values()),
-        rules=joined(rule for rule in rules if isinstance(rule, Rule)),
+        segments=frozenset([*rules.asks, *(segment for plan in plans for segment in _segments(plan))]),
+        events=frozenset([*triggers, *goals, *awaits, *watches, *PAYS, *GRANTS, *(HEARD if bots else ())]),
+        conditions=frozenset([*rules.asks, *(answer for plan in plans for answer in plan.answers.values())]),
+        rules=rules,
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
         templates=_templates(documents),
         scripts=scripts,
         bots=bots,
+        awaits=awaits,
+        waiting=_grouped(
+            (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
+        ),
     )
 
 
@@ -141,14 +148,19 @@ def _parsed(kind: str, body: bytes) -> BaseModel:
     return MODELS[kind].model_validate_json(body)
 
 
+def _rule(body: bytes) -> Rule | None:
+    rule = _parsed("rule", body)
+    return rule if isinstance(rule, Rule) else None
+
+
 @lru_cache(maxsize=4096)
 def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
     steps, trigger, goal = journey.steps, journey.trigger, journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
-    answers = {s.id: condition_key(journey.key, version, s.id) for s in steps if asked(s) is not None}
+    answers = {s.id: condition_key("journey", journey.key, version, s.id) for s in steps if s.asked is not None}
     if journey.audience is not None:
-        answers["audience"] = condition_key(journey.key, version, "audience")
+        answers["audience"] = condition_key("journey", journey.key, version, "audience")
     return Plan(
         key=journey.key,
         version=version,
@@ -157,7 +169,9 @@ def _plan(body: bytes, version: int) -> Plan:
         first=steps[0].id,
         steps={step.id: step for step in steps},
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
-        durations={s.id: duration_ms(s.wait if isinstance(s, Wait) else s.expires) for s in steps if isinstance(s, Wait | Send)},
+        durations={
+            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Send)
+        },
         answers=answers,
         sends=any(isinstance(step, Send) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
@@ -167,6 +181,9 @@ def _plan(body: bytes, version: int) -> Plan:
         mode=journey.reentry.mode,
         after=duration_ms(journey.reentry.after or "0s"),
         per=(journey.reentry.per or "").removeprefix("properties."),
+        data_tests={s.id: tests(s.data) for s in steps if isinstance(s, Branch) and s.data},
+        watched=frozenset(s.about.step for s in steps if s.about is not None),
+        awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
     )
 
 

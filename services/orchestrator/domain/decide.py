@@ -9,10 +9,12 @@ from schemas.bots import HEARD
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
+from schemas.steps import LETTER_EVENTS
 from services.orchestrator.domain import dialogues, merging, parting, purging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.state import Person, Place, Run, replace
+from services.orchestrator.domain.steps import letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
 
 ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
@@ -39,6 +41,11 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     runs.named(turn, moment)
     event = fact.event or fact.type
     purging.learn(turn.person, fact, event)
+    if event in LETTER_EVENTS:
+        runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
+    for plan, step, test in book.awaits.get(event, ()):
+        if plan.brand == fact.brand and test(fact.properties):
+            runs.let_go(turn, plan, step, waiting.hear(turn, plan, step, fact), moment)
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)
@@ -67,6 +74,9 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
         for plan in book.exits.get(news.segment, ()):
             for run in _inside(turn, plan):
                 runs.end(turn, run, moment, "left", "exit_segment")
+    if news.type == "entered":
+        for plan in book.waiting.get(news.segment, ()):
+            runs.moved(turn, [run for run in _inside(turn, plan) if plan.answers.get(run.step) == news.segment], moment)
     if news.why not in QUIET or (news.why == "merge" and news.type == "entered" and not news.carried):
         for plan in book.entering.get((news.segment, news.type), ()):
             runs.start(turn, plan, Run(plan.key, plan.version, news.id, plan.brand, news.at, now), moment)
@@ -78,7 +88,9 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
     sending.settle(turn, verdict)
-    runs.release(turn, Moment(verdict.received_at, verdict.id))
+    moment = Moment(verdict.received_at, verdict.id)
+    runs.release(turn, moment)
+    runs.moved(turn, letters.of_verdict(turn, verdict), moment)
     return turn.outcome()
 
 

@@ -4,12 +4,12 @@ What each test means is written in docs/audience-semantics.md; the segmenter fol
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.attributes import date_ms
 from schemas.audience import Filter
-from schemas.journeys import FactTrigger
+from schemas.steps import FactTrigger
 
 Test = Callable[[Any], bool]
 
@@ -38,8 +38,13 @@ def dig(value: Any, path: str) -> Any:
 
 def matcher(trigger: FactTrigger) -> Test:
     """A function of a fact's properties. The event name is looked up by the caller."""
-    tests = [(wanted.path, _test(wanted)) for wanted in trigger.where]
-    return lambda properties: all(test(dig(properties, path)) for path, test in tests)
+    return tests(trigger.where)
+
+
+def tests(filters: Iterable[Filter]) -> Test:
+    """All of them, as a function of an object."""
+    found = [(wanted.path, _test(wanted)) for wanted in filters]
+    return lambda properties: all(test(dig(properties, path)) for path, test in found)
 
 
 def _test(wanted: Filter) -> Test:

@@ -33,6 +33,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.parted, person.mine = {**loser.parted, **person.parted}, {**loser.mine, **person.mine}
     person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
     person.introduced = person.introduced or loser.introduced
+    person.heard = _latest(person.heard, loser.heard)
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
 
@@ -53,7 +54,8 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         stays = kept[rival][0]
         ended.append((stays, run))
         learnt = tuple(step for step in run.done if step not in stays.done)
-        kept[rival] = (replace(stays, done=stays.done + learnt), kept[rival][1])
+        letters = {**run.letters, **stays.letters}
+        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters), kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
         _part(turn, stays, goes, moment)

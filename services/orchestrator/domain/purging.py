@@ -3,7 +3,7 @@
 from schemas import consents
 from schemas.facts import ERASE, Fact
 from schemas.ids import derive
-from schemas.journeys import PAYS, Purge
+from schemas.steps import PAYS, Purge
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.state import Person, Run
 from services.orchestrator.domain.turn import Moment, Turn

@@ -1,16 +1,20 @@
 """The rules over everything that is sent, out of all published rule documents: every one of them holds."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from schemas.journeys import Cap, Rule, duration_ms
+from schemas.documents import clock_ms, duration_ms
+from schemas.rules import Cap, Rule
+from schemas.unnamed import condition_key
 from services.orchestrator.domain.zones import DAY, Window
 
-KEEP_MS = 35 * DAY
+KEEP_MS = 35 * DAY  # longer than a month
 
 
 class Limit(NamedTuple):
-    """A cap. brand None: counted over all brands. per: "day" or "week"; or within: ms of a rolling window."""
+    """A cap. brand, channel, topic None: counted over all. per: "day", "week" or "month"; or within: ms of a rolling window. who: the
+    segment that answers whether it is for somebody, "" for everybody.
+    """
 
     name: str
     rule: str
@@ -19,12 +23,16 @@ class Limit(NamedTuple):
     brand: str | None
     per: str | None
     within: int
+    channel: str | None = None
+    topic: str | None = None
+    who: str = ""
 
 
 class Rules(NamedTuple):
     """quiet: windows, joined; exclusive: sets of classes that share no local day; controls: (share of 10,000, salt).
 
-    keep: for how long (ms) a reservation counts in any of them.
+    keep: for how long (ms) a reservation counts in any of them. managers: segments whose people get no marketing; asks: all segments that
+    must have answered about somebody before the rules are asked about him.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -32,27 +40,35 @@ class Rules(NamedTuple):
     quiet: tuple[Window, ...] = ()
     controls: tuple[tuple[int, str], ...] = ()
     keep: int = KEEP_MS
+    managers: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+
+    def about(self, stands: Callable[[str], bool]) -> "Rules":
+        """Those that are for somebody. stands: in a segment."""
+        if not self.asks:
+            return self
+        return self._replace(limits=tuple(limit for limit in self.limits if not limit.who or stands(limit.who)))
 
 
-def joined(rules: Iterable[Rule]) -> Rules:
-    """What all these documents ask for together."""
-    rules = list(rules)
-    limits = tuple(_limit(cap) for rule in rules for cap in rule.caps)
+def joined(rules: Iterable[tuple[Rule, int]]) -> Rules:
+    """What all these documents, of these versions, ask for together."""
+    found = [
+        (rule, {part: condition_key("rule", rule.key, version, part) for part, _, _ in rule.asks()}) for rule, version in rules
+    ]
+    limits = tuple(_limit(cap, keys.get(f"cap_{place}", "")) for rule, keys in found for place, cap in enumerate(rule.caps))
     return Rules(
         limits=limits,
-        exclusive=tuple(frozenset(rule.exclusive_day) for rule in rules if len(set(rule.exclusive_day)) > 1),
-        quiet=tuple((_clock(r.quiet_hours.start), _clock(r.quiet_hours.end)) for r in rules if r.quiet_hours),
-        controls=tuple((r.global_control.share, r.global_control.salt) for r in rules if r.global_control),
+        exclusive=tuple(frozenset(rule.exclusive_day) for rule, _ in found if len(set(rule.exclusive_day)) > 1),
+        quiet=tuple((clock_ms(r.quiet_hours.start), clock_ms(r.quiet_hours.end)) for r, _ in found if r.quiet_hours),
+        controls=tuple((r.global_control.share, r.global_control.salt) for r, _ in found if r.global_control),
         keep=max([KEEP_MS, *(limit.within for limit in limits)]),
+        managers=tuple(keys["manager_only"] for _, keys in found if "manager_only" in keys),
+        asks=tuple(key for _, keys in found for key in keys.values()),
     )
 
 
-def _limit(cap: Cap) -> Limit:
+def _limit(cap: Cap, who: str) -> Limit:
     window = cap.per or cap.within or ""
     within = duration_ms(cap.within) if cap.within else 0
-    return Limit(cap.name, f"cap:{cap.message_class}:{window}", cap.message_class, cap.most, cap.brand, cap.per, within)
-
-
-def _clock(text: str) -> int:
-    hours, minutes = text.split(":")
-    return int(hours) * 3_600_000 + int(minutes) * 60_000
+    rule = f"cap:{cap.message_class}:{window}"
+    return Limit(cap.name, rule, cap.message_class, cap.most, cap.brand, cap.per, within, cap.channel, cap.topic, who)

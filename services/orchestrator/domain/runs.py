@@ -1,22 +1,18 @@
 """A run's way: entry, steps, timers, end."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from schemas.journeys import Branch, Purge, Send, Wait
 from schemas.messages import Verdict
+from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Until, Wait
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
+from services.orchestrator.domain.steps import branching, saying, waiting
+from services.orchestrator.domain.steps.way import Go, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
 NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
-
-
-class Go(NamedTuple):
-    """The run moves on: to a step, or (None) to its end."""
-
-    run: Run
-    to: str | None
 
 
 def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
@@ -28,7 +24,7 @@ def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
         if plan.sends and turn.person.bucketing is None and moment.now < until:
             turn.put(replace(run, due_at=until, waits=moment.place if plan.answers else None))
             return
-        place = _unheard(turn, moment, plan.answers["audience"]) if "audience" in plan.answers else None
+        place = unheard(turn, moment, plan.answers["audience"]) if "audience" in plan.answers else None
         if place is not None:
             turn.put(replace(run, due_at=None, waits=place))
             return
@@ -107,13 +103,6 @@ def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> No
         go_on(turn, replace(run, waits=None), moment._replace(now=max(moment.now, run.since, run.started_at)))
 
 
-def _unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:
-    """What the segmenter must have passed before it can be asked about him: the fact at hand, then the merges that made him one, then
-    the condition itself, if it is so new that nobody has been asked yet.
-    """
-    return moment.place or min(turn.person.merges, default=None) or turn.book.silent.get(condition)
-
-
 def below(passed: dict[tuple[str, int], int], place: Place) -> bool:
     return passed.get(place[:2], 0) > place[2]
 
@@ -145,46 +134,80 @@ def _admit(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     _walk(turn, plan, replace(run, step=plan.first, since=moment.now, taken=1), moment)
 
 
+def moved(turn: Turn, news: Iterable[Run], moment: Moment) -> None:
+    """Runs of which something became known that they may wait for: those that stand on such a step look again."""
+    for run in news:
+        plan = turn.plan(run)
+        if plan is not None and isinstance(plan.steps.get(run.step), Until) and run.waits is None:
+            _walk(turn, plan, replace(run, due_at=None), moment)
+
+
+def let_go(turn: Turn, plan: Plan, step: Until, waiting: Iterable[Run], moment: Moment) -> None:
+    """Runs whose awaited fact came."""
+    for run in waiting:
+        _take(turn, plan, Go(run, step.then), moment)
+
+
 def _walk(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
-    """Take steps until one stays, or the run is over. Coming to a step twice at one instant means that it would never end."""
-    seen = set()
-    while True:
-        seen.add(run.step)
-        moved = _act(turn, plan, run, moment)
-        if moved is None:
-            return
-        run = moved.run
-        if moved.to is None or moved.to in seen:
+    """Do the step on which a run stands, and go on from there."""
+    _take(turn, plan, _act(turn, plan, run, moment), moment)
+
+
+def _take(turn: Turn, plan: Plan, go: Go | None, moment: Moment) -> None:
+    """Take steps until one stays, or the run is over. Coming to a step twice at one instant means that it would never end; that from which
+    it goes on now may let time pass anew.
+    """
+    seen: set[str] = set()
+    while go is not None:
+        run = go.run
+        if go.to is None or go.to in seen:
             turn.drop(run)
-            turn.tell(run, "left", moment, "end" if moved.to is None else "loop", step=run.step)
+            turn.tell(run, "left", moment, go.rule if go.to is None else "loop", step=run.step)
             return
+        seen.add(go.to)
         since = max(moment.now, run.since)
-        run = replace(run, step=moved.to, since=since, due_at=None, taken=run.taken + 1)
+        go = _act(turn, plan, replace(run, step=go.to, since=since, due_at=None, taken=run.taken + 1), moment)
 
 
 def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
-    """Do the step on which the run stands. None: it stays there."""
     step = plan.steps[run.step]
-    following = plan.following[step.id]
-    match step:
-        case Wait():
-            due = run.since + plan.durations[step.id] if run.due_at is None else run.due_at
-            if due > moment.now:
-                turn.put(replace(run, due_at=due))
-                return None
-            return Go(run, following)
-        case Branch():
-            if (place := _unheard(turn, moment, plan.answers[step.id])) is not None:
-                turn.put(replace(run, waits=place))
-                return None
-            return Go(run, step.then if turn.stands(plan.answers[step.id]) else step.otherwise)
-        case Purge():
-            if (place := _unheard(turn, moment, plan.answers[step.id])) is not None:
-                turn.put(replace(run, waits=place))
-                return None
-            purging.purge(turn, run, step, moment, meets=turn.stands(plan.answers[step.id]))
-            return Go(run, following)
-        case Send():
-            run, over = sending.first(turn, run, step, moment)
-            return Go(run, following) if over else None
+    return ACTS[type(step)](turn, plan, run, step, moment)
+
+
+def _purge(turn: Turn, plan: Plan, run: Run, step: Purge, moment: Moment) -> Go | None:
+    if (place := unheard(turn, moment, plan.answers[step.id])) is not None:
+        turn.put(replace(run, waits=place))
+        return None
+    purging.purge(turn, run, step, moment, meets=turn.stands(plan.answers[step.id]))
+    return Go(run, plan.following[step.id])
+
+
+def _send(turn: Turn, plan: Plan, run: Run, step: Send, moment: Moment) -> Go | None:
+    run, over = sending.first(turn, run, step, moment)
+    return Go(run, plan.following[step.id]) if over else None
+
+
+def _jump(turn: Turn, _plan: Plan, run: Run, step: Jump, moment: Moment) -> Go | None:
+    """What has been reached of the other's goal before does not keep him out of it: he comes now."""
+    other = turn.book.current.get(step.jump)
+    if other is not None:
+        begun = Run(other.key, other.version, run.occurrence, run.brand, moment.now, moment.now, data=run.data, home=run.home)
+        start(turn, other, begun, moment)
+    return Go(run, None, f"jump:{step.jump}")
+
+
+def _end(_turn: Turn, _plan: Plan, run: Run, _step: End, _moment: Moment) -> Go | None:
     return Go(run, None)
+
+
+ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
+    Wait: waiting.wait,
+    Until: waiting.until,
+    Branch: branching.branch,
+    Split: branching.split,
+    Send: _send,
+    Purge: _purge,
+    SetAttributes: saying.say,
+    Jump: _jump,
+    End: _end,
+}

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from schemas.bots import Bot
 from schemas.dialogues import Ask, Button, Dialogue, Say, Step, plain
-from schemas.journeys import duration_ms
+from schemas.documents import duration_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from typing import Any, Literal, NamedTuple
 
+from schemas.documents import duration_ms
 from schemas.ids import bucket
-from schemas.journeys import Send, duration_ms
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
+from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
-from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Reservation, Run, replace
+from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
+from services.orchestrator.domain.steps import letters
+from services.orchestrator.domain.steps.way import unheard
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
@@ -30,17 +33,27 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
+    if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
+        turn.put(replace(run, waits=place))
+        return run, False
     answer = _decide(turn, run, step, run.since, moment.now)
+    watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
-        run = replace(run, done=(*run.done, step.id))
         key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
+        run = replace(run, done=(*run.done, step.id))
+        run = letters.issued(run, step.id, key) if watched else run
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
         return run, True
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
         turn.put(replace(run, due_at=answer.until, held=answer.rule in HOLDS))
         return run, False
-    return run, True
+    return (letters.skipped(run, step.id) if watched else run), True
+
+
+def _unasked(turn: Turn, moment: Moment) -> Place | None:
+    """What the segmenter must have passed before the rules can be asked about him."""
+    return next((place for key in turn.book.rules.asks if (place := unheard(turn, moment, key)) is not None), None)
 
 
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
@@ -99,22 +112,26 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
 
 def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
     """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
-    person, rules = turn.person, turn.book.rules
+    person, rules = turn.person, turn.book.rules.about(turn.stands)
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
     if person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
     if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
+    if marketing and any(turn.stands(key) for key in rules.managers):
+        return Answer("skipped", "manager_only")
     if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
         return Answer("would_have_sent", "global_control")
+    if marketing and run.control:
+        return Answer("would_have_sent", "local_control", detail=run.control)
     if now > limit:
         return Answer("skipped", "expired")
     if not marketing:
         return Answer("sent")
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
-    message = Message(step.message_class, run.brand)
+    message = Message(step.message_class, run.brand, step.channel, step.topic)
     slot = search(rules, turn.zone(run.brand), person.reservations, message, now, limit)
     if slot.at > limit:
         return Answer("skipped", "expired", detail=slot.rule)
@@ -129,7 +146,9 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
     day = zone.day(now)
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
-        made = Reservation(key, pending.attempt, step.message_class, run.brand, now, not_after)
+        made = Reservation(
+            key, pending.attempt, step.message_class, run.brand, now, not_after, channel=step.channel, topic=step.topic
+        )
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
     turn.emit(
@@ -192,7 +211,17 @@ def _keep(turn: Turn, verdict: Decision) -> None:
         step = _step(turn, held) if held else None
         if held and step and step.message_class != "service":
             at = verdict.received_at
-            made = Reservation(key, verdict.attempt, step.message_class, held.run.brand, at, at, state=state)
+            made = Reservation(
+                key,
+                verdict.attempt,
+                step.message_class,
+                held.run.brand,
+                at,
+                at,
+                state=state,
+                channel=step.channel,
+                topic=step.topic,
+            )
             person.reservations.append(made)
         return
     if found.state == OPEN:

@@ -16,6 +16,8 @@ class Message(NamedTuple):
 
     message_class: str
     brand: str
+    channel: str = ""
+    topic: str = ""
 
 
 class Slot(NamedTuple):
@@ -58,9 +60,18 @@ def _blocks(
         if message.message_class in classes and any(r.message_class in others and zone.day(r.at) == day for r in taken):
             yield Slot(zone.next_day(at), "same_day")
     for cap in rules.limits:
-        if cap.message_class == message.message_class and cap.brand in (None, message.brand):
-            counted = [r for r in taken if r.message_class == cap.message_class and cap.brand in (None, r.brand)]
+        if _counts(cap, message):
+            counted = [r for r in taken if _counts(cap, r)]
             yield Slot(_free(cap, zone, counted, at, now), cap.rule, cap.name)
+
+
+def _counts(cap: Limit, one: Message | Reservation) -> bool:
+    return (
+        one.message_class == cap.message_class
+        and cap.brand in (None, one.brand)
+        and cap.channel in (None, one.channel)
+        and cap.topic in (None, one.topic)
+    )
 
 
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:
@@ -69,6 +80,10 @@ def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: 
         return at if sum(zone.day(r.at) == day for r in counted) < cap.most else zone.next_day(at)
     if cap.per == "week":
         return at if sum(week(zone.day(r.at)) == week(day) for r in counted) < cap.most else zone.next_week(at)
+    if cap.per == "month":
+        month = zone.period("month", at)
+        used = sum(zone.period("month", r.at) == month for r in counted)
+        return at if used < cap.most else zone.start("month", month + 1)
     # What is under way may still go at the end of its slot, so it counts from there; for a later instant it is taken as gone at once.
     ends = sorted(_over(r, cap.within, at) for r in counted if (r.until if at == now else r.at) > at - cap.within)
     return ends[len(ends) - cap.most] if len(ends) >= cap.most else at

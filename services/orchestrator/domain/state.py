@@ -12,6 +12,13 @@ Place = tuple[str, int, int]  # topic, partition, offset of a fact
 OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: nothing yet, maybe sent, sent
 
 
+class Letter(msgspec.Struct, array_like=True, frozen=True):
+    """A letter of a run whose journey asks what became of it. intent: "" of one that did not go."""
+
+    intent: str
+    became: tuple[str, ...] = ()
+
+
 class Run(msgspec.Struct, array_like=True, frozen=True):
     """One person's way through one journey version. All times in ms.
 
@@ -20,7 +27,8 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     step was reached; due_at: its timer; waits: the fact that the segmenter must have passed first. taken: steps so far; done: send
     steps whose intent went out. held: its send waits for an earlier one of the run, or for the name of somebody who was parted from
     another, at the latest until due_at. home: of the fact that started it (`homes.home_of`), "" where none did; after an unmerge it tells
-    whose the run is.
+    whose the run is. letters: step -> what became of its letter, where the journey asks. control: of which experiment he is in the control
+    group, "" for none.
     """
 
     journey: str
@@ -38,13 +46,15 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     data: dict[str, Any] = {}
     held: bool = False
     home: str = ""
+    letters: dict[str, Letter] = {}
+    control: str = ""
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
-    unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
     """
 
     intent: str
@@ -55,6 +65,8 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     until: int
     unused: int = 0
     state: int = OPEN
+    channel: str = ""
+    topic: str = ""
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):
@@ -120,6 +132,7 @@ class Person(msgspec.Struct, array_like=True):
     the segmenter may not have passed: until then it has not told where he stands since.
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
+    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
     """
 
     zone: tuple[int, str] | None = None
@@ -140,6 +153,7 @@ class Person(msgspec.Struct, array_like=True):
     mine: dict[str, str] = {}
     shared: dict[str, list[str]] = {}
     introduced: bool = False
+    heard: dict[str, int] = {}
 
     @property
     def awaited(self) -> bool:
@@ -161,6 +175,7 @@ class Person(msgspec.Struct, array_like=True):
             parted=dict(self.parted),
             mine=dict(self.mine),
             shared=dict(self.shared),
+            heard=dict(self.heard),
         )
 
     def timers(self) -> Iterator[Timer]:

@@ -1,6 +1,6 @@
 """A person's day: quiet hours as instants. Local days and weeks are those of schemas/zones.py."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from schemas import zones
@@ -31,6 +31,25 @@ class Zone(zones.Zone):
                 if instant > limit:
                     return instant
                 instant += max(ends)
+        raise AssertionError("time does not end")  # pragma: no cover
+
+    def clock(self, day: int, time: int) -> int:
+        """The first instant of a local day at which it is so late (ms after midnight), or later where a change of the clocks skips that."""
+        return self._local(day * DAY + time, self.midnight(day))
+
+    def next_clock(self, at: int, time: int, weekdays: Collection[int]) -> int:
+        """The first instant from `at` on at which it is so late on one of these weekdays (0: Monday)."""
+        day = self.day(at)
+        while (day + 3) % 7 not in weekdays or (found := self.clock(day, time)) < at:
+            day += 1
+        return found
+
+    def _local(self, local: int, after: int) -> int:
+        """The first instant from `after` on whose local time is this or later."""
+        for start, end, offset in self.pieces(after):
+            instant = max(start, local - offset)
+            if instant < end:
+                return instant
         raise AssertionError("time does not end")  # pragma: no cover
 
     def quiet(self, at: int, windows: Sequence[Window], limit: int) -> int:

@@ -10,9 +10,9 @@ from runtime.kafka import Record
 from schemas import memberships
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFILE_SPLIT, Erased, Fact, Merged, Seq, Split, decode
-from schemas.journeys import CONDITION
 from schemas.memberships import Membership
 from schemas.messages import Decision, decode_decision
+from schemas.unnamed import UNNAMED
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain import decide
 from services.orchestrator.domain.book import Book
@@ -70,7 +70,7 @@ def relevant(book: Book, item: Item) -> News | None:
         return decode(item.raw) if wanted else None
     if isinstance(value, Membership):
         # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
-        wanted = value.type == "mark" or value.segment in book.segments or value.segment.startswith(CONDITION)
+        wanted = value.type == "mark" or value.segment in book.segments or value.segment.startswith(UNNAMED)
         return value if wanted else None
     return value if isinstance(value, Decision) and value.by == "sender" and value.intent else None
 

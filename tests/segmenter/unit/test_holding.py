@@ -2,8 +2,8 @@
 
 import msgspec
 
-from schemas.journeys import CONDITION
 from schemas.permission import Said
+from schemas.unnamed import UNNAMED
 from services.segmenter.domain import state
 from services.segmenter.domain.series import Series
 from services.segmenter.domain.state import State
@@ -16,7 +16,7 @@ WHOLE = State(
     due=3,
     kinds=("email",),
     bucketing=(101, "bucket"),
-    members={"vip": 102, f"{CONDITION}x": 103},
+    members={"vip": 102, f"{UNNAMED}x": 103},
     horizons={3: 4},
     series={2**62 + 1: Series(104, 105, 106, 107, [108, 109], [110, 111])},
     attributes={"city": (112, "Omsk"), "lastName": (113, None)},
@@ -42,7 +42,7 @@ def test_all_of_a_state_is_told():
     }
     assert told([state.decode(state.encode(WHOLE))]) == {
         "segments": {"vip": 102},
-        "conditions": {f"{CONDITION}x": 103},
+        "conditions": {f"{UNNAMED}x": 103},
         "attributes": {"city": "Omsk"},
         "kinds": ["email"],
         "bucketing": [{"at": 101, "value": "bucket"}],

@@ -1,0 +1,41 @@
+"""Going one way or another: by what is known of the person, of the run or of its letters, or by chance."""
+
+from schemas.ids import bucket
+from schemas.steps import Branch, Split
+from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.state import Run, replace
+from services.orchestrator.domain.steps import letters
+from services.orchestrator.domain.steps.way import Go, unheard
+from services.orchestrator.domain.turn import Moment, Turn
+
+OF_A_SHARE = 100  # buckets of the 10,000
+
+
+def branch(turn: Turn, plan: Plan, run: Run, step: Branch, moment: Moment) -> Go | None:
+    if step.asked is not None:
+        if (place := unheard(turn, moment, plan.answers[step.id])) is not None:
+            turn.put(replace(run, waits=place))
+            return None
+        holds = turn.stands(plan.answers[step.id])
+    elif step.letter is not None:
+        holds = letters.has_become(run, step.letter)
+    else:
+        holds = plan.data_tests[step.id](run.data)
+    return Go(run, step.then if holds else step.otherwise)
+
+
+def split(turn: Turn, plan: Plan, run: Run, step: Split, moment: Moment) -> Go | None:
+    """Who he is goes by what a merge keeps the smallest of (law 1), so that both halves of one person fall alike."""
+    salt = step.salt or f"{plan.key}.{step.id}"
+    who = turn.person.bucketing[1] if turn.person.bucketing else turn.profile
+    place, upto = bucket(salt, who), 0
+    arm = step.split[-1]
+    for one in step.split:
+        upto += one.share * OF_A_SHARE
+        if place < upto:
+            arm = one
+            break
+    if arm.control:
+        run = replace(run, control=salt)
+    turn.tell(run, "exposed", moment, f"arm:{arm.name}", step=step.id, detail={"salt": salt, "control": arm.control})
+    return Go(run, arm.then if arm.then is not None else plan.following[step.id])

@@ -106,8 +106,9 @@ def test_a_document_that_costs_too_much_is_refused_with_the_figures():
     dear = {"kind": "all", "of": [sequence] * (MOST_OF_ONE // 10)}
     read(KINDS["segment"], "k", {"condition": dear})
     assert faults({"condition": {"kind": "all", "of": [dear, BOUGHT]}}) == [("condition", "cost")]
-    step = {"if": {"kind": "all", "of": [SUM] * 200}, "then": None}
-    body = {"brand": "shop", "trigger": {"event": "X"}, "steps": [{"id": f"s{n}", **step} for n in range(3)]}
+    asked = {"if": {"kind": "all", "of": [SUM] * 200}}
+    steps = [{"id": f"s{n}", **asked, "then": f"s{n + 1}" if n < 2 else None} for n in range(3)]
+    body = {"brand": "shop", "trigger": {"event": "X"}, "steps": steps}
     assert faults(body, "journey") == [("steps.0.if", "cost")]
 
 

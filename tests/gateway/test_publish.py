@@ -80,7 +80,7 @@ async def test_a_journey_takes_its_unnamed_conditions_along_in_one_transaction(f
     await fresh.publish("templates", WELCOME)
     await fresh.publish("segments", segment("vip"))
     steps = [
-        {"id": "rich", "if": BUYER, "then": "mail"},
+        {"id": "rich", "if": BUYER, "then": "mail", "else": "known"},
         {"id": "known", "if": {"kind": "segment", "key": "vip"}, "then": "mail"},
         {"id": "mail", "template": "welcome"},
     ]
@@ -102,7 +102,7 @@ async def test_a_journey_takes_its_unnamed_conditions_along_in_one_transaction(f
 async def test_what_a_document_mentions_must_be_in_force(fresh):
     steps = [
         {"id": "a", "template": "welcome", "topic": "news"},
-        {"id": "b", "if": {"kind": "not", "of": {"kind": "segment", "key": "inner"}}},
+        {"id": "b", "if": {"kind": "not", "of": {"kind": "segment", "key": "inner"}}, "then": "c"},
         {"id": "c", "template": "welcome", "channel": "sms"},
     ]
     body = journey("j", steps=steps, exit_segment="gone", brand="nowhere", trigger={"segment": "start"})

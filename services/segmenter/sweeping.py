@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from runtime.batch import Tx
-from runtime.kafka import Place
 from services.segmenter.desk import Desk
 
 DUE = """
@@ -41,8 +40,10 @@ ON CONFLICT (partition) DO UPDATE SET revision = EXCLUDED.revision, last_id = EX
 TELL = """
 UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan) RETURNING partition
 """
-PLACES = "SELECT topic, partition FROM watermark"
-FREE = PLACES + " ORDER BY 1, 2 FOR SHARE SKIP LOCKED"
+# The oldest transaction that goes on, and the number that the next one gets. Who locks a row has a number.
+RUNNING = (
+    "SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s"
+)
 
 
 class Next(NamedTuple):
@@ -67,7 +68,7 @@ class Sweeps:
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._settled = -1  # number of the last plan of which everybody was seen to be asked
-        self._ended: tuple[int, set[Place]] = -1, set()  # under a plan: places of which no batch goes on under an earlier one
+        self._since = -1, 0  # a plan, and the number of the first transaction that began when it was seen to be committed
 
     async def settled(self, tx: Tx, number: int) -> Mapping[int, int]:
         """Of each partition the number of the last plan of which everybody was asked. number: that of the plan that rules."""
@@ -83,16 +84,13 @@ class Sweeps:
         return self._settled == number
 
     async def alone(self, tx: Tx, number: int) -> bool:
-        """Whether every batch that may have begun under an earlier plan than this, which is committed, has ended. No place is waited for:
-        two processes that waited for each other's would never go on.
+        """Whether every batch that may have begun under an earlier plan than this, which is committed, has ended: a batch locks its
+        watermarks before it looks at the plan, so it has a number by then. Nobody is waited for, and who is always busy holds nothing up.
         """
-        if self._ended[0] != number:
-            self._ended = number, set()
-        ended = self._ended[1]
-        places = {tuple(row) for row in await tx.connection.fetch(PLACES)}
-        if not places <= ended:
-            ended.update(tuple(row) for row in await tx.connection.fetch(FREE))
-        return places <= ended
+        row = await tx.connection.fetchrow(RUNNING)
+        if self._since[0] != number:
+            self._since = number, row["next"]
+        return bool(row["oldest"] >= self._since[1])
 
     async def next(self, tx: Tx, partitions: Sequence[int], number: int) -> Next | None:
         """The first of these partitions in which somebody is to be asked."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.kafka import wait_for
 from runtime.lake import Lake, Snapshot
 from runtime.process import Context
 from services.warehouse import roster
@@ -33,7 +34,7 @@ class Reading:
     async def life(self, context: Context) -> AsyncIterator[None]:
         self._lake = Lake(context.settings.home, context.db, threads=1)
         try:
-            await roster.fill(context.db, self._lake)
+            await wait_for(lambda: roster.fill(context.db, self._lake), timeout=60)  # a database that is just coming up
             self._freezer = Freezer(context, self._lake)
             freezing = asyncio.create_task(self._freezer.run(), name="warehouse-freezer")
             try:

@@ -32,9 +32,9 @@ class Reading:
 
     @asynccontextmanager
     async def life(self, context: Context) -> AsyncIterator[None]:
-        self._lake = Lake(context.settings.home, context.db, threads=1)
+        self._lake = lake = Lake(context.settings.home, context.db, threads=1)
         try:
-            await wait_for(lambda: roster.fill(context.db, self._lake), timeout=60)  # a database that is just coming up
+            await wait_for(lambda: roster.fill(context.db, lake), timeout=60)  # a database that is just coming up
             self._freezer = Freezer(context, self._lake)
             freezing = asyncio.create_task(self._freezer.run(), name="warehouse-freezer")
             try:

@@ -9,7 +9,7 @@ from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.steps import branching, saying, waiting
-from services.orchestrator.domain.steps.way import Go, unheard
+from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
 NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
@@ -175,10 +175,9 @@ def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:
 
 
 def _purge(turn: Turn, plan: Plan, run: Run, step: Purge, moment: Moment) -> Go | None:
-    if (place := unheard(turn, moment, plan.answers[step.id])) is not None:
-        turn.put(replace(run, waits=place))
+    if (meets := answer(turn, plan, run, moment)) is None:
         return None
-    purging.purge(turn, run, step, moment, meets=turn.stands(plan.answers[step.id]))
+    purging.purge(turn, run, step, moment, meets=meets)
     return Go(run, plan.following[step.id])
 
 

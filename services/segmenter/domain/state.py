@@ -89,7 +89,9 @@ class Stored(msgspec.Struct, array_like=True, gc=False):
 
 
 class First(msgspec.Struct, array_like=True, gc=False):
-    """A state as it was stored until November 2026. Its horizons name segments by their keys: they are worked out anew (draft.py)."""
+    """A state as it was stored until November 2026. Its horizons name segments by their keys: they are worked out anew (draft.py).
+    It stands apart from State, whose fields may change, as these rows do not.
+    """
 
     revision: int = UNSEEN
     clock: int = 0

@@ -5,23 +5,21 @@ from schemas.steps import Branch, Split
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Run, replace
 from services.orchestrator.domain.steps import letters
-from services.orchestrator.domain.steps.way import Go, unheard
+from services.orchestrator.domain.steps.way import Go, answer
 from services.orchestrator.domain.turn import Moment, Turn
 
 OF_A_SHARE = 100  # buckets of the 10,000
 
 
 def branch(turn: Turn, plan: Plan, run: Run, step: Branch, moment: Moment) -> Go | None:
+    holds: bool | None
     if step.asked is not None:
-        if (place := unheard(turn, moment, plan.answers[step.id])) is not None:
-            turn.put(replace(run, waits=place))
-            return None
-        holds = turn.stands(plan.answers[step.id])
+        holds = answer(turn, plan, run, moment)
     elif step.letter is not None:
         holds = letters.has_become(run, step.letter)
     else:
         holds = plan.data_tests[step.id](run.data)
-    return Go(run, step.then if holds else step.otherwise)
+    return None if holds is None else Go(run, step.then if holds else step.otherwise)
 
 
 def split(turn: Turn, plan: Plan, run: Run, step: Split, moment: Moment) -> Go | None:

@@ -8,7 +8,7 @@ from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.filters import dig
 from services.orchestrator.domain.state import Run, replace
 from services.orchestrator.domain.steps import letters
-from services.orchestrator.domain.steps.way import Go, unheard
+from services.orchestrator.domain.steps.way import Go, answer
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
@@ -28,15 +28,15 @@ def wait(turn: Turn, plan: Plan, run: Run, step: Wait, moment: Moment) -> Go | N
 
 
 def until(turn: Turn, plan: Plan, run: Run, step: Until, moment: Moment) -> Go | None:
+    there: bool | None
     if step.asked is not None:
-        if (place := unheard(turn, moment, plan.answers[step.id])) is not None:
-            turn.put(replace(run, waits=place))
-            return None
-        there = turn.stands(plan.answers[step.id])
+        there = answer(turn, plan, run, moment)
     elif step.until.letter is not None:
         there = letters.has_become(run, step.until.letter)
     else:
         there = turn.person.heard.get(_name(plan, step, run), -1) >= _since(run)
+    if there is None:
+        return None
     if there:
         return Go(run, step.then)
     due = run.since + plan.durations[step.id]

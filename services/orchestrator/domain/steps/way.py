@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from services.orchestrator.domain.state import Place, Run
+from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
 
 
@@ -19,3 +20,12 @@ def unheard(turn: Turn, moment: Moment, condition: str) -> Place | None:
     the condition itself, if it is so new that nobody has been asked yet.
     """
     return moment.place or min(turn.person.merges, default=None) or turn.book.silent.get(condition)
+
+
+def answer(turn: Turn, plan: Plan, run: Run, moment: Moment) -> bool | None:
+    """Whether what the run's step asks about him is true; None: that cannot be said yet, and the run stays and waits for it."""
+    condition = plan.answers[run.step]
+    if (place := unheard(turn, moment, condition)) is not None:
+        turn.put(replace(run, waits=place))
+        return None
+    return turn.stands(condition)

@@ -11,15 +11,14 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local import processes, run, secrets
 from deploy.local.settings import PORTS, LocalSettings
+from tests.support import databases
 
 HOMES = Path(tempfile.gettempdir())
 
@@ -124,11 +123,5 @@ async def topic_prefix(admin: AIOKafkaAdminClient) -> AsyncIterator[str]:
 @pytest.fixture
 async def database(postgres: str) -> AsyncIterator[str]:
     """URL of an empty database of this test alone; dropped afterwards, whoever is still connected."""
-    name = f"t{os.urandom(6).hex()}"
-    server = await asyncpg.connect(postgres)
-    try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await server.close()
+    async with databases.empty(postgres) as url:
+        yield url

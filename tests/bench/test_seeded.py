@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import duckdb
@@ -30,6 +29,7 @@ from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
 from services.warehouse.__main__ import service as warehouse
 from tests.ingest.kit import KEY, keys_file
+from tests.support import databases
 from tests.support.live import driven, publish, settings
 
 EVERY = 100  # of so many people one goes the public way
@@ -66,14 +66,8 @@ FILES = "SELECT file FROM warehouse.manifest WHERE removed_at IS NULL AND datase
 
 @pytest.fixture
 async def other_database(postgres: str) -> AsyncIterator[str]:
-    name = f"t{os.urandom(6).hex()}"
-    server = await asyncpg.connect(postgres)
-    try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await server.close()
+    async with databases.empty(postgres) as url:
+        yield url
 
 
 async def define(config: Settings) -> None:

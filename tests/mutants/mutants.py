@@ -126,7 +126,7 @@ MUTANTS = (
     ),
     Mutant(
         "silence about a new condition",
-        "services/orchestrator/domain/runs.py",
+        "services/orchestrator/domain/steps/way.py",
         " or turn.book.silent.get(condition)",
         "",
         ("tests/orchestrator/test_marks_live.py::test_a_condition_so_new_that_the_segmenter_has_not_asked_anybody_is_waited_for",),

@@ -33,7 +33,7 @@ from services.segmenter.hearing import Hearer
 from services.segmenter.history import History
 from services.segmenter.plans import Live, Plans
 from services.segmenter.progress import Trouble
-from services.segmenter.sweeping import BEFORE_ALL, WALK, Sweeps
+from services.segmenter.sweeping import BEFORE_ALL, Sweeps
 
 _encode = msgspec.json.Encoder().encode
 
@@ -236,7 +236,7 @@ class Handler:
         if step.last_id is None:
             await hearings.begin(tx, number, step, BEFORE_ALL, range(self._partitions))
             return Fired((), 1, tx.now)
-        ids = [row["id"] for row in await tx.connection.fetch(WALK, step.partition, step.last_id, work.limit)]
+        ids = [row["id"] for row in await tx.connection.fetch(hearings.NEXT, step.partition, step.last_id, work.limit)]
         desk = await self._desk(tx, now_live, ids)
         said = await hearer.ask(ids, now_live.hearing)
         if said is None:

@@ -41,6 +41,9 @@ ON CONFLICT (partition) DO UPDATE SET last_id = EXCLUDED.last_id, done = EXCLUDE
 OVER = """
 UPDATE plan SET unheard = '{}' WHERE hearing = $1 AND (SELECT count(*) FROM heard WHERE hearing = $1 AND done) >= $2
 """
+NEXT = """
+SELECT id::text AS id FROM person WHERE partition = $1 AND merged_into IS NULL AND erased_at IS NULL AND id > $2 ORDER BY person.id LIMIT $3
+"""
 STOOD = """
 SELECT count(*) FILTER (WHERE done) AS done, coalesce(sum(people), 0) AS people FROM heard WHERE hearing = $1
 """

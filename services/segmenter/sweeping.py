@@ -40,10 +40,11 @@ ON CONFLICT (partition) DO UPDATE SET revision = EXCLUDED.revision, last_id = EX
 TELL = """
 UPDATE sweep SET waits = false WHERE partition = ANY($1::smallint[]) AND waits AND (SELECT filling = 0 AND unheard = '{}' FROM plan) RETURNING partition
 """
-# The oldest transaction that goes on, and the number that the next one gets. Who locks a row has a number.
-RUNNING = (
-    "SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s"
-)
+# Transactions that have locked watermarks, or are about to. A mere reader holds nobody up.
+BATCHES = """
+SELECT virtualtransaction FROM pg_locks WHERE relation = 'watermark'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock')
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class Next(NamedTuple):
@@ -68,7 +69,10 @@ class Sweeps:
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._settled = -1  # number of the last plan of which everybody was seen to be asked
-        self._since = -1, 0  # a plan, and the number of the first transaction that began when it was seen to be committed
+        self._before: tuple[int, set[str]] = (
+            -1,
+            set(),
+        )  # a plan, and of the batches that went on when it was seen to rule those that still do
 
     async def settled(self, tx: Tx, number: int) -> Mapping[int, int]:
         """Of each partition the number of the last plan of which everybody was asked. number: that of the plan that rules."""
@@ -84,13 +88,12 @@ class Sweeps:
         return self._settled == number
 
     async def alone(self, tx: Tx, number: int) -> bool:
-        """Whether every batch that may have begun under an earlier plan than this, which is committed, has ended: a batch locks its
-        watermarks before it looks at the plan, so it has a number by then. Nobody is waited for, and who is always busy holds nothing up.
+        """Whether every batch that may have begun under an earlier plan than this, which is committed, has ended: those that went on when
+        this was first asked have, as a batch locks its watermarks before it looks at the plan. So who is always busy holds nothing up.
         """
-        row = await tx.connection.fetchrow(RUNNING)
-        if self._since[0] != number:
-            self._since = number, row["next"]
-        return bool(row["oldest"] >= self._since[1])
+        now = {row["virtualtransaction"] for row in await tx.connection.fetch(BATCHES)}
+        self._before = number, self._before[1] & now if self._before[0] == number else now
+        return not self._before[1]
 
     async def next(self, tx: Tx, partitions: Sequence[int], number: int) -> Next | None:
         """The first of these partitions in which somebody is to be asked."""

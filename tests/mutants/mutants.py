@@ -143,7 +143,7 @@ MUTANTS = (
     Mutant(
         "the walk waits for batches under an earlier plan",
         "services/segmenter/sweeping.py",
-        'return bool(row["oldest"] >= self._since[1])',
+        "return not self._before[1]",
         "return True",
         ("tests/segmenter/live/test_plans.py::test_nobody_is_looked_at_while_a_batch_may_go_on_under_an_earlier_plan",),
     ),

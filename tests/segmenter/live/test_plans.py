@@ -1,6 +1,7 @@
 """When everybody is brought under a new plan, and that nobody who comes late brings anybody back."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
@@ -105,6 +106,29 @@ async def test_nobody_is_looked_at_while_a_batch_may_go_on_under_an_earlier_plan
         assert (await rows(context, SWEPT))[0][0] == 0
     assert told((await one.fire())[0]) == [("omsk", "entered")]
     assert (await rows(context, SWEPT))[0][0] == size
+
+
+async def test_places_that_are_always_busy_do_not_hold_the_walk_up(context: Context) -> None:
+    one, size = Process(context), context.settings.partitions
+    await one.take(lives_in("Omsk", PEOPLE[0]))
+    await one.sweep()
+    places = [("facts", 0), ("facts", 1)]
+    async with context.db.transaction() as connection:
+        await watermark.ensure(connection, places)
+
+    async def looked() -> bool:
+        async with context.db.transaction() as connection:
+            return bool((await one.step(connection, range(size), 100)).emits)
+
+    async with AsyncExitStack() as later:
+        async with context.db.transaction() as late:
+            await watermark.lock(late, places[:1])
+            await publish(context, "segment", "omsk", condition=OMSK)
+            assert not await looked(), "the plan is recorded"
+            assert not await looked()
+            await watermark.lock(await later.enter_async_context(context.db.transaction()), places[1:])
+            assert not await looked(), "the batch of before goes on"
+        assert await looked(), "the one that goes on now looked at the plan when it ruled already"
 
 
 async def test_two_processes_find_the_same_number_whoever_comes_first(context: Context) -> None:

@@ -4,11 +4,12 @@ import argparse
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 from deploy.local.errors import LocalRunError
 
@@ -76,15 +77,14 @@ def _up(chosen: argparse.Namespace) -> int:
         fresh = run.up(settings)
         print(addresses(run.recorded(settings)) if fresh else f"already running\n{addresses(run.recorded(settings))}")
         return 0
-    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: _leave(stop))
+        signal.signal(number, _leave)
     try:
         run.up(settings)
         print(f"{addresses(run.recorded(settings))}\nCtrl-C stops everything", flush=True)
-        while not stop.wait(1):
-            if not run.supervised(settings):
-                raise LocalRunError(f"supervisord has ended by itself: see {settings.logs}/supervisord.log")
+        while run.supervised(settings):
+            time.sleep(1)
+        raise LocalRunError(f"supervisord has ended by itself: see {settings.logs}/supervisord.log")
     except KeyboardInterrupt:
         print("stopping")
     finally:
@@ -94,8 +94,8 @@ def _up(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _leave(stop: threading.Event) -> None:
-    stop.set()
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Raises, and sets no Event: its lock may be held by the very wait that the signal broke into."""
     raise KeyboardInterrupt
 
 

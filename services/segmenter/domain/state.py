@@ -16,6 +16,7 @@ from services.segmenter.domain.packing import Columns, Table, columns, instants_
 from services.segmenter.domain.series import Series
 
 UNSEEN = 0  # revision of a person who was never evaluated
+SHORT = 24  # so many instants at the most stand in a state that is stored as it is
 OUTSIDE = -1  # of one whose state was put there from outside (mending.py): he stands under no plan
 
 
@@ -66,8 +67,9 @@ class Glance(msgspec.Struct, array_like=True, gc=False):
 
 
 class Stored(msgspec.Struct, array_like=True, gc=False):
-    """A state as bytes: its head, as `Glance` reads it, and the rest in few bytes (packing.py). table: all instants of members, horizons,
-    series and since, in this order; places: where each stands in it. New fields go to the end, with defaults: old rows must stay readable.
+    """A state as bytes: its head, as `Glance` reads it, and the rest, in few bytes (packing.py) where it is long and else as it is, which
+    is read and written in less time. table: all instants of members, horizons, series and since, in this order, None where the rest is
+    as it is; places: where each stands in it. New fields go to the end, with defaults: old rows must stay readable.
     """
 
     revision: int
@@ -75,15 +77,15 @@ class Stored(msgspec.Struct, array_like=True, gc=False):
     due: int
     kinds: tuple[str, ...]
     bucketing: tuple[int, str] | None
-    table: Table
+    table: Table | None
     places: bytes
-    members: list[str]
-    horizons: bytes
-    series: Columns
+    members: list[str] | dict[str, int]
+    horizons: bytes | dict[int, int]
+    series: Columns | dict[int, Series]
     attributes: Mapping[str, Entry]
     apart: tuple[str, ...] = ()
     owed: int = 0
-    since: Columns | None = None
+    since: Columns | dict[int, Series] | None = None
     words: Words = {}
     awaits: int = 0
 
@@ -116,16 +118,34 @@ _glancer = msgspec.msgpack.Decoder(Glance)
 
 
 def encode(state: State) -> bytes:
-    series, instants = columns(state.series)
-    since, more = columns(state.since) if state.since else (None, [])
-    table, places = tabled([*state.members.values(), *state.horizons.values(), *instants, *more])
-    horizons = array("I", state.horizons).tobytes()
+    if _is_short(state):
+        table, places = None, b""
+        members: list[str] | dict[str, int] = state.members
+        horizons: bytes | dict[int, int] = state.horizons
+        series: Columns | dict[int, Series] = state.series
+        since: Columns | dict[int, Series] | None = state.since or None
+    else:
+        members, horizons = list(state.members), array("I", state.horizons).tobytes()
+        series, instants = columns(state.series)
+        since, more = columns(state.since) if state.since else (None, [])
+        table, places = tabled([*state.members.values(), *state.horizons.values(), *instants, *more])
     return _encoder.encode(
         Stored(
-            state.revision, state.clock, state.due, state.kinds, state.bucketing, table, places, list(state.members), horizons, series,
+            state.revision, state.clock, state.due, state.kinds, state.bucketing, table, places, members, horizons, series,
             state.attributes, state.apart, state.owed, since, state.words, state.awaits,
         )
     )  # fmt: skip
+
+
+def _is_short(state: State) -> bool:
+    """Whether so few instants stand in it that packing them would save less than it costs."""
+    left = SHORT - len(state.members) - len(state.horizons)
+    for series in (state.series, state.since):
+        for one in series.values():
+            left -= 2 + len(one.times)
+            if left < 0:
+                return False
+    return left >= 0
 
 
 def decode(data: bytes) -> State:
@@ -134,16 +154,34 @@ def decode(data: bytes) -> State:
         stored = _decoder.decode(data)
     except msgspec.ValidationError:
         return _of_first(_first.decode(data))
-    instants = untabled(stored.table, stored.places)
-    horizons = array("I", stored.horizons)
-    first, since = len(stored.members), stored.since
-    then = first + len(horizons)
-    end = len(instants) if since is None else len(instants) - instants_of(since)
+    members, horizons, series, since = _packed(stored, stored.table) if stored.table else _plain(stored)
     return State(
-        stored.revision, stored.clock, stored.due, stored.kinds, stored.bucketing,
-        dict(zip(stored.members, instants[:first], strict=True)), dict(zip(horizons, instants[first:then], strict=True)),
-        series_of(stored.series, instants[then:end]), stored.attributes, stored.apart, stored.owed,
-        {} if since is None else series_of(since, instants[end:]), stored.words, stored.awaits,
+        stored.revision, stored.clock, stored.due, stored.kinds, stored.bucketing, members, horizons, series, stored.attributes,
+        stored.apart, stored.owed, since, stored.words, stored.awaits,
+    )  # fmt: skip
+
+
+Rest = tuple[dict[str, int], dict[int, int], dict[int, Series], dict[int, Series]]  # members, horizons, series, since
+
+
+def _plain(stored: Stored) -> Rest:
+    since = stored.since or {}
+    assert isinstance(stored.members, dict) and isinstance(stored.horizons, dict)
+    assert isinstance(stored.series, dict) and isinstance(since, dict)
+    return stored.members, stored.horizons, stored.series, since
+
+
+def _packed(stored: Stored, table: Table) -> Rest:
+    assert isinstance(stored.members, list) and isinstance(stored.horizons, bytes)
+    assert isinstance(stored.series, Columns) and not isinstance(stored.since, dict)
+    instants = untabled(table, stored.places)
+    marks, since = array("I", stored.horizons), stored.since
+    first = len(stored.members)
+    then = first + len(marks)
+    end = len(instants) if since is None else len(instants) - instants_of(since)
+    return (
+        dict(zip(stored.members, instants[:first], strict=True)), dict(zip(marks, instants[first:then], strict=True)),
+        series_of(stored.series, instants[then:end]), {} if since is None else series_of(since, instants[end:]),
     )  # fmt: skip
 
 

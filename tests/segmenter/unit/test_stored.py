@@ -10,7 +10,7 @@ from services.segmenter.domain.live import decide, fire
 from services.segmenter.domain.packing import MIDDLE, SMALL, tabled, untabled
 from services.segmenter.domain.plan import compile_plan
 from services.segmenter.domain.series import DAY_MS, Series
-from services.segmenter.domain.state import State, decode, encode
+from services.segmenter.domain.state import SHORT, State, decode, encode
 
 NOW = 1_790_000_000_000
 PLAN = compile_plan(
@@ -28,6 +28,12 @@ FIRST = bytes.fromhex(
     "cf000001a1924ecc0084a56f6674656ecf000001a298f32000a57370656e74cf000001a1fe745800a6626f75676874cf000001a22ccd9400a673696c656e74cf0000"
     "01a1b65b500082cf1f71c91f3ef5d9eb960303cf000001a0c4506c00cf000001a1924ecc0092cf000001a0c976c800cf000001a1924ecc0090cf6d50a262e63bd985"
     "9603cd0384cf000001a0c4506c00cf000001a1924ecc0093cf000001a0c4506c00cf000001a0c976c800cf000001a1924ecc0093cd012ccd012ccd012c809000808000"
+)
+# The same person, when all that was stored was packed.
+PACKED = bytes.fromhex(
+    "dc001001cf000001a1924ecc00cf000001a1b65b500091a5656d61696cc093cf000001a0c4506c0004c4180000000000005c0484083c8c26d80c19592505c824482e"
+    "6cc4100101020604050300000202010200010293a56f6674656ea57370656e74a6626f75676874c4106fac7522593765f1ef36a9048c79ac3b95c410ebd9f53e1fc9"
+    "711f85d93be662a2506d9203039203cd038492fe0393cd012ccd012ccd012c809000c08000"
 )
 
 instants = st.integers(0, 2**62 - 1) | st.integers(NOW, NOW + 1000)
@@ -82,6 +88,14 @@ def test_any_number_of_different_instants() -> None:
     for count in (0, 1, SMALL, SMALL + 1, MIDDLE, MIDDLE + 1):
         many = [NOW + 7 * n * n for n in range(count, 0, -1)] * 2
         assert untabled(*tabled(many)) == many
+
+
+def test_packed_and_plain_rows_are_read() -> None:
+    state = after_three_orders()
+    assert decode(PACKED) == decode(encode(state)) == state
+    assert encode(state) != PACKED
+    many = msgspec.structs.replace(state, horizons={mark: NOW + mark for mark in range(SHORT)})
+    assert decode(encode(many)) == many
 
 
 def test_a_row_of_before_is_read() -> None:

@@ -1,16 +1,28 @@
 """Which of several marketing messages to one person goes first (docs/adr/0024): the more important one, when both come within a short time."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from schemas.steps import Send
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
 from services.orchestrator.domain.state import Run
 from services.orchestrator.domain.terms import Terms
-from services.orchestrator.domain.turn import Turn
+from services.orchestrator.domain.turn import Turn, same
+
+NONE = Terms(priority=-1)
 
 
-def yields(turn: Turn, rules: Rules, run: Run, message: Message, step: Send, first_try: int, now: int, limit: int) -> int | None:
+class Contender(NamedTuple):
+    """A message that could go. first_try: when it was ready; limit: the last instant at which it is worth sending (ms)."""
+
+    run: Run
+    step: str
+    message: Message
+    first_try: int
+    limit: int
+
+
+def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
     """Until when (ms) a message that could go now lets others go first; None: it goes.
 
     It lets those go that are known, more important, and decided within the time of the rule; the last instant of its own worth is where it
@@ -19,31 +31,28 @@ def yields(turn: Turn, rules: Rules, run: Run, message: Message, step: Send, fir
     """
     if not rules.compete:
         return None
-    priority = _terms(turn, run, step.id).priority
-    known = min((due for due in _rivals(turn, run, step.id, priority) if due <= now + rules.compete), default=None)
+    priority = _terms(turn, one.run, one.step).priority
+    known = min((due for due in _rivals(turn, one, priority) if due <= now + rules.compete), default=None)
     if known is not None and known <= now:
         return now + 1  # decided at this very instant: right behind it
-    until = 0 if known is None else min(known, limit)
-    waits = first_try + rules.compete
-    if now < waits <= limit and _may_come(turn, priority):
-        zone, taken = turn.zone(run.brand), turn.person.reservations
-        if search(rules, zone, taken, message, waits, limit).at <= limit:
+    until = 0 if known is None else min(known, one.limit)
+    waits = one.first_try + rules.compete
+    if now < waits <= one.limit and _may_come(turn, priority):
+        slot = search(rules, turn.zone(one.run.brand), turn.person.reservations, one.message, waits, one.limit)
+        if slot.at <= one.limit:
             until = max(until, waits)
     return until if until > now else None
 
 
-def _rivals(turn: Turn, run: Run, step: str, priority: int) -> Iterator[int]:
+def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
     """When each waiting message of his that is more important is decided. Those that wait for another of their run, or for a name, are not
     due then: theirs is the instant at which they give up.
     """
-    for other in turn.person.runs:
-        if other.due_at is not None and not other.held and other.step not in other.done and not _same(run, other):
-            if _terms(turn, other, other.step).priority > priority and _sends(turn, other):
-                yield other.due_at
-    for pending in turn.person.pending.values():
-        if pending.due_at is not None and not pending.held and not (pending.of(run) and pending.step == step):
-            if _terms(turn, pending.run, pending.step).priority > priority:
-                yield pending.due_at
+    runs = [(r, r.step, r.due_at) for r in turn.person.runs if not r.held and r.step not in r.done and not same(one.run, r)]
+    waiting = [p for p in turn.person.pending.values() if not p.held and not (p.of(one.run) and p.step == one.step)]
+    for run, step, due in (*runs, *((p.run, p.step, p.due_at) for p in waiting)):
+        if due is not None and _terms(turn, run, step).priority > priority:
+            yield due
 
 
 def _may_come(turn: Turn, priority: int) -> bool:
@@ -56,14 +65,6 @@ def _may_come(turn: Turn, priority: int) -> bool:
 
 
 def _terms(turn: Turn, run: Run, step: str) -> Terms:
+    """Those of a step that sends no marketing are the least."""
     plan = turn.plan(run)
-    return (plan.terms.get(step) if plan else None) or Terms()
-
-
-def _sends(turn: Turn, run: Run) -> bool:
-    plan = turn.plan(run)
-    return plan is not None and run.step in plan.terms
-
-
-def _same(one: Run, other: Run) -> bool:
-    return (one.journey, one.occurrence) == (other.journey, other.occurrence)
+    return (plan.terms.get(step) if plan else None) or NONE

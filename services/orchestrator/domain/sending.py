@@ -7,10 +7,10 @@ from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
-from services.orchestrator.domain.competing import yields
+from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.controls import exposed
 from services.orchestrator.domain.rules import PRIORITY, Rules
-from services.orchestrator.domain.slots import Message, end_of, search
+from services.orchestrator.domain.slots import Message, end_of, hoped, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
@@ -133,12 +133,14 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
     rules, message = _rules(turn, run, step), _message(run, step)
-    slot = search(rules, turn.zone(run.brand), turn.person.reservations, message, now, limit)
+    zone, taken = turn.zone(run.brand), turn.person.reservations
+    slot = search(rules, zone, taken, message, now, limit)
     if slot.at > limit:
-        return Answer("skipped", "expired", detail=slot.rule)
+        asked = hoped(rules, zone, taken, message, now, limit)
+        return Answer("deferred", slot.rule, asked, slot.detail) if asked else Answer("skipped", "expired", detail=slot.rule)
     if slot.at > now:
         return Answer("deferred", slot.rule, slot.at, slot.detail)
-    until = yields(turn, rules, run, message, step, first_try, now, limit)
+    until = yields(turn, rules, Contender(run, step.id, message, first_try, limit), now)
     if until is not None and until > limit:
         return Answer("skipped", "expired", detail=PRIORITY)
     return Answer("deferred", PRIORITY, until) if until is not None else Answer("sent")

@@ -16,7 +16,7 @@ from tests.orchestrator.ruled import JOURNEYS, RULES, Law
 from tests.orchestrator.test_unmerge_laws import HOMES, Registry
 from tests.orchestrator.world import DAY, HOUR, T0, World, brand, published
 
-SCRIPTS = 120  # a machine with time to spare has tried three thousand
+SCRIPTS = 160  # a machine with time to spare has tried three thousand
 ZONES = ("Europe/London", "America/New_York", "Asia/Kolkata", "Pacific/Apia")
 EVENTS = ("One", "Two", "Launch", "Launch", "Outlet", "Trial", "Receipt", "Goal")
 PARTS = ("manager_only", "cap_0")
@@ -27,13 +27,13 @@ MOVES: dict[str, tuple[int, tuple[Any, ...]]] = {
     "hear": (20, (range(6), range(1, 10))),
     "call": (10, (range(10),)),
     "tell": (12, (range(10), WORDS)),
-    "again": (3, (range(10),)),
+    "again": (8, (range(10),)),
     "pass": (12, ((HOUR, 3 * HOUR, 9 * HOUR, DAY),)),
     "sleep": (4, ((HOUR, 3 * HOUR, 9 * HOUR),)),
     "stands": (6, (HOMES, PARTS, ("entered", "left"))),
     "merge": (3, (HOMES, HOMES)),
     "split": (3, (HOMES, (0, 1))),
-    "move": (3, (HOMES, ZONES)),
+    "move": (8, (HOMES, ZONES)),
     "rules": (2, (range(1, len(RULES) + 1),)),
 }
 # Near the changes of the clocks in London and New York, and at an ordinary week's and month's end.

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.contact import WEEKDAYS, SendWindow
+from schemas.contact import WEEKDAYS, SendWindow, spans_of
 from schemas.rules import RuleWindow
-from services.orchestrator.domain.windows import closes, opens, spans_of
+from services.orchestrator.domain.windows import closes, opens
 from services.orchestrator.domain.zones import zone
 from tests.orchestrator.test_zones import CHANGES, ms, wall
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, rule, send

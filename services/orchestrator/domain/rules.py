@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from schemas.contact import Span, spans_of
 from schemas.documents import clock_ms, duration_ms
 from schemas.rules import Cap, Rule, RuleWindow
 from schemas.unnamed import condition_key
-from services.orchestrator.domain.windows import Span, spans_of
 from services.orchestrator.domain.zones import DAY, Window
 
 PRIORITY = "priority"  # the rule by which a message lets a more important one go first

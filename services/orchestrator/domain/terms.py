@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from schemas.contact import MIDDLE, priority_of
+from schemas.contact import MIDDLE, Span, priority_of, spans_of
 from schemas.journeys import Journey
 from schemas.steps import Send
 from services.orchestrator.domain.rules import Hours, Rules
-from services.orchestrator.domain.windows import Span, spans_of
 
 
 class Terms(NamedTuple):

@@ -1,31 +1,9 @@
 """Send-time windows: parts of a person's week, as instants. Right over every change of the clocks, as schemas/zones.py is."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
-from schemas.contact import WEEKDAYS, SendWindow
-from schemas.documents import clock_ms
+from schemas.contact import WEEK, Span
 from services.orchestrator.domain.zones import DAY, Zone
-
-WEEK = 7 * DAY
-Span = tuple[int, int]  # from, to: ms of a local week that begins on Monday; joined, in order, none passes Sunday's midnight
-
-
-@lru_cache(maxsize=4096)
-def spans_of(windows: tuple[SendWindow, ...]) -> tuple[Span, ...]:
-    """What of the week lies in any of the windows."""
-    return joined(span for window in windows for span in _of_one(window))
-
-
-def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same time, without overlaps."""
-    found: list[Span] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], end)
-        else:
-            found.append((start, end))
-    return tuple(found)
 
 
 def opens(zone: Zone, at: int, spans: Sequence[Span], limit: int) -> int:
@@ -48,15 +26,6 @@ def closes(zone: Zone, at: int, spans: Sequence[Span], limit: int) -> int:
         if instant < min(end, limit):
             return instant
     raise AssertionError("time does not end")  # pragma: no cover
-
-
-def _of_one(window: SendWindow) -> Iterator[Span]:
-    length = (clock_ms(window.end) - clock_ms(window.start)) % DAY or DAY
-    for day in window.days or WEEKDAYS:
-        start = WEEKDAYS.index(day) * DAY + clock_ms(window.start)
-        yield start, min(start + length, WEEK)
-        if start + length > WEEK:
-            yield 0, start + length - WEEK
 
 
 def _in_week(local: int) -> int:

@@ -21,7 +21,7 @@ OF_RULES = (
     _mutant("the other class alone", SLOTS, "classes - {message.message_class}", "classes"),
     _mutant("one more than the cap", SLOTS, "_used(counted, zone.day, at, now) < cap.most", "_used(counted, zone.day, at, now) <= cap.most"),
     _mutant("a rolling window to the slot's end", SLOTS, "(r.until if at == now else r.at) > at - cap.within", "r.at > at - cap.within"),
-    _mutant("a slot that a move makes two days", SLOTS, "max(r.at, r.until) if at == now else r.at", "r.at"),
+    _mutant("a slot that a move makes two days", SLOTS, " or (first < period and one.until > one.at and at == now and period_of(one.until) >= period)", ""),
     _mutant("a cap of a brand, channel or topic", SLOTS, "scope.brand in (None, one.brand)", "True"),
     _mutant("what may be free is asked again", SENDING, "if asked else Answer", "if False else Answer"),
     _mutant("manager only", SENDING, "any(turn.stands(key) for key in rules.managers)", "False"),

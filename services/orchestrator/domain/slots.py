@@ -100,7 +100,12 @@ def _used(taken: Iterable[Reservation], period_of: Callable[[int], int], at: int
     taken as gone at once, as in a rolling window.
     """
     period = period_of(at)
-    return sum(period_of(r.at) <= period <= period_of(max(r.at, r.until) if at == now else r.at) for r in taken)
+
+    def counts(one: Reservation) -> bool:
+        first = period_of(one.at)
+        return first == period or (first < period and one.until > one.at and at == now and period_of(one.until) >= period)
+
+    return sum(map(counts, taken))
 
 
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:

@@ -34,5 +34,6 @@ OF_RULES = (
     _mutant("places of both", MERGING, "[r for r in loser.reservations if r.intent not in mine]", "[]"),
     _mutant("more important ones first", COMPETING, "_terms(turn, run, step).priority > priority", "False"),
     _mutant("right behind", COMPETING, "return now + 1", "return None"),
+    _mutant("a place that is free is seen", SENDING, "if turn.person.reservations != before:", "if False:"),
     _mutant("keeping off", "services/orchestrator/domain/rules.py", "if compete else ()", "if False else ()"),
 )  # fmt: skip

@@ -53,7 +53,7 @@ def test_what_may_be_free_at_any_moment_is_asked_about_once_more_before_it_is_wo
     assert deferred(world) == [("b", "cap:mass:6h", T0 + 14 * HOUR)], "nobody said yet that the first one went, which may be now"
     world.verdict(world.intents[0], "accepted")
     world.later(8 * HOUR)
-    assert world.sent() == [("a", T0), ("b", T0 + 14 * HOUR)]
+    assert world.sent() == [("a", T0), ("b", T0 + 12 * HOUR)], "six hours after it was heard that it went"
 
 
 def test_and_is_skipped_then_if_nothing_was_heard() -> None:
@@ -65,3 +65,28 @@ def test_and_is_skipped_then_if_nothing_was_heard() -> None:
     world.fact("p", "B")
     world.later(DAY)
     assert [d.rule for d in world.decisions if d.verdict == "skipped"] == ["expired"]
+
+
+def test_what_waits_for_a_place_goes_as_soon_as_it_is_known_to_be_free() -> None:
+    caps = [{"name": "c", "class": "mass", "most": 1, "within": "6h"}]
+    world = World(mail("a"), mail("b"), rule(caps=caps))
+    world.person("p")
+    world.fact("p", "A")
+    world.later(HOUR)
+    world.fact("p", "B")
+    world.later(6 * HOUR)  # nothing was heard when its time came: the slot of the first ends with the day
+    assert deferred(world)[-1] == ("b", "cap:mass:6h", T0 + DAY + 6 * HOUR - 1)
+    world.verdict(world.intents[0], "accepted")
+    world.later(DAY)
+    assert world.sent() == [("a", T0), ("b", T0 + 13 * HOUR)], "it went after seven hours, as far as is known"
+
+
+def test_and_at_once_when_the_other_came_to_nothing() -> None:
+    world = World(mail("a"), mail("b", expires="9d"), rule(caps=[{"name": "c", "class": "mass", "most": 1, "per": "week"}]))
+    world.person("p")
+    world.fact("p", "A")
+    world.fact("p", "B")
+    world.later(HOUR)
+    world.verdict(world.intents[0], "failed")
+    world.later(HOUR)
+    assert world.sent() == [("a", T0), ("b", T0 + HOUR)]

@@ -9,12 +9,12 @@ from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.controls import exposed
-from services.orchestrator.domain.rules import PRIORITY, Rules
-from services.orchestrator.domain.slots import Message, end_of, hoped, search
+from services.orchestrator.domain.rules import PRIORITY
+from services.orchestrator.domain.slots import end_of, hoped, search
+from services.orchestrator.domain.sooner import look_again, message_of, rules_of
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
-from services.orchestrator.domain.terms import Terms, with_own
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
@@ -83,10 +83,13 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
 
 def settle(turn: Turn, verdict: Decision) -> None:
     """Take in what the sender says of an intent. A verdict about an earlier attempt changes nothing, save that a sent one is sent."""
+    before = list(turn.person.reservations)
     if verdict.verdict in KEEPS:
         _keep(turn, verdict)
     elif verdict.verdict in FREES:
         _free(turn, verdict)
+    if turn.person.reservations != before:
+        look_again(turn, verdict.received_at)
 
 
 def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:
@@ -132,7 +135,7 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
         return Answer("sent")
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
-    rules, message = _rules(turn, run, step), _message(run, step)
+    rules, message = rules_of(turn, run, step), message_of(run, step)
     zone, taken = turn.zone(run.brand), turn.person.reservations
     slot = search(rules, zone, taken, message, now, limit)
     if slot.at > limit:
@@ -159,21 +162,11 @@ def _barred(turn: Turn, step: Send) -> Answer | None:
     return None
 
 
-def _rules(turn: Turn, run: Run, step: Send) -> Rules:
-    """Those that are for him, and the message's own."""
-    plan = turn.plan(run)
-    return with_own(turn.book.rules.about(turn.stands), plan.terms.get(step.id, Terms()) if plan else Terms())
-
-
-def _message(run: Run, step: Send) -> Message:
-    return Message(step.message_class, run.brand, step.channel, step.topic)
-
-
 def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:
     run, now, person = pending.run, moment.now, turn.person
     zone, rules = turn.zone(run.brand), turn.book.rules
     service = step.message_class == "service"
-    not_after = now + DAY if service else end_of(_rules(turn, run, step), zone, _message(run, step), now)
+    not_after = now + DAY if service else end_of(rules_of(turn, run, step), zone, message_of(run, step), now)
     day = zone.day(now)
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]

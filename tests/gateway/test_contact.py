@@ -7,6 +7,7 @@ import pytest
 from schemas.audience_text import Titles
 from schemas.journeys import Journey
 from schemas.rules import Rule
+from services.gateway.domain.contact import shut_by_others
 from services.gateway.domain.contact_text import of_journey, of_rule
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
@@ -134,3 +135,15 @@ def test_what_a_journey_says_of_its_own() -> None:
         "steps.1.windows": "Marketing: only daily 09:00-12:00, by a person's own clock.",
         "control": "10% of its people get no marketing of it: the control group j.",
     }
+
+
+def test_windows_that_the_nights_of_other_rules_leave_nothing_of() -> None:
+    nights = [
+        {"key": "a", "quiet_hours": {"from": "21:00", "to": "10:00"}},
+        {"key": "b", "quiet_hours": {"from": "10:00", "to": "12:00"}},
+    ]
+    rules = [Rule.model_validate(body) for body in (*nights, {"key": "c", "windows": [MORNING, {"from": "12:00", "to": "13:00"}]})]
+    steps = [{"id": "a", "template": "t"}, {"id": "b", "template": "t", "windows": [NOON]}]
+    body = {"key": "j", "brand": "b", "trigger": {"event": "E"}, "steps": steps, "windows": [MORNING]}
+    found = shut_by_others(rules, [Journey.model_validate(body)])
+    assert [fault.path for fault in found] == ["rules.c.windows.0", "journeys.j.windows"]

@@ -9,9 +9,8 @@ from runtime.db import Row
 from schemas.journeys import Journey
 from schemas.rules import Rule
 from services.gateway.api.desk import Desk
-from services.gateway.domain.contact import shut
+from services.gateway.domain.contact import shut_by_others
 from services.gateway.domain.contact_text import Line, of_journey, of_rule
-from services.gateway.domain.problems import Fault
 from services.gateway.handler.titles import titles
 from services.gateway.store import documents as store
 
@@ -22,8 +21,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/api/rules/effective")
     async def effective(request: Request, brand: str | None = None) -> Response:
         """`rules`: each part of each rule in force as a sentence, `{rule, version, path, text}`; all of them hold. `journeys`: what journeys
-        say of their own beside them, `{journey, version, path, text}`. `brand`: without what is of others. `warnings`: windows that the
-        quiet hours of another rule leave nothing of.
+        say of their own beside them, `{journey, version, path, text}`. `brand`: without what is of others. `warnings`: windows that
+        the quiet hours of all rules together leave nothing of.
         """
         async with desk.calling(request, "read") as call:
             if brand is not None:
@@ -40,7 +39,9 @@ def routes(desk: Desk) -> APIRouter:
                 if brand in (None, one.brand)
                 for line in of_journey(one, call.language)
             ],
-            "warnings": [fault.told(call.language) for fault in _shut([rule for _, rule in rules])],
+            "warnings": [
+                fault.told(call.language) for fault in shut_by_others([rule for _, rule in rules], [one for _, one in journeys])
+            ],
         }
         return JSONResponse({"lang": call.language, "brand": brand, **told})
 
@@ -49,13 +50,3 @@ def routes(desk: Desk) -> APIRouter:
 
 def _said(kind: str, row: Row, line: Line) -> dict[str, Any]:
     return {kind: row["key"], "version": row["version"], "path": line[0], "text": line[1]}
-
-
-def _shut(rules: list[Rule]) -> list[Fault]:
-    nights = [rule.quiet_hours for rule in rules if rule.quiet_hours is not None]
-    return [
-        Fault(f"rules.{rule.key}.windows.{place}", "window_quiet")
-        for rule in rules
-        for place, window in enumerate(rule.windows)
-        if nights and shut([window], nights)
-    ]

@@ -48,6 +48,18 @@ def shut(windows: Iterable[SendWindow], quiet: Sequence[QuietHours]) -> bool:
     return all(any(a <= start and end <= b for a, b in nights) for start, end in spans_of(tuple(windows)))
 
 
+def shut_by_others(rules: Iterable[Rule], journeys: Iterable[Journey]) -> list[Fault]:
+    """Windows in force of which the quiet hours of all rules together leave nothing."""
+    rules = list(rules)
+    nights = [rule.quiet_hours for rule in rules if rule.quiet_hours is not None]
+    windows = [(f"rules.{rule.key}.windows.{place}", [window]) for rule in rules for place, window in enumerate(rule.windows)]
+    for journey in journeys:
+        steps = [(f".steps.{place}", step) for place, step in enumerate(journey.steps) if isinstance(step, Send)]
+        own = [("", journey.windows), *((path, step.windows) for path, step in steps)]
+        windows += [(f"journeys.{journey.key}{path}.windows", list(given)) for path, given in own if given]
+    return [Fault(path, "window_quiet") for path, given in windows if nights and shut(given, nights)]
+
+
 def _night(quiet: QuietHours) -> tuple[tuple[int, int], ...]:
     if quiet.start == quiet.end:
         return ()

@@ -52,11 +52,13 @@ def shut_by_others(rules: Iterable[Rule], journeys: Iterable[Journey]) -> list[F
     """Windows in force of which the quiet hours of all rules together leave nothing."""
     rules = list(rules)
     nights = [rule.quiet_hours for rule in rules if rule.quiet_hours is not None]
-    windows = [(f"rules.{rule.key}.windows.{place}", [window]) for rule in rules for place, window in enumerate(rule.windows)]
+    windows: list[tuple[str, Sequence[SendWindow]]] = [
+        (f"rules.{rule.key}.windows.{place}", [window]) for rule in rules for place, window in enumerate(rule.windows)
+    ]
     for journey in journeys:
         steps = [(f".steps.{place}", step) for place, step in enumerate(journey.steps) if isinstance(step, Send)]
         own = [("", journey.windows), *((path, step.windows) for path, step in steps)]
-        windows += [(f"journeys.{journey.key}{path}.windows", list(given)) for path, given in own if given]
+        windows += [(f"journeys.{journey.key}{path}.windows", given) for path, given in own if given]
     return [Fault(path, "window_quiet") for path, given in windows if nights and shut(given, nights)]
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
+from schemas.contact import LocalControl, Priority, SendWindow
 from schemas.documents import Document, duration_ms
 from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
 
@@ -33,7 +34,7 @@ class Journey(Document):
     """A triggered chain. Steps run in the order of the list unless `next` says otherwise; the first one starts.
 
     audience: only people who meet it enter. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving
-    it ends the run too.
+    it ends the run too. priority, windows: of its marketing, where a step says nothing else; control: who gets none of it.
     """
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
@@ -44,6 +45,9 @@ class Journey(Document):
     goal: FactTrigger | None = None
     exit_segment: str | None = None
     reentry: Reentry = Reentry()
+    priority: Priority | None = None
+    windows: tuple[SendWindow, ...] | None = Field(default=None, min_length=1, max_length=20)
+    control: LocalControl | None = None
 
     def leads(self) -> dict[str, list[str]]:
         """Step -> the steps to which it may lead."""

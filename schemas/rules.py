@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.audience import Condition
+from schemas.contact import SendWindow
 from schemas.documents import Document, duration_ms
 from schemas.topics import Channel
 
+MINUTE, DAY = 60_000, 86_400_000
 MessageKind = Literal["triggered", "mass"]
 
 
@@ -44,6 +46,32 @@ class QuietHours(Document):
     end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
+class RuleWindow(SendWindow):
+    """class, brand, channel, topic: only messages of it; left out, all. Windows of equal scope are alternatives, those of different scopes
+    all hold.
+    """
+
+    message_class: MessageKind | None = Field(default=None, alias="class")
+    brand: str | None = None
+    channel: Channel | None = None
+    topic: str | None = None
+
+
+class Compete(Document):
+    """At most one marketing message per person in any `within`, the most important first; the others go later, up to their `expires`.
+
+    One that may still be outdone waits for `within` after it was ready (docs/adr/0024).
+    """
+
+    within: str
+
+    @model_validator(mode="after")
+    def _short(self) -> "Compete":
+        if not MINUTE <= duration_ms(self.within) <= 7 * DAY:
+            raise ValueError("within: from 1m to 7d, e.g. 2h")
+        return self
+
+
 class GlobalControl(Document):
     """`share` of 10,000 people get no marketing at all; `salt` names the season, e.g. gcg-2026."""
 
@@ -60,6 +88,8 @@ class Rule(Document):
     quiet_hours: QuietHours | None = None
     global_control: GlobalControl | None = None
     manager_only: Condition | None = None
+    windows: tuple[RuleWindow, ...] = Field(default=(), max_length=100)
+    compete: Compete | None = None
 
     def asks(self) -> Iterator[tuple[str, str, Condition]]:
         """(part, path, condition) of all that it asks about people."""

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
 from schemas.charges import CHARGE, ROLLED_UP
+from schemas.contact import Clock, Priority, SendWindow, Weekday
 from schemas.documents import Document, checked_duration, checked_offset, duration_ms
 from schemas.topics import Channel
 
@@ -18,8 +19,6 @@ from schemas.topics import Channel
 PAYS = ("Order Completed", "Order Paid", CHARGE, ROLLED_UP)
 # No dots: they part the words of `condition_key`. "audience" is the name of the journey's own condition there.
 StepId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
-Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DataPath = Annotated[str, Field(min_length=1, max_length=400)]  # of the run's own data, e.g. event.order_id
 # What may become of a letter, in the order in which it does.
 Became = Literal["accepted", "delivered", "opened", "clicked", "bounced", "failed", "skipped"]
@@ -239,7 +238,10 @@ class Split(_Step):
 
 
 class Send(_Step):
-    """expires: how long a displaced message is worth sending; afterwards it is skipped and the run goes on."""
+    """expires: how long a displaced message is worth sending; afterwards it is skipped and the run goes on.
+
+    priority, windows: in place of the journey's.
+    """
 
     template: str
     channel: Channel = "email"
@@ -247,6 +249,8 @@ class Send(_Step):
     topic: str = "*"
     expires: str = "3d"
     next: StepId | None = None
+    priority: Priority | None = None
+    windows: tuple[SendWindow, ...] | None = Field(default=None, min_length=1, max_length=20)
 
     _check = field_validator("expires")(checked_duration)
 

@@ -61,6 +61,7 @@ def _run(run: Run) -> dict[str, Any]:
         "data": run.data,
         "letters": [{"step": step, "intent": one.intent, "became": one.became} for step, one in run.letters.items()],
         "control_of": run.control,
+        "exposed": run.exposed,
     }
 
 

@@ -21,7 +21,7 @@ def examples(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "kind"), [("surveys", "survey"), ("bots", "bot"), ("connectors", "connector")])
+@pytest.mark.parametrize(("page", "kind"), [("surveys", "survey"), ("bots", "bot"), ("connectors", "connector"), ("rules", "rule")])
 def test_a_document_of_docs_is_one(page, kind):
     (text,) = examples(page, "yaml")
     body: dict[str, Any] = yaml.safe_load(text)

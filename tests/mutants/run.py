@@ -20,6 +20,7 @@ from deploy.local import run as local  # noqa: E402
 from deploy.local import secrets  # noqa: E402
 from tests.conftest import make_settings  # noqa: E402
 from tests.mutants.mutants import MUTANTS, Mutant  # noqa: E402
+from tests.mutants.of_rules import OF_RULES  # noqa: E402
 
 COPIED = ("schemas", "runtime", "services", "deploy", "tests", "pyproject.toml")
 LIMIT_S = 180  # for the tests of one mutant; one test alone has a third
@@ -98,7 +99,7 @@ def why(output: str) -> str:
 
 def main() -> int:
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    chosen = [mutant for mutant in (*MUTANTS, *OF_RULES) if word in mutant.name]
     failures = 0
     with tempfile.TemporaryDirectory(prefix="otklik-mutants-") as folder, servers(Path(folder) / "servers") as environment:
         Path(folder).chmod(0o755)

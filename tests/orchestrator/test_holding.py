@@ -23,7 +23,26 @@ def s() -> str:
 def run() -> Run:
     letters = {s(): Letter(s(), (s(),))}
     data = {s(): {"deep": [s()]}}
-    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), data, True, s(), letters, s())
+    return Run(
+        s(),
+        n(),
+        s(),
+        s(),
+        n(),
+        n(),
+        s(),
+        n(),
+        n(),
+        ("facts", n(), n()),
+        n(),
+        (s(), s()),
+        data,
+        True,
+        s(),
+        letters,
+        s(),
+        exposed=True,
+    )
 
 
 def whole() -> Person:

@@ -40,9 +40,9 @@ class Registry:
     def owner(self, home: str) -> str:
         return next(person for person, homes in self.homes.items() if home in homes)
 
-    def did(self, home: str, event: str, order: int) -> None:
+    def did(self, home: str, event: str, order: int, **more: str) -> None:
         person = self.owner(home)
-        more = {"home": home} if home != person else {}
+        more |= {"home": home} if home != person else {}
         self._tell(person, lambda: self.world.fact(person, event, properties={"order": order}, **more))
 
     def merge(self, one: str, other: str) -> None:

@@ -351,3 +351,16 @@ def test_rows_of_before_are_read():
     old = msgspec.msgpack.decode(state.encode(person))[:14]
     old[5], old[11] = [run[:14] for run in old[5]], [talk[:9] for talk in old[11]]
     assert state.decode(msgspec.msgpack.encode(old)) == person
+
+
+def test_a_letter_that_stays_is_settled_though_it_was_sent_by_the_name_of_one_who_goes():
+    """A service letter has no place in the caps that would tell of it."""
+    world = one_of_two(journey("j", send("x", **{"class": "service"})), prompt=False)
+    world.person("cat", at=2)
+    world.fact("cat", "Registered", home="dan")
+    world.merge("ann", "cat")
+    world.split("ann", "new", "cat", others=("cat",))
+    assert list(world.people["ann"].pending) == [world.intents[0].id], "Dan's, who is Ann still"
+    world.later(DAY + HOUR)
+    world.verdict(world.intents[0], "late")
+    assert whose(world) == [("cat", "x", 0), ("ann", "x", 25)]

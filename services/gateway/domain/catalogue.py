@@ -196,6 +196,27 @@ FAULTS: dict[str, Text] = {
         "steps {steps} go round without a wait: put one between them",
         "шаги {steps} идут по кругу без ожидания: поставьте его между ними",
     ),
+    "window_overlaps": Text(
+        "has time in common with {other}: write one window of both, or part them",
+        "пересекается с {other}: объедините окна или разведите их",
+    ),
+    "window_quiet": Text(
+        "lies in the quiet hours wholly: nothing would ever be sent in it",
+        "целиком лежит в тихих часах: в нём ничего не отправится",
+    ),
+    "quiet_never": Text("the same as `from` is no night at all", "совпадает с `from`: такая ночь не длится нисколько"),
+    "one_class": Text("one class alone shares its days with nobody: name both", "один класс ни с кем не делит дня: назовите оба"),
+    "cap_idle": Text(
+        "never acts: cap `{other}` lets {most} through already: take one of them out, or mend its window",
+        "никогда не сработает: предел `{other}` уже пропускает только {most}: уберите один из них или исправьте его окно",
+    ),
+    "service_waits_not": Text(
+        "service messages wait for nobody: take it out", "сервисные сообщения не ждут никого: уберите это поле"
+    ),
+    "no_marketing": Text(
+        "this journey sends nothing but service messages, to which it does not apply: take it out",
+        "цепочка шлёт только сервисные сообщения, к ним это не относится: уберите поле",
+    ),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
     "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),

@@ -20,7 +20,7 @@ from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
-from services.gateway.domain import brands, markup, ways
+from services.gateway.domain import brands, contact, markup, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
@@ -28,7 +28,7 @@ from services.gateway.domain.reading import faults_of, without_echoes
 MAX_BYTES = 800_000  # of a document: its record must fit in the log
 KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 META = "_meta"
-RESERVED = frozenset({("segment", "language")})  # what the address of something else ends with
+RESERVED = frozenset({("segment", "language"), ("rule", "effective")})  # what the address of something else ends with
 EVERYBODY = {"kind": "all", "of": []}
 Spot = tuple[tuple[str | int, ...], Any]  # where a condition stands, and what stands there
 
@@ -124,7 +124,9 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
     elif isinstance(document, Journey):
-        faults += ways.faults_of(document)
+        faults += [*ways.faults_of(document), *contact.faults_of_journey(document)]
+    elif isinstance(document, Rule):
+        faults += contact.faults_of_rule(document)
     faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)

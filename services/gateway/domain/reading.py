@@ -22,7 +22,7 @@ TALK = {
 }
 TRIGGERS = {"FactTrigger": "event", "SegmentTrigger": "segment"}
 _MEMBERS = {name: variants for variants in (TALK, TRIGGERS) for name in variants}
-_TAGS = frozenset((*STEP_FIELDS, "Length", "TimeOfDay", "Dated"))
+_TAGS = frozenset((*STEP_FIELDS, "Length", "TimeOfDay", "Dated", "Number", "Name"))
 _NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."
 
 

@@ -59,6 +59,11 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
         topics = enumerate(document.caps)
         found += [Reference(f"caps.{place}.topic", "topic", cap.topic) for place, cap in topics if cap.topic not in (None, "*")]
+        for place, window in enumerate(document.windows):
+            if window.brand is not None:
+                found.append(Reference(f"windows.{place}.brand", "brand", window.brand))
+            if window.topic not in (None, "*"):
+                found.append(Reference(f"windows.{place}.topic", "topic", window.topic))
         for part, path, condition in document.asks():
             found += _of_condition(path, condition, part)
     parent: str | None = getattr(document, "parent", None)

@@ -31,6 +31,14 @@ PUBLISHED = """
 SELECT v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 WHERE d.kind = $1 AND d.key = $2
 """
+# The rules, and the journeys that say something of their own beside them.
+CONTACT = """
+SELECT v.kind, v.key, v.version, v.brand, v.body
+FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
+WHERE v.kind = 'rule' OR v.kind = 'journey' AND (v.body ?| ARRAY['priority', 'windows', 'control']
+    OR v.body @? '$.steps[*] ? (exists(@.priority) || exists(@.windows))')
+ORDER BY v.kind DESC, v.key
+"""
 NAMED = """
 SELECT v.kind, v.key, v.brand, v.body->'name' AS name, CASE WHEN v.kind = 'survey' THEN v.body->'questions' END AS questions
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
@@ -108,6 +116,12 @@ def _cost(kind: str, body: str | None) -> int:
 async def named(connection: Connection) -> Sequence[Row]:
     """Segments, topics and surveys in force: kind, key, brand, and as JSON their name and the questions of a survey."""
     rows: Sequence[Row] = await connection.fetch(NAMED)
+    return rows
+
+
+async def contact(connection: Connection) -> Sequence[Row]:
+    """In force: kind, key, version, brand, body (JSON) of rules, then of journeys that have a priority, windows or a control group."""
+    rows: Sequence[Row] = await connection.fetch(CONTACT)
     return rows
 
 

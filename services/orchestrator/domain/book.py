@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
+from schemas.contact import LocalControl
 from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
@@ -19,6 +20,7 @@ from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
+from services.orchestrator.domain.terms import Terms, terms_of
 
 MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
 KINDS = (*MODELS, "template")
@@ -53,6 +55,13 @@ class Plan:
     data_tests: Mapping[str, Test]
     watched: frozenset[str]
     awaits: Sequence[tuple[Until, Test]]
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    control: LocalControl | None = None
+
+    @property
+    def most_important(self) -> int:
+        """The greatest priority of its marketing; -1 of none."""
+        return max((terms.priority for terms in self.terms.values()), default=-1)
 
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
@@ -184,6 +193,8 @@ def _plan(body: bytes, version: int) -> Plan:
         data_tests={s.id: tests(s.data) for s in steps if isinstance(s, Branch) and s.data},
         watched=frozenset(s.about.step for s in steps if s.about is not None),
         awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
+        terms=terms_of(journey),
+        control=journey.control,
     )
 
 

@@ -12,11 +12,12 @@ from services.orchestrator.domain.state import KEPT, Pending, Person
 def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) -> dict[str, Person]:
     """Take out of a person's state what is others' from now on, and give it to them. parts: who -> his homes.
 
-    A place in the caps that the sender may still settle is settled by one verdict for all who have it, so each notes the others.
+    A letter or a place in the caps that the sender may still settle is settled by one verdict for all whom it may be told of, so each notes
+    the others: who is named in it is by now one who goes, perhaps, while the letter stays.
     """
     whose = {home: other for other, homes in parts.items() for home in homes}
     letters = {key: whose[home] for key, pending in person.pending.items() if (home := _home(person, pending)) in whose}
-    shared = _shared(profile, person, parts, letters)
+    shared = _shared(profile, person, parts)
     taken = {
         other: Person(
             runs=[run for run in person.runs if run.home in homes],
@@ -46,9 +47,9 @@ def _home(person: Person, pending: Pending) -> str:
     return next((run.home for run in person.runs if pending.of(run)), pending.run.home)
 
 
-def _shared(profile: str, person: Person, parts: Mapping[str, Collection[str]], letters: Mapping[str, str]) -> dict[str, list[str]]:
+def _shared(profile: str, person: Person, parts: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     open_ = [r.intent for r in person.reservations if r.state != KEPT]
-    return {key: sorted({profile, *parts, *person.shared.get(key, ())}) for key in dict.fromkeys([*letters, *open_])}
+    return {key: sorted({profile, *parts, *person.shared.get(key, ())}) for key in dict.fromkeys([*person.pending, *open_])}
 
 
 def _but(shared: Mapping[str, list[str]], who: str) -> dict[str, list[str]]:

@@ -7,7 +7,11 @@ from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
-from services.orchestrator.domain.slots import Message, end_of, search
+from services.orchestrator.domain.competing import Contender, yields
+from services.orchestrator.domain.controls import exposed
+from services.orchestrator.domain.rules import PRIORITY
+from services.orchestrator.domain.slots import end_of, hoped, search
+from services.orchestrator.domain.sooner import look_again, message_of, rules_of
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
@@ -36,6 +40,8 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
         turn.put(replace(run, waits=place))
         return run, False
+    if step.message_class != "service" and _barred(turn, step) is None:
+        run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
     watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
@@ -77,10 +83,13 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
 
 def settle(turn: Turn, verdict: Decision) -> None:
     """Take in what the sender says of an intent. A verdict about an earlier attempt changes nothing, save that a sent one is sent."""
+    before = list(turn.person.reservations)
     if verdict.verdict in KEEPS:
         _keep(turn, verdict)
     elif verdict.verdict in FREES:
         _free(turn, verdict)
+    if turn.person.reservations != before:
+        look_again(turn, verdict.received_at)
 
 
 def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:
@@ -111,18 +120,13 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
 
 
 def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
-    """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
-    person, rules = turn.person, turn.book.rules.about(turn.stands)
+    """Known, reachable, not in a control group, its turn in the run, a slot within `expires`, and nothing more important: in this order."""
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
-    if person.awaited and now <= limit:
+    if turn.person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
-    if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
-        return Answer("skipped", "no_address")
-    if marketing and any(turn.stands(key) for key in rules.managers):
-        return Answer("skipped", "manager_only")
-    if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
-        return Answer("would_have_sent", "global_control")
+    if barred := _barred(turn, step):
+        return barred
     if marketing and run.control:
         return Answer("would_have_sent", "local_control", detail=run.control)
     if now > limit:
@@ -131,18 +135,38 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
         return Answer("sent")
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
-    message = Message(step.message_class, run.brand, step.channel, step.topic)
-    slot = search(rules, turn.zone(run.brand), person.reservations, message, now, limit)
+    rules, message = rules_of(turn, run, step), message_of(run, step)
+    zone, taken = turn.zone(run.brand), turn.person.reservations
+    slot = search(rules, zone, taken, message, now, limit)
     if slot.at > limit:
-        return Answer("skipped", "expired", detail=slot.rule)
-    return Answer("deferred", slot.rule, slot.at, slot.detail) if slot.at > now else Answer("sent")
+        asked = hoped(rules, zone, taken, message, now, limit)
+        return Answer("deferred", slot.rule, asked, slot.detail) if asked else Answer("skipped", "expired", detail=slot.rule)
+    if slot.at > now:
+        return Answer("deferred", slot.rule, slot.at, slot.detail)
+    until = yields(turn, rules, Contender(run, step.id, message, first_try, limit), now)
+    if until is not None and until > limit:
+        return Answer("skipped", "expired", detail=PRIORITY)
+    return Answer("deferred", PRIORITY, until) if until is not None else Answer("sent")
+
+
+def _barred(turn: Turn, step: Send) -> Answer | None:
+    """Why he gets nothing of this kind, whatever the journey: cannot be reached, is a manager's, or is of the global control group."""
+    person, rules = turn.person, turn.book.rules
+    marketing = step.message_class != "service"
+    if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
+        return Answer("skipped", "no_address")
+    if marketing and any(turn.stands(key) for key in rules.managers):
+        return Answer("skipped", "manager_only")
+    if marketing and person.bucketing and any(bucket(salt, person.bucketing[1]) < share for share, salt in rules.controls):
+        return Answer("would_have_sent", "global_control")
+    return None
 
 
 def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:
     run, now, person = pending.run, moment.now, turn.person
     zone, rules = turn.zone(run.brand), turn.book.rules
     service = step.message_class == "service"
-    not_after = now + DAY if service else end_of(rules, zone, now)
+    not_after = now + DAY if service else end_of(rules_of(turn, run, step), zone, message_of(run, step), now)
     day = zone.day(now)
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]

@@ -3,11 +3,12 @@
 Pure, and exact because the reservations are read and made under one lock.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from services.orchestrator.domain.rules import Limit, Rules
-from services.orchestrator.domain.state import Reservation
+from services.orchestrator.domain.rules import Hours, Limit, Rules
+from services.orchestrator.domain.state import Reservation, replace
+from services.orchestrator.domain.windows import closes, opens
 from services.orchestrator.domain.zones import Zone, week
 
 
@@ -40,12 +41,25 @@ def search(rules: Rules, zone: Zone, taken: Sequence[Reservation], message: Mess
     return found
 
 
-def end_of(rules: Rules, zone: Zone, at: int) -> int:
-    """The last instant of a slot that begins at `at`: it ends with his local day, or earlier with the next quiet hours.
+def hoped(rules: Rules, zone: Zone, taken: Sequence[Reservation], message: Message, now: int, limit: int) -> int | None:
+    """When to ask again, up to `limit`, about a message for which there is no slot before: it may get one if what is under way has gone
+    long ago, of which nothing was heard yet. None: it gets none.
+    """
+    gone = [replace(r, until=r.at) for r in taken]
+    found = search(rules, zone, gone, message, now, limit).at
+    return None if found > limit or now >= limit else (found if found > now else limit)
+
+
+def end_of(rules: Rules, zone: Zone, message: Message, at: int) -> int:
+    """The last instant of a slot that begins at `at`: it ends with his local day, or earlier with the next quiet hours or its window.
 
     The last one inside, because the sender may still call a provider at `not_after` itself.
     """
-    return zone.quiet(at, rules.quiet, zone.next_day(at)) - 1
+    end = zone.quiet(at, rules.quiet, zone.next_day(at))
+    for hours in rules.hours:
+        if _is_of(hours, message):
+            end = closes(zone, at, hours.spans, end)
+    return end - 1
 
 
 def _blocks(
@@ -54,10 +68,12 @@ def _blocks(
     """Each rule's word on `at`: from when on it would let the message go."""
     if rules.quiet:
         yield Slot(zone.loud(at, rules.quiet, limit), "quiet_hours")
-    day = zone.day(at)
+    for hours in rules.hours:
+        if _is_of(hours, message):
+            yield Slot(opens(zone, at, hours.spans, limit), "send_window", hours.name)
     for classes in rules.exclusive:
-        others = classes - {message.message_class}
-        if message.message_class in classes and any(r.message_class in others and zone.day(r.at) == day for r in taken):
+        others = [r for r in taken if r.message_class in classes - {message.message_class}]
+        if message.message_class in classes and _used(others, zone.day, at, now):
             yield Slot(zone.next_day(at), "same_day")
     for cap in rules.limits:
         if _counts(cap, message):
@@ -65,25 +81,41 @@ def _blocks(
             yield Slot(_free(cap, zone, counted, at, now), cap.rule, cap.name)
 
 
+def _is_of(hours: Hours, message: Message) -> bool:
+    return hours.message_class in (None, message.message_class) and _is_within(hours, message)
+
+
 def _counts(cap: Limit, one: Message | Reservation) -> bool:
-    return (
-        one.message_class == cap.message_class
-        and cap.brand in (None, one.brand)
-        and cap.channel in (None, one.channel)
-        and cap.topic in (None, one.topic)
-    )
+    return cap.message_class in ("", one.message_class) and _is_within(cap, one)
+
+
+def _is_within(scope: Limit | Hours, one: Message | Reservation) -> bool:
+    return scope.brand in (None, one.brand) and scope.channel in (None, one.channel) and scope.topic in (None, one.topic)
+
+
+def _used(taken: Iterable[Reservation], period_of: Callable[[int], int], at: int, now: int) -> int:
+    """How many of these may go, or have gone, in the day, week or month of his in which `at` lies.
+
+    The slot of one that is under way was one day when it was given, and may be two since his zone has changed. For a later instant it is
+    taken as gone at once, as in a rolling window.
+    """
+    period = period_of(at)
+
+    def counts(one: Reservation) -> bool:
+        first = period_of(one.at)
+        return first == period or (first < period and one.until > one.at and at == now and period_of(one.until) >= period)
+
+    return sum(map(counts, taken))
 
 
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:
-    day = zone.day(at)
     if cap.per == "day":
-        return at if sum(zone.day(r.at) == day for r in counted) < cap.most else zone.next_day(at)
+        return at if _used(counted, zone.day, at, now) < cap.most else zone.next_day(at)
     if cap.per == "week":
-        return at if sum(week(zone.day(r.at)) == week(day) for r in counted) < cap.most else zone.next_week(at)
+        return at if _used(counted, lambda instant: week(zone.day(instant)), at, now) < cap.most else zone.next_week(at)
     if cap.per == "month":
-        month = zone.period("month", at)
-        used = sum(zone.period("month", r.at) == month for r in counted)
-        return at if used < cap.most else zone.start("month", month + 1)
+        used = _used(counted, lambda instant: zone.period("month", instant), at, now)
+        return at if used < cap.most else zone.start("month", zone.period("month", at) + 1)
     # What is under way may still go at the end of its slot, so it counts from there; for a later instant it is taken as gone at once.
     ends = sorted(_over(r, cap.within, at) for r in counted if (r.until if at == now else r.at) > at - cap.within)
     return ends[len(ends) - cap.most] if len(ends) >= cap.most else at

@@ -48,6 +48,7 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     home: str = ""
     letters: dict[str, Letter] = {}
     control: str = ""
+    exposed: bool = False
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):

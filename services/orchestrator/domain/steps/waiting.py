@@ -1,6 +1,7 @@
 """Waiting: for a length of time, for a time of his day, for an instant, for a fact of his, a condition or a letter's fate."""
 
 from schemas.attributes import date_ms
+from schemas.contact import WEEKDAYS
 from schemas.documents import clock_ms, duration_ms, offset_ms
 from schemas.facts import Fact
 from schemas.steps import AwaitedFact, TimeOfDay, Until, Wait
@@ -12,7 +13,6 @@ from services.orchestrator.domain.steps.way import Go, answer
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LATE_MS = 7 * DAY  # for how long it is known that a fact came before the one that starts the run which waits for it
 
 

@@ -1,0 +1,70 @@
+"""Which of several marketing messages to one person goes first (docs/adr/0024): the more important one, when both come within a short time."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.orchestrator.domain.rules import Rules
+from services.orchestrator.domain.slots import Message, search
+from services.orchestrator.domain.state import Run
+from services.orchestrator.domain.terms import Terms
+from services.orchestrator.domain.turn import Turn, same
+
+NONE = Terms(priority=-1)
+
+
+class Contender(NamedTuple):
+    """A message that could go. first_try: when it was ready; limit: the last instant at which it is worth sending (ms)."""
+
+    run: Run
+    step: str
+    message: Message
+    first_try: int
+    limit: int
+
+
+def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
+    """Until when (ms) a message that could go now lets others go first; None: it goes.
+
+    It lets those go that are known, more important, and decided within the time of the rule; the last instant of its own worth is where it
+    stops waiting for what is not due by then. And once, for that time from its first try on, it waits for those that may come, unless it
+    would be worth nothing any more then.
+    """
+    if not rules.compete:
+        return None
+    priority = _terms(turn, one.run, one.step).priority
+    known = min((due for due in _rivals(turn, one, priority) if due <= now + rules.compete), default=None)
+    if known is not None and known <= now:
+        return now + 1  # decided at this very instant: right behind it
+    until = 0 if known is None else min(known, one.limit)
+    waits = one.first_try + rules.compete
+    if now < waits <= one.limit and _may_come(turn, priority):
+        slot = search(rules, turn.zone(one.run.brand), turn.person.reservations, one.message, waits, one.limit)
+        if slot.at <= one.limit:
+            until = max(until, waits)
+    return until if until > now else None
+
+
+def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
+    """When each waiting message of his that is more important is decided. Those that wait for another of their run, or for a name, are not
+    due then: theirs is the instant at which they give up.
+    """
+    runs = [(r, r.step, r.due_at) for r in turn.person.runs if not r.held and r.step not in r.done and not same(one.run, r)]
+    waiting = [p for p in turn.person.pending.values() if not p.held and not (p.of(one.run) and p.step == one.step)]
+    for run, step, due in (*runs, *((p.run, p.step, p.due_at) for p in waiting)):
+        if due is not None and _terms(turn, run, step).priority > priority:
+            yield due
+
+
+def _may_come(turn: Turn, priority: int) -> bool:
+    """Has any journey in force a more important message, and may he still come to it? Where he may enter only once, and has left, not."""
+    inside = {other.journey for other in turn.person.runs}
+    return any(
+        plan.most_important > priority and (plan.mode != "never" or plan.key not in turn.person.entries or plan.key in inside)
+        for plan in turn.book.current.values()
+    )
+
+
+def _terms(turn: Turn, run: Run, step: str) -> Terms:
+    """Those of a step that sends no marketing are the least."""
+    plan = turn.plan(run)
+    return (plan.terms.get(step) if plan else None) or NONE

@@ -1,0 +1,35 @@
+"""What a journey says of its own about each of its messages, and the rules that a message of it must pass."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from schemas.contact import MIDDLE, Span, priority_of, spans_of
+from schemas.journeys import Journey
+from schemas.steps import Send
+from services.orchestrator.domain.rules import Hours, Rules
+
+
+class Terms(NamedTuple):
+    """Of one message. priority: 0 to 100; spans: when it may go, None for whenever the rules let it."""
+
+    priority: int = MIDDLE
+    spans: tuple[Span, ...] | None = None
+
+
+def terms_of(journey: Journey) -> Mapping[str, Terms]:
+    """Step -> terms, of marketing alone: service messages wait for nobody."""
+    return {
+        step.id: Terms(
+            priority_of(journey.priority if step.priority is None else step.priority),
+            spans_of(windows) if (windows := step.windows or journey.windows) else None,
+        )
+        for step in journey.steps
+        if isinstance(step, Send) and step.message_class != "service"
+    }
+
+
+def with_own(rules: Rules, terms: Terms) -> Rules:
+    """The rules, and the message's own windows beside theirs."""
+    if terms.spans is None:
+        return rules
+    return rules._replace(hours=(*rules.hours, Hours(terms.spans, "own")))

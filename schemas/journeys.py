@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
-from schemas.audience_nodes import Scalar
 from schemas.documents import Document, duration_ms
+from schemas.parameters import Value
 from schemas.steps import FactTrigger, Send, Step
 from schemas.triggers import ScheduleTrigger, Trigger, reentry_of
 
@@ -35,7 +35,8 @@ class Journey(Document):
     """A triggered chain. Steps run in the order of the list unless `next` says otherwise; the first one starts.
 
     audience: only people who meet it enter. reentry, where nothing is said: of what comes by a date or a schedule whenever he is not inside,
-    by the API always, else never again. of, with: the journey with parameters that this one was made of, and their values. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving
+    by the API always, else never again. of, with: the journey with parameters that this one was made of, and the values that were given
+    for them; param: all their values. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving
     it ends the run too.
     """
 
@@ -48,7 +49,8 @@ class Journey(Document):
     exit_segment: str | None = None
     reentry: Reentry = Reentry()
     of: str | None = None
-    values: dict[str, Scalar | tuple[Scalar, ...]] | None = Field(default=None, alias="with")
+    values: dict[str, Value] | None = Field(default=None, alias="with")
+    param: dict[str, Value] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +73,9 @@ class Journey(Document):
             raise ValueError("steps: every step needs an id of its own")
         if "audience" in ids:
             raise ValueError("steps: `audience` is the journey's own condition, call the step otherwise")
+        if self.of is None and (self.values is not None or self.param is not None):
+            name = "with" if self.values is not None else "param"
+            raise ValueError(f"{name}: only a journey that is made `of` one with parameters has values for them")
         if isinstance(self.trigger, ScheduleTrigger) and self.audience is None:
             raise ValueError("audience: say for whom the schedule is, e.g. {kind: segment, key: customers}")
         leads = self.leads()

@@ -42,7 +42,7 @@ class Parameter(Document):
     name: Name
     type: Type
     default: Value | None = None
-    text: str = Field(default="", max_length=1000)
+    text: str | None = Field(default=None, max_length=1000)
 
     @field_validator("default", mode="before")
     @classmethod

@@ -102,7 +102,7 @@ class Speech(Phrases):
     def _anniversary(self, leaf: Anniversary) -> str:
         way = ("", ".before", ".after")[(leaf.before > 0) - (leaf.before < 0)] + (".days" if leaf.days > 1 else "")
         return self.fill(
-            ("day" if leaf.year == "own" else "anniversary") + way,
+            ("own" if leaf.year == "own" else "anniversary") + way,
             what=self.attribute(leaf.name, leaf.path),
             before=self.counted(abs(leaf.before), "day"),
             days=self.counted(leaf.days, "day"),

@@ -1,5 +1,6 @@
 """What must hold of schedules whatever happens: people come and go, move, become one, and nothing runs for days."""
 
+from calendar import monthrange
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.triggers import Schedule
-from services.orchestrator.domain.occurrences import upcoming, written
 from services.orchestrator.domain.decide import on_timer
+from services.orchestrator.domain.occurrences import upcoming, written
 from services.orchestrator.domain.zones import zone
 from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, send
 
@@ -131,8 +132,6 @@ def fits(schedule: dict[str, Any], local: datetime) -> bool:
     if schedule["every"] == "week":
         return ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[local.weekday()] in schedule["on"]
     if schedule["every"] == "month":
-        last = (local.replace(day=28, hour=12) + (datetime(2000, 1, 5) - datetime(2000, 1, 1))).replace(day=1) - (
-            datetime(2000, 1, 2) - datetime(2000, 1, 1)
-        )
-        return local.day == min(schedule["day"], last.day)
+        last = monthrange(local.year, local.month)[1]
+        return local.day == min(schedule["day"], last)
     return True

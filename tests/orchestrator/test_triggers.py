@@ -286,9 +286,7 @@ def test_a_word_of_consent_is_told_with_its_basis_and_the_run_proves_it():
 
 def test_parameters_are_data_of_the_run_and_those_of_the_other_journey_stay_there():
     asks = {"id": "is", "if_data": [{"path": "param.course", "op": "eq", "value": "python"}], "then": "mail"}
-    one = journey(
-        "one", asks, send("mail"), {"id": "on", "jump": "two"}, of="warm", **{"with": {"course": "python", "days": [1, 2]}}
-    )
+    one = journey("one", asks, send("mail"), {"id": "on", "jump": "two"}, of="warm", param={"course": "python", "days": [1, 2]})
     two = journey("two", send("other"), on="Nothing")
     world = World(one, two, prompt=True)
     world.person("p")

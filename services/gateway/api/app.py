@@ -26,6 +26,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    starts,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -46,6 +47,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         members.routes(desk, neighbours),
         progress.routes(desk, neighbours),
         documents.routes(desk),
+        starts.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),
         belongings.routes(desk, neighbours),

@@ -192,7 +192,7 @@ def _plan(body: bytes, version: int) -> Plan:
         watched=frozenset(s.about.step for s in steps if s.about is not None),
         awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
         time=time_of(journey),
-        values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.values or {}).items()},
+        values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.param or {}).items()},
     )
 
 

@@ -78,12 +78,7 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
     if news.profile == profile:
         schedules.heard(turn, news)
     if news.type == "left" and not turn.stands(news.segment):
-        for plan in book.exits.get(news.segment, ()):
-            for run in _inside(turn, plan):
-                runs.end(turn, run, moment, "left", "exit_segment")
-        for plan in book.entering.get((news.segment, "entered"), ()):
-            for run in [run for run in _inside(turn, plan) if plan.time is not None and not run.step and run.started_at > now]:
-                runs.end(turn, run, moment, "left", "date_changed")
+        _leave(turn, news.segment, moment)
     if news.type == "entered":
         for plan in book.waiting.get(news.segment, ()):
             runs.moved(turn, [run for run in _inside(turn, plan) if plan.answers.get(run.step) == news.segment], moment)
@@ -92,6 +87,16 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
             run = Run(plan.key, plan.version, news.id, plan.brand, news.at, now)
             _begin(turn, plan, run, moment)
     return turn.outcome()
+
+
+def _leave(turn: Turn, segment: str, moment: Moment) -> None:
+    """Runs that leaving it ends, and those that had not begun yet on a day which is his no more."""
+    for plan in turn.book.exits.get(segment, ()):
+        for run in _inside(turn, plan):
+            runs.end(turn, run, moment, "left", "exit_segment")
+    for plan in turn.book.entering.get((segment, "entered"), ()):
+        for run in [run for run in _inside(turn, plan) if not run.step and run.started_at > moment.now]:
+            runs.end(turn, run, moment, "left", "date_changed")
 
 
 def _begin(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:

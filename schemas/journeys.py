@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
+from schemas.audience_nodes import Literals
 from schemas.documents import Document, duration_ms
-from schemas.parameters import Value
 from schemas.steps import FactTrigger, Send, Step
 from schemas.triggers import ScheduleTrigger, Trigger, reentry_of
 
@@ -49,8 +49,8 @@ class Journey(Document):
     exit_segment: str | None = None
     reentry: Reentry = Reentry()
     of: str | None = None
-    values: dict[str, Value] | None = Field(default=None, alias="with")
-    param: dict[str, Value] | None = None
+    values: dict[str, Literals] | None = Field(default=None, alias="with")
+    param: dict[str, Literals] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -8,16 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.attributes import date_ms
-from schemas.audience_nodes import MAX_LISTED, Scalar
+from schemas.audience_nodes import MAX_LISTED, Literals
 from schemas.documents import Document, offset_ms
 
 PARAMETERS, OF, WITH = "parameters", "of", "with"
 Type = Literal["text", "number", "boolean", "duration", "time", "date", "list"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Value = Scalar | tuple[Scalar, ...]
 Values = Mapping[str, Any]
 Place = tuple[str | int, ...]  # in a document
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
@@ -41,13 +40,8 @@ class Parameter(Document):
 
     name: Name
     type: Type
-    default: Value | None = None
+    default: Literals = None
     text: str | None = Field(default=None, max_length=1000)
-
-    @field_validator("default", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _fits(self) -> "Parameter":

@@ -3,11 +3,11 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from schemas.accounts import DEAL_LOST, DEAL_STAGE_CHANGED, DEAL_WON
 from schemas.audience import Anniversary, Condition, DateAttribute, Filter
-from schemas.audience_nodes import Name, Path, Scalar
+from schemas.audience_nodes import Literals, Name, Path, Scalar
 from schemas.audience_windows import ZoneName
 from schemas.documents import Document, checked_offset, offset_ms
 from schemas.steps import Clock, FactTrigger, SegmentTrigger, Weekday
@@ -18,7 +18,13 @@ JOURNEY_START = "journey.start"  # type of a fact by which the API starts a jour
 OF_START = "journey"  # the property of it that names the journey
 MOST_DAYS = 366
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Texts = Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=100)]
+Texts = Annotated[
+    tuple[Text, ...],
+    Field(min_length=1, max_length=100),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Bound = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class OfDate(Document):
@@ -139,9 +145,9 @@ class SurveyAnswer(Document):
 
     key: Text
     question: Text | None = None
-    answer: Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=100)] | None = None
-    at_least: int | float | None = None
-    at_most: int | float | None = None
+    answer: Literals = None
+    at_least: Bound | None = None
+    at_most: Bound | None = None
     has: Text | None = None
     result: Texts | None = None
 
@@ -152,6 +158,8 @@ class SurveyAnswer(Document):
             raise ValueError(f"question: say to which, for `{asked[0]}`")
         if self.result is not None and self.question is not None:
             raise ValueError("result: it is of the whole survey, leave `question` out")
+        if isinstance(self.answer, tuple) and len({type(one) for one in self.answer}) != 1:
+            raise ValueError("answer: one or more values of one type")
         return self
 
 

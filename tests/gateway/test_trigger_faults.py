@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.gateway.domain.kinds import KINDS, read
-from services.gateway.domain.problems import Problem
+from services.gateway.domain.problems import Fault, Problem
 
 EVERYBODY = {"kind": "all", "of": []}
 
@@ -36,6 +36,12 @@ def faults_of(trigger: Any, **more: Any) -> set[tuple[str, str]]:
         ({"api": False}, {("trigger.api", "literal_error")}),
         ({"deal_stage": {"pipeline": "sales"}}, {("trigger.deal_stage.stage", "value")}),
         ({"deal_stage": {"status": "won", "lost_reason": "x"}}, {("trigger.deal_stage.lost_reason", "value")}),
+        ({"deal_stage": {"stage": 7}}, {("trigger.deal_stage.stage", "tuple_type")}),
+        ({"deal_stage": {"stage": []}}, {("trigger.deal_stage.stage", "too_short")}),
+        ({"survey": {"key": "nps", "question": "score", "answer": []}}, {("trigger.survey.answer", "value")}),
+        ({"survey": {"key": "nps", "question": "score", "answer": [1, "1"]}}, {("trigger.survey.answer", "value")}),
+        ({"survey": {"key": "nps", "question": "score", "answer": {}}}, {("trigger.survey.answer", "value")}),
+        ({"survey": {"key": "nps", "question": "score", "at_most": "6"}}, {("trigger.survey.at_most", "float_type")}),
         ({"survey": {"key": "nps", "at_most": 6}}, {("trigger.survey.question", "value")}),
         ({"survey": {"key": "nps", "question": "score", "result": "fan"}}, {("trigger.survey.result", "value")}),
         ({"survey": {"key": "nps", "question": "score", "aswer": 1}}, {("trigger.survey.aswer", "extra_forbidden")}),
@@ -43,6 +49,11 @@ def faults_of(trigger: Any, **more: Any) -> set[tuple[str, str]]:
 )  # fmt: skip
 def test_a_trigger_that_could_not_start_anybody_is_refused_at_its_field(trigger: Any, faults: set[tuple[str, str]]) -> None:
     assert faults_of(trigger, audience=EVERYBODY) == faults
+
+
+def test_each_fault_has_words() -> None:
+    for code in ("uuid_parsing", "uuid_type", "float_type", "tuple_type"):
+        assert Fault("x", code).told("ru")["message"].isascii() is False
 
 
 def test_a_schedule_says_for_whom_it_is() -> None:

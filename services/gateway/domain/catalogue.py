@@ -234,6 +234,9 @@ FAULTS: dict[str, Text] = {
     "number_too_long": Text("a number is beyond 64 bits: send it as text", "число больше 64 бит: пришлите его текстом"),
     "data_size": Text("at most {limit} bytes", "не больше {limit} байт"),
     "data_depth": Text("nested at most {limit} deep", "вложенность не больше {limit} уровней"),
+    "uuid_parsing": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "uuid_type": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "float_type": Text("a number is wanted", "нужно число"),
     "one_person": Text("give `profile` or `identifier`, one of them", "нужно одно из двух: `profile` или `identifier`"),
     "key_reserved": Text(
         "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"

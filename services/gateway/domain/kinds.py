@@ -13,7 +13,7 @@ from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
-from schemas.parameters import Pattern
+from schemas.parameters import Instance, Pattern
 from schemas.policies import Policy
 from schemas.rules import Rule
 from schemas.segments import Segment
@@ -69,7 +69,9 @@ def _rule_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force."""
+    """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force. also: other
+    ways to write one; what is put in force is the model.
+    """
 
     name: str
     plural: str
@@ -77,6 +79,12 @@ class Kind:
     rank: int
     spots: Callable[[Mapping[str, Any]], Iterator[Spot]] = _no_spots
     needs: str = "publish"
+    also: tuple[type[BaseModel], ...] = ()
+
+    @property
+    def models(self) -> tuple[type[BaseModel], ...]:
+        """What a marketer may write."""
+        return (self.model, *self.also)
 
     @property
     def asks(self) -> bool:
@@ -91,7 +99,7 @@ KINDS = {
         Kind("topic", "topics", Topic, 1),
         Kind("template", "templates", Template, 2),
         Kind("segment", "segments", Segment, 3, _segment_spots),
-        Kind("journey", "journeys", Journey, 4, _journey_spots),
+        Kind("journey", "journeys", Journey, 4, _journey_spots, also=(Pattern, Instance)),
         Kind("rule", "rules", Rule, 5, _rule_spots),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),

@@ -194,16 +194,18 @@ class Since(Happening):
 
 
 class Anniversary(Node):
-    """The day of a date attribute as it recurs each year: true from the midnight `before` days ahead of it, for `days` days.
+    """The day of a date attribute as it recurs each year: true from the midnight `before` days ahead of it (negative: behind), for `days` days.
 
-    zone: of people whose own is unknown. A birthday of 29 February is 28 February in other years.
+    year own: only in the year of the date itself. zone: of people whose own is unknown. A birthday of 29 February is 28 February in
+    other years.
     """
 
     kind: Literal["anniversary"] = "anniversary"
     name: Name
     path: Path = ""
-    before: Annotated[int, Field(strict=True, ge=0, le=366)] = 0
+    before: Annotated[int, Field(strict=True, ge=-366, le=366)] = 0
     days: Annotated[int, Field(strict=True, ge=1, le=366)] = 1
+    year: Literal["each", "own"] | None = None
     zone: ZoneName = "UTC"
 
 

@@ -110,8 +110,9 @@ FIELDS: Mapping[str, Field] = {
     "unit": Field(20, "choice", Text("Unit", "Единица")),
     "back": Field(30, "count", Text("How many back", "Сколько назад"), Text("0: the current one so far.", "0: текущий, до этого момента.")),
     "zone": Field(70, "zone", Text("Time zone", "Часовой пояс"), Text("Of people whose own is unknown.", "Для тех, чей пояс неизвестен.")),
-    "before": Field(30, "count", Text("Days before", "За сколько дней")),
+    "before": Field(30, "number", Text("Days before", "За сколько дней"), Text("Negative: after the day.", "Отрицательное: после дня.")),
     "days": Field(40, "count", Text("For how many days", "Сколько дней")),
+    "year": Field(50, "choice", Text("In which years", "В какие годы"), Text("Left out: in each.", "Не указано: в каждый.")),
     "start": Field(30, "count", Text("From", "От"), Text("Of 10,000.", "Из 10 000.")),
     "end": Field(40, "count", Text("To", "До"), Text("Of 10,000.", "Из 10 000.")),
 }  # fmt: skip
@@ -151,6 +152,7 @@ CHOICES: Mapping[str, Mapping[str, Text]] = {
         "unproven": Text("has not confirmed", "не подтвердил"),
         "none": Text("has said nothing", "ничего не сказал"),
     },
+    "year": {"each": Text("in each year", "в каждый год"), "own": Text("in the year of the date", "в год самой даты")},
     "unit": {
         "day": Text("day", "день"),
         "week": Text("week", "неделя"),

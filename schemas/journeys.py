@@ -5,9 +5,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
+from schemas.audience_nodes import Literals
 from schemas.contact import LocalControl, Priority, SendWindow
 from schemas.documents import Document, duration_ms
-from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
+from schemas.steps import FactTrigger, Send, Step
+from schemas.triggers import ScheduleTrigger, Trigger, reentry_of
 
 
 class Reentry(Document):
@@ -33,13 +35,15 @@ class Reentry(Document):
 class Journey(Document):
     """A triggered chain. Steps run in the order of the list unless `next` says otherwise; the first one starts.
 
-    audience: only people who meet it enter. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving
-    it ends the run too. priority, windows: of its marketing, where a step says nothing else; control: who gets none of it.
+    audience: only people who meet it enter. goal: this fact ends the run at once wherever the person stands. exit_segment: leaving it ends
+    the run too. reentry, where nothing is said: of what comes by a date or a schedule whenever he is not inside, by the API always, else
+    never again. priority, windows: of its marketing, where a step says nothing else; control: who gets none of it. of, with: the journey
+    with parameters that this one was made of, and the values that were given for them; param: all their values.
     """
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
     brand: str
-    trigger: FactTrigger | SegmentTrigger
+    trigger: Trigger
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
     audience: Condition | None = None
     goal: FactTrigger | None = None
@@ -48,6 +52,16 @@ class Journey(Document):
     priority: Priority | None = None
     windows: tuple[SendWindow, ...] | None = Field(default=None, min_length=1, max_length=20)
     control: LocalControl | None = None
+    of: str | None = None
+    values: dict[str, Literals] | None = Field(default=None, alias="with")
+    param: dict[str, Literals] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _again(cls, body: Any) -> Any:
+        if not isinstance(body, dict) or "reentry" in body:
+            return body
+        return {**body, "reentry": {"mode": reentry_of(body.get("trigger"))}}
 
     def leads(self) -> dict[str, list[str]]:
         """Step -> the steps to which it may lead."""
@@ -63,6 +77,11 @@ class Journey(Document):
             raise ValueError("steps: every step needs an id of its own")
         if "audience" in ids:
             raise ValueError("steps: `audience` is the journey's own condition, call the step otherwise")
+        if self.of is None and (self.values is not None or self.param is not None):
+            name = "with" if self.values is not None else "param"
+            raise ValueError(f"{name}: only a journey that is made `of` one with parameters has values for them")
+        if isinstance(self.trigger, ScheduleTrigger) and self.audience is None:
+            raise ValueError("audience: say for whom the schedule is, e.g. {kind: segment, key: customers}")
         leads = self.leads()
         faults = [f"steps.{step}: there is no step {to!r}" for step, ways in leads.items() for to in ways if to not in leads]
         faults += [

@@ -278,6 +278,33 @@ class SetAttributes(_Step):
     next: StepId | None = None
 
 
+class Word(Document):
+    """A word of consent that is known from elsewhere: of a call, a contract, what the brand's rules say. topic "*": all of the brand's.
+
+    basis: why it may be said, as the ledger keeps it; text_id, expires_in: what it was given under, and for how long.
+    """
+
+    topic: str = Field(default="*", min_length=1, max_length=63)
+    channel: Channel = "email"
+    state: Literal["granted", "revoked"] = "granted"
+    basis: str = Field(default="consent", min_length=1, max_length=200)
+    text_id: str | None = Field(default=None, min_length=1, max_length=200)
+    expires_in: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Word":
+        if self.expires_in is not None and (self.state == "revoked" or not duration_ms(self.expires_in)):
+            raise ValueError("expires_in: for how long a yes is given, e.g. 365d; a no has no end")
+        return self
+
+
+class Subscription(_Step):
+    """Say that he agrees to a topic, or no longer does, as a fact of his: what proves it is the run."""
+
+    subscribe: Word
+    next: StepId | None = None
+
+
 class Jump(_Step):
     """End here and enter another journey with the data of this run, if its audience and its re-entry let him in."""
 
@@ -309,7 +336,7 @@ LETTER_EVENTS: Mapping[str, str] = {
 # What tells a step from others in a document.
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",),
-    "Purge": ("purge",), "SetAttributes": ("set",), "Jump": ("jump",), "End": ("end",),
+    "Purge": ("purge",), "SetAttributes": ("set",), "Subscription": ("subscribe",), "Jump": ("jump",), "End": ("end",),
 }  # fmt: skip
 
 
@@ -322,7 +349,8 @@ def _kind(value: Any) -> str | None:
 
 Step = Annotated[
     Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
-    | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")] | Annotated[Jump, Tag("Jump")]
+    | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")]
+    | Annotated[Subscription, Tag("Subscription")] | Annotated[Jump, Tag("Jump")]
     | Annotated[End, Tag("End")],
     Discriminator(_kind),
 ]  # fmt: skip

@@ -23,7 +23,11 @@ class Topic:
 
 
 FACTS_RAW = Topic(
-    "facts.raw", "source + strongest identifier", "ingest, orchestrator, profile, sender, backends", "normalised facts", open=True
+    "facts.raw",
+    "source + strongest identifier",
+    "ingest, gateway, orchestrator, profile, sender, backends",
+    "normalised facts",
+    open=True,
 )
 FACTS_RAW_BULK = Topic(
     "facts.raw.bulk", FACTS_RAW.key, "ingest, profile, sender, warehouse, backends", "facts nobody waits for", open=True

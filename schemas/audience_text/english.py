@@ -60,8 +60,16 @@ _TEXTS = {
     # Days that recur.
     "anniversary": "the yearly day of {what} is today",
     "anniversary.before": "the yearly day of {what} is in {before}",
+    "anniversary.after": "the yearly day of {what} was {before} ago",
     "anniversary.days": "it is one of the {days} that begin with the yearly day of {what}",
-    "anniversary.both": "it is one of the {days} that begin {before} before the yearly day of {what}",
+    "anniversary.before.days": "it is one of the {days} that begin {before} before the yearly day of {what}",
+    "anniversary.after.days": "it is one of the {days} that begin {before} after the yearly day of {what}",
+    "own": "the day of {what} is today",
+    "own.before": "the day of {what} is in {before}",
+    "own.after": "the day of {what} was {before} ago",
+    "own.days": "it is one of the {days} that begin with the day of {what}",
+    "own.before.days": "it is one of the {days} that begin {before} before the day of {what}",
+    "own.after.days": "it is one of the {days} that begin {before} after the day of {what}",
     "zone": " (by the time of {x} where his own is unknown)",
     # How often, how much.
     "did": "{did}{tests} {times}{window}",

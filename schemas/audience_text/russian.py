@@ -60,8 +60,16 @@ _TEXTS = {
     # Days that recur.
     "anniversary": "ежегодный день {what} сегодня",
     "anniversary.before": "ежегодный день {what} через {before}",
+    "anniversary.after": "ежегодный день {what} был {before} назад",
     "anniversary.days": "сегодня в числе {days_of}, начиная с ежегодного дня {what}",
-    "anniversary.both": "сегодня в числе {days_of}, начиная за {before} до ежегодного дня {what}",
+    "anniversary.before.days": "сегодня в числе {days_of}, начиная за {before} до ежегодного дня {what}",
+    "anniversary.after.days": "сегодня в числе {days_of}, начиная через {before} после ежегодного дня {what}",
+    "own": "день {what} сегодня",
+    "own.before": "день {what} через {before}",
+    "own.after": "день {what} был {before} назад",
+    "own.days": "сегодня в числе {days_of}, начиная со дня {what}",
+    "own.before.days": "сегодня в числе {days_of}, начиная за {before} до дня {what}",
+    "own.after.days": "сегодня в числе {days_of}, начиная через {before} после дня {what}",
     "zone": " (по времени {x}, если его пояс неизвестен)",
     # How often, how much.
     "did": "{did}{tests} {times}{window}",

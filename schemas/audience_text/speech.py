@@ -100,11 +100,11 @@ class Speech(Phrases):
         return self.fill("now" if ms == 0 else "ago" if ms < 0 else "ahead", x=self.span(ms))
 
     def _anniversary(self, leaf: Anniversary) -> str:
-        way = {(False, False): "", (True, False): ".before", (False, True): ".days", (True, True): ".both"}
+        way = ("", ".before", ".after")[(leaf.before > 0) - (leaf.before < 0)] + (".days" if leaf.days > 1 else "")
         return self.fill(
-            "anniversary" + way[leaf.before > 0, leaf.days > 1],
+            ("own" if leaf.year == "own" else "anniversary") + way,
             what=self.attribute(leaf.name, leaf.path),
-            before=self.counted(leaf.before, "day"),
+            before=self.counted(abs(leaf.before), "day"),
             days=self.counted(leaf.days, "day"),
             days_of=self.counted(leaf.days, "day", "of"),
         ) + self.zone(leaf.zone)

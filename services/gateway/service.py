@@ -10,7 +10,7 @@ from runtime.process import Context, secret
 from runtime.service import Service
 from runtime.serving import serving
 from schemas.journeys import Brand
-from schemas.topics import DEFINITIONS
+from schemas.topics import DEFINITIONS, FACTS_RAW
 from schemas.write_keys import WriteKey, hash_of
 from services.gateway.api import app
 from services.gateway.api.neighbours import Neighbours
@@ -41,7 +41,7 @@ def build(settings: GatewaySettings) -> Service:
             await neighbours.close()
             await proxy.close()
 
-    return Service(name="gateway", migrations=("services.gateway.migrations",), topics_written=(DEFINITIONS,), life=life)
+    return Service(name="gateway", migrations=("services.gateway.migrations",), topics_written=(DEFINITIONS, FACTS_RAW), life=life)
 
 
 async def first_keys(context: Context, settings: GatewaySettings) -> None:

@@ -97,7 +97,7 @@ def _place(one: Reservation) -> dict[str, Any]:
 
 def _known(person: Person) -> dict[str, Any]:
     """entries, goals: of each journey, or journey and value, the last. parted, mine, shared, introduced: what unmerges left. heard: when
-    facts last occurred for which journeys wait.
+    facts last occurred for which journeys wait. appointments: when journeys that go by a schedule come next; days from 1970-01-01.
     """
     return {
         "zone": _dated(person.zone),
@@ -114,6 +114,9 @@ def _known(person: Person) -> dict[str, Any]:
         "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
         "introduced": person.introduced,
         "heard": [{"step": name, "at": at} for name, at in person.heard.items()],
+        "appointments": [
+            {"journey": name, "at": one.due, "day": one.day, "last_day": one.last} for name, one in person.appointments.items()
+        ],
     }
 
 

@@ -53,14 +53,15 @@ def test_texts_are_dates_in_sql_where_they_are_in_python(texts: list[str]) -> No
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
-    born=st.sampled_from(["2024-02-29", "1990-12-31", "1990-01-01", "2001-03-25T01:30", "1990-06-15"]),
-    before=st.sampled_from([0, 1, 30, 366]),
+    born=st.sampled_from(["2024-02-29", "1990-12-31", "1990-01-01", "2001-03-25T01:30", "1990-06-15", "2026-06-15", "2027-01-02"]),
+    before=st.sampled_from([0, 1, 30, 366, -1, -30, -366]),
     days=st.sampled_from([1, 2, 40, 366]),
     zone_name=st.sampled_from(["UTC", "Europe/Moscow", "Europe/London", "Pacific/Apia", "America/Sao_Paulo"]),
     now=st.integers(1_700_000_000_000, 1_900_000_000_000)
     | st.integers(0, 1500).map(lambda day: 1_735_689_600_000 + day * 86_400_000),
+    year=st.sampled_from(["each", "own", None]),
 )
-def test_a_day_is_near_in_bulk_when_it_is_live(born: str, before: int, days: int, zone_name: str, now: int) -> None:
-    leaf = Anniversary(name="day", before=before, days=days, zone=zone_name)
-    live = recurring.anniversary(born, zone(zone_name), before, days, now) > 0
+def test_a_day_is_near_in_bulk_when_it_is_live(born: str, before: int, days: int, zone_name: str, now: int, year: Any) -> None:
+    leaf = Anniversary(name="day", before=before, days=days, year=year, zone=zone_name)
+    live = recurring.anniversary(born, zone(zone_name), before, days, now, own=year == "own") > 0
     assert is_near(leaf, date_ms(born), zone_name, now, plain=len(born) == 10) == live

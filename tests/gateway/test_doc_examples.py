@@ -11,7 +11,11 @@ from pydantic import TypeAdapter
 
 from schemas.audience import Condition
 from schemas.identity import Identity
+from schemas.journeys import Journey
+from schemas.parameters import Instance, Pattern
+from schemas.triggers import Trigger
 from services.gateway.domain.kinds import KINDS, read
+from services.gateway.domain.patterns import made_of
 from services.profile.domain.rules import DEFAULT, compiled
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,6 +31,28 @@ def test_a_document_of_docs_is_one(page, kind):
     body: dict[str, Any] = yaml.safe_load(text)
     made: Any = read(KINDS[kind], body["key"], body)
     assert made.key == body["key"]
+
+
+def test_journeys_of_docs_are_journeys():
+    found = [yaml.safe_load(text) for text in examples("journeys", "yaml") if "kind: journey" in text]
+    documents = [one for block in found for one in (block if isinstance(block, list) else [block])]
+    assert len(documents) > 4
+    for one in documents:
+        read(KINDS[one["kind"]], one["body"]["key"], one["body"])
+    by_key = {one["body"]["key"]: one["body"] for one in documents}
+    for body in by_key.values():
+        if "of" in body:
+            made = read(KINDS["journey"], body["key"], body)
+            whole = read(KINDS["journey"], body["of"], by_key[body["of"]])
+            assert isinstance(made, Instance) and isinstance(whole, Pattern)
+            Journey.model_validate(made_of(made, whole))
+
+
+def test_triggers_of_docs_are_triggers():
+    lines = [line for text in examples("journeys", "yaml") for line in text.splitlines() if line.startswith("trigger:")]
+    assert len(lines) == 3
+    for line in lines:
+        TypeAdapter(Trigger).validate_python(yaml.safe_load(line)["trigger"])
 
 
 def test_conditions_of_docs_are_conditions():

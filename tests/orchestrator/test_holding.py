@@ -5,10 +5,18 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
+UNTOLD = {
+    Run: {"waits"},
+    Reservation: {"unused", "state"},
+    Person: {"merges"},
+    Pending: set(),
+    Talk: set(),
+    Letter: set(),
+    Appointment: set(),
+}
 numbers = count(1001)
 
 
@@ -66,6 +74,7 @@ def whole() -> Person:
         shared={s(): [s()]},
         introduced=True,
         heard={s(): n()},
+        appointments={s(): Appointment(n(), n(), n())},
     )
 
 

@@ -9,7 +9,7 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, 
 from schemas.ids import derive
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
-from schemas.unnamed import condition_key
+from schemas.unnamed import SCHEDULED, condition_key
 from services.orchestrator.domain import decide, homes
 from services.orchestrator.domain.book import build
 from services.orchestrator.domain.state import Person, encode
@@ -64,7 +64,8 @@ class World:
 
     def _note_answers(self, body: dict[str, Any]) -> None:
         asked = [(step["id"], step["if"]) for step in body.get("steps", ()) if "if" in step]
-        for step, condition in [*asked, *([("audience", body["audience"])] if "audience" in body else [])]:
+        own = SCHEDULED if "schedule" in body.get("trigger", {}) else "audience"
+        for step, condition in [*asked, *([(own, body["audience"])] if "audience" in body else [])]:
             if condition.get("kind") == "segment":
                 self.answers.setdefault(condition["key"], []).append(condition_key("journey", body["key"], 1, step))
 

@@ -114,8 +114,9 @@ def _said_of_him() -> Iterator[dict[str, Any]]:
         if (after is not None or until is not None) and (after is None or until is None or after < until):
             bounds = {"after": after, "until": until}
             yield {"kind": "date", "name": "x", **{name: ms for name, ms in bounds.items() if ms is not None}}
-    for before, days, zone in itertools.product((0, 1, 3, 366), (1, 2, 21), ("UTC", "Europe/Moscow")):
-        yield {"kind": "anniversary", "name": "x", "before": before, "days": days, "zone": zone}
+    for before, days, year in itertools.product((-366, -1, 0, 1, 3, 366), (1, 2, 21), (None, "own")):
+        yield {"kind": "anniversary", "name": "x", "before": before, "days": days, **({"year": year} if year else {})}
+    yield {"kind": "anniversary", "name": "x", "zone": "Europe/Moscow"}
     for kind in ("user_id", "email", "phone", "telegram_id", "vk_id", "anonymous_id", "id.card"):
         yield {"kind": "identifier", "has": kind}
     for channel in ("email", "sms", "telegram", "vk"):

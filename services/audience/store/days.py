@@ -41,7 +41,8 @@ def is_near(leaf: Anniversary, at: int, name: str, now: int, *, plain: bool) -> 
     if born is None:
         return False
     year = date.fromordinal(today + _EPOCH_DAY).year
-    starts = (_day(born, each) - leaf.before for each in range(max(1, year - 2), min(9999, year + 2) + 1))
+    years = (born.year,) if leaf.year == "own" else range(max(1, year - 2), min(9999, year + 2) + 1)
+    starts = (_day(born, each) - leaf.before for each in years)
     return any(start <= today < start + leaf.days for start in starts)
 
 

@@ -27,6 +27,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    starts,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -48,6 +49,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         progress.routes(desk, neighbours),
         effective.routes(desk),
         documents.routes(desk),
+        starts.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),
         belongings.routes(desk, neighbours),
@@ -70,7 +72,7 @@ def _description(app: FastAPI) -> dict[str, Any]:
     """OpenAPI with the models of the documents."""
     if app.openapi_schema is None:
         description = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        models = [(kind.model, "validation") for kind in KINDS.values()]
+        models = [(model, "validation") for kind in KINDS.values() for model in kind.models]
         _, schema = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
         description.setdefault("components", {}).setdefault("schemas", {}).update(schema["$defs"])
         app.openapi_schema = description

@@ -35,7 +35,8 @@ def routes(desk: Desk) -> APIRouter:
 
 def _of_kind(router: APIRouter, desk: Desk, kind: Kind) -> None:
     base = f"/api/{kind.plural}"
-    body = {"requestBody": {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.model.__name__}"}}}}}
+    models = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in kind.models]
+    body = {"requestBody": {"content": {"application/json": {"schema": models[0] if len(models) == 1 else {"anyOf": models}}}}}
 
     @router.get(base, name=f"list {kind.plural}")
     async def list_all(request: Request, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from services.gateway.domain.access import Key
-from services.gateway.domain.kinds import Kind
+from services.gateway.domain.kinds import Kind, kept
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Call
 from services.gateway.store import documents as store
@@ -14,7 +14,7 @@ async def in_force(call: Call, kind: Kind, key: str) -> BaseModel:
     body = await store.published(call.connection, kind.name, key)
     if body is None:
         raise Problem("document_not_found", kind=kind.name, key=key)
-    document = kind.model.model_validate(body)
+    document = kept(kind.name, body)
     reaches(call.key, document)
     return document
 

@@ -95,6 +95,15 @@ PROBLEMS: dict[str, Entry] = {
             "Опубликованное больше не сойдётся с ним: {by}. Сначала измените это или импортируйте всё вместе.",
         ),
     ),
+    "not_in_force": Entry(409, _STATE, Text("The {kind} `{key}` is not published.", "Документ {kind} `{key}` не опубликован.")),
+    "no_api_trigger": Entry(
+        409,
+        _STATE,
+        Text(
+            "The journey `{key}` is not started by the API: publish it with `trigger: {{api: true}}`.",
+            "Цепочку `{key}` запускает не API: опубликуйте её с `trigger: {{api: true}}`.",
+        ),
+    ),
     "revision_stale": Entry(
         412,
         _STATE,
@@ -235,6 +244,21 @@ FAULTS: dict[str, Text] = {
         "the conditions cost {cost} and all others in force {others}, together at most {limit}: withdraw what is not used",
         "условия стоят {cost}, все остальные действующие {others}, вместе можно {limit}: снимите с публикации ненужное",
     ),
+    "unknown_parameter": Text("there is no parameter `{name}`: there are {names}", "нет параметра `{name}`: есть {names}"),
+    "parameter_type": Text("{wanted} is wanted", "значение другого типа, нужно: {wanted}"),
+    "is_pattern": Text(
+        "journey `{key}` has parameters: name one that is made of it",
+        "у цепочки `{key}` есть параметры: назовите ту, что из неё сделана",
+    ),
+    "no_pattern": Text("journey `{key}` has no parameters", "у цепочки `{key}` нет параметров"),
+    "reserved_property": Text("`{name}` is taken: call it otherwise", "имя `{name}` занято: назовите иначе"),
+    "number_too_long": Text("a number is beyond 64 bits: send it as text", "число больше 64 бит: пришлите его текстом"),
+    "data_size": Text("at most {limit} bytes", "не больше {limit} байт"),
+    "data_depth": Text("nested at most {limit} deep", "вложенность не больше {limit} уровней"),
+    "uuid_parsing": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "uuid_type": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "float_type": Text("a number is wanted", "нужно число"),
+    "one_person": Text("give `profile` or `identifier`, one of them", "нужно одно из двух: `profile` или `identifier`"),
     "key_reserved": Text(
         "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"
     ),

@@ -1,7 +1,7 @@
 """The kinds of documents, and reading one: every fault at once."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from schemas.bots import Bot
 from schemas.connectors import Connector
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
+from schemas.parameters import Instance, Pattern
 from schemas.policies import Policy
 from schemas.rules import Rule
 from schemas.segments import Segment
@@ -20,7 +21,7 @@ from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
-from services.gateway.domain import brands, contact, markup, ways
+from services.gateway.domain import brands, contact, markup, patterns, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of, without_echoes
@@ -43,6 +44,8 @@ def _segment_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
 
 
 def _journey_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    if patterns.is_pattern(body):  # nobody is asked about it: what is made of it is
+        return
     if body.get("audience") is not None:
         yield ("audience",), body["audience"]
     steps = body.get("steps")
@@ -66,7 +69,9 @@ def _rule_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force."""
+    """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force. also: other
+    ways to write one; what is put in force is the model.
+    """
 
     name: str
     plural: str
@@ -74,6 +79,12 @@ class Kind:
     rank: int
     spots: Callable[[Mapping[str, Any]], Iterator[Spot]] = _no_spots
     needs: str = "publish"
+    also: tuple[type[BaseModel], ...] = ()
+
+    @property
+    def models(self) -> tuple[type[BaseModel], ...]:
+        """What a marketer may write."""
+        return (self.model, *self.also)
 
     @property
     def asks(self) -> bool:
@@ -88,7 +99,7 @@ KINDS = {
         Kind("topic", "topics", Topic, 1),
         Kind("template", "templates", Template, 2),
         Kind("segment", "segments", Segment, 3, _segment_spots),
-        Kind("journey", "journeys", Journey, 4, _journey_spots),
+        Kind("journey", "journeys", Journey, 4, _journey_spots, also=(Pattern, Instance)),
         Kind("rule", "rules", Rule, 5, _rule_spots),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),
@@ -107,6 +118,29 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
     faults = list(_key_faults(kind, key, body["key"]))
     if place := _nul(body):
         raise Problem("invalid", [*faults, Fault(place, "nul")])
+    if kind.model is Journey and (patterns.is_pattern(body) or patterns.is_instance(body)):
+        return _read_made(kind, key, body, faults)
+    return read_whole(kind, body, faults)
+
+
+def _read_made(kind: Kind, key: str, body: dict[str, Any], faults: Sequence[Fault]) -> BaseModel:
+    """A journey with parameters, or one that is made of such a one."""
+    if faults:
+        raise Problem("invalid", faults)
+    if patterns.is_pattern(body):
+        return patterns.read_pattern(body, lambda whole: read_whole(kind, {**whole, "key": key}))
+    return patterns.read_instance(body)
+
+
+def kept(kind: str, body: Mapping[str, Any]) -> BaseModel:
+    """A document as it was published."""
+    model: type[BaseModel] = Pattern if kind == "journey" and patterns.is_pattern(body) else KINDS[kind].model
+    return model.model_validate(body)
+
+
+def read_whole(kind: Kind, body: dict[str, Any], faults: Sequence[Fault] = ()) -> BaseModel:
+    """The document that a body is. faults: that were found already. Raises Problem `invalid` with every fault."""
+    faults = list(faults)
     if kind.model is Brand:
         faults += brands.faults_of(body)
     for path, condition in kind.spots(body):

@@ -14,16 +14,18 @@ LANGUAGES: tuple[Language, ...] = ("en", "ru")
 class Fault:
     """One thing wrong with a document. path: dotted, list places as numbers; "" is the document itself.
 
-    params: for the catalogue's text; message: in English, where the catalogue has none or a less exact one.
+    params: for the catalogue's text; message: in English, where the catalogue has none or a less exact one. place: where it is in another
+    document, of which this one is made.
     """
 
     path: str
     code: str
     message: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
 
     def told(self, language: str) -> dict[str, str]:
-        """`{path, code, message}` for the answer."""
+        """`{path, code, message}` for the answer, with `in` where it has a place in another document."""
         text = FAULTS.get(self.code)
         if language == "en" and self.message:
             message = self.message
@@ -31,7 +33,7 @@ class Fault:
             message = _say(text, language, self.params)
         else:
             message = self.message if language == "en" else f"Не подходит: {self.message}"
-        return {"path": self.path, "code": self.code, "message": message}
+        return {"path": self.path, "code": self.code, "message": message, **({"in": self.place} if self.place else {})}
 
 
 class Problem(Exception):  # noqa: N818

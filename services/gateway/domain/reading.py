@@ -20,7 +20,15 @@ TALK = {
     "Raise": "raise",
     "Finish": "end",
 }
-TRIGGERS = {"FactTrigger": "event", "SegmentTrigger": "segment"}
+TRIGGERS = {
+    "FactTrigger": "event",
+    "SegmentTrigger": "segment",
+    "DateTrigger": "date",
+    "ScheduleTrigger": "schedule",
+    "ApiTrigger": "api",
+    "DealTrigger": "deal_stage",
+    "SurveyTrigger": "survey",
+}
 _MEMBERS = {name: variants for variants in (TALK, TRIGGERS) for name in variants}
 _TAGS = frozenset((*STEP_FIELDS, "Length", "TimeOfDay", "Dated", "Number", "Name"))
 _NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."

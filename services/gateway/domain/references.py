@@ -11,11 +11,13 @@ from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
+from schemas.parameters import OF, SAMPLES, Instance, Pattern
 from schemas.rules import Rule
 from schemas.segments import Segment
-from schemas.steps import Jump, SegmentTrigger, Send
+from schemas.steps import Jump, SegmentTrigger, Send, Subscription
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
+from services.gateway.domain.patterns import sampled
 from services.gateway.domain.problems import Fault
 
 
@@ -30,13 +32,16 @@ class Reference(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A document as it is in force. refs: "kind:key" of all that it mentions; cost: of its conditions."""
+    """A document as it is in force. refs: "kind:key" of all that it mentions; cost: of its conditions. pattern: is it a
+    journey that has parameters?
+    """
 
     version: int
     brand: str | None
     refs: frozenset[str]
     channel: str = ""
     cost: int = 0
+    pattern: bool = False
 
 
 World = Mapping[tuple[str, str], Standing]
@@ -52,6 +57,11 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += _of_condition("condition", document.condition)
     elif isinstance(document, Journey):
         found += _of_journey(document)
+    elif isinstance(document, Pattern):
+        whole, samples = sampled(document)
+        found += [one for one in _of_journey(whole) if not _is_sample(one, samples)]
+    elif isinstance(document, Instance):
+        found.append(Reference(OF, "journey", document.of))
     elif isinstance(document, Bot):
         found += _of_bot(document)
     elif isinstance(document, Rule):
@@ -77,7 +87,14 @@ def _of_condition(path: str, condition: Condition, step: str = "") -> Iterator[R
     yield from (Reference(path, "topic", key, step=step) for key in sorted(topics_of(condition)))
 
 
+def _is_sample(one: Reference, samples: Collection[str]) -> bool:
+    """Is it the mention of something that will be named by whoever gives the parameters' values?"""
+    return one.key == SAMPLES["text"] and any(f"{place}.".startswith(f"{one.path}.") for place in samples)
+
+
 def _of_journey(journey: Journey) -> Iterator[Reference]:
+    if journey.of is not None:
+        yield Reference(OF, "journey", journey.of)
     if isinstance(journey.trigger, SegmentTrigger):
         yield Reference("trigger.segment", "segment", journey.trigger.segment)
     if journey.exit_segment is not None:
@@ -91,6 +108,8 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
+        elif isinstance(step, Subscription) and step.subscribe.topic != "*":
+            yield Reference(f"steps.{place}.subscribe.topic", "topic", step.subscribe.topic, step=step.id)
         elif isinstance(step, Jump):
             yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
 
@@ -136,6 +155,8 @@ def _misfit(one: Reference, own: str | None, world: World) -> Iterator[Fault]:
         yield Fault(one.path, "unknown_reference", params=params)
     elif one.kind != "brand" and own is not None and found.brand is not None and found.brand != own:
         yield Fault(one.path, "other_brand", params={**params, "brand": found.brand})
+    elif one.kind == "journey" and found.pattern != (one.path == OF):
+        yield Fault(one.path, "is_pattern" if found.pattern else "no_pattern", params=params)
     elif one.channel and found.channel != one.channel:
         yield Fault(one.path, "other_channel", params={**params, "channel": found.channel})
 

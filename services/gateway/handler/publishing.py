@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,14 +13,16 @@ from runtime.batch import Emit
 from runtime.outbox import RecordTooLarge
 from schemas.definitions import Published
 from schemas.ids import partition_of
+from schemas.parameters import Pattern
 from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
 from schemas.unnamed import conditions
-from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, text_of
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, kept, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
 from services.gateway.handler.call import Call
+from services.gateway.handler.making import Making
 from services.gateway.store import documents
 
 SERVICE = "gateway"
@@ -33,6 +36,7 @@ class Publishing:
         self._call, self._now, self._world = call, now, world
         self._emits: list[Emit] = []
         self._moved: set[tuple[str, str]] = set()  # to another channel or brand
+        self._making = Making(self._in_force, world)
 
     @classmethod
     async def begin(cls, call: Call) -> "Publishing":
@@ -45,20 +49,23 @@ class Publishing:
         faults = check(kind, key, document, self._world)
         if faults:
             raise Problem("invalid", faults)
+        document = await self._making.whole(document)
         body = text_of(document)
         if draft.published_version is not None and await self._in_force(kind, key, draft.published_version) == body:
             return draft.published_version, False
         version = await documents.next_version(self._call.connection, kind, key)
         channel = str(body.get("channel", "email"))
         cost = cost_of(KINDS[kind], body) if kind in KINDS else 0
-        standing = Standing(version, brand_of(kind, document), refs_of(document), channel, cost)
+        is_pattern = isinstance(document, Pattern)
+        standing = Standing(version, brand_of(kind, document), refs_of(document), channel, cost, is_pattern)
         await documents.add_version(self._call.connection, kind, key, standing, json.dumps(body), self._now, self._call.key.id)
         before = self._world.get((kind, key))
         if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
             self._moved.add((kind, key))
         self._world[kind, key] = standing
         self._answer_conditions(document, version)
-        self.emit(kind, key, version, body)
+        self.emit(kind, key, version, None if is_pattern else body)  # by itself it starts nobody
+        self._making.published(key, document)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}
         await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision, **said)
         return version, True
@@ -97,17 +104,30 @@ class Publishing:
         """
         if not self._emits:
             return
+        await self._make_anew()
         await self._refuse_misfits()
         try:
             await own.publish_in(self._call.connection, self._call.settings, SERVICE, LANE, self._emits)
         except RecordTooLarge as error:
             raise Problem("document_too_large", limit=MAX_BYTES) from error
 
+    async def _make_anew(self) -> None:
+        """What is made of the journeys with parameters that were published goes with them."""
+        for instance in await self._making.outdated(self._world):
+            draft = await documents.get(self._call.connection, "journey", instance.key, lock=True)
+            if draft is None:
+                continue
+            try:
+                await self.publish("journey", instance.key, instance, draft)
+            except Problem as problem:
+                faults = [replace(one, path=f"journeys.{instance.key}.{one.path}") for one in problem.faults]
+                raise Problem("used_otherwise", faults, by=f"journey {instance.key}") from problem
+
     async def _refuse_misfits(self) -> None:
         using: dict[tuple[str, str], BaseModel] = {}
         for kind, key in {user for one in self._moved for user in users(*one, self._world)}:
             body = await self._in_force(kind, key, self._world[kind, key].version)
-            using[kind, key] = KINDS[kind].model.model_validate(body)
+            using[kind, key] = kept(kind, body or {})
         found = misfits(self._moved, dict(sorted(using.items())), self._world)
         if found:
             raise Problem("used_otherwise", [one.fault for one in found], by="; ".join(one.where for one in found))

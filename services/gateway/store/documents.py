@@ -24,7 +24,7 @@ WHERE kind = $1 AND key = $2 RETURNING revision
 DELETE = "DELETE FROM document WHERE kind = $1 AND key = $2"
 WORLD = """
 SELECT v.kind, v.key, v.version, v.brand, v.refs, coalesce(v.body->>'channel', 'email') AS channel,
-    CASE WHEN v.kind = ANY($1) THEN v.body END AS body
+    CASE WHEN v.kind = ANY($1) THEN v.body END AS body, v.kind = 'journey' AND v.body ? 'parameters' AS pattern
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 """
 PUBLISHED = """
@@ -104,7 +104,9 @@ async def world(connection: Connection) -> dict[tuple[str, str], Standing]:
     """Everything in force."""
     rows = await connection.fetch(WORLD, ASKING)
     return {
-        (r["kind"], r["key"]): Standing(r["version"], r["brand"], frozenset(r["refs"]), r["channel"], _cost(r["kind"], r["body"]))
+        (r["kind"], r["key"]): Standing(
+            r["version"], r["brand"], frozenset(r["refs"]), r["channel"], _cost(r["kind"], r["body"]), r["pattern"]
+        )
         for r in rows
     }
 

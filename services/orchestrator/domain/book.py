@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -15,10 +15,12 @@ from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
 from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
-from schemas.unnamed import condition_key
+from schemas.triggers import ScheduleTrigger
+from schemas.unnamed import audience_key, condition_key
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
+from services.orchestrator.domain.starting import Start, start_of, time_of
 from services.orchestrator.domain.state import Place, Run
 from services.orchestrator.domain.terms import Terms, terms_of
 
@@ -32,13 +34,14 @@ class Plan:
     """One version of a journey. following: step -> the next one; durations: ms of a wait, or for how long a send is worth it.
 
     answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? data_tests: of
-    branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties).
+    branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties). time: of
+    his day at which it begins (ms after midnight), where that is said; values: of its parameters.
     """
 
     key: str
     version: int
     brand: str
-    trigger: FactTrigger | SegmentTrigger
+    trigger: Start
     first: str
     steps: Mapping[str, Step]
     following: Mapping[str, str | None]
@@ -63,6 +66,9 @@ class Plan:
         """The greatest priority of its marketing; -1 of none."""
         return max((terms.priority for terms in self.terms.values()), default=-1)
 
+    time: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
         return f"{self.key}|{dig(run.data.get('event', {}), self.per)!r}" if self.mode == "per" else self.key
@@ -76,7 +82,7 @@ class Book:
     awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
-    scripts: every version of bots; bots: the current ones.
+    scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -95,6 +101,7 @@ class Book:
     bots: Mapping[str, Script]
     awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
     waiting: Mapping[str, Sequence[Plan]]
+    scheduled: Mapping[str, Plan]
     silent: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -134,6 +141,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         waiting=_grouped(
             (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
         ),
+        scheduled={plan.answers["audience"]: plan for plan in plans if isinstance(plan.trigger, ScheduleTrigger)},
     )
 
 
@@ -165,11 +173,11 @@ def _rule(body: bytes) -> Rule | None:
 @lru_cache(maxsize=4096)
 def _plan(body: bytes, version: int) -> Plan:
     journey = Journey.model_validate_json(body)
-    steps, trigger, goal = journey.steps, journey.trigger, journey.goal
+    steps, trigger, goal = journey.steps, start_of(journey), journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
     answers = {s.id: condition_key("journey", journey.key, version, s.id) for s in steps if s.asked is not None}
     if journey.audience is not None:
-        answers["audience"] = condition_key("journey", journey.key, version, "audience")
+        answers["audience"] = audience_key(journey, version)
     return Plan(
         key=journey.key,
         version=version,
@@ -195,6 +203,8 @@ def _plan(body: bytes, version: int) -> Plan:
         awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
         terms=terms_of(journey),
         control=journey.control,
+        time=time_of(journey),
+        values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.param or {}).items()},
     )
 
 

@@ -10,7 +10,8 @@ from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS
-from services.orchestrator.domain import dialogues, merging, parting, purging, runs, sending
+from schemas.triggers import JOURNEY_START
+from services.orchestrator.domain import dialogues, merging, parting, purging, runs, schedules, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.state import Person, Place, Run, replace
@@ -33,7 +34,10 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
         turn.person.introduced = turn.person.introduced or introduces(fact)
+        before = turn.person.zone
         _learn(turn.person, fact)
+        if turn.person.zone != before:
+            schedules.moved(turn)
         runs.named(turn, moment)
         runs.release(turn, moment)
         return turn.outcome()
@@ -49,8 +53,9 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     for plan in book.goals.get(event, ()):
         if plan.brand == fact.brand and plan.is_goal(fact.properties):
             _reach_goal(turn, plan, fact, moment)
-    # The second lane brings history: an import of old registrations is no reason to welcome anybody.
-    for plan in book.triggers.get(event, ()) if fact.lane == "live" else ():
+    # The second lane brings history: an import of old registrations is no reason to welcome anybody. And what the API alone can say is a
+    # type of facts: an event of that name is none.
+    for plan in book.triggers.get(event, ()) if fact.lane == "live" and fact.event != JOURNEY_START else ():
         if plan.brand == fact.brand and plan.matches(fact.properties):
             run = Run(plan.key, plan.version, fact.id, plan.brand, fact.occurred_at, now, home=home_of(fact))
             runs.start(turn, plan, replace(run, data={"event": fact.properties}), moment)
@@ -70,17 +75,40 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
         turn.person.segments[news.segment] = news.at
     elif news.profile == profile:
         turn.person.segments.pop(news.segment, None)
+    if news.profile == profile:
+        schedules.heard(turn, news)
     if news.type == "left" and not turn.stands(news.segment):
-        for plan in book.exits.get(news.segment, ()):
-            for run in _inside(turn, plan):
-                runs.end(turn, run, moment, "left", "exit_segment")
+        _leave(turn, news.segment, moment)
     if news.type == "entered":
         for plan in book.waiting.get(news.segment, ()):
             runs.moved(turn, [run for run in _inside(turn, plan) if plan.answers.get(run.step) == news.segment], moment)
     if news.why not in QUIET or (news.why == "merge" and news.type == "entered" and not news.carried):
         for plan in book.entering.get((news.segment, news.type), ()):
-            runs.start(turn, plan, Run(plan.key, plan.version, news.id, plan.brand, news.at, now), moment)
+            run = Run(plan.key, plan.version, news.id, plan.brand, news.at, now)
+            _begin(turn, plan, run, moment)
     return turn.outcome()
+
+
+def _leave(turn: Turn, segment: str, moment: Moment) -> None:
+    """Runs that leaving it ends, and those that had not begun yet on a day which is his no more."""
+    for plan in turn.book.exits.get(segment, ()):
+        for run in _inside(turn, plan):
+            runs.end(turn, run, moment, "left", "exit_segment")
+    for plan in turn.book.entering.get((segment, "entered"), ()):
+        for run in [run for run in _inside(turn, plan) if not run.step and run.started_at > moment.now]:
+            runs.end(turn, run, moment, "left", "date_changed")
+
+
+def _begin(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
+    """At its time of his day, if it has one."""
+    if plan.time is not None:
+        zone = turn.zone(plan.brand)
+        at = zone.clock(zone.day(run.trigger_at), plan.time)
+        if at < run.trigger_at:  # he was known too late
+            turn.tell(run, "skipped", moment, "missed")
+            return
+        run = replace(run, started_at=max(at, run.started_at))
+    runs.start(turn, plan, run, moment)
 
 
 def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:

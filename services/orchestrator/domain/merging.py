@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from services.orchestrator.domain import dialogues, runs, sending
+from schemas.triggers import ScheduleTrigger
+from services.orchestrator.domain import dialogues, runs, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
@@ -34,6 +35,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
     person.introduced = person.introduced or loser.introduced
     person.heard = _latest(person.heard, loser.heard)
+    person.appointments = schedules.fold(person.appointments, loser.appointments)
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
 
@@ -97,6 +99,8 @@ def _clash(plan: Plan | None, one: Run, other: Run) -> bool:
         return False
     if one.occurrence == other.occurrence or plan is None:
         return True
+    if isinstance(plan.trigger, ScheduleTrigger) and one.data.get("event") == other.data.get("event"):
+        return True  # the same day of it
     match plan.mode:
         case "always":
             return False

@@ -4,21 +4,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.messages import Verdict
-from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Until, Wait
-from services.orchestrator.domain import purging, sending
+from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
+from services.orchestrator.domain import purging, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.steps import branching, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
+PARAM = "param"  # the name of a journey's parameters in the data of its runs
 NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
 
 
 def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     """A trigger matched. A stranger is given a moment to be named, for what names him may lie in another partition; who must be asked
-    about waits for the answer; everybody else enters or is refused at once.
+    about waits for the answer; everybody else enters or is refused at once. Nobody before its own time (`Run.started_at`).
     """
+    if moment.now < run.started_at:
+        turn.put(replace(run, due_at=run.started_at, waits=None))
+        return
     if not _refusal(turn, plan, run):
         until = run.started_at + NAMELESS_MS
         if plan.sends and turn.person.bucketing is None and moment.now < until:
@@ -74,6 +78,9 @@ def fire(turn: Turn, upto: int) -> None:
         moment = Moment(timer.due, timer.occurrence)
         if timer.intent:
             sending.again(turn, timer.intent, turn.person.pending[timer.intent], moment)
+        elif not timer.occurrence:
+            if (begun := schedules.due(turn, timer.journey, upto)) is not None:
+                start(turn, *begun, moment._replace(cause=begun[1].occurrence))
         else:
             key = (timer.journey, timer.occurrence)
             go_on(turn, next(r for r in turn.person.runs if (r.journey, r.occurrence) == key), moment)
@@ -131,7 +138,9 @@ def _admit(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     entry = plan.entry(run)
     turn.person.entries[entry] = max(run.started_at, turn.person.entries.get(entry, 0))
     turn.tell(run, "entered", moment)
-    _walk(turn, plan, replace(run, step=plan.first, since=moment.now, taken=1), moment)
+    data = {name: told for name, told in run.data.items() if name != PARAM}  # of one that jumped here: those are the other's
+    data |= {PARAM: dict(plan.values)} if plan.values else {}
+    _walk(turn, plan, replace(run, step=plan.first, since=moment.now, taken=1, data=data), moment)
 
 
 def moved(turn: Turn, news: Iterable[Run], moment: Moment) -> None:
@@ -207,6 +216,7 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Send: _send,
     Purge: _purge,
     SetAttributes: saying.say,
+    Subscription: saying.subscribe,
     Jump: _jump,
     End: _end,
 }

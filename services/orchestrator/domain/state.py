@@ -9,6 +9,7 @@ replace = msgspec.structs.replace
 
 Place = tuple[str, int, int]  # topic, partition, offset of a fact
 
+UNKNOWN_DAY = -1
 OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: nothing yet, maybe sent, sent
 
 
@@ -115,8 +116,20 @@ class Talk(msgspec.Struct, array_like=True, frozen=True):
         return sum(points for _, points in self.answers.values())
 
 
+class Appointment(msgspec.Struct, array_like=True, frozen=True):
+    """When a journey that goes by a schedule comes to him next. due: ms; day: the local day of it, from 1970-01-01; last: of the last one
+    that came. day unknown: its journey is to be looked for then.
+    """
+
+    due: int | None
+    day: int = UNKNOWN_DAY
+    last: int = UNKNOWN_DAY
+
+
 class Timer(NamedTuple):
-    """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run."""
+    """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run. occurrence: "" of an
+    appointment.
+    """
 
     due: int
     journey: str
@@ -133,7 +146,7 @@ class Person(msgspec.Struct, array_like=True):
     the segmenter may not have passed: until then it has not told where he stands since.
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
-    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
+    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. appointments: journey -> when it comes.
     """
 
     zone: tuple[int, str] | None = None
@@ -155,6 +168,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: dict[str, list[str]] = {}
     introduced: bool = False
     heard: dict[str, int] = {}
+    appointments: dict[str, Appointment] = {}
 
     @property
     def awaited(self) -> bool:
@@ -177,6 +191,7 @@ class Person(msgspec.Struct, array_like=True):
             mine=dict(self.mine),
             shared=dict(self.shared),
             heard=dict(self.heard),
+            appointments=dict(self.appointments),
         )
 
     def timers(self) -> Iterator[Timer]:
@@ -186,6 +201,9 @@ class Person(msgspec.Struct, array_like=True):
         for intent, pending in self.pending.items():
             if pending.due_at is not None:
                 yield Timer(pending.due_at, pending.run.journey, pending.run.occurrence, intent)
+        for journey, appointment in self.appointments.items():
+            if appointment.due is not None:
+                yield Timer(appointment.due, journey, "", "")
 
     def due_at(self) -> int | None:
         """The earliest timer."""

@@ -63,6 +63,9 @@ class Turn:
         own = self.person.zone
         return zone(own[1] if own else None, self.book.zones.get(brand))
 
+    def brand_zone(self, brand: str) -> Zone:
+        return zone(self.book.zones.get(brand))
+
     def stands(self, segment: str) -> bool:
         return segment in self.person.segments
 

@@ -226,4 +226,7 @@ def left_alone(times: list[int], undone: int, after: int, within: int, now: int)
 
 def _anniversary(leaf: a.Anniversary) -> Closure:
     name, place, before, days, otherwise = leaf.name, steps(leaf.path), leaf.before, leaf.days, leaf.zone
-    return lambda _every, said, now: anniversary(dig(said.get(name, ABSENT)[1], place), zone_of(said, otherwise), before, days, now)
+    own = leaf.year == "own"
+    return lambda _every, said, now: anniversary(
+        dig(said.get(name, ABSENT)[1], place), zone_of(said, otherwise), before, days, now, own=own
+    )

@@ -11,9 +11,9 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DATE_CHARS = len("2026-03-31")
 
 
-def anniversary(value: Any, where: Zone, before: int, days: int, now: int) -> int:
-    """The `days` local days from `before` days ahead of the day of `value`, each year. Nothing that is a date of the years 1 to 9999:
-    false.
+def anniversary(value: Any, where: Zone, before: int, days: int, now: int, *, own: bool = False) -> int:
+    """The `days` local days from `before` days ahead of the day of `value`, each year, or only in its `own`. Nothing that is a date of the
+    years 1 to 9999: false.
     """
     day = day_of(value, where)
     if day is None:
@@ -21,13 +21,13 @@ def anniversary(value: Any, where: Zone, before: int, days: int, now: int) -> in
     today = where.begun(now)
     year = date.fromordinal(today + _EPOCH_DAY).year
     coming = []
-    for each in range(year - 2, year + 4):
+    for each in (day.year,) if own else range(year - 2, year + 4):
         begins = _day_in(day, each) - before
         if begins <= today < begins + days:
             return where.midnight(begins + days)
         if begins > today:
             coming.append(begins)
-    return -where.midnight(min(coming))
+    return -where.midnight(min(coming)) if coming else -NEVER
 
 
 def day_of(value: Any, where: Zone) -> date | None:

@@ -30,7 +30,9 @@ def recurs(born: date, day: date) -> bool:
     return (born.month, born.day) == (day.month, day.day)
 
 
-def stands(born: date, today: int, before: int, days: int) -> bool:
+def stands(born: date, today: int, before: int, days: int, *, own: bool) -> bool:
+    if own:
+        return 0 <= today + before - (born - EPOCH).days < days
     return any(recurs(born, EPOCH + timedelta(days=today + before - late)) for late in range(days))
 
 
@@ -38,19 +40,26 @@ def stands(born: date, today: int, before: int, days: int) -> bool:
     values,
     st.sampled_from(ZONES),
     st.integers(NOW - 3 * 366 * DAY, NOW + 3 * 366 * DAY),
-    st.sampled_from([0, 0, 1, 7, 30, 366]),
+    st.sampled_from([0, 0, 1, 7, 30, 366, -1, -7, -366]),
     st.sampled_from([1, 1, 2, 7, 365, 366]),
+    st.booleans(),
 )
-@example("2024-02-29", "UTC", 1_772_236_800_000 - 1, 0, 1)  # to the 28th of February 2026
-@example("1990-12-30", "Pacific/Apia", 1_325_239_200_000 - 1, 0, 1)  # the 30th of December 2011 never was there
-def test_the_day_and_how_long_it_lasts(value: str, name: str, now: int, before: int, days: int) -> None:
+@example("2024-02-29", "UTC", 1_772_236_800_000 - 1, 0, 1, False)  # to the 28th of February 2026
+@example("1990-12-30", "Pacific/Apia", 1_325_239_200_000 - 1, 0, 1, False)  # the 30th of December 2011 never was there
+@example("2026-09-30", "Pacific/Apia", NOW, 7, 1, True)
+@example("2026-09-20", "UTC", NOW, -366, 1, True)
+@example("2026-09-20", "UTC", NOW, 0, 1, True)  # over for good
+def test_the_day_and_how_long_it_lasts(value: str, name: str, now: int, before: int, days: int, own: bool) -> None:
     where, born = zone(name), date.fromisoformat(value)
-    signed = anniversary(value, where, before, days, now)
+    signed = anniversary(value, where, before, days, now, own=own)
     today, until = where.begun(now), abs(signed)
-    assert (signed > 0) == stands(born, today, before, days)
+    assert (signed > 0) == stands(born, today, before, days, own=own)
+    if until == NEVER:
+        assert own and (born - EPOCH).days - before + days <= today, "it is over for good"
+        return
     assert until > now and until == where.midnight(where.begun(until))
-    same = range(today, where.begun(until - 1) + 1)
-    assert all(stands(born, day, before, days) == (signed > 0) for day in same)
+    same = (today, where.begun(until - 1)) if own else range(today, where.begun(until - 1) + 1)
+    assert all(stands(born, day, before, days, own=own) == (signed > 0) for day in same)
 
 
 @pytest.mark.parametrize("value", [None, "soon", True, "2026-02-30", 2**62, -(2**62), [], {"x": "2026-01-01"}])

@@ -65,21 +65,22 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
     elif isinstance(document, Bot):
         found += _of_bot(document)
     elif isinstance(document, Rule):
-        caps = enumerate(document.caps)
-        found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
-        topics = enumerate(document.caps)
-        found += [Reference(f"caps.{place}.topic", "topic", cap.topic) for place, cap in topics if cap.topic not in (None, "*")]
-        for place, window in enumerate(document.windows):
-            if window.brand is not None:
-                found.append(Reference(f"windows.{place}.brand", "brand", window.brand))
-            if window.topic not in (None, "*"):
-                found.append(Reference(f"windows.{place}.topic", "topic", window.topic))
-        for part, path, condition in document.asks():
-            found += _of_condition(path, condition, part)
+        found += _of_rule(document)
     parent: str | None = getattr(document, "parent", None)
     if parent is not None:
         found.append(Reference("parent", "topic", parent))
     return tuple(found)
+
+
+def _of_rule(rule: Rule) -> Iterator[Reference]:
+    for part, several in (("caps", rule.caps), ("windows", rule.windows)):
+        for place, one in enumerate(several):
+            if one.brand is not None:
+                yield Reference(f"{part}.{place}.brand", "brand", one.brand)
+            if one.topic not in (None, "*"):
+                yield Reference(f"{part}.{place}.topic", "topic", one.topic)
+    for step, path, condition in rule.asks():
+        yield from _of_condition(path, condition, step)
 
 
 def _of_condition(path: str, condition: Condition, step: str = "") -> Iterator[Reference]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, once, send, template
+from tests.support.shop import DAY, HOUR, Shop, journey, once, send, template
 
 
 @pytest.mark.case("J15", "J3")
@@ -152,6 +152,7 @@ async def test_by_the_calendar_and_by_the_api(shop: Shop):
     started = await shop.api("POST", path, json={"profile": profile, "data": {"order": "one"}})
     await shop.settle()
     assert await shop.came() == once(("ann", "ann"), ("eve", "eve"), ("bob", "one"))
-    trace = await shop.api("GET", f"/api/facts/{started['id']}/trace")
-    assert profile in str(trace)
-    await shop.until(shop.now + MINUTE)
+    decided = await shop.api("GET", f"/api/profiles/{profile}/decisions")
+    assert {one["verdict"] for one in decided["items"] if one.get("occurrence") == started["id"]} >= {"entered", "sent", "accepted"}
+    told = await shop.api("GET", f"/api/profiles/{profile}/timeline")
+    assert started["id"] in {one["id"] for one in told["items"]}

@@ -299,3 +299,12 @@ def test_keys_of_segments_without_a_name_do_not_meet():
     body = dated(at="10:00", every="year")
     assert day_of(body) != day_of(dated(at="11:00", every="year"))
     assert audience_of(scheduled(every="day")) != condition_key("journey", "plan", 1, "schedule")
+
+
+def test_who_moves_after_a_schedule_became_another_that_is_over_has_no_time():
+    world = World(scheduled(date="2010-11-30"), brand("UTC"), prompt=True)
+    world.person("p")
+    world.membership("p", "customers")
+    world.book = World(published("journey", scheduled(date="2010-11-23"), 2), brand("UTC")).book
+    world.fact("p", "", type="profile.changed", attributes={"time_zone": [1, "Europe/Moscow"]})
+    assert world.people["p"].due_at() is None

@@ -19,8 +19,8 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/api/journeys/{key}/start", status_code=202, openapi_extra=body)
     async def start(request: Request, key: str) -> Response:
-        """Answers the id of the fact (`/api/facts/{id}/trace` tells what came of it), of `people` their `ids`. The same `Idempotency-Key` starts
-        nobody twice.
+        """Answers the id of the fact, of `people` their `ids`: timelines show it, and decisions have it as their `occurrence`. The same
+        `Idempotency-Key` starts nobody twice.
         """
 
         async def work(call: Call, asked: Any) -> Answer:

@@ -18,19 +18,21 @@ from services.orchestrator.domain.zones import DAY, Zone
 
 LOOK_MS = 60_000  # after so long a journey is looked for of which only the audience was heard
 _NEVER = Appointment(None)
+_HEAD, _TAIL = f"{UNNAMED}journey.", f".{SCHEDULED}"  # of the key of an audience
 
 
 def heard(turn: Turn, news: Membership) -> None:
     """He entered or left the audience of a schedule, for whatever reason: history is no reason to be left out next time."""
+    if not news.segment.endswith(_TAIL):
+        return
     plan = turn.book.scheduled.get(news.segment)
-    person = turn.person
     if plan is None:
         if news.type == "entered":
             _look_again(turn, news)
         return
     if turn.book.current.get(plan.key) is not plan:
         return
-    kept = person.appointments.get(plan.key, _NEVER)
+    kept = turn.person.appointments.get(plan.key, _NEVER)
     if news.type == "entered":
         _appoint(turn, plan, kept, upcoming(turn, plan, news.received_at, kept.last))
     elif not turn.stands(news.segment):
@@ -64,7 +66,7 @@ def due(turn: Turn, key: str, upto: int) -> tuple[Plan, Run] | None:
 
 def moved(turn: Turn) -> None:
     """His zone is another one: the same days, at other instants."""
-    for key, kept in turn.person.appointments.items():
+    for key, kept in list(turn.person.appointments.items()):
         plan = turn.book.current.get(key)
         if plan is not None and isinstance(plan.trigger, ScheduleTrigger) and kept.due is not None and kept.day != UNKNOWN_DAY:
             same = upcoming(turn, plan, 0, kept.day - 1)
@@ -137,7 +139,6 @@ def _unheard_of(turn: Turn, key: str) -> bool:
 
 def _journey_of(segment: str) -> str:
     """Of the key of a schedule's audience; "" of any other."""
-    head, tail = f"{UNNAMED}journey.", f".{SCHEDULED}"
-    if not (segment.startswith(head) and segment.endswith(tail)):
+    if not (segment.startswith(_HEAD) and segment.endswith(_TAIL)):
         return ""
-    return segment[len(head) : -len(tail)].rpartition(".")[0]
+    return segment[len(_HEAD) : -len(_TAIL)].rpartition(".")[0]

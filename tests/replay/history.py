@@ -5,6 +5,7 @@ once in tables.
 """
 
 import dataclasses
+import hashlib
 import lzma
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,7 @@ class Writer:
     def __init__(self) -> None:
         self.history = History()
         self._places: dict[tuple[int, Any], int] = {}
+        self._calls: set[bytes] = set()
         self._books: dict[int, tuple[Any, int]] = {}  # by the identity of what a book shares with its copies, which is held so
 
     def book(self, book: Book, documents: Sequence[Published]) -> None:
@@ -62,7 +64,11 @@ class Writer:
         self._books[id(book.plans)] = book.plans, self._place(self.history.books, places, tuple(places))
 
     def call(self, function: str, given: Sequence[Any], answer: Any) -> None:
-        self.history.calls.append(Call(function, [self.put(one) for one in given], self.put(answer)))
+        """One that was made before is the same answer."""
+        made = Call(function, [self.put(one) for one in given], self.put(answer))
+        if (name := hashlib.sha256(msgspec.msgpack.encode(made)).digest()) not in self._calls:
+            self._calls.add(name)
+            self.history.calls.append(made)
 
     def put(self, value: Any) -> Any:
         if isinstance(value, Book):

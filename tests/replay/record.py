@@ -1,4 +1,5 @@
-"""`python tests/replay/record.py NAME TEST...`: run tests of tests/cases and keep what the orchestrator decided meanwhile as fixtures/NAME.
+"""`python tests/replay/record.py NAME TEST...`: run tests of tests/cases or tests/orchestrator and keep what was decided meanwhile as
+fixtures/NAME: by the orchestrator's process of an installation, or in the tests' own.
 
 docs/rules.md says when a history may be recorded anew.
 """

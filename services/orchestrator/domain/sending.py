@@ -38,7 +38,7 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
-        turn.put(replace(run, waits=place))
+        turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
         return run, False
     if step.message_class != "service" and _barred(turn, step) is None:
         run = exposed(turn, run, step.id, moment)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
 from schemas.documents import Document, duration_ms
-from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
+from schemas.steps import Cascade, FactTrigger, SegmentTrigger, Send, Step
 
 
 class Reentry(Document):
@@ -64,7 +64,8 @@ class Journey(Document):
         faults += [
             f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
             for step in self.steps
-            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps)
+            if step.about is not None
+            and not any(isinstance(one, Send | Cascade) and one.id == step.about.step for one in self.steps)
         ]
         if faults:
             raise ValueError("; ".join(faults))

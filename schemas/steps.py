@@ -5,11 +5,13 @@ steps to which it may lead.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
+from schemas.cascades import Attempt, checked
 from schemas.charges import CHARGE, ROLLED_UP
 from schemas.documents import Document, checked_duration, checked_offset, duration_ms
 from schemas.topics import Channel
@@ -251,6 +253,43 @@ class Send(_Step):
     _check = field_validator("expires")(checked_duration)
 
 
+class Cascade(_Step):
+    """One message, over the first channel that reaches him: the one he prefers (his attribute `preferred_channel`), then the others in their
+    order. The run stays on the step until it is through. expires: of the whole of it.
+    """
+
+    cascade: tuple[Attempt, ...] = Field(min_length=2, max_length=10)
+    message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
+    topic: str = "*"
+    expires: str = "3d"
+    preferred_first: bool = True
+    next: StepId | None = None
+
+    _check = field_validator("expires")(checked_duration)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Cascade":
+        checked(self.cascade, self.expires)
+        return self
+
+    def over(self, channel: str) -> Send:
+        """The message as it goes over one of the channels."""
+        return _over(self, channel)
+
+
+@lru_cache(maxsize=4096)
+def _over(step: Cascade, channel: str) -> Send:
+    attempt = next(one for one in step.cascade if one.channel == channel)
+    return Send(
+        id=step.id,
+        template=attempt.template,
+        channel=attempt.channel,
+        message_class=step.message_class,
+        topic=step.topic,
+        expires=step.expires,
+    )
+
+
 class Purge(_Step):
     """Erase the person, or only his addresses of a channel, unless he meets `keep`. Whoever has ever bought is kept whatever that says,
     and of who has agreed to anything (other than by a request that he never confirmed) no more is taken than the addresses of a channel.
@@ -304,7 +343,7 @@ LETTER_EVENTS: Mapping[str, str] = {
 }
 # What tells a step from others in a document.
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",),
+    "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",), "Cascade": ("cascade",),
     "Purge": ("purge",), "SetAttributes": ("set",), "Jump": ("jump",), "End": ("end",),
 }  # fmt: skip
 
@@ -319,7 +358,7 @@ def _kind(value: Any) -> str | None:
 Step = Annotated[
     Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
     | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")] | Annotated[Jump, Tag("Jump")]
-    | Annotated[End, Tag("End")],
+    | Annotated[End, Tag("End")] | Annotated[Cascade, Tag("Cascade")],
     Discriminator(_kind),
 ]  # fmt: skip
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

@@ -13,7 +13,7 @@ from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.rules import Rule
 from schemas.segments import Segment
-from schemas.steps import Jump, SegmentTrigger, Send
+from schemas.steps import Cascade, Jump, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
@@ -84,10 +84,13 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
             yield from _of_condition(".".join(("steps", str(place), *step.ASKS)), step.asked, step.id)
         if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
-            if step.topic != "*":
-                yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
+        elif isinstance(step, Cascade):
+            for number, one in enumerate(step.cascade):
+                yield Reference(f"steps.{place}.cascade.{number}.template", "template", one.template, one.channel, step.id)
         elif isinstance(step, Jump):
             yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
+        if isinstance(step, Send | Cascade) and step.topic != "*":
+            yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

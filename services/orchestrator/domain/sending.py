@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 from schemas.documents import duration_ms
 from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
-from schemas.steps import Send
+from schemas.steps import Cascade, Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
@@ -28,27 +28,41 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
+class Offer(NamedTuple):
+    """run: as it is afterwards; answer: None where it stays on the step; intent: of what was sent."""
+
+    run: Run
+    answer: Answer | None = None
+    intent: str = ""
+
+
 def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
     if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
+    run, answer, intent = offer(turn, run, step, moment, step.id)
+    if answer is not None and (plan := turn.plan(run)) is not None and step.id in plan.watched:
+        run = letters.issued(run, step.id, intent) if intent else letters.skipped(run, step.id)
+    return run, answer is not None
+
+
+def offer(turn: Turn, run: Run, step: Send, moment: Moment, name: str) -> Offer:
+    """Decide a letter, and send it if it may go now. name: of the letter in its key, by which it is sent once at most."""
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
-        turn.put(replace(run, waits=place))
-        return run, False
+        turn.put(replace(run, waits=place, due_at=None))
+        return Offer(run)
     answer = _decide(turn, run, step, run.since, moment.now)
-    watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
-        key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
-        run = replace(run, done=(*run.done, step.id))
-        run = letters.issued(run, step.id, key) if watched else run
+        key = intent_id(f"journey:{run.journey}", run.version, name, turn.profile, run.occurrence)
+        run = replace(run, done=tuple(dict.fromkeys([*run.done, step.id, name])))
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
-        return run, True
+        return Offer(run, answer, key)
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
         turn.put(replace(run, due_at=answer.until, held=answer.rule in HOLDS))
-        return run, False
-    return (letters.skipped(run, step.id) if watched else run), True
+        return Offer(run)
+    return Offer(run, answer)
 
 
 def _unasked(turn: Turn, moment: Moment) -> Place | None:
@@ -131,7 +145,7 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
         return Answer("sent")
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
-    message = Message(step.message_class, run.brand, step.channel, step.topic)
+    message = Message(step.message_class, run.brand, step.channel, step.topic, run.tried)
     slot = search(rules, turn.zone(run.brand), person.reservations, message, now, limit)
     if slot.at > limit:
         return Answer("skipped", "expired", detail=slot.rule)
@@ -147,7 +161,15 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
         made = Reservation(
-            key, pending.attempt, step.message_class, run.brand, now, not_after, channel=step.channel, topic=step.topic
+            key,
+            pending.attempt,
+            step.message_class,
+            run.brand,
+            now,
+            not_after,
+            channel=step.channel,
+            topic=step.topic,
+            cascade=run.tried,
         )
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
@@ -170,6 +192,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             attempt=pending.attempt,
             data={**run.data, "run": _about(turn, run, zone.name)},
             cause=moment.cause,
+            cascade=run.tried,
         )
     )
     _tell(turn, run, step, Answer("sent"), moment, pending.attempt, key, slot=[now, not_after], day=day)
@@ -184,6 +207,8 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
 def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
+    if run.cascade is not None:
+        detail["cascade"] = run.cascade.position
     turn.tell(
         run,
         answer.verdict,
@@ -221,6 +246,7 @@ def _keep(turn: Turn, verdict: Decision) -> None:
                 state=state,
                 channel=step.channel,
                 topic=step.topic,
+                cascade=held.run.tried,
             )
             person.reservations.append(made)
         return
@@ -270,4 +296,6 @@ def _swap(turn: Turn, old: Reservation, new: Reservation) -> None:
 def _step(turn: Turn, pending: Pending) -> Send | None:
     plan = turn.plan(pending.run)
     step = plan.steps.get(pending.step) if plan else None
+    if isinstance(step, Cascade) and pending.run.cascade is not None:
+        return step.over(pending.run.cascade.left[0])
     return step if isinstance(step, Send) else None

@@ -12,12 +12,13 @@ from services.orchestrator.domain.zones import Zone, week
 
 
 class Message(NamedTuple):
-    """What the rules ask of a message."""
+    """What the rules ask of a message. cascade: the first intent of it, where it was tried over another channel before."""
 
     message_class: str
     brand: str
     channel: str = ""
     topic: str = ""
+    cascade: str = ""
 
 
 class Slot(NamedTuple):
@@ -62,7 +63,8 @@ def _blocks(
     for cap in rules.limits:
         if _counts(cap, message):
             counted = [r for r in taken if _counts(cap, r)]
-            yield Slot(_free(cap, zone, counted, at, now), cap.rule, cap.name)
+            if not any(message.cascade and message.cascade in (r.intent, r.cascade) for r in counted):
+                yield Slot(_free(cap, zone, _once(counted), at, now), cap.rule, cap.name)
 
 
 def _counts(cap: Limit, one: Message | Reservation) -> bool:
@@ -72,6 +74,16 @@ def _counts(cap: Limit, one: Message | Reservation) -> bool:
         and cap.channel in (None, one.channel)
         and cap.topic in (None, one.topic)
     )
+
+
+def _once(counted: Sequence[Reservation]) -> Sequence[Reservation]:
+    """A cascade is one message: it counts where it first went."""
+    if not any(r.cascade for r in counted):
+        return counted
+    found: dict[str, Reservation] = {}
+    for r in sorted(counted, key=lambda r: r.at):
+        found.setdefault(r.cascade or r.intent, r)
+    return list(found.values())
 
 
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:

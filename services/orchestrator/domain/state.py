@@ -13,10 +13,42 @@ OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: n
 
 
 class Letter(msgspec.Struct, array_like=True, frozen=True):
-    """A letter of a run whose journey asks what became of it. intent: "" of one that did not go."""
+    """A letter of a run whose journey asks what became of it. intent: "" of one that did not go; others: of a cascade, over the channels
+    before.
+    """
 
     intent: str
     became: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+class Trying(msgspec.Struct, array_like=True, frozen=True):
+    """Where a run stands in a cascade. left: channels that are still to be tried, that at hand first; none: it is over.
+
+    place: of the channel at hand, from 1; letter: by it, None before it is decided; at: when that went to the sender, and once it is
+    accepted, when (ms). behind: letters by channels that it has left, or of another run that was merged into this one.
+    """
+
+    left: tuple[str, ...]
+    place: int = 1
+    letter: Letter | None = None
+    at: int = 0
+    behind: tuple[Letter, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The first intent that went of it before the one at hand, "" if none did: it names the message."""
+        return next((letter.intent for letter in self.behind if letter.intent), "")
+
+    @property
+    def position(self) -> list[int]:
+        """[the place of the channel at hand, of how many]"""
+        return [self.place, self.place + len(self.left) - 1]
+
+    def following(self) -> "Trying":
+        """With the next channel at hand."""
+        letter = self.letter or Letter("", ("skipped",))
+        return Trying(self.left[1:], self.place + 1, behind=(*self.behind, letter))
 
 
 class Run(msgspec.Struct, array_like=True, frozen=True):
@@ -48,6 +80,12 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     home: str = ""
     letters: dict[str, Letter] = {}
     control: str = ""
+    cascade: Trying | None = None
+
+    @property
+    def tried(self) -> str:
+        """The first intent of the cascade in which it stands, "" where there is none."""
+        return self.cascade.first if self.cascade else ""
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
@@ -55,6 +93,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
     channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    cascade: the first intent of the cascade whose later one this is: all of them are one message.
     """
 
     intent: str
@@ -67,6 +106,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     state: int = OPEN
     channel: str = ""
     topic: str = ""
+    cascade: str = ""
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):
@@ -132,7 +172,7 @@ class Person(msgspec.Struct, array_like=True):
     the segmenter may not have passed: until then it has not told where he stands since.
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
-    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
+    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. preferred: (occurred_at, channel).
     """
 
     zone: tuple[int, str] | None = None
@@ -154,6 +194,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: dict[str, list[str]] = {}
     introduced: bool = False
     heard: dict[str, int] = {}
+    preferred: tuple[int, str] | None = None
 
     @property
     def awaited(self) -> bool:

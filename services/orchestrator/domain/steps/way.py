@@ -26,6 +26,6 @@ def answer(turn: Turn, plan: Plan, run: Run, moment: Moment) -> bool | None:
     """Whether what the run's step asks about him is true; None: that cannot be said yet, and the run stays and waits for it."""
     condition = plan.answers[run.step]
     if (place := unheard(turn, moment, condition)) is not None:
-        turn.put(replace(run, waits=place))
+        turn.put(replace(run, waits=place, due_at=None))
         return None
     return turn.stands(condition)

@@ -227,7 +227,7 @@ def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, atte
 def _keep(turn: Turn, verdict: Decision) -> None:
     person, key = turn.person, verdict.intent
     held = person.pending.pop(key, None)
-    for twin in _twins(turn, held) if held else ():
+    for twin in _twins(turn, held) if held and held.run.cascade is None else ():  # a cascade waits for all that may go
         forget(turn, twin, Moment(verdict.received_at, verdict.id), "merged")
     state = DOUBT if verdict.verdict == "in_doubt" else KEPT
     found = _reserved(turn, key)

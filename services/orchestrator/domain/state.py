@@ -45,11 +45,6 @@ class Trying(msgspec.Struct, array_like=True, frozen=True):
         """[the place of the channel at hand, of how many]"""
         return [self.place, self.place + len(self.left) - 1]
 
-    def following(self) -> "Trying":
-        """With the next channel at hand."""
-        letter = self.letter or Letter("", ("skipped",))
-        return Trying(self.left[1:], self.place + 1, behind=(*self.behind, letter))
-
 
 class Run(msgspec.Struct, array_like=True, frozen=True):
     """One person's way through one journey version. All times in ms.

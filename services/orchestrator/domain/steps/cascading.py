@@ -4,6 +4,7 @@ The run stays on the step. Whatever is heard of a letter of it is noted by the f
 else, so it may be called at any time, in whatever order things are heard.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.facts import Fact
@@ -19,6 +20,7 @@ from services.orchestrator.domain.turn import Moment, Turn
 GOOD, READ = IMPLIES["accepted"], IMPLIES["opened"]
 FINAL = {"accepted": "accepted", "failed": "failed", "skipped": "skipped", "in_doubt": "in_doubt", "unknown": "in_doubt"}
 GIVEN_UP = "late"  # it came back late, and its patience was over: it goes no more
+HEARD = {*FINAL.values(), GIVEN_UP}
 
 
 class Fate(NamedTuple):
@@ -50,7 +52,7 @@ def act(turn: Turn, plan: Plan, run: Run, step: Cascade, moment: Moment) -> Go |
         on = fate.on and len(at.left) > 1
         if fate.rule:
             _tell(turn, replace(run, cascade=at), step, fate.rule, at.left[1] if on else "", moment)
-        at = at.following() if on else replace(at, left=())
+        at = _next(at) if on else replace(at, left=())
     return Go(_over(turn, plan, run, step, at, moment), plan.following[step.id])
 
 
@@ -63,17 +65,17 @@ def _order(person: Person, step: Cascade) -> tuple[str, ...]:
 
 def _fate(turn: Turn, run: Run, step: Cascade, at: Trying, now: int, limit: int) -> Fate | None:
     """None: the channel at hand is to be decided."""
-    if under_way(turn, run):
+    if _under_way(turn, run, at):
         return Fate(until=limit + 1) if now <= limit else Fate(rule="expired")
+    if "in_doubt" in _stops(step.message_class) and any("in_doubt" in letter.became for letter in _letters(at)):
+        return Fate(rule="in_doubt")
     if at.letter is None:
         return None
     words = at.letter.became
     if "accepted" in words:
         return _patience(step, at, words, now, limit)
-    if "in_doubt" in words:
-        # A second password mail is better than none; two texts to sell something are worse than one that may be lost (law 7).
-        return Fate(rule="in_doubt", on=step.message_class == "service")
-    return Fate(rule="failed" if "failed" in words else "not_delivered" if GIVEN_UP in words else "skipped", on=True)
+    rules = {"in_doubt": "in_doubt", "failed": "failed", GIVEN_UP: "not_delivered"}
+    return Fate(rule=next((rule for word, rule in rules.items() if word in words), "skipped"), on=True)
 
 
 def _patience(step: Cascade, at: Trying, words: tuple[str, ...], now: int, limit: int) -> Fate:
@@ -91,11 +93,19 @@ def _patience(step: Cascade, at: Trying, words: tuple[str, ...], now: int, limit
     return Fate(rule=rule, on=True) if due <= now else Fate(until=min(due, limit + 1))
 
 
+def _next(at: Trying) -> Trying:
+    """With the next channel at hand."""
+    letter = at.letter or Letter("")
+    return Trying(
+        at.left[1:], at.place + 1, behind=(*at.behind, _with(letter, "skipped") if HEARD.isdisjoint(letter.became) else letter)
+    )
+
+
 def _offer(turn: Turn, run: Run, step: Cascade, at: Trying, moment: Moment) -> tuple[Run, Trying] | None:
     """Decide the channel at hand. None: the run stays, until it can be decided."""
     name = f"{step.id}:{at.left[0]}"
     if name in run.done:  # the other one of two people who are one now was sent it
-        return run, at.following()
+        return run, _next(at)
     run, answer, intent = sending.offer(turn, run, step.over(at.left[0]), moment, name)
     if answer is None:
         return None
@@ -103,26 +113,31 @@ def _offer(turn: Turn, run: Run, step: Cascade, at: Trying, moment: Moment) -> t
         return run, replace(at, letter=Letter(intent), at=moment.now)
     # What is so by one channel may be otherwise by the next; the other gates are about the person or about the message.
     by_channel = answer.rule == "no_address" or (answer.rule == "expired" and answer.detail)
-    return run, at.following() if by_channel else replace(at, left=(), letter=Letter("", ("skipped",)))
+    return run, _next(at) if by_channel else replace(at, left=(), letter=Letter("", ("skipped",)))
 
 
-def under_way(turn: Turn, run: Run) -> bool:
-    """May a letter of its step still go?"""
-    return any(pending.step == run.step and pending.of(run) for pending in turn.person.pending.values())
+def _under_way(turn: Turn, run: Run, at: Trying) -> bool:
+    """May a letter of its step still go? Also one of two people who are one now may, of which nothing was heard."""
+    return bool(_pending(turn, run)) or any(HEARD.isdisjoint(letter.became) for letter in at.behind)
+
+
+def _pending(turn: Turn, run: Run) -> list[str]:
+    return [key for key, pending in turn.person.pending.items() if pending.step == run.step and pending.of(run)]
 
 
 def _over(turn: Turn, plan: Plan, run: Run, step: Cascade, at: Trying, moment: Moment) -> Run:
     """Through with it. What has been read by one channel goes by no other any more."""
-    letters = [*at.behind, *([at.letter] if at.letter else [])]
-    read = any(word in READ for letter in letters for word in letter.became)
-    if read or any("accepted" in letter.became for letter in letters):
-        for key in [key for key, pending in turn.person.pending.items() if pending.step == run.step and pending.of(run)]:
+    letters = _letters(at)
+    words = {word for letter in letters for word in letter.became}
+    read = not words.isdisjoint(READ)
+    if read or not words.isdisjoint(_stops(step.message_class)):
+        for key in _pending(turn, run):
             sending.forget(turn, key, moment, "already_read" if read else "already_sent")
     run = replace(run, cascade=None, due_at=None)
     return replace(run, letters={**run.letters, step.id: _whole(letters)}) if step.id in plan.watched else run
 
 
-def _whole(letters: list[Letter]) -> Letter:
+def _whole(letters: Sequence[Letter]) -> Letter:
     """One letter of them all: what is good of any, else what became of the last."""
     last = letters[-1] if letters else Letter("", ("skipped",))
     good = {word for letter in letters for word in letter.became if word in GOOD}
@@ -183,26 +198,36 @@ def of_intent(turn: Turn, intent: str) -> list[Run]:
     """Runs that may go on because an intent of theirs waits for nothing any more."""
     if intent in turn.person.pending:
         return []
-    return [run for run in turn.person.runs if run.cascade and any(letter.intent == intent for letter in _letters(run.cascade))]
+    return [run for run in turn.person.runs if run.cascade and intent in [letter.intent for letter in _letters(run.cascade)]]
 
 
 def of_verdict(turn: Turn, verdict: Decision, flew: bool) -> list[Run]:
     """Note what the sender says at last of an intent. flew: it was waited for until now."""
     found = of_intent(turn, verdict.intent)
     word = FINAL.get(verdict.verdict, "")
-    for run in found if word else ():
+    again = []
+    for run in found:
         at = run.cascade
         assert at is not None
-        if at.letter and at.letter.intent == verdict.intent:
-            if not set(at.letter.became) & {"accepted", word, GIVEN_UP}:
-                at = replace(at, letter=_with(at.letter, word), at=verdict.received_at)
-            if verdict.rule == "same_address":  # it has got it by another key
-                at = replace(at, left=())
-        elif word == "accepted" and any(one.intent == verdict.intent and word not in one.became for one in at.behind):
-            # It was left in doubt, or is of somebody who is one with him since: he has it, and is sent no more of it.
+        if _at_hand(run, verdict.intent):
+            at = _told(at, verdict, word)
+        elif word in _stops(verdict.message_class) and not _has(at, verdict.intent, word):
+            # It was left in doubt, or is of somebody who is one with him since: he has it, or may have it, and is sent no more of it.
             at = replace(_behind(at, verdict.intent, word), left=())
-        turn.put(replace(run, cascade=at))
-    return [run for run in of_runs(turn, found) if flew or _at_hand(run, verdict.intent) or not stands(run, run.step)]
+        elif _has(at, verdict.intent, ""):
+            at = _behind(at, verdict.intent, word or GIVEN_UP)
+        changed = replace(run, cascade=at)
+        turn.put(changed)
+        again += [changed] if flew or at != run.cascade else []
+    return again
+
+
+def _told(at: Trying, verdict: Decision, word: str) -> Trying:
+    """The sender's last word on the letter at hand."""
+    assert at.letter is not None
+    if word and not set(at.letter.became) & {"accepted", word, GIVEN_UP}:
+        at = replace(at, letter=_with(at.letter, word), at=verdict.received_at)
+    return replace(at, left=()) if verdict.rule == "same_address" else at  # it has got it by another key
 
 
 def of_fact(turn: Turn, fact: Fact, became: str) -> list[Run]:
@@ -233,7 +258,8 @@ def joined(stays: Run, goes: Run) -> Trying | None:
     if one is None:
         return None if stays.step in stays.done else other
     further, nearer = (other, one) if _reached(other) > _reached(one) else (one, other)
-    return replace(further, behind=(*further.behind, *(letter for letter in _letters(nearer) if letter.intent)))
+    at = replace(further, behind=(*further.behind, *(letter for letter in _letters(nearer) if letter.intent)))
+    return replace(at, left=()) if _taken(one) and _taken(other) else at  # each has had it: that is enough
 
 
 def stands(run: Run, step: str) -> bool:
@@ -252,7 +278,19 @@ def superfluous(turn: Turn, run: Run, keys: list[str]) -> list[str]:
 
 
 def _reached(at: Trying) -> tuple[bool, int, bool]:
-    return any("accepted" in letter.became for letter in _letters(at)), at.place, at.letter is not None
+    return _taken(at), at.place, at.letter is not None
+
+
+def _stops(message_class: str) -> tuple[str, ...]:
+    """The words on a letter that was left after which no other is sent. A second password mail is better than none; two texts to sell
+    something are worse than one that may be lost (law 7).
+    """
+    return ("accepted",) if message_class == "service" else ("accepted", "in_doubt")
+
+
+def _taken(at: Trying) -> bool:
+    """Has a provider taken it, over any channel?"""
+    return any("accepted" in letter.became for letter in _letters(at))
 
 
 def _letters(at: Trying) -> tuple[Letter, ...]:
@@ -261,6 +299,13 @@ def _letters(at: Trying) -> tuple[Letter, ...]:
 
 def _at_hand(run: Run, intent: str) -> bool:
     return run.cascade is not None and run.cascade.letter is not None and run.cascade.letter.intent == intent
+
+
+def _has(at: Trying, intent: str, word: str) -> bool:
+    """Has this become of a letter that was left? "": has nothing?"""
+    return any(
+        word in letter.became if word else HEARD.isdisjoint(letter.became) for letter in at.behind if letter.intent == intent
+    )
 
 
 def _with(letter: Letter, word: str) -> Letter:

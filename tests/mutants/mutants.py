@@ -185,14 +185,14 @@ MUTANTS = (
     ),
     Mutant(
         "doubt stops a cascade that sells",
-        "services/orchestrator/domain/steps/cascading.py",
+        "services/orchestrator/domain/steps/cascade_news.py",
         'return ("accepted",) if message_class == "service" else ("accepted", "in_doubt")',
         'return ("accepted",)',
         (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
     ),
     Mutant(
         "what was read goes by no other channel",
-        "services/orchestrator/domain/steps/cascading.py",
+        "services/orchestrator/domain/steps/cascade_news.py",
         "changed = replace(run, cascade=replace(at, left=()) if became in READ else at)",
         "changed = replace(run, cascade=at)",
         (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
@@ -206,8 +206,8 @@ MUTANTS = (
     ),
     Mutant(
         "what two had of one cascade is enough",
-        "services/orchestrator/domain/steps/cascading.py",
-        "return replace(at, left=()) if _taken(one) and _taken(other) else at",
+        "services/orchestrator/domain/steps/cascade_news.py",
+        "return replace(at, left=()) if one.taken and other.taken else at",
         "return at",
         (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
     ),

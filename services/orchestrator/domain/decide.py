@@ -14,7 +14,7 @@ from services.orchestrator.domain import dialogues, merging, parting, purging, r
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.state import Person, Place, Run, replace
-from services.orchestrator.domain.steps import cascading, letters, waiting
+from services.orchestrator.domain.steps import cascade_news, letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
 
 ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
@@ -43,7 +43,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     event = fact.event or fact.type
     purging.learn(turn.person, fact, event)
     if event in LETTER_EVENTS:
-        runs.moved(turn, cascading.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
+        runs.moved(turn, cascade_news.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
         runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
     for plan, step, test in book.awaits.get(event, ()):
         if plan.brand == fact.brand and test(fact.properties):
@@ -90,10 +90,10 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
     flew = verdict.intent in turn.person.pending
-    cascading.give_up(turn, verdict)
+    cascade_news.give_up(turn, verdict)
     sending.settle(turn, verdict)
     moment = Moment(verdict.received_at, verdict.id)
-    runs.moved(turn, cascading.of_verdict(turn, verdict, flew), moment)
+    runs.moved(turn, cascade_news.of_verdict(turn, verdict, flew), moment)
     runs.release(turn, moment)
     runs.moved(turn, letters.of_verdict(turn, verdict), moment)
     return turn.outcome()
@@ -132,7 +132,7 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
         turn.person.merges.append(place)
     _learn(turn.person, fact)
     runs.named(turn, moment)
-    runs.moved(turn, cascading.of_runs(turn, joined), moment)
+    runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return turn.outcome()
 
 
@@ -170,7 +170,7 @@ def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fac
     joined = merging.fold(turn, taken, moment)
     runs.named(turn, moment)
     runs.release(turn, moment)
-    runs.moved(turn, cascading.of_runs(turn, joined), moment)
+    runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return turn.outcome()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.orchestrator.domain import dialogues, runs, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
-from services.orchestrator.domain.steps import cascading
+from services.orchestrator.domain.steps import cascade_news
 from services.orchestrator.domain.turn import Moment, Turn, same
 
 
@@ -57,7 +57,7 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         ended.append((stays, run))
         learnt = tuple(step for step in run.done if step not in stays.done)
         letters = {**run.letters, **stays.letters}
-        at = cascading.joined(stays, run)
+        at = cascade_news.joined(stays, run)
         kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, cascade=at), kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
@@ -77,8 +77,8 @@ def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
     for step in sorted(set(stays.done) & set(goes.done)):
         mine = [key for key, p in pending.items() if p.step == step and p.of(stays)]
         theirs = [key for key, p in pending.items() if p.step == step and p.of(goes)]
-        both = next((run for run in turn.person.runs if same(run, stays) and cascading.stands(run, step)), None)
-        for key in cascading.superfluous(turn, both, mine + theirs) if both else _superfluous(turn, mine, theirs):
+        both = next((run for run in turn.person.runs if same(run, stays) and cascade_news.stands(run, step)), None)
+        for key in cascade_news.superfluous(turn, both, mine + theirs) if both else _superfluous(turn, mine, theirs):
             sending.forget(turn, key, moment, "merged")
     for key, letter in pending.items():
         if letter.of(goes):

@@ -8,7 +8,7 @@ from schemas.steps import Branch, Cascade, End, Jump, Purge, Send, SetAttributes
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
-from services.orchestrator.domain.steps import branching, cascading, saying, waiting
+from services.orchestrator.domain.steps import branching, cascade_news, cascading, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -98,7 +98,7 @@ def release(turn: Turn, moment: Moment) -> None:
 def _again(turn: Turn, key: str, moment: Moment) -> None:
     """Decide an intent anew; where it goes no more, a cascade may go on."""
     sending.again(turn, key, turn.person.pending[key], moment)
-    moved(turn, cascading.of_intent(turn, key), moment)
+    moved(turn, cascade_news.of_intent(turn, key), moment)
 
 
 def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:

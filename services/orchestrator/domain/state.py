@@ -21,6 +21,10 @@ class Letter(msgspec.Struct, array_like=True, frozen=True):
     became: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
+    def told(self, word: str) -> "Letter":
+        """Of which that became, too."""
+        return replace(self, became=tuple(sorted({*self.became, word})))
+
 
 class Trying(msgspec.Struct, array_like=True, frozen=True):
     """Where a run stands in a cascade. left: channels that are still to be tried, that at hand first; none: it is over.
@@ -39,6 +43,20 @@ class Trying(msgspec.Struct, array_like=True, frozen=True):
     def first(self) -> str:
         """The first intent that went of it before the one at hand, "" if none did: it names the message."""
         return next((letter.intent for letter in self.behind if letter.intent), "")
+
+    @property
+    def letters(self) -> tuple[Letter, ...]:
+        """All that were sent or left, that at hand last."""
+        return (*self.behind, self.letter) if self.letter else self.behind
+
+    @property
+    def taken(self) -> bool:
+        """Has a provider taken it, over any channel?"""
+        return any("accepted" in letter.became for letter in self.letters)
+
+    def has(self, intent: str) -> bool:
+        """Is this the letter at hand?"""
+        return self.letter is not None and self.letter.intent == intent
 
     @property
     def position(self) -> list[int]:

@@ -8,7 +8,7 @@ from schemas.audience import Condition
 from schemas.audience_nodes import Literals
 from schemas.contact import LocalControl, Priority, SendWindow
 from schemas.documents import Document, duration_ms
-from schemas.steps import FactTrigger, Send, Step
+from schemas.steps import Cascade, FactTrigger, Send, Step
 from schemas.triggers import ScheduleTrigger, Trigger, reentry_of
 
 
@@ -87,7 +87,8 @@ class Journey(Document):
         faults += [
             f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
             for step in self.steps
-            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps)
+            if step.about is not None
+            and not any(isinstance(one, Send | Cascade) and one.id == step.about.step for one in self.steps)
         ]
         if faults:
             raise ValueError("; ".join(faults))

@@ -13,10 +13,11 @@ MessageClass = Literal["service", "triggered", "mass"]
 # sent: an intent went to the sender; accepted: the provider took it; late: its slot was over; held: a gate was shut;
 # in_doubt: the provider may have it; unknown: in doubt for 72 h and closed; would_have_sent: a control unit; displaced is `deferred`;
 # purged: profile was asked to erase him; kept: it was not, by the rule that is named;
-# exposed: he fell into an arm of a split.
+# exposed: he fell into an arm of a split; fallback: a cascade leaves a channel, by the rule that is named.
 Verdict = Literal[
     "sent", "skipped", "deferred", "would_have_sent", "entered", "left", "goal",
     "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept", "exposed",
+    "fallback",
 ]  # fmt: skip
 KEEPS = frozenset(("accepted", "in_doubt", "unknown"))  # these keep the reservation of a cap; a bounce comes after acceptance
 FREES = frozenset(("skipped", "late", "held", "failed"))  # these free it, once
@@ -27,7 +28,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt grows when an intent comes back under the same id after `late` or `held`. not_after: end of its slot (ms); the sender
     never calls a provider later. data: what the template may use beside the person: {"event": ..., "run": ...}. topic: what the
-    person must have consented to ("*" for any); decided_at = received_at: the instant of the decision.
+    person must have consented to ("*" for any); decided_at = received_at: the instant of the decision. cascade: of a message that
+    another channel was tried for before, the id of its first intent: all of them are one message.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str | None = None
     src: str | None = None
     seq: Seq | None = None
+    cascade: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

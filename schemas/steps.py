@@ -5,11 +5,13 @@ steps to which it may lead.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.audience import AnyOf, Condition, Did, Filter
+from schemas.cascades import Attempt, checked
 from schemas.charges import CHARGE, ROLLED_UP
 from schemas.contact import Clock, Priority, SendWindow, Weekday
 from schemas.documents import Document, checked_duration, checked_offset, duration_ms
@@ -255,6 +257,47 @@ class Send(_Step):
     _check = field_validator("expires")(checked_duration)
 
 
+class Cascade(_Step):
+    """One message, over the first channel that reaches him: the one he prefers (his attribute `preferred_channel`), then the others in their
+    order. The run stays on the step until it is through. expires: of the whole of it.
+    """
+
+    cascade: tuple[Attempt, ...] = Field(min_length=2, max_length=10)
+    message_class: Literal["service", "triggered", "mass"] = Field(default="triggered", alias="class")
+    topic: str = "*"
+    expires: str = "3d"
+    preferred_first: bool = True
+    priority: Priority | None = None
+    windows: tuple[SendWindow, ...] | None = Field(default=None, min_length=1, max_length=20)
+    next: StepId | None = None
+
+    _check = field_validator("expires")(checked_duration)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Cascade":
+        checked(self.cascade, self.expires)
+        return self
+
+    def over(self, channel: str) -> Send:
+        """The message as it goes over one of the channels."""
+        return _over(self, channel)
+
+
+@lru_cache(maxsize=4096)
+def _over(step: Cascade, channel: str) -> Send:
+    attempt = next(one for one in step.cascade if one.channel == channel)
+    return Send(
+        id=step.id,
+        template=attempt.template,
+        channel=attempt.channel,
+        message_class=step.message_class,
+        topic=step.topic,
+        expires=step.expires,
+        priority=step.priority,
+        windows=step.windows,
+    )
+
+
 class Purge(_Step):
     """Erase the person, or only his addresses of a channel, unless he meets `keep`. Whoever has ever bought is kept whatever that says,
     and of who has agreed to anything (other than by a request that he never confirmed) no more is taken than the addresses of a channel.
@@ -272,7 +315,7 @@ class Purge(_Step):
 
 
 class SetAttributes(_Step):
-    """SetAttributes attributes of the person, as a fact of his. A value is JSON, or `{"data": "event.plan"}` of the run's data."""
+    """Say attributes of the person, as a fact of his. A value is JSON, or `{"data": "event.plan"}` of the run's data."""
 
     set: dict[Annotated[str, Field(min_length=1, max_length=200)], Any] = Field(min_length=1, max_length=50)
     next: StepId | None = None
@@ -335,7 +378,7 @@ LETTER_EVENTS: Mapping[str, str] = {
 }
 # What tells a step from others in a document.
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",),
+    "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",), "Cascade": ("cascade",),
     "Purge": ("purge",), "SetAttributes": ("set",), "Subscription": ("subscribe",), "Jump": ("jump",), "End": ("end",),
 }  # fmt: skip
 
@@ -351,7 +394,7 @@ Step = Annotated[
     Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
     | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")]
     | Annotated[Subscription, Tag("Subscription")] | Annotated[Jump, Tag("Jump")]
-    | Annotated[End, Tag("End")],
+    | Annotated[End, Tag("End")] | Annotated[Cascade, Tag("Cascade")],
     Discriminator(_kind),
 ]  # fmt: skip
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

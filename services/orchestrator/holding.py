@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.db import Connection
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import Letter, Person, Reservation, Run, Talk, Trying
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
@@ -59,10 +59,22 @@ def _run(run: Run) -> dict[str, Any]:
         "held": run.held,
         "home": run.home,
         "data": run.data,
-        "letters": [{"step": step, "intent": one.intent, "became": one.became} for step, one in run.letters.items()],
+        "letters": [{"step": step, **_letter(one)} for step, one in run.letters.items()],
         "control_of": run.control,
         "exposed": run.exposed,
+        "cascade": _trying(run.cascade) if run.cascade else None,
     }
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    return {"intent": letter.intent, "became": letter.became, "others": letter.others}
+
+
+def _trying(at: Trying) -> dict[str, Any]:
+    """left: the channels that are still to be tried, that at hand first."""
+    letter = _letter(at.letter) if at.letter else None
+    behind = [_letter(one) for one in at.behind]
+    return {"left": at.left, "place": at.place, "letter": letter, "at": at.at, "behind": behind}
 
 
 def _talk(talk: Talk) -> dict[str, Any]:
@@ -92,6 +104,7 @@ def _place(one: Reservation) -> dict[str, Any]:
         "state": OUTCOMES[one.state],
         "channel": one.channel,
         "topic": one.topic,
+        "cascade": one.cascade,
     }
 
 
@@ -102,6 +115,7 @@ def _known(person: Person) -> dict[str, Any]:
     return {
         "zone": _dated(person.zone),
         "language": _dated(person.language),
+        "preferred_channel": _dated(person.preferred),
         "bucketing": _dated(person.bucketing),
         "reach": person.reach,
         "segments": person.segments,

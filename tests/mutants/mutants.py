@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 LOOP, RELAY, LOCKS = (f"tests/chaos/test_{name}.py::test_" for name in ("loop_laws", "relay_laws", "person_locks"))
+CASCADES = "tests/orchestrator/test_cascade_laws.py::test_"
 ATTEMPTS = "tests/sender/live/test_attempts_live.py::test_"
 
 
@@ -174,5 +175,40 @@ MUTANTS = (
         "await table.tell(tx.connection, [row.key for row in rows])",
         "pass",
         ("tests/profile/test_charges_live.py::test_a_fact_a_product_and_day_when_the_day_is_over_and_none_of_the_charges",),
+    ),
+    Mutant(
+        "one channel of a cascade at a time",
+        "services/orchestrator/domain/steps/cascading.py",
+        "return bool(_pending(turn, run)) or any(HEARD.isdisjoint(letter.became) for letter in at.behind)",
+        "return False",
+        (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
+    ),
+    Mutant(
+        "doubt stops a cascade that sells",
+        "services/orchestrator/domain/steps/cascade_news.py",
+        'return ("accepted",) if message_class == "service" else ("accepted", "in_doubt")',
+        'return ("accepted",)',
+        (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
+    ),
+    Mutant(
+        "what was read goes by no other channel",
+        "services/orchestrator/domain/steps/cascade_news.py",
+        "changed = replace(run, cascade=replace(at, left=()) if became in READ else at)",
+        "changed = replace(run, cascade=at)",
+        (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
+    ),
+    Mutant(
+        "a cascade has one place in the caps",
+        "services/orchestrator/domain/sending.py",
+        "            cascade=run.tried,\n        )\n        person.reservations",
+        "        )\n        person.reservations",
+        (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
+    ),
+    Mutant(
+        "what two had of one cascade is enough",
+        "services/orchestrator/domain/steps/cascade_news.py",
+        "return replace(at, left=()) if one.taken and other.taken else at",
+        "return at",
+        (CASCADES + "the_next_channel_follows_only_what_the_document_says_and_it_always_ends",),
     ),
 )

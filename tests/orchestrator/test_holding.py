@@ -5,7 +5,7 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Pending, Person, Reservation, Run, Talk, Trying
 from services.orchestrator.holding import told
 
 UNTOLD = {
@@ -16,6 +16,7 @@ UNTOLD = {
     Talk: set(),
     Letter: set(),
     Appointment: set(),
+    Trying: set(),
 }
 numbers = count(1001)
 
@@ -28,8 +29,13 @@ def s() -> str:
     return f"word-{n()}"
 
 
+def letter() -> Letter:
+    return Letter(s(), (s(),), (s(),))
+
+
 def run() -> Run:
-    letters = {s(): Letter(s(), (s(),))}
+    letters = {s(): letter()}
+    at = Trying((s(),), n(), letter(), n(), (letter(),))
     data = {s(): {"deep": [s()]}}
     return Run(
         s(),
@@ -50,6 +56,7 @@ def run() -> Run:
         letters,
         s(),
         exposed=True,
+        cascade=at,
     )
 
 
@@ -63,7 +70,7 @@ def whole() -> Person:
         runs=[run()],
         entries={s(): n()},
         goals={s(): n()},
-        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s())],
+        reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s(), s())],
         pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
         merges=[("facts", n(), n())],
         talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],
@@ -75,12 +82,13 @@ def whole() -> Person:
         introduced=True,
         heard={s(): n()},
         appointments={s(): Appointment(n(), n(), n())},
+        preferred=(n(), s()),
     )
 
 
 def leaves(value) -> list:
     if isinstance(value, msgspec.Struct):
-        kept = [name for name in value.__struct_fields__ if name not in UNTOLD[type(value)]]
+        kept = [name for name in value.__struct_fields__ if name not in UNTOLD.get(type(value), ())]
         return [leaf for name in kept for leaf in leaves(getattr(value, name))]
     if isinstance(value, dict):
         return [leaf for pair in value.items() for one in pair for leaf in leaves(one)]

@@ -31,6 +31,21 @@ def test_who_is_a_managers_gets_service_messages_alone_once_it_is_known_that_he_
     assert ("skipped", "m0", "manager_only") in world.told()
 
 
+@pytest.mark.parametrize("step", ["send", "until"])
+def test_what_is_due_while_a_merge_is_not_heard_of_waits_for_it(step: str) -> None:
+    """And does not come due for ever: a timer that has fired is gone."""
+    until = {"id": "u", "until": {"condition": SEGMENT}, "at_most": "6h"}
+    last = until if step == "until" else send("m")
+    world = World(journey("j", last), rule(manager_only=SEGMENT, quiet_hours={"from": "00:00", "to": "06:00"}))
+    world.person("p"), world.person("q")
+    world.fact("p", "Registered")
+    world.merge("p", "q", place=("facts", 0, 5))
+    world.later(7 * HOUR)
+    assert world.intents == [] and [run.due_at for run in world.people["p"].runs] == [None]
+    world.mark(6)
+    assert world.people["p"].runs == [] and len(world.intents) == (step == "send")
+
+
 def test_a_cap_for_some_counts_for_them_alone() -> None:
     cap = {"name": "rarely", "class": "mass", "most": 1, "within": "30d", "who": SEGMENT}
     world = World(chain("mass", "mass", expires="1h"), rule(caps=[cap]), prompt=True)

@@ -25,6 +25,7 @@ from services.sender.channels.fakes.vk import VkFake
 from tests.support.log import Log
 
 PARTITIONS = 4  # fewer than in an installation of one's own: what is shown here does not depend on it, and a turn is shorter
+REPORTS = "cases-reports"  # the end of the address to which SMSC reports
 NEIGHBOURS = 12  # admin ports lie side by side
 
 
@@ -64,6 +65,7 @@ async def installed(
         environment.setenv("OTKLIK_VK_TOKEN", "cases")
         environment.setenv("OTKLIK_SMSC_URL", f"http://127.0.0.1:{await sms.start()}")
         environment.setenv("OTKLIK_SMSC_APIKEY", "cases")
+        environment.setenv("OTKLIK_SMSC_REPORT_SECRET", REPORTS)
         programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:

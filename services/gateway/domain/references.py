@@ -1,6 +1,6 @@
 """What documents ask of each other, and whether all of it is there."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -12,9 +12,9 @@ from schemas.bots import Bot
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
-from schemas.rules import Rule
+from schemas.rules import Cap, Rule, RuleWindow
 from schemas.segments import Segment
-from schemas.steps import Jump, SegmentTrigger, Send, Subscription
+from schemas.steps import Cascade, Jump, SegmentTrigger, Send, Step, Subscription
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.patterns import sampled
@@ -73,11 +73,12 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
 
 
 def _of_rule(rule: Rule) -> Iterator[Reference]:
-    for part, several in (("caps", rule.caps), ("windows", rule.windows)):
+    parts: tuple[tuple[str, Sequence[Cap | RuleWindow]], ...] = (("caps", rule.caps), ("windows", rule.windows))
+    for part, several in parts:
         for place, one in enumerate(several):
             if one.brand is not None:
                 yield Reference(f"{part}.{place}.brand", "brand", one.brand)
-            if one.topic not in (None, "*"):
+            if one.topic is not None and one.topic != "*":
                 yield Reference(f"{part}.{place}.topic", "topic", one.topic)
     for step, path, condition in rule.asks():
         yield from _of_condition(path, condition, step)
@@ -105,14 +106,21 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
     for place, step in enumerate(journey.steps):
         if step.asked is not None:
             yield from _of_condition(".".join(("steps", str(place), *step.ASKS)), step.asked, step.id)
-        if isinstance(step, Send):
-            yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
-            if step.topic != "*":
-                yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
-        elif isinstance(step, Subscription) and step.subscribe.topic != "*":
-            yield Reference(f"steps.{place}.subscribe.topic", "topic", step.subscribe.topic, step=step.id)
-        elif isinstance(step, Jump):
-            yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
+        yield from _of_step(f"steps.{place}", step)
+
+
+def _of_step(path: str, step: Step) -> Iterator[Reference]:
+    if isinstance(step, Send):
+        yield Reference(f"{path}.template", "template", step.template, step.channel, step.id)
+    elif isinstance(step, Subscription) and step.subscribe.topic != "*":
+        yield Reference(f"{path}.subscribe.topic", "topic", step.subscribe.topic, step=step.id)
+    elif isinstance(step, Cascade):
+        for number, one in enumerate(step.cascade):
+            yield Reference(f"{path}.cascade.{number}.template", "template", one.template, one.channel, step.id)
+    elif isinstance(step, Jump):
+        yield Reference(f"{path}.jump", "journey", step.jump, step=step.id)
+    if isinstance(step, Send | Cascade) and step.topic != "*":
+        yield Reference(f"{path}.topic", "topic", step.topic, step=step.id)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

@@ -14,7 +14,7 @@ from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
 from schemas.rules import Rule
-from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
+from schemas.steps import LETTER_EVENTS, PAYS, Branch, Cascade, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.triggers import ScheduleTrigger
 from schemas.unnamed import audience_key, condition_key
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
@@ -119,7 +119,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     for plan in sorted(plans, key=lambda p: (p.key, p.version)):
         for step, test in plan.awaits:
             awaits.setdefault(step.until.fact.event if step.until.fact else "", []).append((plan, step, test))
-    watches = LETTER_EVENTS if any(plan.watched for plan in plans) else ()
+    watches = LETTER_EVENTS if any(plan.watched or _cascades(plan) for plan in plans) else ()
     scripts = {(d.key, d.version): compiled(bytes(d.body), d.version) for d in documents if d.kind == "bot"}
     bots = {d.key: scripts[d.key, d.version] for d in documents if d.kind == "bot" and d.pointer}
     return Book(
@@ -187,10 +187,12 @@ def _plan(body: bytes, version: int) -> Plan:
         steps={step.id: step for step in steps},
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
         durations={
-            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Send)
+            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires)
+            for s in steps
+            if isinstance(s, Until | Send | Cascade)
         },
         answers=answers,
-        sends=any(isinstance(step, Send) for step in steps),
+        sends=any(isinstance(step, Send | Cascade) for step in steps),
         matches=matcher(trigger) if isinstance(trigger, FactTrigger) else bool,
         is_goal=matcher(goal) if goal is not None else bool,
         goal=goal.event if goal is not None else None,
@@ -206,6 +208,10 @@ def _plan(body: bytes, version: int) -> Plan:
         time=time_of(journey),
         values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.param or {}).items()},
     )
+
+
+def _cascades(plan: Plan) -> bool:
+    return any(isinstance(step, Cascade) for step in plan.steps.values())
 
 
 def _segments(plan: Plan) -> Iterable[str]:

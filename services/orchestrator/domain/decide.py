@@ -15,16 +15,17 @@ from services.orchestrator.domain import dialogues, merging, parting, purging, r
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.state import Person, Place, Run, replace
-from services.orchestrator.domain.steps import letters, waiting
+from services.orchestrator.domain.steps import cascade_news, letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
 
 ZONE = ("time_zone", "timezone")  # attributes that name his zone and his language
 LANGUAGE = ("language", "locale")
+PREFERRED = ("preferred_channel",)  # the channel of a cascade that is tried first
 
 
 def concerns(fact: Fact) -> bool:
     """Does a `profile.changed` say anything that is kept here?"""
-    return bool(fact.identifiers) or introduces(fact) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE))
+    return bool(fact.identifiers) or introduces(fact) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE, *PREFERRED))
 
 
 def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place | None) -> Outcome:
@@ -46,6 +47,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     event = fact.event or fact.type
     purging.learn(turn.person, fact, event)
     if event in LETTER_EVENTS:
+        runs.moved(turn, cascade_news.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
         runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
     for plan, step, test in book.awaits.get(event, ()):
         if plan.brand == fact.brand and test(fact.properties):
@@ -115,8 +117,11 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     """What became of an intent. Verdicts that come twice, late or for an attempt long decided again change nothing."""
     turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
+    flew = verdict.intent in turn.person.pending
+    cascade_news.give_up(turn, verdict)
     sending.settle(turn, verdict)
     moment = Moment(verdict.received_at, verdict.id)
+    runs.moved(turn, cascade_news.of_verdict(turn, verdict, flew), moment)
     runs.release(turn, moment)
     runs.moved(turn, letters.of_verdict(turn, verdict), moment)
     return turn.outcome()
@@ -149,12 +154,13 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     for emission in before.emits:
         turn.emit(emission)
     moment = Moment(fact.received_at, fact.id)
-    merging.fold(turn, before.person, moment)
+    joined = merging.fold(turn, before.person, moment)
     runs.release(turn, moment)
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)
     runs.named(turn, moment)
+    runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return turn.outcome()
 
 
@@ -170,7 +176,7 @@ def on_split(
     runs.fire(turn, fact.received_at)
     taken = parting.leave(profile, turn.person, parts)
     if profile == fact.profile:
-        turn.person.zone = turn.person.language = turn.person.bucketing = None
+        turn.person.zone = turn.person.language = turn.person.preferred = turn.person.bucketing = None
         turn.person.reach = []
         _learn(turn.person, fact)
     runs.release(turn, Moment(fact.received_at, fact.id))
@@ -189,9 +195,10 @@ def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fac
     moment = Moment(fact.received_at, fact.id)
     if place is not None:
         turn.person.merges.append(place)
-    merging.fold(turn, taken, moment)
+    joined = merging.fold(turn, taken, moment)
     runs.named(turn, moment)
     runs.release(turn, moment)
+    runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return turn.outcome()
 
 
@@ -199,6 +206,7 @@ def _learn(person: Person, fact: Fact) -> None:
     """Attributes of profile's own facts are name -> [occurred_at, value]."""
     person.zone = max(filter(None, (person.zone, *(_text(fact, name) for name in ZONE))), default=None)
     person.language = max(filter(None, (person.language, *(_text(fact, name) for name in LANGUAGE))), default=None)
+    person.preferred = max(filter(None, (person.preferred, *(_text(fact, name) for name in PREFERRED))), default=None)
     _reached_by(person, fact)
 
 

@@ -6,11 +6,12 @@ from schemas.triggers import ScheduleTrigger
 from services.orchestrator.domain import dialogues, runs, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
-from services.orchestrator.domain.turn import Moment, Turn
+from services.orchestrator.domain.steps import cascade_news
+from services.orchestrator.domain.turn import Moment, Turn, same
 
 
-def fold(turn: Turn, loser: Person, moment: Moment) -> None:
-    """Take the loser's state into that of the turn's person, the winner.
+def fold(turn: Turn, loser: Person, moment: Moment) -> list[Run]:
+    """Take the loser's state into that of the turn's person, the winner. Answers the runs that took another one in.
 
     Runs: what one person could not have had at once is not kept twice. Of two such runs, one from each side, the one that is further
     along goes on (more steps taken; then the earlier started, then the smaller occurrence), so that he is not led through steps
@@ -21,6 +22,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person = turn.person
     person.zone = max(filter(None, (person.zone, loser.zone)), default=None)
     person.language = max(filter(None, (person.language, loser.language)), default=None)
+    person.preferred = max(filter(None, (person.preferred, loser.preferred)), default=None)
     person.bucketing = min(filter(None, (person.bucketing, loser.bucketing)), default=None)
     person.reach = sorted({*person.reach, *loser.reach})
     person.bought, person.agreed = person.bought or loser.bought, person.agreed or loser.agreed
@@ -37,14 +39,14 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.heard = _latest(person.heard, loser.heard)
     person.appointments = schedules.fold(person.appointments, loser.appointments)
     dialogues.joined(turn, loser.talks, moment)
-    _runs(turn, person.runs, loser.runs, moment)
+    return _runs(turn, person.runs, loser.runs, moment)
 
 
 def _latest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return {key: max(one.get(key, 0), other.get(key, 0)) for key in {**one, **other}}
 
 
-def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Moment) -> None:
+def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Moment) -> list[Run]:
     sides = [(run, 0) for run in winner] + [(run, 1) for run in loser]
     kept: list[tuple[Run, int]] = []
     ended: list[tuple[Run, Run]] = []
@@ -57,13 +59,15 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         ended.append((stays, run))
         learnt = tuple(step for step in run.done if step not in stays.done)
         letters = {**run.letters, **stays.letters}
-        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters), kept[rival][1])
+        at = cascade_news.joined(stays, run)
+        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, cascade=at), kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
         _part(turn, stays, goes, moment)
     for run in list(turn.person.runs):  # one side's goal is the other's too
         if turn.person.goals.get(run.journey, -1) >= run.trigger_at:
             runs.end(turn, run, moment, "goal", "goal")
+    return [stays for stays, _ in ended]
 
 
 def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
@@ -75,7 +79,8 @@ def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
     for step in sorted(set(stays.done) & set(goes.done)):
         mine = [key for key, p in pending.items() if p.step == step and p.of(stays)]
         theirs = [key for key, p in pending.items() if p.step == step and p.of(goes)]
-        for key in _superfluous(turn, mine, theirs):
+        both = next((run for run in turn.person.runs if same(run, stays) and cascade_news.stands(run, step)), None)
+        for key in cascade_news.superfluous(turn, both, mine + theirs) if both else _superfluous(turn, mine, theirs):
             sending.forget(turn, key, moment, "merged")
     for key, letter in pending.items():
         if letter.of(goes):

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.messages import Verdict
-from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
+from schemas.steps import Branch, Cascade, End, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
 from services.orchestrator.domain import purging, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
-from services.orchestrator.domain.steps import branching, saying, waiting
+from services.orchestrator.domain.steps import branching, cascade_news, cascading, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -77,7 +77,7 @@ def fire(turn: Turn, upto: int) -> None:
     while (timer := min(turn.person.timers(), default=None)) is not None and timer.due <= upto:
         moment = Moment(timer.due, timer.occurrence)
         if timer.intent:
-            sending.again(turn, timer.intent, turn.person.pending[timer.intent], moment)
+            _again(turn, timer.intent, moment)
         elif not timer.occurrence:
             if (begun := schedules.due(turn, timer.journey, upto)) is not None:
                 start(turn, *begun, moment._replace(cause=begun[1].occurrence))
@@ -95,12 +95,17 @@ def release(turn: Turn, moment: Moment) -> None:
     if person.awaited:
         return
     for _, key in sorted((pending.run.taken, key) for key, pending in person.pending.items() if pending.held):
-        pending = person.pending[key]
-        if not sending.overdue(turn, pending.run, moment.now):
-            sending.again(turn, key, pending, moment)
+        if key in person.pending and not sending.overdue(turn, person.pending[key].run, moment.now):
+            _again(turn, key, moment)
     for run in [run for run in person.runs if run.held]:
         if not sending.overdue(turn, run, moment.now):
             go_on(turn, run, moment._replace(now=max(moment.now, run.since)))
+
+
+def _again(turn: Turn, key: str, moment: Moment) -> None:
+    """Decide an intent anew; where it goes no more, a cascade may go on."""
+    sending.again(turn, key, turn.person.pending[key], moment)
+    moved(turn, cascade_news.of_intent(turn, key), moment)
 
 
 def resume(turn: Turn, passed: dict[tuple[str, int], int], moment: Moment) -> None:
@@ -147,7 +152,7 @@ def moved(turn: Turn, news: Iterable[Run], moment: Moment) -> None:
     """Runs of which something became known that they may wait for: those that stand on such a step look again."""
     for run in news:
         plan = turn.plan(run)
-        if plan is not None and isinstance(plan.steps.get(run.step), Until) and run.waits is None:
+        if plan is not None and isinstance(plan.steps.get(run.step), Until | Cascade) and run.waits is None:
             _walk(turn, plan, replace(run, due_at=None), moment)
 
 
@@ -214,6 +219,7 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Branch: branching.branch,
     Split: branching.split,
     Send: _send,
+    Cascade: cascading.act,
     Purge: _purge,
     SetAttributes: saying.say,
     Subscription: saying.subscribe,

@@ -11,7 +11,7 @@ from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.controls import exposed
 from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.slots import end_of, hoped, search
-from services.orchestrator.domain.sooner import look_again, message_of, rules_of
+from services.orchestrator.domain.sooner import letter_of, look_again, message_of, rules_of
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
@@ -32,29 +32,43 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
+class Offer(NamedTuple):
+    """run: as it is afterwards; answer: None where it stays on the step; intent: of what was sent."""
+
+    run: Run
+    answer: Answer | None = None
+    intent: str = ""
+
+
 def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
     if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
+    run, answer, intent = offer(turn, run, step, moment, step.id)
+    if answer is not None and (plan := turn.plan(run)) is not None and step.id in plan.watched:
+        run = letters.issued(run, step.id, intent) if intent else letters.skipped(run, step.id)
+    return run, answer is not None
+
+
+def offer(turn: Turn, run: Run, step: Send, moment: Moment, name: str) -> Offer:
+    """Decide a letter, and send it if it may go now. name: of the letter in its key, by which it is sent once at most."""
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
-        return run, False
+        return Offer(run)
     if step.message_class != "service" and _barred(turn, step) is None:
         run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
-    watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
-        key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
-        run = replace(run, done=(*run.done, step.id))
-        run = letters.issued(run, step.id, key) if watched else run
+        key = intent_id(f"journey:{run.journey}", run.version, name, turn.profile, run.occurrence)
+        run = replace(run, done=tuple(dict.fromkeys([*run.done, step.id, name])))
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
-        return run, True
+        return Offer(run, answer, key)
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
         turn.put(replace(run, due_at=answer.until, held=answer.rule in HOLDS))
-        return run, False
-    return (letters.skipped(run, step.id) if watched else run), True
+        return Offer(run)
+    return Offer(run, answer)
 
 
 def _unasked(turn: Turn, moment: Moment) -> Place | None:
@@ -65,7 +79,7 @@ def _unasked(turn: Turn, moment: Moment) -> Place | None:
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
     """Decide an intent anew that came back late, under its own key."""
     pending = replace(pending, due_at=None, held=False)
-    step = _step(turn, pending)
+    step = letter_of(turn, pending.run, pending.step)
     if step is None:
         del turn.person.pending[key]
         turn.tell(pending.run, "skipped", moment, "no_version", step=pending.step, intent=key, attempt=pending.attempt)
@@ -171,7 +185,15 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
         made = Reservation(
-            key, pending.attempt, step.message_class, run.brand, now, not_after, channel=step.channel, topic=step.topic
+            key,
+            pending.attempt,
+            step.message_class,
+            run.brand,
+            now,
+            not_after,
+            channel=step.channel,
+            topic=step.topic,
+            cascade=run.tried,
         )
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
@@ -194,6 +216,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             attempt=pending.attempt,
             data={**run.data, "run": _about(turn, run, zone.name)},
             cause=moment.cause,
+            cascade=run.tried,
         )
     )
     _tell(turn, run, step, Answer("sent"), moment, pending.attempt, key, slot=[now, not_after], day=day)
@@ -208,6 +231,8 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
 def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
+    if run.cascade is not None:
+        detail["cascade"] = run.cascade.position
     turn.tell(
         run,
         answer.verdict,
@@ -226,13 +251,13 @@ def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, atte
 def _keep(turn: Turn, verdict: Decision) -> None:
     person, key = turn.person, verdict.intent
     held = person.pending.pop(key, None)
-    for twin in _twins(turn, held) if held else ():
+    for twin in _twins(turn, held) if held and held.run.cascade is None else ():  # a cascade waits for all that may go
         forget(turn, twin, Moment(verdict.received_at, verdict.id), "merged")
     state = DOUBT if verdict.verdict == "in_doubt" else KEPT
     found = _reserved(turn, key)
     if found is None:
         # It was given back as late or held and went all the same: it is counted, on the day on which it went.
-        step = _step(turn, held) if held else None
+        step = letter_of(turn, held.run, held.step) if held else None
         if held and step and step.message_class != "service":
             at = verdict.received_at
             made = Reservation(
@@ -245,6 +270,7 @@ def _keep(turn: Turn, verdict: Decision) -> None:
                 state=state,
                 channel=step.channel,
                 topic=step.topic,
+                cascade=held.run.tried,
             )
             person.reservations.append(made)
         return
@@ -289,9 +315,3 @@ def _reserved(turn: Turn, key: str) -> Reservation | None:
 def _swap(turn: Turn, old: Reservation, new: Reservation) -> None:
     reservations = turn.person.reservations
     reservations[reservations.index(old)] = new
-
-
-def _step(turn: Turn, pending: Pending) -> Send | None:
-    plan = turn.plan(pending.run)
-    step = plan.steps.get(pending.step) if plan else None
-    return step if isinstance(step, Send) else None

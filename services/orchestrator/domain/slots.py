@@ -13,12 +13,13 @@ from services.orchestrator.domain.zones import Zone, week
 
 
 class Message(NamedTuple):
-    """What the rules ask of a message."""
+    """What the rules ask of a message. cascade: the first intent of it, where it was tried over another channel before."""
 
     message_class: str
     brand: str
     channel: str = ""
     topic: str = ""
+    cascade: str = ""
 
 
 class Slot(NamedTuple):
@@ -78,7 +79,8 @@ def _blocks(
     for cap in rules.limits:
         if _counts(cap, message):
             counted = [r for r in taken if _counts(cap, r)]
-            yield Slot(_free(cap, zone, counted, at, now), cap.rule, cap.name)
+            if not any(message.cascade and message.cascade in (r.intent, r.cascade) for r in counted):
+                yield Slot(_free(cap, zone, _once(counted), at, now), cap.rule, cap.name)
 
 
 def _is_of(hours: Hours, message: Message) -> bool:
@@ -106,6 +108,16 @@ def _used(taken: Iterable[Reservation], period_of: Callable[[int], int], at: int
         return first == period or (first < period and one.until > one.at and at == now and period_of(one.until) >= period)
 
     return sum(map(counts, taken))
+
+
+def _once(counted: Sequence[Reservation]) -> Sequence[Reservation]:
+    """A cascade is one message: it counts where it first went."""
+    if not any(r.cascade for r in counted):
+        return counted
+    found: dict[str, Reservation] = {}
+    for r in sorted(counted, key=lambda r: r.at):
+        found.setdefault(r.cascade or r.intent, r)
+    return list(found.values())
 
 
 def _free(cap: Limit, zone: Zone, counted: Sequence[Reservation], at: int, now: int) -> int:

@@ -1,7 +1,7 @@
 """Messages that wait for a place may get one sooner than was thought, once it is known what became of another."""
 
 from schemas.documents import duration_ms
-from schemas.steps import Send
+from schemas.steps import Cascade, Send
 from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
@@ -34,14 +34,22 @@ def rules_of(turn: Turn, run: Run, step: Send) -> Rules:
 
 
 def message_of(run: Run, step: Send) -> Message:
-    return Message(step.message_class, run.brand, step.channel, step.topic)
+    return Message(step.message_class, run.brand, step.channel, step.topic, run.tried)
+
+
+def letter_of(turn: Turn, run: Run, step_id: str) -> Send | None:
+    """What a step sends, as it stands there: of a cascade by the channel at hand."""
+    plan = turn.plan(run)
+    step = plan.steps.get(step_id) if plan else None
+    if isinstance(step, Cascade) and run.cascade is not None and run.cascade.left:
+        return step.over(run.cascade.left[0])
+    return step if isinstance(step, Send) else None
 
 
 def _due(turn: Turn, run: Run, step_id: str, first_try: int, now: int) -> int | None:
     """When it may go, as things stand; None if never, or if it is no marketing."""
-    plan = turn.plan(run)
-    step = plan.steps.get(step_id) if plan is not None and step_id in plan.terms else None
-    if not isinstance(step, Send):
+    step = letter_of(turn, run, step_id)
+    if step is None or step.message_class == "service":
         return None
     limit, message, rules = first_try + duration_ms(step.expires), message_of(run, step), rules_of(turn, run, step)
     slot = search(rules, turn.zone(run.brand), turn.person.reservations, message, now, limit)

@@ -14,10 +14,55 @@ OPEN, DOUBT, KEPT = 0, 1, 2  # what the sender said of a reservation's intent: n
 
 
 class Letter(msgspec.Struct, array_like=True, frozen=True):
-    """A letter of a run whose journey asks what became of it. intent: "" of one that did not go."""
+    """A letter of a run whose journey asks what became of it. intent: "" of one that did not go; others: of a cascade, over the channels
+    before.
+    """
 
     intent: str
     became: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def told(self, word: str) -> "Letter":
+        """Of which that became, too."""
+        return replace(self, became=tuple(sorted({*self.became, word})))
+
+
+class Trying(msgspec.Struct, array_like=True, frozen=True):
+    """Where a run stands in a cascade. left: channels that are still to be tried, that at hand first; none: it is over.
+
+    place: of the channel at hand, from 1; letter: by it, None before it is decided; at: when that went to the sender, and once it is
+    accepted, when (ms). behind: letters by channels that it has left, or of another run that was merged into this one.
+    """
+
+    left: tuple[str, ...]
+    place: int = 1
+    letter: Letter | None = None
+    at: int = 0
+    behind: tuple[Letter, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The first intent that went of it before the one at hand, "" if none did: it names the message."""
+        return next((letter.intent for letter in self.behind if letter.intent), "")
+
+    @property
+    def letters(self) -> tuple[Letter, ...]:
+        """All that were sent or left, that at hand last."""
+        return (*self.behind, self.letter) if self.letter else self.behind
+
+    @property
+    def taken(self) -> bool:
+        """Has a provider taken it, over any channel?"""
+        return any("accepted" in letter.became for letter in self.letters)
+
+    def has(self, intent: str) -> bool:
+        """Is this the letter at hand?"""
+        return self.letter is not None and self.letter.intent == intent
+
+    @property
+    def position(self) -> list[int]:
+        """[the place of the channel at hand, of how many]"""
+        return [self.place, self.place + len(self.left) - 1]
 
 
 class Run(msgspec.Struct, array_like=True, frozen=True):
@@ -50,6 +95,12 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     letters: dict[str, Letter] = {}
     control: str = ""
     exposed: bool = False
+    cascade: Trying | None = None
+
+    @property
+    def tried(self) -> str:
+        """The first intent of the cascade in which it stands, "" where there is none."""
+        return self.cascade.first if self.cascade else ""
 
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
@@ -57,6 +108,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
     channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    cascade: the first intent of the cascade whose later one this is: all of them are one message.
     """
 
     intent: str
@@ -69,6 +121,7 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     state: int = OPEN
     channel: str = ""
     topic: str = ""
+    cascade: str = ""
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):
@@ -147,6 +200,7 @@ class Person(msgspec.Struct, array_like=True):
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. appointments: journey -> when it comes.
+    preferred: (occurred_at, channel).
     """
 
     zone: tuple[int, str] | None = None
@@ -169,6 +223,7 @@ class Person(msgspec.Struct, array_like=True):
     introduced: bool = False
     heard: dict[str, int] = {}
     appointments: dict[str, Appointment] = {}
+    preferred: tuple[int, str] | None = None
 
     @property
     def awaited(self) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.contact import MIDDLE, Span, priority_of, spans_of
 from schemas.journeys import Journey
-from schemas.steps import Send
+from schemas.steps import Cascade, Send
 from services.orchestrator.domain.rules import Hours, Rules
 
 
@@ -24,7 +24,7 @@ def terms_of(journey: Journey) -> Mapping[str, Terms]:
             spans_of(windows) if (windows := step.windows or journey.windows) else None,
         )
         for step in journey.steps
-        if isinstance(step, Send) and step.message_class != "service"
+        if isinstance(step, Send | Cascade) and step.message_class != "service"
     }
 
 

@@ -42,10 +42,15 @@ def of_verdict(turn: Turn, verdict: Decision) -> list[Run]:
 def _became(turn: Turn, intent: str, became: str) -> list[Run]:
     found = []
     for run in turn.person.runs if intent else ():
-        step = next((step for step, letter in run.letters.items() if letter.intent == intent), None)
+        step = next((step for step, letter in run.letters.items() if _is_of(letter, intent, became)), None)
         if step is not None and became not in run.letters[step].became:
             letter = run.letters[step]
             changed = replace(run, letters={**run.letters, step: replace(letter, became=tuple(sorted({*letter.became, became})))})
             turn.put(changed)
             found.append(changed)
     return found
+
+
+def _is_of(letter: Letter, intent: str, became: str) -> bool:
+    """Of what became of the channels that a cascade has left only what is good says anything of the whole."""
+    return letter.intent == intent or (intent in letter.others and became in IMPLIES["accepted"])

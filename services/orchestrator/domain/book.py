@@ -15,13 +15,14 @@ from schemas.journeys import Brand, Journey
 from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.unnamed import condition_key
+from services.orchestrator.domain.controls import Controls
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
-from services.orchestrator.domain.state import Place, Run
+from services.orchestrator.domain.state import Person, Place, Run
 
 MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
-KINDS = (*MODELS, "template")
+KINDS = (*MODELS, "template", "gate", "migration")
 T = TypeVar("T")
 
 
@@ -67,7 +68,7 @@ class Book:
     awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
-    scripts: every version of bots; bots: the current ones.
+    scripts: every version of bots; bots: the current ones. controls: pauses, and where people of earlier versions go.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -87,6 +88,12 @@ class Book:
     awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
     waiting: Mapping[str, Sequence[Plan]]
     silent: Mapping[str, Place] = field(default_factory=dict)
+    controls: Controls = field(default_factory=Controls)
+
+    def is_behind(self, person: Person) -> bool:
+        """Does somebody stand in a version of a journey that is newer than all that are known here?"""
+        unknown = [run for run in person.runs if (run.journey, run.version) not in self.plans]
+        return any(run.version > max((v for key, v in self.plans if key == run.journey), default=run.version) for run in unknown)
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
@@ -125,6 +132,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         waiting=_grouped(
             (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
         ),
+        controls=Controls.of(documents),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.db import Connection
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import Parked, Person, Reservation, Run, Talk
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
@@ -33,6 +33,7 @@ def told(people: Sequence[Person]) -> dict[str, Any]:
                 "until_at": pending.until,
                 "held": pending.held,
                 "joined": pending.joined,
+                "gate": pending.parked,
             }
             for person in people
             for intent, pending in person.pending.items()
@@ -61,7 +62,13 @@ def _run(run: Run) -> dict[str, Any]:
         "data": run.data,
         "letters": [{"step": step, "intent": one.intent, "became": one.became} for step, one in run.letters.items()],
         "control_of": run.control,
+        "migration": run.asked,
+        "parked": _parked(run.parked),
     }
+
+
+def _parked(parked: Parked | None) -> dict[str, Any] | None:
+    return {"at": parked.at, "gate": parked.gate, "next_at": parked.due_at} if parked is not None else None
 
 
 def _talk(talk: Talk) -> dict[str, Any]:

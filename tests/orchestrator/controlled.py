@@ -75,5 +75,3 @@ class Controlled(World):
         )  # fmt: skip
         for who in homes.holders(self._look, intent.profile, intent.id):
             self._take(who, lambda person, state: decide.on_verdict(self.book, person, state, told))
-
-

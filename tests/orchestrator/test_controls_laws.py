@@ -35,6 +35,8 @@ BOTH_HELD = [  # the letters of two who become one while both stand at the gate
     *[("answer", 0, "held"), ("answer", 0, "held"), ("merge", "a", "b"), ("gate", "open", "refuse")],
 ]
 
+LET_GO = [("publish", 2, {}), ("fact", "a", "Registered"), ("gate", "paused", "refuse"), ("fact", "a", "Paid")]
+
 
 class Play:
     """The world with a sender that answers of each letter what it is told to."""
@@ -110,6 +112,7 @@ def played(script) -> Play:
 
 @settings(max_examples=300, deadline=None)
 @example(BOTH_HELD)
+@example(LET_GO)
 @given(st.lists(moves, max_size=40))
 def test_nobody_is_lost_and_no_step_is_taken_twice(script):
     play = played(script)

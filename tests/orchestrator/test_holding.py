@@ -5,10 +5,18 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Letter, Parked, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
+UNTOLD = {
+    Run: {"waits"},
+    Reservation: {"unused", "state"},
+    Person: {"merges"},
+    Pending: set(),
+    Talk: set(),
+    Letter: set(),
+    Parked: set(),
+}
 numbers = count(1001)
 
 
@@ -23,7 +31,10 @@ def s() -> str:
 def run() -> Run:
     letters = {s(): Letter(s(), (s(),))}
     data = {s(): {"deep": [s()]}}
-    return Run(s(), n(), s(), s(), n(), n(), s(), n(), n(), ("facts", n(), n()), n(), (s(), s()), data, True, s(), letters, s())
+    since, waits, done = n(), ("facts", n(), n()), (s(), s())
+    return Run(
+        s(), n(), s(), s(), n(), n(), s(), since, n(), waits, n(), done, data, True, s(), letters, s(), n(), Parked(n(), n(), n())
+    )
 
 
 def whole() -> Person:
@@ -37,7 +48,7 @@ def whole() -> Person:
         entries={s(): n()},
         goals={s(): n()},
         reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s())],
-        pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
+        pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s(), n())},
         merges=[("facts", n(), n())],
         talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],
         bought=True,

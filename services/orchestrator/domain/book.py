@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
+from schemas.controls import Gate, Migration
 from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
@@ -21,8 +22,15 @@ from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Person, Place, Run
 
-MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
-KINDS = (*MODELS, "template", "gate", "migration")
+MODELS: Mapping[str, type[BaseModel]] = {
+    "journey": Journey,
+    "rule": Rule,
+    "brand": Brand,
+    "bot": Bot,
+    "gate": Gate,
+    "migration": Migration,
+}
+KINDS = (*MODELS, "template")
 T = TypeVar("T")
 
 

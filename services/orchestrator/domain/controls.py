@@ -75,6 +75,12 @@ class Controls:
                 orders.setdefault(document.key, []).append(_order(bytes(document.body), document.version))
         return cls(doors, {key: sorted(found, key=lambda order: order.number) for key, found in orders.items()})
 
+    def knows(self, kind: str, key: str, number: int) -> bool:
+        """Is this gate, or this migration, among them (or a later gate in its place)?"""
+        if kind == "gate":
+            return self.doors.get(key, OPEN).number >= number
+        return any(order.number == number for order in self.orders.get(key, ()))
+
     def door(self, journey: str) -> Door:
         return self.doors.get(gate_of(journey), OPEN)
 

@@ -42,7 +42,6 @@ def moved(turn: Turn, run: Run, order: Order, to: str, now: int) -> Run:
         waits=None,
         held=False,
         taken=run.taken + 1,
-        asked=order.number,
     )
     if run.parked is None or (waits and run.parked.due_at is not None):
         return moved

@@ -25,7 +25,6 @@ class Gate(Document):
     """
 
     key: str
-    brand: str | None = None
     state: GateState
     entrants: Entrants = "refuse"
     at: int
@@ -39,7 +38,6 @@ class Migration(Document):
     """
 
     key: str
-    brand: str | None = None
     to: int
     moves: Mapping[int, Mapping[str, str]]
     reason: Literal["migration", "ended"] = "migration"

@@ -18,6 +18,7 @@ from services.gateway.api import (
     documents,
     identity,
     imports,
+    journeys,
     keys,
     language,
     law,
@@ -26,6 +27,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    why,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -45,9 +47,11 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         audiences.routes(desk, neighbours),
         members.routes(desk, neighbours),
         progress.routes(desk, neighbours),
-        documents.routes(desk),
+        documents.routes(desk, neighbours),
+        journeys.routes(desk, neighbours),
         keys.routes(desk),
         people.routes(desk, neighbours),
+        why.routes(desk, neighbours),
         belongings.routes(desk, neighbours),
         law.routes(desk, neighbours),
         identity.routes(desk, neighbours),

@@ -95,6 +95,30 @@ PROBLEMS: dict[str, Entry] = {
             "Опубликованное больше не сойдётся с ним: {by}. Сначала измените это или импортируйте всё вместе.",
         ),
     ),
+    "not_in_force": Entry(
+        409,
+        _STATE,
+        Text(
+            "The {kind} `{key}` is not in force: publish it first.",
+            "Документ {kind} `{key}` не действует: сначала опубликуйте его.",
+        ),
+    ),
+    "journey_state": Entry(
+        409,
+        _STATE,
+        Text(
+            "The journey `{key}` is {state}: that does not go from there. Resume it first.",
+            "Цепочка `{key}` в состоянии {state}: так из него нельзя. Сначала возобновите её (resume).",
+        ),
+    ),
+    "stood_in": Entry(
+        409,
+        _STATE,
+        Text(
+            "People still stand in versions of journeys that use it: {by}. Move them to another version first, or let them finish.",
+            "Люди ещё стоят в версиях цепочек, где это используется: {by}. Сначала переведите их в другую версию или дайте им закончить.",
+        ),
+    ),
     "revision_stale": Entry(
         412,
         _STATE,
@@ -195,6 +219,13 @@ FAULTS: dict[str, Text] = {
     "circle": Text(
         "steps {steps} go round without a wait: put one between them",
         "шаги {steps} идут по кругу без ожидания: поставьте его между ними",
+    ),
+    "unknown_step": Text(
+        "no earlier version has the step `{step}`; there are {steps}", "ни в одной прежней версии нет шага `{step}`; есть {steps}"
+    ),
+    "no_such_step": Text(
+        "the version that is published has no step `{step}`: take one of {steps}, `leave` or `finish`",
+        "в публикуемой версии нет шага `{step}`: возьмите один из {steps}, `leave` или `finish`",
     ),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),

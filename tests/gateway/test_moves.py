@@ -42,7 +42,7 @@ def test_a_diff_says_what_was_added_removed_and_changed():
     found = diff(body(WAIT, A), body({**WAIT, "wait": "2d"}, B, audience=legal))
     assert [step["id"] for step in found.added + found.removed] == ["b", "a"]
     assert list(found.lines("en", Titles())) == [
-        "`audience`: nothing → “\"kind\" is \"legal\"”",
+        '`audience`: nothing → “"kind" is "legal"”',
         "Step `a` is removed: template: a",
         "Step `b` is added: template: b",
         "Step `w`, `wait`: 1d → 2d",

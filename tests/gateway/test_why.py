@@ -99,7 +99,10 @@ HOUSE = Rule.model_validate(
     {
         "key": "house",
         "quiet_hours": {"from": "21:00", "to": "09:00"},
-        "caps": [{"name": "a few", "class": "mass", "most": 3, "per": "week"}, {"name": "rare", "class": "mass", "most": 1, "within": "30d"}],
+        "caps": [
+            {"name": "a few", "class": "mass", "most": 3, "per": "week"},
+            {"name": "rare", "class": "mass", "most": 1, "within": "30d"},
+        ],
     }
 )
 MONDAY = 1_290_416_400_000  # 2010-11-22 09:00 UTC

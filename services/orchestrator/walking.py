@@ -63,6 +63,8 @@ class Walk:
 
     async def step(self, connection: Connection, controls: Controls, limit: int) -> Step:
         """Up to `limit` people who are to hear of it in this transaction. controls: those of its book."""
+        if not controls:
+            return Step()
         await connection.execute(ENSURE)
         row = await connection.fetchrow(TAKE)
         if row is None or not controls.knows(row["kind"], row["key"], row["version"]):

@@ -70,19 +70,26 @@ class Controls:
         for document in documents:
             if document.kind == "gate" and document.pointer:
                 gate = _gate(bytes(document.body))
-                doors[gate.key] = Door(document.version, gate.state, gate.entrants, gate.at)
+                doors[_name(gate.key)] = Door(document.version, gate.state, gate.entrants, gate.at)
             elif document.kind == "migration":
                 orders.setdefault(document.key, []).append(_order(bytes(document.body), document.version))
         return cls(doors, {key: sorted(found, key=lambda order: order.number) for key, found in orders.items()})
 
+    def __bool__(self) -> bool:
+        return bool(self.doors or self.orders)
+
     def knows(self, kind: str, key: str, number: int) -> bool:
         """Is this gate, or this migration, among them (or a later gate in its place)?"""
         if kind == "gate":
-            return self.doors.get(key, OPEN).number >= number
+            return self.doors.get(_name(key), OPEN).number >= number
         return any(order.number == number for order in self.orders.get(key, ()))
 
     def door(self, journey: str) -> Door:
-        return self.doors.get(gate_of(journey), OPEN)
+        return self.doors.get(journey, OPEN)
+
+
+def _name(gate: str) -> str:
+    return gate.removeprefix(gate_of(""))
 
 
 @lru_cache(maxsize=4096)

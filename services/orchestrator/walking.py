@@ -31,8 +31,8 @@ BATCHES = """
 SELECT virtualtransaction FROM pg_locks WHERE relation = 'watermark'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock')
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
 """
-# One process walks at a time.
-TAKE = "SELECT kind, key, version, last_id FROM walk WHERE NOT done ORDER BY kind, key, version LIMIT 1 FOR UPDATE SKIP LOCKED"
+LOCK = "SELECT pg_try_advisory_xact_lock(7002, 0)"  # one process walks at a time
+TAKE = "SELECT kind, key, version, last_id FROM walk WHERE NOT done ORDER BY kind, key, version LIMIT 1"
 # By person.id: the bare name is that of the text here, which no index has.
 END_OF_PAGE = "SELECT id FROM person WHERE id > $1 ORDER BY person.id OFFSET $2 LIMIT 1"
 # A state names its journeys in plain UTF-8: few others are loaded.
@@ -63,7 +63,7 @@ class Walk:
 
     async def step(self, connection: Connection, controls: Controls, limit: int) -> Step:
         """Up to `limit` people who are to hear of it in this transaction. controls: those of its book."""
-        if not controls:
+        if not controls or not await connection.fetchval(LOCK):
             return Step()
         await connection.execute(ENSURE)
         row = await connection.fetchrow(TAKE)

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from runtime.clock import wall_ms
+from runtime.migrate import migrate
 from runtime.settings import Settings
 from schemas.ids import derive
 from services.orchestrator import walking
@@ -21,6 +22,21 @@ from tests.support.live import read, until
 ROOT = Path(__file__).parents[2]
 PEOPLE = [derive("walked", n) for n in range(60)]
 ROWS = 7  # of one step of the walk
+
+
+@pytest.fixture
+def started(config, tmp_path):
+    """Starts a process; whatever lives at the end is killed."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    def another() -> subprocess.Popen[bytes]:
+        found.append(start(config, tmp_path))
+        return found[-1]
+
+    yield another
+    for process in found:
+        process.kill()
+        process.wait(20)
 
 
 def start(config: Settings, home: Path) -> subprocess.Popen[bytes]:
@@ -55,14 +71,16 @@ async def killed(process: subprocess.Popen[bytes], home: Path) -> None:
 
 
 @pytest.mark.timeout(180)
-async def test_killed_in_its_walks_it_moves_everybody_once_and_loses_no_timer(config, tmp_path):
+async def test_killed_in_its_walks_it_moves_everybody_once_and_loses_no_timer(config, tmp_path, started):
+    await migrate(config, "runtime", "runtime.clocksql")
+    await migrate(config, "orchestrator", "runtime.sql", "services.orchestrator.migrations")
     now, feed = wall_ms(), Feed(config)
     first = journey("j", wait("far", "30d"), send("old", **{"class": "service"}))
     second = journey("j", wait("near", "1s"), send("new", **{"class": "service"}), wait("far", "30d"), send("old"))
     await feed.documents(published("journey", first))
     await feed.put("facts", *(person(p, now, "email:x@example.org") for p in PEOPLE))
     await feed.put("facts", *(did(p, "Registered", now + 1) for p in PEOPLE))
-    process = start(config, tmp_path)
+    process = started()
 
     async def all_inside() -> bool:
         return (await standing(config)).versions == {1: {"far": len(PEOPLE)}}
@@ -76,8 +94,8 @@ async def test_killed_in_its_walks_it_moves_everybody_once_and_loses_no_timer(co
     )
     await killed(process, tmp_path)
     arm(tmp_path, "timers_after_commit")
-    await killed(start(config, tmp_path), tmp_path)
-    process = start(config, tmp_path)
+    await killed(started(), tmp_path)
+    process = started()
 
     async def all_parked() -> bool:
         found = await standing(config)
@@ -88,16 +106,14 @@ async def test_killed_in_its_walks_it_moves_everybody_once_and_loses_no_timer(co
     arm(tmp_path, "timers_before_commit")
     await feed.put("definitions", published("gate", {**gate, "state": "open", "at": wall_ms()}, 2), partition=0)
     await killed(process, tmp_path)
-    process = start(config, tmp_path)
-    try:
+    process = started()
 
-        async def all_sent() -> bool:
-            return len(await sent(config)) >= len(PEOPLE)
+    async def all_sent() -> bool:
+        return len(await sent(config)) >= len(PEOPLE)
 
-        await until(all_sent, 40)
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0
+    await until(all_sent, 40)
+    process.terminate()
+    assert process.wait(20) == 0
     intents = await sent(config)
     assert Counter(i["profile"] for i in intents) == Counter(PEOPLE) and {i["template"] for i in intents} == {"new"}
     moved = [d for d in await read(config, "decisions") if d["verdict"] == "moved"]

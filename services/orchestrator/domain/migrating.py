@@ -7,7 +7,7 @@ from when the first one was reached.
 
 from collections.abc import Iterator
 
-from schemas.controls import FINISH
+from schemas.controls import FINISH, LEAVE
 from schemas.steps import Step, Until, Wait
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.controls import Order
@@ -21,8 +21,8 @@ def orders(turn: Turn) -> list[Order]:
     if not known:
         return []
     journeys = {run.journey for run in turn.person.runs}
-    found = (order for journey in sorted(journeys) for order in known.get(journey, ()) if _leads(turn, order))
-    return sorted((order for order in found if any(concerned(turn, order))), key=lambda o: (o.at, o.journey, o.number))
+    found = (order for journey in journeys for order in known.get(journey, ()) if any(concerned(turn, order)))
+    return sorted((order for order in found if _leads(turn, order)), key=lambda o: (o.at, o.journey, o.number))
 
 
 def concerned(turn: Turn, order: Order) -> Iterator[Run]:
@@ -49,10 +49,9 @@ def moved(turn: Turn, run: Run, order: Order, to: str, now: int) -> Run:
 
 
 def _leads(turn: Turn, order: Order) -> bool:
-    """A version that is not known yet is waited for."""
-    names = {target for moves in order.moves.values() for target in moves.values()}
-    plan = turn.book.plans.get((order.journey, order.to))
-    return plan is not None or names <= {"leave", FINISH}
+    """A version that is not known yet is waited for; to leave, none is needed."""
+    targets = {target for moves in order.moves.values() for target in moves.values()}
+    return (order.journey, order.to) in turn.book.plans or targets <= {LEAVE, FINISH}
 
 
 def _is_wait(plan: Plan, step: str) -> bool:

@@ -19,6 +19,8 @@ KINDS = (
     "survey",
     "experiment",
     "write_key",
+    "gate",
+    "migration",
 )
 
 

@@ -13,11 +13,11 @@ MessageClass = Literal["service", "triggered", "mass"]
 # sent: an intent went to the sender; accepted: the provider took it; late: its slot was over; held: a gate was shut;
 # in_doubt: the provider may have it; unknown: in doubt for 72 h and closed; would_have_sent: a control unit; displaced is `deferred`;
 # purged: profile was asked to erase him; kept: it was not, by the rule that is named;
-# exposed: he fell into an arm of a split; fallback: a cascade leaves a channel, by the rule that is named.
+# exposed: he fell into an arm of a split; fallback: a cascade leaves a channel, by the rule that is named; moved: his run goes on in
+# another version.
 Verdict = Literal[
     "sent", "skipped", "deferred", "would_have_sent", "entered", "left", "goal",
-    "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept", "exposed",
-    "fallback",
+    "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept", "exposed", "fallback", "moved",
 ]  # fmt: skip
 KEEPS = frozenset(("accepted", "in_doubt", "unknown"))  # these keep the reservation of a cap; a bounce comes after acceptance
 FREES = frozenset(("skipped", "late", "held", "failed"))  # these free it, once
@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     document: "journey:welcome"; rule: "same_day", "quiet_hours", "cap:mass:week", "global_control", "consent", "no_address",
     "template:<code>", "provider:<outcome>", "suppressed", ...; until: when a deferred one is decided again (ms).
-    by: the service that decided.
+    by: the service that decided. gate: of a `held` one, the number of the gate that was shut.
     """
 
     id: str
@@ -82,6 +82,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str | None = None
     src: str | None = None
     seq: Seq | None = None
+    gate: int = 0
 
 
 def intent_id(document: str, version: int, step: str, profile: str, occurrence: str) -> str:

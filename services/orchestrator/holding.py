@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.db import Connection
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import Letter, Person, Reservation, Run, Talk, Trying
+from services.orchestrator.domain.state import Letter, Parked, Person, Reservation, Run, Talk, Trying
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
@@ -33,6 +33,7 @@ def told(people: Sequence[Person]) -> dict[str, Any]:
                 "until_at": pending.until,
                 "held": pending.held,
                 "joined": pending.joined,
+                "gate": pending.parked,
             }
             for person in people
             for intent, pending in person.pending.items()
@@ -63,6 +64,8 @@ def _run(run: Run) -> dict[str, Any]:
         "control_of": run.control,
         "exposed": run.exposed,
         "cascade": _trying(run.cascade) if run.cascade else None,
+        "migration": run.asked,
+        "parked": _parked(run.parked),
     }
 
 
@@ -75,6 +78,10 @@ def _trying(at: Trying) -> dict[str, Any]:
     letter = _letter(at.letter) if at.letter else None
     behind = [_letter(one) for one in at.behind]
     return {"left": at.left, "place": at.place, "letter": letter, "at": at.at, "behind": behind}
+
+
+def _parked(parked: Parked | None) -> dict[str, Any] | None:
+    return {"at": parked.at, "gate": parked.gate, "next_at": parked.due_at} if parked is not None else None
 
 
 def _talk(talk: Talk) -> dict[str, Any]:

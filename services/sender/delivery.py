@@ -21,7 +21,7 @@ from services.sender import domain, ledger, store
 from services.sender.channels.contract import Channel, Rendered
 from services.sender.groups import Group
 from services.sender.ledger import Record
-from services.sender.letters import Letters
+from services.sender.letters import Letters, Shut
 from services.sender.rates import Rates
 from services.sender.store import Start
 
@@ -58,6 +58,7 @@ class Ready:
     token: str
     flushes: int = 0
     forbidden: str = ""
+    prepared: float = 0.0  # s, of the event loop's clock
 
 
 class NotStarted(Exception):  # noqa: N818
@@ -193,12 +194,15 @@ class Delivery:
             outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
             if isinstance(outcome, str) and outcome in UNHEARD and not self._heard(job):
                 self.put(job, self._now() + 200)
+            elif isinstance(outcome, Shut):
+                await self._settle_unsent(job, outcome.state, outcome.number)
             elif isinstance(outcome, str):
                 await self._settle_unsent(job, outcome)
             else:
                 job.person = contacts[job.person]["id"]
                 self._number += 1
-                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links, f"{self.owner}:{self._number}"))
+                token, clock = f"{self.owner}:{self._number}", asyncio.get_running_loop().time()
+                ready.append(Ready(job, outcome.message, outcome.stamp, outcome.links, token, prepared=clock))
         return ready
 
     def _heard(self, job: Job) -> bool:
@@ -211,16 +215,13 @@ class Delivery:
         loop = self._context.loop
         return wall_ms() - min(loop.freshness.at, self.heard_at) if loop else 0
 
-    async def _settle_unsent(self, job: Job, rule: str) -> None:
+    async def _settle_unsent(self, job: Job, rule: str, gate: int = 0) -> None:
         if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
-        state = (
-            "late" if rule in ("not_after", "address_changed", "parted") else "failed" if rule.startswith("template") else "skipped"
-        )
-        self._calls[job.intent.channel].add(
-            self._spawn(self._record(Record(job.intent, job.person, state, rule)), job.intent.channel)
-        )
+        state = domain.UNSENT.get(rule) or ("failed" if rule.startswith("template") else "skipped")
+        record = Record(job.intent, job.person, state, rule, gate=gate)
+        self._calls[job.intent.channel].add(self._spawn(self._record(record), job.intent.channel))
 
     # ---- one call
 
@@ -250,12 +251,23 @@ class Delivery:
         if self._now() > ready.job.intent.not_after:
             ready.forbidden = "not_after"
             raise NotStarted
+        if clock() - ready.prepared > 0.5 and await self._is_shut(ready.job.intent):
+            ready.forbidden = "gate"  # it was a while with the provider before it could begin
+            raise NotStarted
         asked = clock()
         if not await self._starts.add(ready):
             raise NotStarted
         if (clock() - asked > 0.5 or ready.flushes > 1) and not await self._still_allowed(ready):
             ready.forbidden = "changed"  # the process slept between the commit and the call
             raise NotStarted
+
+    async def _is_shut(self, intent: Intent) -> bool:
+        try:
+            async with self._context.db.connection() as connection:
+                await self._letters.current(connection)
+        except TRANSIENT:
+            return False  # it cannot be started then, either
+        return self._letters.shut(intent) is not None
 
     async def _still_allowed(self, ready: Ready) -> bool:
         """Whatever moved about the person is a no: the attempt is looked at anew then, and its own rule says what becomes of it."""

@@ -24,6 +24,8 @@ SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
 BOUNCED = "Email Bounced"
+# What becomes of an attempt that was not made, where the rule says more than that it is skipped: these are decided again.
+UNSENT = {"not_after": "late", "address_changed": "late", "parted": "late", "paused": "held"}
 RANK = {"service": 0, "triggered": 1, "mass": 2}
 
 

@@ -27,7 +27,9 @@ _decode = msgspec.msgpack.Decoder(Contact).decode
 
 
 class Record(NamedTuple):
-    """How an attempt ended. state retry: again at next_at; suppress: why its address is never to be used again."""
+    """How an attempt ended. state retry: again at next_at; suppress: why its address is never to be used again; gate: number of that which
+    holds it.
+    """
 
     intent: Intent
     person: str
@@ -39,6 +41,7 @@ class Record(NamedTuple):
     repeat: bool = False
     suppress: str = ""
     address: str = ""
+    gate: int = 0
 
 
 def record_of(intent: Intent, person: str, after: Next, result: Result, address: str) -> Record:
@@ -72,7 +75,7 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     for record in group:
         if record.intent.id not in ended or record.state == "retry":
             continue
-        emits.append(verdict_emit(record.intent, record.state, record.rule, now, NOWHERE))
+        emits.append(verdict_emit(record.intent, record.state, record.rule, now, NOWHERE, record.gate))
         if record.state == "accepted":
             emits.append(sent_emit(record.intent, record.person, now, NOWHERE))
         elif record.suppress == Outcome.PERMANENT_ADDRESS and record.intent.channel == "email":

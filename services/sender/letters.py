@@ -10,6 +10,7 @@ from runtime.db import Connection
 from runtime.definitions import Definitions
 from schemas.bots import Bot, Shown, shown
 from schemas.connectors import Signs
+from schemas.controls import Gate
 from schemas.definitions import Published
 from schemas.journeys import Brand
 from schemas.messages import Intent
@@ -71,11 +72,19 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Shut:
+    """A gate behind which nothing goes. state: "paused" or "ended"."""
+
+    number: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
     are first used, and kept.
 
-    confirming: the templates that ask for a confirmation.
+    confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -87,16 +96,21 @@ class Library:
     topics: Tree
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
+    gates: dict[str, Shut]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {})
+    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {}, {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
+        elif document.kind == "gate" and document.pointer:
+            gate = Gate.model_validate_json(bytes(document.body))
+            if gate.state in ("paused", "ended"):
+                library.gates[gate.key] = Shut(document.version, gate.state)
         elif document.kind == "survey" and document.pointer:
             brand = _owned(document.body).brand
             library.surveys.setdefault(brand, []).append(document.key)
@@ -114,7 +128,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey"), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate"), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -123,10 +137,16 @@ class Letters:
         self._library = await self._definitions.at(connection, revision)
         return self
 
-    def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | str:
-        """The message, or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
+    def shut(self, intent: Intent) -> Shut | None:
+        """The gate that keeps a message back, as of the last `current`."""
+        return self._library.gates.get(intent.document)
+
+    def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | Shut | str:
+        """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
         if now > intent.not_after:
             return "not_after"
+        if (gate := self.shut(intent)) is not None:
+            return gate
         if row is None:
             return "no_address"
         contact = _decode(row["state"])

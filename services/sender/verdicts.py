@@ -15,7 +15,7 @@ from services.sender.domain import BOUNCED
 SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent", "vk": "VK Sent"}
 
 
-def verdict(intent: Intent, state: str, rule: str, now: int, detail: Mapping[str, Any] | None = None) -> Decision:
+def verdict(intent: Intent, state: str, rule: str, now: int, gate: int = 0) -> Decision:
     """What the sender tells of an intent; its id is the same however often it is told."""
     return Decision(
         id=derive("verdict", intent.id, intent.attempt, state, rule),
@@ -33,13 +33,14 @@ def verdict(intent: Intent, state: str, rule: str, now: int, detail: Mapping[str
         channel=intent.channel,
         message_class=intent.message_class,
         rule=rule,
-        detail=dict(detail or {}),
         cause=intent.cause,
+        gate=gate,
     )
 
 
-def verdict_emit(intent: Intent, state: str, rule: str, now: int, at: At) -> Emit:
-    value = msgspec.json.encode(verdict(intent, state, rule, now))
+def verdict_emit(intent: Intent, state: str, rule: str, now: int, at: At, gate: int = 0) -> Emit:
+    """gate: of a held one, the number of the gate."""
+    value = msgspec.json.encode(verdict(intent, state, rule, now, gate))
     return Emit(topics.DECISIONS.name, intent.profile, value, at, "sender")
 
 

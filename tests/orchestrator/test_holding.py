@@ -5,7 +5,7 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Pending, Person, Reservation, Run, Talk, Trying
+from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Parked, Pending, Person, Reservation, Run, Talk, Trying
 from services.orchestrator.holding import told
 
 UNTOLD = {
@@ -17,6 +17,7 @@ UNTOLD = {
     Letter: set(),
     Appointment: set(),
     Trying: set(),
+    Parked: set(),
 }
 numbers = count(1001)
 
@@ -57,6 +58,8 @@ def run() -> Run:
         s(),
         exposed=True,
         cascade=at,
+        asked=n(),
+        parked=Parked(n(), n(), n()),
     )
 
 
@@ -71,7 +74,7 @@ def whole() -> Person:
         entries={s(): n()},
         goals={s(): n()},
         reservations=[Reservation(s(), n(), s(), s(), n(), n(), n(), DOUBT, s(), s(), s())],
-        pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s())},
+        pending={s(): Pending(run(), s(), n(), n(), n(), n(), True, s(), n())},
         merges=[("facts", n(), n())],
         talks=[Talk(s(), n(), s(), s(), s(), s(), n(), n(), {s(): (s(), n())}, s())],
         bought=True,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.sender.delivery import Delivery, Job
+from services.sender.delivery import Delivery, Job, NotStarted, Ready
 from tests.support.live import until
 
 
@@ -86,3 +86,29 @@ async def test_a_job_that_did_not_start_is_kept_when_nobody_can_say_whose_it_is(
     one = Job(SimpleNamespace(id="i", channel="email", message_class="service"), "person", b"")
     await without_a_database._not_started(SimpleNamespace(job=one, forbidden=""))
     assert without_a_database.waiting() == 1
+
+
+async def test_one_that_was_long_on_its_way_to_the_provider_looks_whether_its_gate_was_shut_meanwhile(delivery):
+    looked, started = [], []
+
+    @asynccontextmanager
+    async def connected():
+        yield None
+
+    async def current(_connection):
+        looked.append(1)
+
+    async def add(ready):
+        started.append(ready)
+        return True
+
+    delivery._context.db = SimpleNamespace(connection=connected)
+    delivery._letters = SimpleNamespace(current=current, shut=lambda _intent: "a gate" if looked else None)
+    delivery._starts = SimpleNamespace(add=add)
+    intent = SimpleNamespace(channel="email", message_class="service", not_after=5)
+    now = asyncio.get_running_loop().time()
+    fresh, old = (Ready(Job(intent, "person", b""), None, 0, None, "1:1", prepared=now - ago) for ago in (0, 2))
+    await delivery._start(fresh)
+    with pytest.raises(NotStarted):
+        await delivery._start(old)
+    assert (started, old.forbidden) == ([fresh], "gate")

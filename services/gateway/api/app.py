@@ -19,6 +19,7 @@ from services.gateway.api import (
     effective,
     identity,
     imports,
+    journeys,
     keys,
     language,
     law,
@@ -28,6 +29,7 @@ from services.gateway.api import (
     problems,
     progress,
     starts,
+    why,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -48,10 +50,12 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         members.routes(desk, neighbours),
         progress.routes(desk, neighbours),
         effective.routes(desk),
-        documents.routes(desk),
         starts.routes(desk),
+        documents.routes(desk, neighbours),
+        journeys.routes(desk, neighbours),
         keys.routes(desk),
         people.routes(desk, neighbours),
+        why.routes(desk, neighbours),
         belongings.routes(desk, neighbours),
         law.routes(desk, neighbours),
         identity.routes(desk, neighbours),

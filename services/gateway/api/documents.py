@@ -8,10 +8,12 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.kinds import KINDS, Kind
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import documents as handler
 from services.gateway.handler.call import Call
+from services.gateway.handler.in_use import Stands, refuse_used
 from services.gateway.store import documents as store
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -20,7 +22,7 @@ Before = Annotated[int, Query(ge=0, le=NO_VERSION)]
 Version = Annotated[int, Path(ge=1, le=NO_VERSION)]
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router = APIRouter(tags=["documents"])
 
     @router.post("/api/documents/import")
@@ -28,12 +30,15 @@ def routes(desk: Desk) -> APIRouter:
         """`{"documents": [{"kind", "body"}]}`: save and publish all of them, each after what it mentions, or none."""
         return await desk.act(request, "publish", handler.import_all, wire.MAX_IMPORT)
 
+    async def stands(journey: str) -> Any:
+        return await neighbours.require("orchestrator", "/standing", journey=journey)
+
     for kind in KINDS.values():
-        _of_kind(router, desk, kind)
+        _of_kind(router, desk, kind, stands)
     return router
 
 
-def _of_kind(router: APIRouter, desk: Desk, kind: Kind) -> None:
+def _of_kind(router: APIRouter, desk: Desk, kind: Kind, stands: Stands) -> None:
     base = f"/api/{kind.plural}"
     models = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in kind.models]
     body = {"requestBody": {"content": {"application/json": {"schema": models[0] if len(models) == 1 else {"anyOf": models}}}}}
@@ -66,16 +71,21 @@ def _of_kind(router: APIRouter, desk: Desk, kind: Kind) -> None:
         """Delete it and take it out of force, unless another document in force mentions it."""
 
         async def work(call: Call, _body: Any) -> Any:
+            await refuse_used(call, kind.name, key, stands)
             return await handler.delete(call, kind, key, request.headers.get("if-match"))
 
         return await desk.act(request, "write", work)
 
     @router.post(f"{base}/{{key}}/publish", name=f"publish {kind.name}")
     async def publish(request: Request, key: str) -> Response:
-        """Put the draft in force as a new version. A draft that is in force already changes nothing."""
+        """Put the draft in force as a new version. A draft that is in force already changes nothing.
 
-        async def work(call: Call, _body: Any) -> Any:
-            return await handler.publish(call, kind, key, request.headers.get("if-match"))
+        `{"version": 2}`: that version anew, in place of the draft. Of journeys, `{"move": {old step: new step | "leave" | "finish"}}`: where
+        those go who stand in earlier versions; who stands on a step that is not named finishes on his version.
+        """
+
+        async def work(call: Call, body: Any) -> Any:
+            return await handler.publish(call, kind, key, request.headers.get("if-match"), body)
 
         return await desk.act(request, "publish", work)
 

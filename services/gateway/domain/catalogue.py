@@ -95,13 +95,36 @@ PROBLEMS: dict[str, Entry] = {
             "Опубликованное больше не сойдётся с ним: {by}. Сначала измените это или импортируйте всё вместе.",
         ),
     ),
-    "not_in_force": Entry(409, _STATE, Text("The {kind} `{key}` is not published.", "Документ {kind} `{key}` не опубликован.")),
     "no_api_trigger": Entry(
         409,
         _STATE,
         Text(
             "The journey `{key}` is not started by the API: publish it with `trigger: {{api: true}}`.",
             "Цепочку `{key}` запускает не API: опубликуйте её с `trigger: {{api: true}}`.",
+        ),
+    ),
+    "not_in_force": Entry(
+        409,
+        _STATE,
+        Text(
+            "The {kind} `{key}` is not in force: publish it first.",
+            "Документ {kind} `{key}` не действует: сначала опубликуйте его.",
+        ),
+    ),
+    "journey_state": Entry(
+        409,
+        _STATE,
+        Text(
+            "The journey `{key}` is {state}: that does not go from there. Resume it first.",
+            "Цепочка `{key}` в состоянии {state}: так из него нельзя. Сначала возобновите её (resume).",
+        ),
+    ),
+    "stood_in": Entry(
+        409,
+        _STATE,
+        Text(
+            "People still stand in versions of journeys that use it: {by}. Move them to another version first, or let them finish.",
+            "Люди ещё стоят в версиях цепочек, где это используется: {by}. Сначала переведите их в другую версию или дайте им закончить.",
         ),
     ),
     "revision_stale": Entry(
@@ -225,6 +248,13 @@ FAULTS: dict[str, Text] = {
     "no_marketing": Text(
         "this journey sends nothing but service messages, to which it does not apply: take it out",
         "цепочка шлёт только сервисные сообщения, к ним это не относится: уберите поле",
+    ),
+    "unknown_step": Text(
+        "no earlier version has the step `{step}`; there are {steps}", "ни в одной прежней версии нет шага `{step}`; есть {steps}"
+    ),
+    "no_such_step": Text(
+        "the version that is published has no step `{step}`: take one of {steps}, `leave` or `finish`",
+        "в публикуемой версии нет шага `{step}`: возьмите один из {steps}, `leave` или `finish`",
     ),
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),

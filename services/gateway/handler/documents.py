@@ -7,11 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from schemas.journeys import Journey
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, text_of
+from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.keys import validated
+from services.gateway.handler.lifecycle import lead, reopen
 from services.gateway.handler.noticing import warnings, with_warnings
 from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
@@ -78,21 +82,42 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
     if draft.published_version is not None:
         call.key.needs("publish")
         await publishing.withdraw(kind.name, key, draft.published_version)
+        if kind.name == "journey":
+            await reopen(call, publishing, key)
     await documents.delete(call.connection, kind.name, key)
     await call.audit("delete", f"{kind.name} {key}", revision=draft.revision)
     await publishing.finish()
     return Answer(status=204)
 
 
-async def publish(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
+async def publish(call: Call, kind: Kind, key: str, match: str | None, body: Any = None) -> Answer:
+    asked = validated(Publish, body if body is not None else {})
     publishing = await Publishing.begin(call)
     draft = await _mine(call, kind, key)
     _matches(draft, match, kind, key)
-    version, changed = await publishing.publish(kind.name, key, read(kind, key, draft.body), draft)
+    document = read(kind, key, draft.body if asked.version is None else await _earlier(call, kind, key, asked.version))
+    version, changed = await publishing.publish(kind.name, key, document, draft)
+    moves = await _lead(call, publishing, document, version, asked)
     await publishing.finish()
-    (told,) = await warnings(call, [(kind, draft.body)])
+    (told,) = await warnings(call, [(kind, text_of(document))])
     done = {"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision}
-    return Answer(with_warnings(done, told))
+    return Answer(with_warnings({**done, "moves": moves} if moves else done, told))
+
+
+async def _earlier(call: Call, kind: Kind, key: str, version: int) -> dict[str, Any]:
+    found = await documents.version(call.connection, kind.name, key, version)
+    if found is None:
+        raise Problem("document_not_found", kind=kind.name, key=f"{key}@{version}")
+    body: dict[str, Any] = found["body"]
+    return body
+
+
+async def _lead(call: Call, publishing: Publishing, document: BaseModel, version: int, asked: Publish) -> dict[int, dict[str, str]]:
+    if not asked.move:
+        return {}
+    if not isinstance(document, Journey):
+        raise Problem("invalid", [Fault("move", "extra_forbidden")])
+    return await lead(call, publishing, document, version, asked.move)
 
 
 async def import_all(call: Call, body: Any) -> Answer:

@@ -27,6 +27,7 @@ from services.gateway.store import documents
 
 SERVICE = "gateway"
 LANE = "api"
+BESIDE = {"migration": "journey"}  # behind the version to which it leads
 
 
 class Publishing:
@@ -42,6 +43,11 @@ class Publishing:
     async def begin(cls, call: Call) -> "Publishing":
         _, now, _ = await own.lock(call.connection, LANE)
         return cls(call, now, await documents.world(call.connection))
+
+    @property
+    def now(self) -> int:
+        """The installation's clock, ms."""
+        return self._now
 
     async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
         """Put a draft in force. Returns (version, whether anything changed): what is in force already stays as it is."""
@@ -93,8 +99,9 @@ class Publishing:
         if body is not None:  # an empty Raw would be encoded as nothing at all
             published = msgspec.structs.replace(published, body=msgspec.Raw(msgspec.json.encode(body)))
         name = f"{kind}:{key}"
+        home = f"{BESIDE.get(kind, kind)}:{key}"
         at = own.unplaced("", "", b"").at
-        partition = partition_of(name, self._call.settings.partitions)
+        partition = partition_of(home, self._call.settings.partitions)
         stands = "deleted" if body is None else version
         self._emits.append(Emit(DEFINITIONS.name, f"{name}@{stands}", msgspec.json.encode(published), at, kind, partition))
 

@@ -39,6 +39,10 @@ WHERE v.kind = 'rule' OR v.kind = 'journey' AND (v.body ?| ARRAY['priority', 'wi
     OR v.body @? '$.steps[*] ? (exists(@.priority) || exists(@.windows))')
 ORDER BY v.kind DESC, v.key
 """
+OF_KIND = """
+SELECT v.key, v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
+WHERE d.kind = $1
+"""
 NAMED = """
 SELECT v.kind, v.key, v.brand, v.body->'name' AS name, CASE WHEN v.kind = 'survey' THEN v.body->'questions' END AS questions
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
@@ -54,6 +58,15 @@ VERSION = "SELECT brand, body, published_at, published_by FROM document_version 
 VERSIONS = """
 SELECT version, brand, published_at, published_by FROM document_version
 WHERE kind = $1 AND key = $2 AND version < $3 ORDER BY version DESC LIMIT $4
+"""
+BODIES = "SELECT version, body FROM document_version WHERE kind = $1 AND key = $2 ORDER BY version"
+MENTIONING = """
+SELECT v.key, v.version FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
+WHERE v.kind = 'journey' AND $1 = ANY(v.refs) AND d.published_version IS DISTINCT FROM v.version ORDER BY 1, 2
+"""
+RULES = """
+SELECT v.body FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
+WHERE v.kind = 'rule' ORDER BY (d.published_version IS NOT DISTINCT FROM v.version) DESC, v.published_at DESC, v.key LIMIT 1000
 """
 
 
@@ -147,3 +160,23 @@ async def version(connection: Connection, kind: str, key: str, number: int) -> d
 async def versions(connection: Connection, kind: str, key: str, before: int, limit: int) -> list[dict[str, Any]]:
     """Newest first, without bodies."""
     return [dict(row) for row in await connection.fetch(VERSIONS, kind, key, before, limit)]
+
+
+async def bodies(connection: Connection, kind: str, key: str) -> dict[int, dict[str, Any]]:
+    """Every version that was ever published, by number."""
+    return {row["version"]: json.loads(row["body"]) for row in await connection.fetch(BODIES, kind, key)}
+
+
+async def mentioning(connection: Connection, kind: str, key: str) -> list[tuple[str, int]]:
+    """(journey, version) of those that mention a document and are not in force: people may stand in them."""
+    return [(row["key"], row["version"]) for row in await connection.fetch(MENTIONING, f"{kind}:{key}")]
+
+
+async def rules(connection: Connection) -> list[dict[str, Any]]:
+    """The rule documents, those in force first, then what was in force before, newest first."""
+    return [json.loads(row["body"]) for row in await connection.fetch(RULES)]
+
+
+async def of_kind(connection: Connection, kind: str) -> dict[str, dict[str, Any]]:
+    """Those in force, by key."""
+    return {row["key"]: json.loads(row["body"]) for row in await connection.fetch(OF_KIND, kind)}

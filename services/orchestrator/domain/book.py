@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from schemas.bots import HEARD, Bot
 from schemas.consents import GRANTS
 from schemas.contact import LocalControl
+from schemas.controls import Gate, Migration
 from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
@@ -17,14 +18,22 @@ from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, Cascade, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.triggers import ScheduleTrigger
 from schemas.unnamed import audience_key, condition_key
+from services.orchestrator.domain.controls import Controls
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.starting import Start, start_of, time_of
-from services.orchestrator.domain.state import Place, Run
+from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.terms import Terms, terms_of
 
-MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
+MODELS: Mapping[str, type[BaseModel]] = {
+    "journey": Journey,
+    "rule": Rule,
+    "brand": Brand,
+    "bot": Bot,
+    "gate": Gate,
+    "migration": Migration,
+}
 KINDS = (*MODELS, "template")
 T = TypeVar("T")
 
@@ -83,6 +92,7 @@ class Book:
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
+    controls: pauses, and where people of earlier versions go.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -103,6 +113,12 @@ class Book:
     waiting: Mapping[str, Sequence[Plan]]
     scheduled: Mapping[str, Plan]
     silent: Mapping[str, Place] = field(default_factory=dict)
+    controls: Controls = field(default_factory=Controls)
+
+    def is_behind(self, person: Person) -> bool:
+        """Does somebody stand in a version of a journey that is newer than all that are known here?"""
+        unknown = [run for run in person.runs if (run.journey, run.version) not in self.plans]
+        return any(run.version > max((v for key, v in self.plans if key == run.journey), default=run.version) for run in unknown)
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
@@ -142,6 +158,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
             (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
         ),
         scheduled={plan.answers["audience"]: plan for plan in plans if isinstance(plan.trigger, ScheduleTrigger)},
+        controls=Controls.of(documents),
     )
 
 

@@ -94,7 +94,7 @@ def _superfluous(turn: Turn, mine: list[str], theirs: list[str]) -> list[str]:
     """
     if not mine or not theirs:
         return mine + theirs
-    flying = [key for key in mine + theirs if turn.person.pending[key].due_at is None]
+    flying = [key for key in mine + theirs if turn.person.pending[key].due_at is None and not turn.person.pending[key].parked]
     return [key for key in mine + theirs if key not in (flying or mine[:1])]
 
 

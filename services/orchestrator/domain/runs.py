@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from schemas.controls import FINISH, LEAVE
 from schemas.messages import Verdict
 from schemas.steps import Branch, Cascade, End, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
-from services.orchestrator.domain import purging, schedules, sending
+from services.orchestrator.domain import migrating, pausing, purging, schedules, sending
 from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.controls import Order
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.steps import branching, cascade_news, cascading, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
@@ -23,6 +25,9 @@ def start(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     if moment.now < run.started_at:
         turn.put(replace(run, due_at=run.started_at, waits=None))
         return
+    if pausing.bars(turn, plan, run, moment):
+        return
+    run = replace(run, parked=None)
     if not _refusal(turn, plan, run):
         until = run.started_at + NAMELESS_MS
         if plan.sends and turn.person.bucketing is None and moment.now < until:
@@ -41,7 +46,9 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
     if plan is None or (run.step and run.step not in plan.steps):
         end(turn, run, moment, "left", "no_version")
     elif run.step:
-        _walk(turn, plan, replace(run, waits=None, held=False), moment)
+        due_at = run.due_at if run.parked is None else run.parked.due_at
+        if not pausing.parks(turn, run, moment, due_at):
+            _walk(turn, plan, replace(run, due_at=due_at, parked=None, waits=None, held=False), moment)
     else:
         turn.drop(run)
         start(turn, plan, replace(run, since=max(run.since, moment.now)), moment._replace(place=run.waits))
@@ -73,6 +80,35 @@ def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> No
 
 
 def fire(turn: Turn, upto: int) -> None:
+    """Everything that happens to him by `upto` without news of him: what a pause held back, migrations and timers, each with its instant."""
+    for order in migrating.orders(turn):
+        at = min(order.at, upto)
+        pausing.wake(turn, at)
+        _fire(turn, at)
+        for run in migrating.concerned(turn, order):
+            _migrate(turn, run, order, at)
+        release(turn, Moment(at, order.id))
+    pausing.wake(turn)
+    _fire(turn, upto)
+
+
+def _migrate(turn: Turn, run: Run, order: Order, at: int) -> None:
+    to, moment = order.target(run), Moment(max(at, run.since), order.id)
+    if to == FINISH:
+        turn.put(replace(run, asked=order.number))
+        return
+    if to == LEAVE:
+        end(turn, run, moment, "left", order.rule)
+        return
+    moved = migrating.moved(turn, run, order, to, moment.now)
+    turn.tell(moved, "moved", moment, order.rule, step=to, detail={"from_version": run.version, "from_step": run.step})
+    if moved.parked is not None:
+        turn.put(moved)
+    elif moved.due_at is not None or not pausing.parks(turn, moved, moment):
+        _walk(turn, turn.book.plans[moved.journey, moved.version], moved, moment)
+
+
+def _fire(turn: Turn, upto: int) -> None:
     """Every timer due <= `upto`, each with its own instant as `now`, in the order of instant, journey, occurrence."""
     while (timer := min(turn.person.timers(), default=None)) is not None and timer.due <= upto:
         moment = Moment(timer.due, timer.occurrence)
@@ -152,7 +188,11 @@ def moved(turn: Turn, news: Iterable[Run], moment: Moment) -> None:
     """Runs of which something became known that they may wait for: those that stand on such a step look again."""
     for run in news:
         plan = turn.plan(run)
-        if plan is not None and isinstance(plan.steps.get(run.step), Until | Cascade) and run.waits is None:
+        stands = plan is not None and run.waits is None and run.parked is None
+        step = plan.steps.get(run.step) if plan is not None and stands else None
+        if plan is None or not isinstance(step, Until | Cascade):
+            continue
+        if isinstance(step, Until) or not pausing.parks(turn, run, moment):  # a cascade would send
             _walk(turn, plan, replace(run, due_at=None), moment)
 
 
@@ -180,7 +220,8 @@ def _take(turn: Turn, plan: Plan, go: Go | None, moment: Moment) -> None:
             return
         seen.add(go.to)
         since = max(moment.now, run.since)
-        go = _act(turn, plan, replace(run, step=go.to, since=since, due_at=None, taken=run.taken + 1), moment)
+        run = replace(run, step=go.to, since=since, due_at=None, taken=run.taken + 1)
+        go = None if pausing.parks(turn, run, moment) else _act(turn, plan, run, moment)
 
 
 def _act(turn: Turn, plan: Plan, run: Run, moment: Moment) -> Go | None:

@@ -7,8 +7,9 @@ from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
+from services.orchestrator.domain import pausing
 from services.orchestrator.domain.competing import Contender, yields
-from services.orchestrator.domain.controls import exposed
+from services.orchestrator.domain.local_control import exposed
 from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.slots import end_of, hoped, search
 from services.orchestrator.domain.sooner import letter_of, look_again, message_of, rules_of
@@ -77,7 +78,9 @@ def _unasked(turn: Turn, moment: Moment) -> Place | None:
 
 
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
-    """Decide an intent anew that came back late, under its own key."""
+    """Decide an intent anew that came back late or was held, under its own key."""
+    if pausing.parks_letter(turn, key, pending):
+        return
     pending = replace(pending, due_at=None, held=False)
     step = letter_of(turn, pending.run, pending.step)
     if step is None:
@@ -116,7 +119,7 @@ def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:
 def forget(turn: Turn, key: str, moment: Moment, rule: str) -> None:
     """Never decide this intent again; said aloud when it was waiting to be."""
     pending = turn.person.pending.pop(key)
-    if pending.due_at is not None:
+    if pending.due_at is not None or pending.parked:
         turn.tell(pending.run, "skipped", moment, rule, step=pending.step, intent=key, attempt=pending.attempt)
 
 
@@ -293,11 +296,13 @@ def _free(turn: Turn, verdict: Decision) -> None:
     moment = Moment(verdict.received_at, verdict.id)
     if final:
         del person.pending[key]
-    elif verdict.verdict == "late" and len(_twins(turn, pending)) > 1:
+    elif (verdict.verdict == "late" or verdict.gate) and len(_twins(turn, pending)) > 1:
         del person.pending[key]
         turn.tell(pending.run, "skipped", moment, "merged", step=pending.step, intent=key, attempt=pending.attempt)
     elif verdict.verdict == "late":
         again(turn, key, replace(pending, attempt=pending.attempt + 1), moment)
+    elif verdict.gate:
+        pausing.holds(turn, key, pending, verdict.gate)
     else:
         person.pending[key] = replace(pending, until=0)  # held: the slot was given back
 

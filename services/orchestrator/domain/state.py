@@ -65,6 +65,17 @@ class Trying(msgspec.Struct, array_like=True, frozen=True):
         return [self.place, self.place + len(self.left) - 1]
 
 
+class Parked(msgspec.Struct, array_like=True, frozen=True):
+    """What a pause keeps a run from, until a later gate than number `gate` lets it: the run is taken up again as of the instant `at` (ms).
+
+    due_at: the timer that was due then; None: it came to its step then, and has done nothing there yet.
+    """
+
+    at: int
+    gate: int
+    due_at: int | None = None
+
+
 class Run(msgspec.Struct, array_like=True, frozen=True):
     """One person's way through one journey version. All times in ms.
 
@@ -74,7 +85,8 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     steps whose intent went out. held: its send waits for an earlier one of the run, or for the name of somebody who was parted from
     another, at the latest until due_at. home: of the fact that started it (`homes.home_of`), "" where none did; after an unmerge it tells
     whose the run is. letters: step -> what became of its letter, where the journey asks. control: of which experiment he is in the control
-    group, "" for none.
+    group, "" for none. asked: the last migration of its journey that was asked where this run goes on. parked: by a pause; with a timer
+    (due_at) when it is over.
     """
 
     journey: str
@@ -96,6 +108,8 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     control: str = ""
     exposed: bool = False
     cascade: Trying | None = None
+    asked: int = 0
+    parked: Parked | None = None
 
     @property
     def tried(self) -> str:
@@ -128,7 +142,8 @@ class Pending(msgspec.Struct, array_like=True, frozen=True):
     """An intent that may come back: what is needed to decide it again.
 
     due_at: it came back late and was deferred until then; held: as of a run. until: the end of the slot in which
-    the sender has it. joined: occurrence of the run that took its own one in when two people became one.
+    the sender has it. joined: occurrence of the run that took its own one in when two people became one. parked: the number of the gate
+    that holds it back.
     """
 
     run: Run
@@ -139,6 +154,7 @@ class Pending(msgspec.Struct, array_like=True, frozen=True):
     until: int = 0
     held: bool = False
     joined: str = ""
+    parked: int = 0
 
     def of(self, run: Run) -> bool:
         """Is it a letter of this run?"""

@@ -9,7 +9,7 @@ from runtime.batch import At, Emit, Item, Tx
 from runtime.definitions import Definitions
 from runtime.service import Fired
 from schemas.definitions import Published
-from services.orchestrator import store
+from services.orchestrator import store, walking
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book
 from services.orchestrator.handler.desk import Desk, LockNeeded
@@ -24,6 +24,7 @@ class Handler:
         build: Callable[[Sequence[Published], int], Book] = books.build
         self._definitions = Definitions(books.KINDS, build)
         self._silence = Silence(partitions)
+        self._walk = walking.Walk()
         self._also = LockNeeded()  # what the batch at hand was found to need
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
@@ -61,20 +62,24 @@ class Handler:
         self._also = LockNeeded()
 
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
-        return await people.is_due(connection, partitions, now)
+        return await people.is_due(connection, partitions, now) or await walking.is_due(connection)
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
-        """Fire what is due for the people who wait longest, up to `limit` of them."""
+        """Fire what is due for the people who wait longest, up to `limit` of them, and for as many of those to whom the walk comes."""
         book = await self._book(tx)
+        walk = await self._walk.step(tx.connection, book.controls, limit)
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
+        late = {profile for profile, _, _ in due}
+        oldest = due[0][2] if due else tx.now
+        due += [(profile, partition, tx.now) for profile, partition in walk.people if profile not in late]
         if not due:
-            return Fired()
+            return Fired((), int(walk.more), oldest)
         places = frozenset(self._also.places)
         marks = await store.lock_marks(tx.connection, places) if places else {}
         self._silence.known(marks)
         desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)
         with self._noting_needs():
             for profile, partition, _ in due:
-                desk.fire(profile, tx.now, ats[partition], partition)
+                desk.fire(profile, tx.now, ats.get(partition) or ats[min(ats)], partition)
         await desk.save(tx)
-        return Fired(desk.emits, len(due), due[0][2])
+        return Fired(desk.emits, len(due), oldest)

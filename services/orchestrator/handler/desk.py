@@ -82,6 +82,8 @@ class Desk:
         if profile not in self._people:
             kept = self._rows.state(profile)
             person = state.decode(kept) if kept else Person()
+            if self._book.is_behind(person):
+                raise Again("he stands in a version that was published since the batch began")
             person.merges = [place for place in person.merges if not self._heard(place)]
             self._hold(profile, person)
             self._waits[profile] = self._people[profile].waits()

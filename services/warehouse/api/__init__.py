@@ -15,7 +15,7 @@ from runtime.kafka import wait_for
 from runtime.lake import Lake, Snapshot
 from runtime.process import Context
 from services.warehouse import roster
-from services.warehouse.api import decisions, timeline
+from services.warehouse.api import decisions, stats, timeline
 from services.warehouse.api.cursor import LATEST, Cursor
 from services.warehouse.api.memberships import Memberships
 from services.warehouse.freezing import Freezer
@@ -64,18 +64,28 @@ class Reading:
     def api(self, context: Context) -> Sequence[BaseRoute]:
         """`GET /decisions?profiles=a,b&limit=&next=` and `GET /timeline?...`: newest first; `next` is null at the end.
 
-        `brands=a,b`: only what is of one of these. `whole=1`: of facts all that is kept.
+        `brands=a,b`: only what is of one of these. `whole=1`: of facts all that is kept. `document=journey:KEY`: verdicts of it only.
+
+        `GET /document-stats?document=journey:KEY&brands=`: how many of each verdict (api/stats.py).
         """
 
         async def verdicts(request: Request) -> Response:
-            return await self._answer(request, decisions.page)
+            return await self._answer(request, partial(decisions.page, document=request.query_params.get("document", "")))
+
+        async def counted(request: Request) -> Response:
+            brands = [one for one in request.query_params.get("brands", "").split(",") if one]
+            snapshot = await self.lake.snapshot()
+            try:
+                return JSONResponse(await stats.of_document(snapshot, request.query_params["document"], brands))
+            finally:
+                snapshot.close()
 
         async def happened(request: Request) -> Response:
             scopes = timeline.WHOLE if request.query_params.get("whole") == "1" else timeline.PROPERTIES
             return await self._answer(request, partial(timeline.page, scopes=scopes))
 
         segments = Memberships(context, lambda: self.lake, lambda: self.freezer)
-        return [Route("/decisions", verdicts), Route("/timeline", happened), *segments.routes()]
+        return [Route("/decisions", verdicts), Route("/timeline", happened), Route("/document-stats", counted), *segments.routes()]
 
     async def _answer(self, request: Request, page: Page) -> Response:
         try:

@@ -8,7 +8,7 @@ from runtime.lake import Snapshot
 from services.warehouse.api.cursor import Cursor
 
 FIELDS = (
-    "id", "profile", "verdict", "decided_by", "document", "version", "step", "occurrence", "channel", "message_class", "rule",
+    "id", "profile", "brand", "verdict", "decided_by", "document", "version", "step", "occurrence", "channel", "message_class", "rule",
     "intent", "attempt", "until_at", "occurred_at", "cause", "detail",
 )  # fmt: skip
 _TIMES = frozenset(("until_at", "occurred_at"))
@@ -16,20 +16,23 @@ _TEXTS = frozenset(("profile", "detail"))
 # A verdict is told at one instant and in one place: (at, partition, offset) is where it stands in the list.
 DECISIONS = """
 SELECT {columns}, epoch_ms(occurred_at), kafka_partition, kafka_offset FROM {table}
-WHERE profile IN ({people}){brands} AND (occurred_at, kafka_partition, kafka_offset) < (make_timestamp(?::BIGINT * 1000), ?::INTEGER, ?::BIGINT)
+WHERE profile IN ({people}){brands}{document} AND (occurred_at, kafka_partition, kafka_offset) < (make_timestamp(?::BIGINT * 1000), ?::INTEGER, ?::BIGINT)
 ORDER BY occurred_at DESC, kafka_partition DESC, kafka_offset DESC LIMIT ?
 """
 
 
-async def page(snapshot: Snapshot, people: Sequence[str], brands: Sequence[str], limit: int, cursor: Cursor) -> dict[str, Any]:
-    """Up to `limit` verdicts before the cursor, newest first. brands: only of these; none: of all."""
+async def page(
+    snapshot: Snapshot, people: Sequence[str], brands: Sequence[str], limit: int, cursor: Cursor, document: str = ""
+) -> dict[str, Any]:
+    """Up to `limit` verdicts before the cursor, newest first. brands: only of these; none: of all. document: about it alone, where named."""
     query = DECISIONS.format(
         columns=", ".join(map(_column, FIELDS)),
         table=snapshot.table("decisions", until=cursor.at, people=frozenset(people)),
         people=", ".join("?" for _ in people),
         brands=of_brands(brands),
+        document=" AND document = ?" if document else "",
     )
-    rows = await snapshot.query(query, [*people, *brands, *cursor, limit + 1])
+    rows = await snapshot.query(query, [*people, *brands, *([document] if document else ()), *cursor, limit + 1])
     items = [_told(dict(zip(FIELDS, row, strict=False))) for row in rows[:limit]]
     return {"items": items, "next": str(Cursor(*rows[limit - 1][-3:])) if len(rows) > limit else None}
 

@@ -34,12 +34,12 @@ def until(turn: Turn, plan: Plan, run: Run, step: Until, moment: Moment) -> Go |
     elif step.until.letter is not None:
         there = letters.has_become(run, step.until.letter)
     else:
-        there = turn.person.heard.get(_name(plan, step, run), -1) >= _since(run)
+        there = _since(run) <= turn.person.heard.get(_name(plan, step, run), -1) <= moment.now
     if there is None:
         return None
     if there:
         return Go(run, step.then)
-    due = run.since + plan.durations[step.id]
+    due = run.since + plan.durations[step.id] if run.due_at is None else run.due_at
     if due <= moment.now:
         return Go(run, step.otherwise)
     turn.put(replace(run, due_at=due))

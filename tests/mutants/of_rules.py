@@ -36,4 +36,12 @@ OF_RULES = (
     _mutant("right behind", COMPETING, "return now + 1", "return None"),
     _mutant("a place that is free is seen", SENDING, "if turn.person.reservations != before:", "if False:"),
     _mutant("keeping off", "services/orchestrator/domain/rules.py", "if compete else ()", "if False else ()"),
+    Mutant(
+        "a timer that is over", SENDING, "waits=place, due_at=None", "waits=place",
+        ("tests/orchestrator/test_unheard.py::test_a_message_whose_time_comes_is_decided_when_the_rules_can_be_asked_about_him",),
+    ),
+    Mutant(
+        "a letter that stays after an unmerge", "services/orchestrator/domain/parting.py", "[*person.pending, *open_]", "open_",
+        ("tests/orchestrator/test_unmerges.py::test_a_letter_that_stays_is_settled_though_it_was_sent_by_the_name_of_one_who_goes",),
+    ),
 )  # fmt: skip

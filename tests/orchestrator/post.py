@@ -34,6 +34,7 @@ class Post:
         """Hold what was decided since the last look against the rules. Timers are decided before what came, so either state may rule."""
         fresh, self._seen = self.world.log[self._seen :], len(self.world.log)
         after = self._states()
+        self._ready()
         for emission in fresh:
             laws = [states[who] for states in (self._before, after) if (who := self._who(emission, states)) is not None]
             if isinstance(emission, Intent):
@@ -107,6 +108,14 @@ class Post:
         key = (one.occurrence, one.step)
         self.since.setdefault(key, one.received_at)
         self.last[key] = one
+
+    def _ready(self) -> None:
+        """Since when messages are ready, which is before they can be decided, perhaps."""
+        for person in self.world.people.values():
+            for run in person.runs:
+                self.since.setdefault((run.occurrence, run.step), run.since)
+            for letter in person.pending.values():
+                self.since.setdefault((letter.run.occurrence, letter.step), letter.first_try)
 
     # ---- what it does
 

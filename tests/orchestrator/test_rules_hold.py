@@ -25,6 +25,7 @@ WORDS = ("accepted", "in_doubt", "failed", "skipped", "held")
 MOVES: dict[str, tuple[int, tuple[Any, ...]]] = {
     "did": (30, (HOMES, EVENTS, (1, 2))),
     "hear": (20, (range(6), range(1, 10))),
+    "mark": (8, ()),
     "call": (10, (range(10),)),
     "tell": (12, (range(10), WORDS)),
     "again": (8, (range(10),)),
@@ -50,6 +51,7 @@ class Play:
             self.world.person(name, at=place)
         self.post = Post(self.world, zone, version)
         self.registry = Registry(self.world, self.post)
+        self.registry.place, self.offset = self._place, 0
 
     def _others(self, version: int) -> list[Any]:
         rules = published("rule", {"key": "rules", **RULES[version - 1]}, version)
@@ -60,7 +62,26 @@ class Play:
         self.post.look()
 
     def _did(self, who: str, event: str, order: int) -> None:
-        self.registry.did(who, event, order, **({"brand": "outlet"} if event == "Outlet" else {}))
+        """What asks about people waits for the segmenter after every second fact."""
+        asks = "manager_only" in RULES[self.post.version - 1] and order == 2
+        more = {"brand": "outlet"} if event == "Outlet" else {}
+        self.registry.did(who, event, order, **more, **({"place": self._place()} if asks else {}))
+
+    def _place(self) -> tuple[str, int, int]:
+        """Where something lies that the segmenter has not passed."""
+        self.offset += 1
+        return "facts", 0, self.offset
+
+    def _mark(self) -> None:
+        self.post.late()
+        self.world.mark(self.offset + 1)
+
+    def end(self) -> None:
+        """Everything is heard and taken."""
+        self.registry.hear_all()
+        self._mark()
+        self.post.look()
+        self.post.drain()
 
     def _hear(self, which: int, most: int) -> None:
         self.registry.hear(which, most)
@@ -131,8 +152,7 @@ def broken(moves: list[tuple[Any, ...]], zone: str, version: int, at: int) -> st
     try:
         for kind, *move in moves:
             play.move(kind, *move)
-        play.registry.hear_all()
-        play.post.drain()
+        play.end()
         each_has_one_fate(play)
         if not play.republished:
             for name in set(HOMES) - play.post.stirred:

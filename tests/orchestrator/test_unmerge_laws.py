@@ -1,6 +1,7 @@
 """What must hold while people are merged and parted again, in whatever order the partitions are heard: facts, acts, time and verdicts."""
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,11 +37,12 @@ class Registry:
         self.others: dict[str, list[str]] = {name: [] for name in HOMES}
         self.cuts: set[tuple[str, str]] = set()
         self.told: dict[str, list[Callable[[], None]]] = {}
+        self.place: Callable[[], tuple[str, int, int] | None] = lambda: None  # where an act lies that the segmenter has not passed
 
     def owner(self, home: str) -> str:
         return next(person for person, homes in self.homes.items() if home in homes)
 
-    def did(self, home: str, event: str, order: int, **more: str) -> None:
+    def did(self, home: str, event: str, order: int, **more: Any) -> None:
         person = self.owner(home)
         more |= {"home": home} if home != person else {}
         self._tell(person, lambda: self.world.fact(person, event, properties={"order": order}, **more))
@@ -51,7 +53,7 @@ class Registry:
             return
         self.homes[winner] += self.homes.pop(loser)
         self.others[winner] += [loser, *self.others.pop(loser)]
-        self._tell(winner, lambda: self.world.merge(winner, loser))
+        self._tell(winner, lambda: self.world.merge(winner, loser, self.place()))
 
     def split(self, home: str, more: int) -> None:
         """He goes, and so do so many of those who came after him."""
@@ -70,7 +72,7 @@ class Registry:
         said = {"others": tuple(others), "stay": tuple(stay)}
 
         def part(names: tuple[str, ...] = tuple(goes)) -> None:
-            self.sender.part(lambda: self.world.split(person, new, *names, **said))
+            self.sender.part(lambda: self.world.split(person, new, *names, place=self.place(), **said))
 
         self._tell(person, part)
         self._tell(new, lambda: self.world.introduce(new, person))

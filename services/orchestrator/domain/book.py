@@ -12,15 +12,17 @@ from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
+from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.unnamed import condition_key
+from services.orchestrator.domain.codes import Shelf
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
 
-MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
+MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot, "promo-pool": PromoPool}
 KINDS = (*MODELS, "template")
 T = TypeVar("T")
 
@@ -67,7 +69,7 @@ class Book:
     awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
-    scripts: every version of bots; bots: the current ones.
+    scripts: every version of bots; bots: the current ones. pools: of promo codes; shelf: the codes that the transaction holds.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -87,6 +89,8 @@ class Book:
     awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
     waiting: Mapping[str, Sequence[Plan]]
     silent: Mapping[str, Place] = field(default_factory=dict)
+    pools: Mapping[str, PromoPool] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
@@ -97,6 +101,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
+    pools = [_parsed("promo-pool", bytes(d.body)) for d in documents if d.kind == "promo-pool" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
     awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
@@ -125,6 +130,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         waiting=_grouped(
             (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
         ),
+        pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.orchestrator.domain import dialogues, runs, sending
+from services.orchestrator.domain import dialogues, loans, runs, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
@@ -34,6 +34,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
     person.introduced = person.introduced or loser.introduced
     person.heard = _latest(person.heard, loser.heard)
+    person.codes = loans.joined(person.codes, loser.codes)
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
 
@@ -55,7 +56,8 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         ended.append((stays, run))
         learnt = tuple(step for step in run.done if step not in stays.done)
         letters = {**run.letters, **stays.letters}
-        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters), kept[rival][1])
+        data = loans.learnt(stays, run)
+        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, data=data), kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
         _part(turn, stays, goes, moment)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.messages import Verdict
-from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Until, Wait
+from schemas.steps import Branch, End, Give, Jump, Purge, Send, SetAttributes, Split, Until, Wait
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
-from services.orchestrator.domain.steps import branching, saying, waiting
+from services.orchestrator.domain.steps import branching, giving, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -207,6 +207,7 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Send: _send,
     Purge: _purge,
     SetAttributes: saying.say,
+    Give: giving.give,
     Jump: _jump,
     End: _end,
 }

@@ -114,6 +114,28 @@ class Talk(msgspec.Struct, array_like=True, frozen=True):
         return sum(points for _, points in self.answers.values())
 
 
+class Held(msgspec.Struct, array_like=True, frozen=True):
+    """A promo code of his of which more must be known than his run says. What it was given in: journey to home, as of the run. at: when (ms).
+
+    kept: it is the one that he gets of this pool, whatever asks; lent: it goes back if it never goes out. letters: intents that carry it
+    and of which the sender has not told what became, each with its attempt.
+    """
+
+    pool: str
+    number: int
+    code: str
+    at: int
+    brand: str
+    journey: str
+    version: int
+    step: str
+    occurrence: str
+    home: str = ""
+    kept: bool = False
+    lent: bool = False
+    letters: dict[str, int] = {}
+
+
 class Timer(NamedTuple):
     """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run."""
 
@@ -132,7 +154,8 @@ class Person(msgspec.Struct, array_like=True):
     the segmenter may not have passed: until then it has not told where he stands since.
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
-    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
+    heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. codes: promo codes that he keeps or
+    that may go back.
     """
 
     zone: tuple[int, str] | None = None
@@ -154,6 +177,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: dict[str, list[str]] = {}
     introduced: bool = False
     heard: dict[str, int] = {}
+    codes: list[Held] = []
 
     @property
     def awaited(self) -> bool:
@@ -176,6 +200,7 @@ class Person(msgspec.Struct, array_like=True):
             mine=dict(self.mine),
             shared=dict(self.shared),
             heard=dict(self.heard),
+            codes=list(self.codes),
         )
 
     def timers(self) -> Iterator[Timer]:

@@ -5,10 +5,10 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Held, Letter, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
+UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set(), Held: set()}
 numbers = count(1001)
 
 
@@ -47,6 +47,7 @@ def whole() -> Person:
         shared={s(): [s()]},
         introduced=True,
         heard={s(): n()},
+        codes=[Held(s(), n(), s(), n(), s(), s(), n(), s(), s(), s(), True, True, {s(): n()})],
     )
 
 

@@ -13,7 +13,7 @@ from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.rules import Rule
 from schemas.segments import Segment
-from schemas.steps import Jump, SegmentTrigger, Send
+from schemas.steps import Give, Jump, SegmentTrigger, Send
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
@@ -88,6 +88,8 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
         elif isinstance(step, Jump):
             yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
+        elif isinstance(step, Give):
+            yield Reference(f"steps.{place}.give", "promo-pool", step.give, step=step.id)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

@@ -8,7 +8,15 @@ from services.orchestrator.domain import state
 from services.orchestrator.domain.state import DOUBT, Held, Letter, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
-UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set(), Held: set()}
+UNTOLD = {
+    Run: {"waits"},
+    Reservation: {"unused", "state"},
+    Person: {"merges"},
+    Pending: set(),
+    Talk: set(),
+    Letter: set(),
+    Held: set(),
+}
 numbers = count(1001)
 
 

@@ -90,7 +90,9 @@ def asked(body: bytes) -> Asked:
     try:
         found = msgspec.json.decode(body, type=Asked)
     except msgspec.ValidationError as error:
-        raise Wrong("", "code_fields", f'{error}: send {{"codes": ["A1B2", ...]}} or {{"generate": {{"pattern", "count"}}}}') from error
+        raise Wrong(
+            "", "code_fields", f'{error}: send {{"codes": ["A1B2", ...]}} or {{"generate": {{"pattern", "count"}}}}'
+        ) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Wrong("", "malformed_json", "the body is not JSON in UTF-8: mend it, or send the codes as text/csv") from error
     if (found.codes is None) == (found.generate is None):
@@ -104,7 +106,9 @@ def _check(wanted: Generate) -> None:
     if not 1 <= wanted.count <= MOST:
         raise Wrong("generate.count", "code_count", f"count: from 1 to {MOST}")
     if not is_code(wanted.pattern.replace(PLACE, "0")):
-        raise Wrong("generate.pattern", "code_characters", "pattern: letters, digits, and `-`, `_`, `.` between them, up to 64 characters")
+        raise Wrong(
+            "generate.pattern", "code_characters", "pattern: letters, digits, and `-`, `_`, `.` between them, up to 64 characters"
+        )
     if len(ALPHABET) ** wanted.pattern.count(PLACE) < wanted.count * SPARSE:
         raise Wrong("generate.pattern", "code_guessable", f"pattern: whoever guesses would find codes: take more `{PLACE}`")
 

@@ -55,9 +55,13 @@ class Loading:
         return answer
 
     async def _loaded(self, wanted: Asked | None, body: bytes, number: int) -> dict[str, Any]:
+        good: list[Line]
+        refused: list[Refused]
         if wanted is not None and wanted.generate is not None:
             generate = wanted.generate
-            codes = await asyncio.to_thread(made, generate, lambda n: self._vault.blind(f"promo code\x1f{self._pool}\x1f{number}\x1f{n}"))
+            codes = await asyncio.to_thread(
+                made, generate, lambda n: self._vault.blind(f"promo code\x1f{self._pool}\x1f{number}\x1f{n}")
+            )
             good, refused = [Line(0, code) for code in codes], []
         else:
             lines = of_text(body) if wanted is None else of_list(wanted.codes or ())

@@ -63,10 +63,14 @@ async def test_a_birthday_letter_has_a_code_of_its_own_and_without_codes_it_is_a
         segment("born", b, today), born,
     )  # fmt: skip
     codes = [f"{b}-ONE".upper(), f"{b}-TWO".upper()]
-    told = await load(shop, "bday", "\n".join(["code", codes[0], "no code", codes[1], codes[0].lower(), ""]), **{"Idempotency-Key": b})
+    told = await load(
+        shop, "bday", "\n".join(["code", codes[0], "no code", codes[1], codes[0].lower(), ""]), **{"Idempotency-Key": b}
+    )
     assert told["added"] == 2
     assert told["lines"] == [{"line": 3, "reason": "characters"}, {"line": 5, "reason": "repeated"}]
-    again = await load(shop, "bday", "\n".join(["code", codes[0], "no code", codes[1], codes[0].lower(), ""]), **{"Idempotency-Key": b})
+    again = await load(
+        shop, "bday", "\n".join(["code", codes[0], "no code", codes[1], codes[0].lower(), ""]), **{"Idempotency-Key": b}
+    )
     assert again == told
     meta = await counts(shop, "bday")
     assert meta["codes"] == {"free": 2, "given": 0, "used": 0, "low": True} and meta["warnings"][0]["code"] == "pool_low"
@@ -105,14 +109,15 @@ async def test_a_birthday_letter_has_a_code_of_its_own_and_without_codes_it_is_a
     await no_code_is_told(shop, codes)
 
 
+def written(home: Path) -> str:
+    """All logs of the run, in capitals."""
+    return "".join(file.read_text(errors="replace").upper() for file in home.rglob("*.log*") if file.is_file())
+
+
 async def no_code_is_told(shop: Shop, codes: list[str]) -> None:
     """In no log line, verdict or fact of ours."""
-    home: Path = shop.installation.settings.home
-    logs = [file for file in home.rglob("*.log*") if file.is_file()]
-    assert logs
-    for file in logs:
-        text = file.read_text(errors="replace").upper()
-        assert not any(code in text for code in codes), file
+    logged = written(shop.installation.settings.home)
+    assert logged and not any(code in logged for code in codes)
     for topic in ("decisions", "facts"):
         told = [one for one in await shop.installation.log.records(topic) if one.get("event") != "Order Completed"]
         assert not any(code in repr(told).upper() for code in codes), topic

@@ -17,7 +17,6 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.handler import documents as handler
-from services.gateway.handler.call import Call
 from services.gateway.handler.noticing import with_warnings
 
 POOL = KINDS["promo-pool"]
@@ -28,13 +27,16 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
 
     @router.get("/api/promo-pools/{key}")
     async def get(request: Request, key: str) -> Response:
-        """The draft, with `_meta.codes`: `{free, given, used, low}`; null while nobody says. Below `low_water` `_meta.warnings` says so."""
+        """The draft, with `_meta.codes`: `{free, given, used, low}`, if the orchestrator says. Below `low_water` `_meta.warnings` says so."""
         async with desk.calling(request, "read") as call:
             answer = await handler.get(call, POOL, key)
             meta = answer.body["_meta"]
-            counts = await _counts(neighbours, key)
-            meta["codes"] = counts and {**counts, "low": counts["free"] < answer.body["low_water"]}
-            answer.body["_meta"] = with_warnings(meta, _warnings(call, answer.body))
+            if counts := await _counts(neighbours, key):
+                low = counts["free"] < answer.body["low_water"]
+                meta["codes"] = {**counts, "low": low}
+                params = {"free": counts["free"], "low_water": answer.body["low_water"]}
+                warnings = [Fault("low_water", "pool_low", params=params).told(call.language)] if low else []
+                answer.body["_meta"] = with_warnings(meta, warnings)
         return wire.answered(answer)
 
     @router.post("/api/promo-pools/{key}/codes")
@@ -67,14 +69,6 @@ async def _counts(neighbours: Neighbours, key: str) -> dict[str, int] | None:
     except Problem:
         return None
     return found
-
-
-def _warnings(call: Call, body: dict[str, Any]) -> list[dict[str, str]]:
-    codes = body["_meta"]["codes"]
-    if not codes or not codes["low"]:
-        return []
-    params = {"free": codes["free"], "low_water": body["low_water"]}
-    return [Fault("low_water", "pool_low", params=params).told(call.language)]
 
 
 async def _passed(neighbours: Neighbours, request: Request, key: str, brand: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Row:
     given_to: str = ""
     used: bool = False
     order: str = ""
+    home: str = ""
 
     @property
     def free(self) -> bool:
@@ -75,7 +76,7 @@ class Pools(World):
         row = self.rows[move.number]
         if isinstance(move, Give):
             assert row.free, "given twice"
-            row.given_to = self.canonical(move.profile)
+            row.given_to, row.home = self.canonical(move.profile), move.home
             self.given.append(move)
         elif isinstance(move, Return):
             assert row.given_to, "what nobody has cannot come back"
@@ -91,6 +92,11 @@ class Pools(World):
         for row in self.rows.values():
             row.given_to = winner if row.given_to == loser else row.given_to
         super().merge(winner, loser, place, **more)
+
+    def _part(self, source: str, parts: dict[str, set[str]], fact: Any, place: Any) -> None:
+        for row in self.rows.values():
+            row.given_to = next((who for who, homes in parts.items() if row.home in homes and row.given_to == source), row.given_to)
+        super()._part(source, parts, fact, place)
 
     def _hold_true(self) -> None:
         """A code that somebody has, or that a letter of his carries, is his and nobody else's."""

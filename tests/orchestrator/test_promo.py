@@ -145,6 +145,20 @@ def gift_of_his() -> dict:
     return journey("k", give("mine", "p", per="person"), send("k"), END, on="Came")
 
 
+def test_who_were_parted_have_each_his_own_codes():
+    world = Pools(pool("p"), gift(per="person"), gift_of_his(), codes={"p": 5}, prompt=True)
+    world.person("a")
+    world.fact("a", "Born", home="h")
+    world.split("a", "c", "h")
+    world.introduce("c", "a")
+    world.later(2 * DAY)
+    went = [(i.profile, i.template, *world.codes_of(i).values()) for i in world.intents]
+    assert went == [("a", "one", "P-0"), ("c", "two", "P-0")]
+    world.fact("c", "Came")
+    world.fact("a", "Came")
+    assert [(i.profile, *world.codes_of(i).values()) for i in world.intents[2:]] == [("c", "P-0"), ("a", "P-1")]
+
+
 def test_two_whose_timers_are_due_when_they_become_one_get_two_codes():
     later = journey("j", wait("w", "1h"), give("gift", "p"), send("one"), END, on="Born", reentry={"mode": "always"})
     world = Pools(pool("p"), later, codes={"p": 5})

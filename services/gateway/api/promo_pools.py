@@ -20,6 +20,7 @@ from services.gateway.handler import documents as handler
 from services.gateway.handler.noticing import with_warnings
 
 POOL = KINDS["promo-pool"]
+LOAD_S = 600.0  # a million codes on a busy machine
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -74,7 +75,7 @@ async def _counts(neighbours: Neighbours, key: str) -> dict[str, int] | None:
 async def _passed(neighbours: Neighbours, request: Request, key: str, brand: str, headers: dict[str, str]) -> dict[str, Any]:
     path = f"/promo-pools/{key}/codes"
     answer = await neighbours.stream(
-        "POST", "orchestrator", path, params={"brand": brand}, headers=headers, content=_stream(request)
+        "POST", "orchestrator", path, seconds=LOAD_S, params={"brand": brand}, headers=headers, content=_stream(request)
     )
     try:
         told: dict[str, Any] = json.loads(await answer.aread())

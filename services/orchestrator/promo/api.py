@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -25,10 +25,13 @@ def routes(context: "Context") -> Sequence[BaseRoute]:
     async def load(request: Request) -> Response:
         """Codes as JSON, else as text; `?brand=`."""
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BYTES:
-                return JSONResponse({"code": "too_large", "limit": MAX_BYTES}, 422)
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BYTES:
+                    return JSONResponse({"code": "too_large", "limit": MAX_BYTES}, 422)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
         now, _ = await context.clock.now()
         try:

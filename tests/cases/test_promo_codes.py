@@ -126,7 +126,7 @@ async def no_code_is_told(shop: Shop, codes: list[str]) -> None:
 @pytest.mark.case("J18", "P6")
 async def test_who_subscribes_gets_a_code_at_once_and_again_in_three_days_unless_he_ordered(shop: Shop):
     b, joined = shop.brand, f"Subscribed {shop.brand}"
-    told = "{{ promo.percent.code }}{{ promo.roubles.code }}"
+    told = "{{ promo.percent.code | default: '' }}{{ promo.roubles.code | default: '' }}"
     ordered = {"until": {"fact": {"event": "Order Completed"}}, "at_most": "3d", "then": "end", "else": "again"}
     steps = (
         {"id": "via", "if_data": [{"path": "event.via", "op": "eq", "value": "form"}], "then": "percent", "else": "roubles"},

@@ -35,3 +35,6 @@ relay_restarts = _counter("relay_restarts_total", "Producers thrown away after a
 timers_fired = _counter("timers_fired_total", "Timers fired", "service")
 timers_late = _gauge("timers_late_seconds", "Lateness of the oldest timer in the last batch", "service")
 rebalances = _counter("rebalances_total", "Assignments received", "service", "lane")
+promo_free = _gauge("promo_codes_free", "Promo codes of a pool that can be given", "pool")
+promo_low = _gauge("promo_pool_low", "1 while a pool in force has fewer codes than its low-water mark", "pool")
+promo_empty = _counter("promo_pool_empty_total", "Runs that found no promo code in their pool", "pool")

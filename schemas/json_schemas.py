@@ -18,6 +18,7 @@ from schemas.journeys import Brand, Journey
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.policies import Policy
+from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
 from schemas.segments import Segment
 from schemas.subscriptions import Topic
@@ -48,6 +49,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "bot": Bot,
     "policy": Policy,
     "survey": Survey,
+    "promo-pool": PromoPool,
     "write_key": WriteKey,
 }
 

@@ -14,10 +14,11 @@ MessageClass = Literal["service", "triggered", "mass"]
 # in_doubt: the provider may have it; unknown: in doubt for 72 h and closed; would_have_sent: a control unit; displaced is `deferred`;
 # purged: profile was asked to erase him; kept: it was not, by the rule that is named;
 # exposed: he fell into an arm of a split; fallback: a cascade leaves a channel, by the rule that is named; moved: his run goes on in
-# another version.
+# another version; given, returned: a promo code became his, or goes back as it never went out.
 Verdict = Literal[
     "sent", "skipped", "deferred", "would_have_sent", "entered", "left", "goal",
     "accepted", "failed", "late", "held", "in_doubt", "unknown", "purged", "kept", "exposed", "fallback", "moved",
+    "given", "returned",
 ]  # fmt: skip
 KEEPS = frozenset(("accepted", "in_doubt", "unknown"))  # these keep the reservation of a cap; a bounce comes after acceptance
 FREES = frozenset(("skipped", "late", "held", "failed"))  # these free it, once

@@ -348,6 +348,22 @@ class Subscription(_Step):
     next: StepId | None = None
 
 
+class Give(_Step):
+    """Give a promo code of a pool: one for each run and step, or (`per: person`) the one that he gets of this pool whatever asks. empty:
+    where to go when there is none. return: it goes back to the pool when the run is over and no message with it ever went out.
+    """
+
+    give: str
+    empty: StepId
+    per: Literal["run", "person"] = "run"
+    returns: bool = Field(default=False, alias="return")
+    next: StepId | None = None
+
+    def ways(self, following: str | None) -> Iterator[str | None]:
+        yield self.next or following
+        yield self.empty
+
+
 class Jump(_Step):
     """End here and enter another journey with the data of this run, if its audience and its re-entry let him in."""
 
@@ -380,6 +396,7 @@ LETTER_EVENTS: Mapping[str, str] = {
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",), "Cascade": ("cascade",),
     "Purge": ("purge",), "SetAttributes": ("set",), "Subscription": ("subscribe",), "Jump": ("jump",), "End": ("end",),
+    "Give": ("give",),
 }  # fmt: skip
 
 
@@ -394,7 +411,7 @@ Step = Annotated[
     Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
     | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")]
     | Annotated[Subscription, Tag("Subscription")] | Annotated[Jump, Tag("Jump")]
-    | Annotated[End, Tag("End")] | Annotated[Cascade, Tag("Cascade")],
+    | Annotated[End, Tag("End")] | Annotated[Cascade, Tag("Cascade")] | Annotated[Give, Tag("Give")],
     Discriminator(_kind),
 ]  # fmt: skip
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

@@ -1,17 +1,30 @@
 """The orchestrator service: `facts`, `memberships` and the sender's `decisions` -> `messages.*` and `decisions`, and what it asks of profile -> `facts.raw`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from runtime import people
+from runtime.process import Context
 from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, MEMBERSHIPS, MESSAGES
-from services.orchestrator.api import routes
+from services.orchestrator import api
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
 from services.orchestrator.holding import held
+from services.orchestrator.promo import api as codes
+from services.orchestrator.promo import watch
 
 
 def service(settings: Settings | None = None) -> Service:
     handler = Handler((settings or Settings()).partitions)
+
+    @asynccontextmanager
+    async def life(context: Context) -> AsyncIterator[None]:
+        handler.vault = context.vault
+        async with watch.watching(context):
+            yield
+
     return Service(
         name="orchestrator",
         knows_its_age=(FACTS,),
@@ -24,7 +37,8 @@ def service(settings: Settings | None = None) -> Service:
         ),
         handle=handler,
         timers=handler,
-        api=routes,
+        life=life,
+        api=lambda context: [route for part in (api, codes) for route in part.routes(context)],
         held=held,
         erased=people.erased,
         committed=handler.committed,

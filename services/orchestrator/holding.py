@@ -5,15 +5,20 @@ from typing import Any
 
 from runtime.db import Connection
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import Letter, Parked, Person, Reservation, Run, Talk, Trying
+from services.orchestrator.domain.state import Held, Letter, Parked, Person, Reservation, Run, Talk, Trying
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
+CODES = """
+SELECT number, pool, journey, step, given_at, used_at, used_in FROM promo_code
+WHERE given_to = ANY($1::uuid[]) OR used_by = ANY($1::uuid[]) ORDER BY number
+"""
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
-    """As `told`, of all whom these are by now."""
-    return told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
+    """As `told`, of all whom these are by now, and promo_codes: those that he was given or has used."""
+    known = told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
+    return {**known, "promo_codes": [dict(row) for row in await connection.fetch(CODES, list(people))]}
 
 
 def told(people: Sequence[Person]) -> dict[str, Any]:
@@ -138,6 +143,26 @@ def _known(person: Person) -> dict[str, Any]:
         "appointments": [
             {"journey": name, "at": one.due, "day": one.day, "last_day": one.last} for name, one in person.appointments.items()
         ],
+        "codes": [_held(one) for one in person.codes],
+    }
+
+
+def _held(one: Held) -> dict[str, Any]:
+    """letters: messages under way that carry it."""
+    return {
+        "pool": one.pool,
+        "number": one.number,
+        "code": one.code,
+        "at": one.at,
+        "brand": one.brand,
+        "journey": one.journey,
+        "version": one.version,
+        "step": one.step,
+        "occurrence": one.occurrence,
+        "home": one.home,
+        "kept": one.kept,
+        "lent": one.lent,
+        "letters": [{"intent": intent, "attempt": attempt} for intent, attempt in one.letters.items()],
     }
 
 

@@ -99,6 +99,10 @@ class Fleet:
         for kind in SERVICES:
             for number in range(1, kind.workers + 1):
                 self.add(kind, number)
+        self.watch()
+
+    def watch(self) -> None:
+        """Start again whatever dies."""
         self._task = asyncio.create_task(self._watch())
 
     def add(self, kind: Kind, number: int) -> None:

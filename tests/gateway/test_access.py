@@ -64,6 +64,7 @@ CALLS = [
     ("GET", "/api/connectors/x/payloads", "read"),
     ("POST", "/api/connectors/x/test", "write"),
     ("POST", "/api/connectors/x/replay", "publish"),
+    ("POST", "/api/promo-pools/x/codes", "publish"),
     ("GET", "/api/dead-letters", "read"),
     ("POST", "/api/dead-letters/replay", "admin"),
     ("GET", "/api/in-doubt", "read"),
@@ -104,7 +105,19 @@ async def test_the_calls_above_are_all_there_are(site):
         for name in ("{segment}", "{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
-        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies", "surveys"):
+        for kind in (
+            "journeys",
+            "templates",
+            "topics",
+            "brands",
+            "rules",
+            "identity",
+            "connectors",
+            "bots",
+            "policies",
+            "surveys",
+            "promo-pools",
+        ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:
             assert {(method.upper(), plain), (method.upper(), own)} & known

@@ -55,6 +55,12 @@ def test_triggers_of_docs_are_triggers():
         TypeAdapter(Trigger).validate_python(yaml.safe_load(line)["trigger"])
 
 
+def test_the_pool_and_the_steps_of_docs_are_some():
+    pool, steps = (yaml.safe_load(text) for text in examples("promo-codes", "yaml"))
+    assert read(KINDS["promo-pool"], "birthday", pool["body"])
+    assert read(KINDS["journey"], "j", {"key": "j", "brand": "shop", "trigger": {"event": "Born"}, **steps})
+
+
 def test_conditions_of_docs_are_conditions():
     lines = [line for text in examples("accounts", "yaml") for line in text.splitlines() if line.startswith("{")]
     assert len(lines) == 4

@@ -45,6 +45,7 @@ DOCUMENTS = {
         ],
     },
     "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
+    "promo-pools": {"brand": "shop", "text": "10 % off", "expires": "2027-01-31T23:59:59+03:00", "low_water": 50},
     "surveys": {
         "brand": "shop",
         "title": {"ru": "Как мы вам?", "en": "How do you like us?"},
@@ -127,6 +128,10 @@ WRONG = {
             ("questions.2.text", "too_short"),
             ("questions.3.jumps", "value"),
         },
+    ),
+    "promo-pools": (
+        {"expires": "next week", "low_water": -1, "codes": ["A"]},
+        {("brand", "missing"), ("expires", "value"), ("low_water", "greater_than_equal"), ("codes", "extra_forbidden")},
     ),
     "policies": (
         {"country": "Russia", "channel": "pigeon", "reason": "because"},

@@ -5,7 +5,19 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Appointment, Letter, Parked, Pending, Person, Reservation, Run, Talk, Trying
+from services.orchestrator.domain.state import (
+    DOUBT,
+    Appointment,
+    Held,
+    Letter,
+    Parked,
+    Pending,
+    Person,
+    Reservation,
+    Run,
+    Talk,
+    Trying,
+)
 from services.orchestrator.holding import told
 
 UNTOLD = {
@@ -18,6 +30,7 @@ UNTOLD = {
     Appointment: set(),
     Trying: set(),
     Parked: set(),
+    Held: set(),
 }
 numbers = count(1001)
 
@@ -86,6 +99,7 @@ def whole() -> Person:
         heard={s(): n()},
         appointments={s(): Appointment(n(), n(), n())},
         preferred=(n(), s()),
+        codes=[Held(s(), n(), s(), n(), s(), s(), n(), s(), s(), s(), True, True, {s(): n()})],
     )
 
 

@@ -28,6 +28,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    promo_pools,
     starts,
     why,
 )
@@ -51,6 +52,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         progress.routes(desk, neighbours),
         effective.routes(desk),
         starts.routes(desk),
+        promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
         documents.routes(desk, neighbours),
         journeys.routes(desk, neighbours),
         keys.routes(desk),

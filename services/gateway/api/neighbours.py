@@ -52,12 +52,15 @@ class Neighbours:
     async def tell(self, service: str, path: str, body: Any, **params: Any) -> tuple[int, Any]:
         return await self._send("POST", service, path, params={"service": service, **params}, json=body)
 
-    async def stream(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
-        """The answer of the first process that can be reached, body unread: the caller closes it. A body is sent to one process only."""
+    async def stream(self, method: str, service: str, path: str, *, seconds: float = 120, **more: Any) -> httpx.Response:
+        """The answer of the first process that can be reached, body unread: the caller closes it. A body is sent to one process only.
+
+        seconds: for which nothing may be heard of it.
+        """
         for address in self._addresses.get(service, ())[:1]:
             try:
                 asked = self._client.build_request(
-                    method, f"{address}/internal{path}", timeout=httpx.Timeout(120, connect=2), **more
+                    method, f"{address}/internal{path}", timeout=httpx.Timeout(seconds, connect=2), **more
                 )
                 answer = await self._client.send(asked, stream=True)
             except httpx.HTTPError as error:

@@ -322,5 +322,14 @@ FAULTS: dict[str, Text] = {
     "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
     "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
     "mjml_syntax": Text("this is not MJML", "это не MJML"),
+    "pool_low": Text(
+        "{free} codes are left, fewer than {low_water}: load more", "осталось кодов: {free}, меньше {low_water}: загрузите ещё"
+    ),
+    "code_fields": Text("give `codes` or `generate`, one of them", "нужно `codes` или `generate`, одно из двух"),
+    "code_count": Text("from 1 to 1000000 codes", "кодов: от 1 до 1000000"),
+    "code_characters": Text(
+        "letters and digits, and `-`, `_`, `.` between them, at most 64", "буквы и цифры, между ними `-`, `_`, `.`, не больше 64"
+    ),
+    "code_guessable": Text("codes could be guessed: take more `#`", "коды можно угадать: возьмите больше `#`"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
 }

@@ -15,6 +15,7 @@ from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
 from schemas.parameters import Instance, Pattern
 from schemas.policies import Policy
+from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
 from schemas.segments import Segment
 from schemas.steps import ASKS
@@ -106,6 +107,7 @@ KINDS = {
         Kind("bot", "bots", Bot, 5),
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
+        Kind("promo-pool", "promo-pools", PromoPool, 2),
     )
 }
 

@@ -14,7 +14,7 @@ from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
 from schemas.rules import Cap, Rule, RuleWindow
 from schemas.segments import Segment
-from schemas.steps import Cascade, Jump, SegmentTrigger, Send, Step, Subscription
+from schemas.steps import Cascade, Give, Jump, SegmentTrigger, Send, Step, Subscription
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.patterns import sampled
@@ -119,6 +119,8 @@ def _of_step(path: str, step: Step) -> Iterator[Reference]:
             yield Reference(f"{path}.cascade.{number}.template", "template", one.template, one.channel, step.id)
     elif isinstance(step, Jump):
         yield Reference(f"{path}.jump", "journey", step.jump, step=step.id)
+    elif isinstance(step, Give):
+        yield Reference(f"{path}.give", "promo-pool", step.give, step=step.id)
     if isinstance(step, Send | Cascade) and step.topic != "*":
         yield Reference(f"{path}.topic", "topic", step.topic, step=step.id)
 

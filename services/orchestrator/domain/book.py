@@ -14,10 +14,12 @@ from schemas.controls import Gate, Migration
 from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
+from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, Cascade, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.triggers import ScheduleTrigger
 from schemas.unnamed import audience_key, condition_key
+from services.orchestrator.domain.codes import Shelf
 from services.orchestrator.domain.controls import Controls
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
@@ -33,6 +35,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "bot": Bot,
     "gate": Gate,
     "migration": Migration,
+    "promo-pool": PromoPool,
 }
 KINDS = (*MODELS, "template")
 T = TypeVar("T")
@@ -92,7 +95,7 @@ class Book:
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
-    controls: pauses, and where people of earlier versions go.
+    controls: pauses, and where people of earlier versions go. pools: of promo codes; shelf: the codes that the transaction holds.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -114,6 +117,8 @@ class Book:
     scheduled: Mapping[str, Plan]
     silent: Mapping[str, Place] = field(default_factory=dict)
     controls: Controls = field(default_factory=Controls)
+    pools: Mapping[str, PromoPool] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
     def is_behind(self, person: Person) -> bool:
         """Does somebody stand in a version of a journey that is newer than all that are known here?"""
@@ -129,6 +134,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
+    pools = [_parsed("promo-pool", bytes(d.body)) for d in documents if d.kind == "promo-pool" and d.pointer]
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
     awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
@@ -159,6 +165,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         ),
         scheduled={plan.answers["audience"]: plan for plan in plans if isinstance(plan.trigger, ScheduleTrigger)},
         controls=Controls.of(documents),
+        pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
     )
 
 

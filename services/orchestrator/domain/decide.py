@@ -11,7 +11,7 @@ from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS
 from schemas.triggers import JOURNEY_START
-from services.orchestrator.domain import dialogues, merging, parting, purging, runs, schedules, sending
+from services.orchestrator.domain import dialogues, loans, merging, parting, purging, redeeming, runs, schedules, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.state import Person, Place, Run, replace
@@ -41,7 +41,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
             schedules.moved(turn)
         runs.named(turn, moment)
         runs.release(turn, moment)
-        return turn.outcome()
+        return _done(turn, moment)
     _reached_by(turn.person, fact)
     runs.named(turn, moment)
     event = fact.event or fact.type
@@ -63,7 +63,8 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
             runs.start(turn, plan, replace(run, data={"event": fact.properties}), moment)
     if event in HEARD and fact.lane == "live":
         dialogues.hear(turn, fact, moment)
-    return turn.outcome()
+    redeeming.redeem(turn, fact, moment)
+    return _done(turn, moment)
 
 
 def on_membership(book: Book, profile: str, person: Person, news: Membership) -> Outcome:
@@ -88,7 +89,7 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
         for plan in book.entering.get((news.segment, news.type), ()):
             run = Run(plan.key, plan.version, news.id, plan.brand, news.at, now)
             _begin(turn, plan, run, moment)
-    return turn.outcome()
+    return _done(turn, moment)
 
 
 def _leave(turn: Turn, segment: str, moment: Moment) -> None:
@@ -120,11 +121,12 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     flew = verdict.intent in turn.person.pending
     cascade_news.give_up(turn, verdict)
     sending.settle(turn, verdict)
+    loans.hear(turn, verdict)
     moment = Moment(verdict.received_at, verdict.id)
     runs.moved(turn, cascade_news.of_verdict(turn, verdict, flew), moment)
     runs.release(turn, moment)
     runs.moved(turn, letters.of_verdict(turn, verdict), moment)
-    return turn.outcome()
+    return _done(turn, moment)
 
 
 def on_mark(book: Book, profile: str, person: Person, passed: dict[tuple[str, int], int], mark: Membership) -> Outcome:
@@ -132,15 +134,16 @@ def on_mark(book: Book, profile: str, person: Person, passed: dict[tuple[str, in
     turn = Turn(book, profile, person)
     turn.person.merges = [place for place in person.merges if not runs.below(passed, place)]
     runs.fire(turn, mark.received_at)
-    runs.resume(turn, passed, Moment(mark.received_at, mark.id))
-    return turn.outcome()
+    moment = Moment(mark.received_at, mark.id)
+    runs.resume(turn, passed, moment)
+    return _done(turn, moment)
 
 
 def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
     """Everything due <= now fires, each with its own instant."""
     turn = Turn(book, profile, person)
     runs.fire(turn, now)
-    return turn.outcome()
+    return _done(turn, Moment(now, ""))
 
 
 def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact, place: Place | None = None) -> Outcome:
@@ -150,6 +153,7 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     """
     before = on_timer(book, *loser, fact.received_at)
     turn = Turn(book, *winner)
+    turn.follow(before)
     runs.fire(turn, fact.received_at)
     for emission in before.emits:
         turn.emit(emission)
@@ -161,7 +165,7 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     _learn(turn.person, fact)
     runs.named(turn, moment)
     runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
-    return turn.outcome()
+    return _done(turn, moment)
 
 
 def on_split(
@@ -179,8 +183,9 @@ def on_split(
         turn.person.zone = turn.person.language = turn.person.preferred = turn.person.bucketing = None
         turn.person.reach = []
         _learn(turn.person, fact)
-    runs.release(turn, Moment(fact.received_at, fact.id))
-    return turn.outcome(), taken
+    moment = Moment(fact.received_at, fact.id)
+    runs.release(turn, moment)
+    return _done(turn, moment), taken
 
 
 def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fact, place: Place | None) -> Outcome:
@@ -199,6 +204,12 @@ def on_parted(book: Book, profile: str, person: Person, taken: Person, fact: Fac
     runs.named(turn, moment)
     runs.release(turn, moment)
     runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
+    return _done(turn, moment)
+
+
+def _done(turn: Turn, moment: Moment) -> Outcome:
+    """When all is decided it shows which promo codes go back."""
+    loans.settle(turn, moment)
     return turn.outcome()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.triggers import ScheduleTrigger
-from services.orchestrator.domain import dialogues, runs, schedules, sending
+from services.orchestrator.domain import dialogues, loans, runs, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.steps import cascade_news
@@ -38,6 +38,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> list[Run]:
     person.introduced = person.introduced or loser.introduced
     person.heard = _latest(person.heard, loser.heard)
     person.appointments = schedules.fold(person.appointments, loser.appointments)
+    person.codes = loans.joined(person.codes, loser.codes)
     dialogues.joined(turn, loser.talks, moment)
     return _runs(turn, person.runs, loser.runs, moment)
 
@@ -60,7 +61,8 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         learnt = tuple(step for step in run.done if step not in stays.done)
         letters = {**run.letters, **stays.letters}
         at = cascade_news.joined(stays, run)
-        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, cascade=at), kept[rival][1])
+        data = loans.learnt(stays, run)
+        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, cascade=at, data=data), kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
         _part(turn, stays, goes, moment)

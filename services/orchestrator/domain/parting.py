@@ -31,11 +31,13 @@ def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) ->
             agreed=person.agreed,
             mine=dict.fromkeys(homes, profile),
             shared=_but(shared, other),
+            codes=[code for code in person.codes if code.home in homes],
         )
         for other, homes in parts.items()
     }
     person.runs = [run for run in person.runs if run.home not in whose]
     person.talks = [talk for talk in person.talks if talk.home not in whose]
+    person.codes = [code for code in person.codes if code.home not in whose]
     person.pending = {key: pending for key, pending in person.pending.items() if key not in letters}
     person.parted.update(whose)
     person.shared.update(_but(shared, profile))

@@ -5,12 +5,12 @@ from typing import Any
 
 from schemas.controls import FINISH, LEAVE
 from schemas.messages import Verdict
-from schemas.steps import Branch, Cascade, End, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
+from schemas.steps import Branch, Cascade, End, Give, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
 from services.orchestrator.domain import migrating, pausing, purging, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.controls import Order
 from services.orchestrator.domain.state import Place, Run, replace
-from services.orchestrator.domain.steps import branching, cascade_news, cascading, saying, waiting
+from services.orchestrator.domain.steps import branching, cascade_news, cascading, giving, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -264,6 +264,7 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Purge: _purge,
     SetAttributes: saying.say,
     Subscription: saying.subscribe,
+    Give: giving.give,
     Jump: _jump,
     End: _end,
 }

@@ -195,6 +195,28 @@ class Appointment(msgspec.Struct, array_like=True, frozen=True):
     last: int = UNKNOWN_DAY
 
 
+class Held(msgspec.Struct, array_like=True, frozen=True):
+    """A promo code of his of which more must be known than his run says. What it was given in: journey to home, as of the run. at: when (ms).
+
+    kept: it is the one that he gets of this pool, whatever asks; lent: it goes back if it never goes out. letters: intents that carry it
+    and of which the sender has not told what became, each with its attempt.
+    """
+
+    pool: str
+    number: int
+    code: str
+    at: int
+    brand: str
+    journey: str
+    version: int
+    step: str
+    occurrence: str
+    home: str = ""
+    kept: bool = False
+    lent: bool = False
+    letters: dict[str, int] = {}
+
+
 class Timer(NamedTuple):
     """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run. occurrence: "" of an
     appointment.
@@ -216,7 +238,7 @@ class Person(msgspec.Struct, array_like=True):
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. appointments: journey -> when it comes.
-    preferred: (occurred_at, channel).
+    preferred: (occurred_at, channel). codes: promo codes that he keeps or that may go back.
     """
 
     zone: tuple[int, str] | None = None
@@ -240,6 +262,7 @@ class Person(msgspec.Struct, array_like=True):
     heard: dict[str, int] = {}
     appointments: dict[str, Appointment] = {}
     preferred: tuple[int, str] | None = None
+    codes: list[Held] = []
 
     @property
     def awaited(self) -> bool:
@@ -263,6 +286,7 @@ class Person(msgspec.Struct, array_like=True):
             shared=dict(self.shared),
             heard=dict(self.heard),
             appointments=dict(self.appointments),
+            codes=list(self.codes),
         )
 
     def timers(self) -> Iterator[Timer]:

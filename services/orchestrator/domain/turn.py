@@ -1,11 +1,13 @@
 """One decision in the making: a copy of the person, and what is told of him."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict
 from services.orchestrator.domain.book import Book, Plan
+from services.orchestrator.domain.codes import Code, Give, Move
 from services.orchestrator.domain.state import Person, Place, Run, Talk
 from services.orchestrator.domain.zones import Zone, zone
 
@@ -24,10 +26,15 @@ class Moment(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The person afterwards (the very same object when nothing changed) and what to emit, in order."""
+    """The person afterwards (the very same object when nothing changed) and what to emit, in order. moves: what becomes of promo codes.
+
+    short: pools of which a code was wanted and none at hand: if there is any, the rest counts for nothing.
+    """
 
     person: Person
     emits: tuple[Emission, ...] = ()
+    moves: tuple[Move, ...] = ()
+    short: tuple[str, ...] = ()
 
     @property
     def intents(self) -> list[Intent]:
@@ -50,10 +57,12 @@ class Turn:
         self.person = person.copy()
         self._before = person
         self._emits: list[Emission] = []
+        self.moves: list[Move] = []
+        self._short: list[str] = []
 
     def outcome(self) -> Outcome:
         person = self._before if self.person == self._before else self.person
-        return Outcome(person, tuple(self._emits))
+        return Outcome(person, tuple(self._emits), tuple(self.moves), tuple(self._short))
 
     def plan(self, run: Run) -> Plan | None:
         return self.book.plans.get((run.journey, run.version))
@@ -90,6 +99,24 @@ class Turn:
 
     def emit(self, emission: Emission) -> None:
         self._emits.append(emission)
+
+    @property
+    def emitted(self) -> Sequence[Emission]:
+        return self._emits
+
+    def follow(self, before: Outcome) -> None:
+        """Take no code that was taken for somebody whose state is to be taken over."""
+        self.moves += before.moves
+        self._short += before.short
+
+    def code(self, pool: str) -> Code | None:
+        """The next code of a pool that is free; None: there is none, or none at hand."""
+        taken = {move.number for move in self.moves if isinstance(move, Give)}
+        shelf = self.book.shelf
+        found = next((code for code in shelf.ready.get(pool, ()) if code.number not in taken), None)
+        if found is None and pool not in shelf.dry:
+            self._short.append(pool)
+        return found
 
     def tell(self, run: Run, verdict: Verdict, moment: Moment, rule: str = "", *, step: str = "", **more: Any) -> None:
         """A verdict about a run or one of its steps. Its id derives from what it is about and from the instant."""

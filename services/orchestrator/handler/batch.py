@@ -7,14 +7,18 @@ from typing import Any
 from runtime import people
 from runtime.batch import At, Emit, Item, Tx
 from runtime.definitions import Definitions
+from runtime.poison import Vault
 from runtime.service import Fired
 from schemas.definitions import Published
 from services.orchestrator import store, walking
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book
 from services.orchestrator.handler.desk import Desk, LockNeeded
-from services.orchestrator.handler.news import relevant
+from services.orchestrator.handler.news import News, relevant
+from services.orchestrator.promo.stock import Stock
 from services.orchestrator.silence import Silence
+
+Due = tuple[str, int, int]  # as `people.due` has it
 
 
 class Handler:
@@ -26,6 +30,7 @@ class Handler:
         self._silence = Silence(partitions)
         self._walk = walking.Walk()
         self._also = LockNeeded()  # what the batch at hand was found to need
+        self.vault: Vault | None = None  # promo codes are sealed
 
     async def __call__(self, tx: Tx, items: Sequence[Item]) -> list[Emit]:
         self._silence.moving({})  # those of a batch that was rolled back have not moved
@@ -33,14 +38,21 @@ class Handler:
         work = [(item, news) for item in items if (news := relevant(book, item)) is not None]
         if not work:
             return []
-        desk = await Desk.open(tx, book, work, self._silence, self._also)
+        stock = Stock(tx.connection, self.vault)
         with self._noting_needs():
-            for item, news in work:
-                desk.handle(tx, item, news)
-            desk.complete()
+            desk = await self._decided(tx, book, work, stock)
+            while await stock.more():
+                desk = await self._decided(tx, book, work, stock)
         await desk.save(tx)
         self._silence.moving(desk.moved)
         return desk.emits
+
+    async def _decided(self, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], stock: Stock) -> Desk:
+        desk = await Desk.open(tx, book, work, self._silence, self._also, stock)
+        for item, news in work:
+            desk.handle(tx, item, news)
+        desk.complete()
+        return desk
 
     async def committed(self) -> None:
         self._silence.committed()
@@ -74,12 +86,21 @@ class Handler:
         due += [(profile, partition, tx.now) for profile, partition in walk.people if profile not in late]
         if not due:
             return Fired((), int(walk.more), oldest)
+        stock = Stock(tx.connection, self.vault)
+        with self._noting_needs():
+            desk = await self._fired(tx, book, due, ats, stock)
+            while await stock.more():
+                desk = await self._fired(tx, book, due, ats, stock)
+        await desk.save(tx)
+        return Fired(desk.emits, len(due), oldest)
+
+    async def _fired(self, tx: Tx, book: Book, due: Sequence[Due], ats: Mapping[int, At], stock: Stock) -> Desk:
         places = frozenset(self._also.places)
         marks = await store.lock_marks(tx.connection, places) if places else {}
         self._silence.known(marks)
-        desk = Desk(book, await people.load(tx.connection, [profile for profile, _, _ in due]), marks, self._silence, places)
-        with self._noting_needs():
-            for profile, partition, _ in due:
-                desk.fire(profile, tx.now, ats.get(partition) or ats[min(ats)], partition)
-        await desk.save(tx)
-        return Fired(desk.emits, len(due), oldest)
+        rows = await people.load(tx.connection, [profile for profile, _, _ in due])
+        await stock.begin()
+        desk = Desk(book, rows, marks, self._silence, stock, places)
+        for profile, partition, _ in due:
+            desk.fire(profile, tx.now, ats.get(partition) or ats[min(ats)], partition)
+        return desk

@@ -18,9 +18,11 @@ from services.orchestrator import store
 from services.orchestrator.domain import decide, homes, state
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.marks import Mark, read
+from services.orchestrator.domain.redeeming import coupon
 from services.orchestrator.domain.state import Person, Place
 from services.orchestrator.domain.turn import Emission, Outcome
 from services.orchestrator.handler.news import News, profiles
+from services.orchestrator.promo.stock import Stock
 from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
@@ -47,9 +49,10 @@ class Desk:
     """The people of one transaction, locked, with their states as they are decided."""
 
     def __init__(
-        self, book: Book, rows: People, marks: store.Marks, silence: Silence, locked: Collection[tuple[str, int]] = ()
+        self, book: Book, rows: People, marks: store.Marks, silence: Silence, stock: Stock, locked: Collection[tuple[str, int]] = ()
     ) -> None:
         self._book, self._rows, self._marks, self._silence, self._locked = book, rows, marks, silence, locked
+        self._stock = stock
         self._people: dict[str, Person] = {}
         self._partitions: dict[str, int] = {}
         self._waits: dict[str, Place | None] = {}  # as the base has them
@@ -59,7 +62,9 @@ class Desk:
         self.emits: list[Emit] = []
 
     @classmethod
-    async def open(cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: LockNeeded) -> "Desk":
+    async def open(
+        cls, tx: Tx, book: Book, work: Sequence[tuple[Item, News]], silence: Silence, also: LockNeeded, stock: Stock
+    ) -> "Desk":
         """Lock the marks first, then the people: the one order that everybody follows. also: what to lock beside those of the work."""
         ids = also.ids | {profile for _, news in work for profile in profiles(news)}
         told = [(item.place[1], n) for item, n in work if isinstance(n, Membership) and n.type == "mark"]
@@ -72,7 +77,10 @@ class Desk:
         silence.known(marks)
         if passed := _passed(marks, told):
             ids |= await store.waiting(tx.connection, passed)
-        desk = cls(book, await people.load(tx.connection, ids) if ids else People({}, {}), marks, silence, places)
+        rows = await people.load(tx.connection, ids) if ids else People({}, {})
+        orders = [(n.brand, said) for _, n in work if isinstance(n, Fact) and (said := coupon(n))]
+        await stock.begin(orders)
+        desk = cls(book, rows, marks, silence, stock, places)
         for profile in sorted(ids):
             desk.person(desk._rows.canonical(profile))
         return desk
@@ -162,6 +170,7 @@ class Desk:
         if pair is None:
             return
         winner, loser = pair
+        self._stock.merged(winner, loser)
         sides = (winner, self.person(winner)), (loser, self.person(loser))
         outcome = decide.on_merged(self._book_for(winner), *sides, fact, self._unless_heard(place))
         self._keep(winner, outcome, at, place[1])
@@ -182,6 +191,7 @@ class Desk:
         outcome, taken = decide.on_split(self._book_for(source), source, self.person(source), fact, parts)
         self._keep(source, outcome, at, place[1])
         for other, things in taken.items():
+            self._stock.parted(source, other, parts[other])
             if not self._rows.gone(other):
                 book, person, unheard = self._book_for(other), self.person(other), self._unless_heard(place)
                 outcome = decide.on_parted(book, other, person, things, fact, unheard)
@@ -193,6 +203,7 @@ class Desk:
             self._partitions.pop(person, None)
             self._hold(person, Person())
         self._rows.erase(list(profiles(fact)), now)
+        self._stock.erased(profiles(fact))
 
     def _heard(self, place: Place) -> bool:
         """Has the segmenter passed a fact, and is all known that it told before?"""
@@ -203,7 +214,7 @@ class Desk:
 
     def _book_for(self, profile: str) -> Book:
         silent = self._silence.about(profile, self._heard)
-        return replace(self._book, silent=silent) if silent else self._book
+        return self._stock.stocked(replace(self._book, silent=silent) if silent else self._book)
 
     def _hold(self, profile: str, person: Person) -> None:
         self._people[profile] = person
@@ -216,6 +227,7 @@ class Desk:
                 raise LockNeeded([waits[:2]])
             self._hold(profile, outcome.person)
             self._partitions.setdefault(profile, partition)
+        self._stock.took(outcome)
         for emission in outcome.emits:
             self.emits.append(emit(emission, at))
 
@@ -229,6 +241,7 @@ class Desk:
             await store.wait(tx.connection, news)
         if self.moved:
             await store.move_marks(tx.connection, self.moved)
+        await self._stock.save(self._rows.canonical)
 
 
 def emit(emission: Emission, at: At) -> Emit:

@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from schemas.audience import Condition
 from schemas.documents import Document, duration_ms
-from schemas.steps import FactTrigger, SegmentTrigger, Send, Step
+from schemas.steps import FactTrigger, SegmentTrigger, Sends, Step
+from schemas.telling import Told
 
 
 class Reentry(Document):
@@ -64,7 +65,13 @@ class Journey(Document):
         faults += [
             f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
             for step in self.steps
-            if step.about is not None and not any(isinstance(one, Send) and one.id == step.about.step for one in self.steps)
+            if step.about is not None and not any(isinstance(one, Sends) and one.id == step.about.step for one in self.steps)
+        ]
+        told = {step.id: step for step in self.steps if isinstance(step, Told)}
+        faults += [
+            f"steps.{step.id}: of {step.about.step!r} it is known whether it was {', '.join(Told.FATES)}, not {step.about.became}"
+            for step in self.steps
+            if step.about is not None and step.about.step in told and step.about.became not in Told.FATES
         ]
         if faults:
             raise ValueError("; ".join(faults))

@@ -32,7 +32,7 @@ GROUP = 64  # attempts that are started and not recorded: a kill leaves no more 
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 UNHEARD = frozenset(
-    ("no_address", "consent", "nothing_to_confirm", "template:missing")
+    ("no_address", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
 )  # what is not known yet may be in the log already
 
 
@@ -186,7 +186,7 @@ class Delivery:
         """Permission and rendering, on the newest copy of the contacts: one read for all."""
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
-            letters = await self._letters.current(connection)
+            letters = await self._letters.current(connection, webhooks=jobs[0].intent.channel == "webhook")
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:
@@ -215,9 +215,8 @@ class Delivery:
         if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
-        state = (
-            "late" if rule in ("not_after", "address_changed", "parted") else "failed" if rule.startswith("template") else "skipped"
-        )
+        faulty = rule.startswith(("template", "webhook"))
+        state = "late" if rule in ("not_after", "address_changed", "parted") else "failed" if faulty else "skipped"
         self._calls[job.intent.channel].add(
             self._spawn(self._record(Record(job.intent, job.person, state, rule)), job.intent.channel)
         )
@@ -240,7 +239,7 @@ class Delivery:
         if after.pause_ms:
             self._paused[job.intent.channel] = self._now() + after.pause_ms
             log.warning("channel pauses", extra={"channel": job.intent.channel, "why": result.code, "ms": after.pause_ms})
-        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.message.address))
+        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.message))
         if after.state == "retry":
             self.put(job, after.at)
 

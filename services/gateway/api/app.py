@@ -26,6 +26,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    webhooks,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -53,6 +54,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),
         bots.routes(desk, neighbours),
+        webhooks.routes(desk, neighbours),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
         clock.routes(desk, neighbours),

@@ -20,6 +20,7 @@ from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
+from schemas.webhooks import WebhookEndpoint
 from services.gateway.domain import brands, markup, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
@@ -95,6 +96,8 @@ KINDS = {
         Kind("bot", "bots", Bot, 5),
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
+        # Personal data leave the installation by it.
+        Kind("webhook", "webhooks", WebhookEndpoint, 2, needs="admin"),
     )
 }
 
@@ -124,7 +127,9 @@ def read(kind: Kind, key: str, body: Any) -> BaseModel:
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
     elif isinstance(document, Journey):
-        faults += ways.faults_of(document)
+        faults += [*ways.faults_of(document), *markup.faults_of_journey(document)]
+    elif isinstance(document, WebhookEndpoint):
+        faults += markup.faults_of_body(document.body, "body")
     faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)

@@ -13,7 +13,9 @@ from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.rules import Rule
 from schemas.segments import Segment
-from schemas.steps import Jump, SegmentTrigger, Send
+from schemas.steps import Jump, SegmentTrigger, Send, Sends
+from schemas.telling import Hand, Webhook
+from schemas.webhooks import Letter
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.problems import Fault
@@ -84,6 +86,12 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
             yield from _of_condition(".".join(("steps", str(place), *step.ASKS)), step.asked, step.id)
         if isinstance(step, Send):
             yield Reference(f"steps.{place}.template", "template", step.template, step.channel, step.id)
+        elif isinstance(step, Hand) and isinstance(step.hand, Letter):
+            yield Reference(f"steps.{place}.hand.template", "template", step.template, step.channel, step.id)
+        elif isinstance(step, Webhook | Hand):
+            field = "webhook" if isinstance(step, Webhook) else "hand.webhook"
+            yield Reference(f"steps.{place}.{field}", "webhook", step.template, step=step.id)
+        if isinstance(step, Sends):
             if step.topic != "*":
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
         elif isinstance(step, Jump):

@@ -13,7 +13,7 @@ from schemas.definitions import Published
 from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
 from schemas.rules import Rule
-from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
+from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Sends, Step, Until
 from schemas.unnamed import condition_key
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.rules import Rules, joined
@@ -170,7 +170,7 @@ def _plan(body: bytes, version: int) -> Plan:
         steps={step.id: step for step in steps},
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
         durations={
-            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Send)
+            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Sends)
         },
         answers=answers,
         sends=any(isinstance(step, Send) for step in steps),

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from schemas.messages import Verdict
-from schemas.steps import Branch, End, Jump, Purge, Send, SetAttributes, Split, Until, Wait
+from schemas.steps import Branch, End, Jump, Purge, Send, Sends, SetAttributes, Split, Until, Wait
+from schemas.telling import Hand, Webhook
 from services.orchestrator.domain import purging, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Place, Run, replace
@@ -181,7 +182,7 @@ def _purge(turn: Turn, plan: Plan, run: Run, step: Purge, moment: Moment) -> Go 
     return Go(run, plan.following[step.id])
 
 
-def _send(turn: Turn, plan: Plan, run: Run, step: Send, moment: Moment) -> Go | None:
+def _send(turn: Turn, plan: Plan, run: Run, step: Sends, moment: Moment) -> Go | None:
     run, over = sending.first(turn, run, step, moment)
     return Go(run, plan.following[step.id]) if over else None
 
@@ -205,6 +206,8 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Branch: branching.branch,
     Split: branching.split,
     Send: _send,
+    Webhook: _send,
+    Hand: _send,
     Purge: _purge,
     SetAttributes: saying.say,
     Jump: _jump,

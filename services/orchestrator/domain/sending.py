@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple
 from schemas.documents import duration_ms
 from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
-from schemas.steps import Send
+from schemas.steps import Send, Sends
+from schemas.telling import Hand
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
@@ -17,6 +18,7 @@ from services.orchestrator.domain.zones import DAY
 ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
 PARTED = "parted"  # the rule that holds one until it is known how somebody can be reached who was taken for another
 HOLDS = (ORDER, PARTED)
+HANDOFF = "handoff"  # the rule by which a manager is told of somebody
 
 
 class Answer(NamedTuple):
@@ -28,7 +30,7 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
-def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
+def first(turn: Turn, run: Run, step: Sends, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
     if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
@@ -110,14 +112,14 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
     return min(missed, default=(0, ""))[1]
 
 
-def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
+def _decide(turn: Turn, run: Run, step: Sends, first_try: int, now: int) -> Answer:
     """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules.about(turn.stands)
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
     if person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
-    if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
+    if (isinstance(step, Send) and ADDRESS_KIND[step.channel] not in person.reach) or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
     if marketing and any(turn.stands(key) for key in rules.managers):
         return Answer("skipped", "manager_only")
@@ -138,7 +140,7 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     return Answer("deferred", slot.rule, slot.at, slot.detail) if slot.at > now else Answer("sent")
 
 
-def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:
+def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) -> None:
     run, now, person = pending.run, moment.now, turn.person
     zone, rules = turn.zone(run.brand), turn.book.rules
     service = step.message_class == "service"
@@ -159,7 +161,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             channel=step.channel,
             message_class=step.message_class,
             template=step.template,
-            template_version=turn.book.templates.get(step.template, 0),
+            template_version=0 if step.channel == "webhook" else turn.book.templates.get(step.template, 0),
             document=f"journey:{run.journey}",
             version=run.version,
             step=step.id,
@@ -170,9 +172,11 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             attempt=pending.attempt,
             data={**run.data, "run": _about(turn, run, zone.name)},
             cause=moment.cause,
+            to="manager" if isinstance(step, Hand) else "",
         )
     )
-    _tell(turn, run, step, Answer("sent"), moment, pending.attempt, key, slot=[now, not_after], day=day)
+    answer = Answer("sent", HANDOFF if isinstance(step, Hand) else "")
+    _tell(turn, run, step, answer, moment, pending.attempt, key, slot=[now, not_after], day=day)
 
 
 def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
     return {"started_at": run.started_at, "time_zone": zone, **language}
 
 
-def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
+def _tell(turn: Turn, run: Run, step: Sends, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
     turn.tell(
@@ -267,7 +271,7 @@ def _swap(turn: Turn, old: Reservation, new: Reservation) -> None:
     reservations[reservations.index(old)] = new
 
 
-def _step(turn: Turn, pending: Pending) -> Send | None:
+def _step(turn: Turn, pending: Pending) -> Sends | None:
     plan = turn.plan(pending.run)
     step = plan.steps.get(pending.step) if plan else None
-    return step if isinstance(step, Send) else None
+    return step if isinstance(step, Sends) else None

@@ -14,7 +14,7 @@ from schemas.templates import Template
 from schemas.webhooks import Body, Call, texts
 from services.gateway.domain.problems import Fault
 
-FILTERS = frozenset({"money", "date", "plural"})  # ours, beside Liquid's own (docs/templates.md)
+FILTERS = frozenset({"money", "date", "plural", "json"})  # ours, beside Liquid's own (docs/templates.md)
 
 
 def faults_of(template: Template) -> list[Fault]:

@@ -6,7 +6,7 @@ from schemas.documents import duration_ms
 from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send, Sends
-from schemas.telling import Hand
+from schemas.telling import Hand, Told
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
@@ -105,10 +105,11 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
     That is one which missed its slot: it came back late or held and is not final since, or its slot is over and nothing was heard of
     it (the sender stands still). One that the sender has within its first slot holds nothing: the sender takes both in their order, and a
     mail server that is down shall not keep the text message back that stands in for it. A final word on it ends the hold, and so
-    does the held one's own `expires`, so that a word that never comes stops no run for ever. Service messages wait for nobody.
+    does the held one's own `expires`, so that a word that never comes stops no run for ever. Service messages wait for nobody, and nobody
+    for what is told to others.
     """
     earlier = [p for p in turn.person.pending.values() if p.of(run) and p.run.taken < run.taken]
-    missed = [(p.run.taken, p.step) for p in earlier if p.attempt or p.until < now]
+    missed = [(p.run.taken, p.step) for p in earlier if (p.attempt or p.until < now) and not isinstance(_step(turn, p), Told)]
     return min(missed, default=(0, ""))[1]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,9 +39,9 @@ class HttpFake:
         self._open: set[asyncio.Task[None]] = set()
         self.requests = 0
 
-    async def start(self, port: int = 0) -> int:
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
         """Listens on 127.0.0.1; gives the port."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port, ssl=tls)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 

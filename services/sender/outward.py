@@ -14,7 +14,7 @@ from schemas.connectors import Signs
 from schemas.definitions import Published
 from schemas.messages import Intent
 from schemas.topics import ADDRESS_KIND
-from schemas.webhooks import Body, Letter, Recipient, WebhookEndpoint, secret_of
+from schemas.webhooks import Body, Call, Letter, Recipient, WebhookEndpoint, secret_of
 from services.sender import domain, store
 from services.sender.channels.addresses import AddressError, mailbox
 from services.sender.channels.contract import Rendered
@@ -27,13 +27,13 @@ Name = tuple[str, int, str]  # of a step: journey, version, id
 
 
 class _Step(msgspec.Struct):
-    """A step of a journey, as far as it tells something to others."""
+    """A step of a journey, as far as it tells something to others; of other steps these fields may hold anything."""
 
     id: str
-    webhook: str = ""
-    type: str = ""
-    body: Body | None = None
-    hand: dict[str, Any] = {}
+    webhook: Any = None
+    type: Any = None
+    body: Any = None
+    hand: Any = None
 
 
 class _Steps(msgspec.Struct):
@@ -76,11 +76,12 @@ def build(documents: Sequence[Published], _revision: int = 0) -> Tellings:
 
 def _add(tellings: Tellings, name: Name, step: _Step) -> None:
     default = f"{name[0]}.{name[2]}"
-    if step.webhook:
+    if isinstance(step.webhook, str):
         tellings.sayings[name] = Saying(step.type or default, step.body)
-    elif "webhook" in step.hand:
-        tellings.sayings[name] = Saying(step.hand.get("type") or default, step.hand.get("body"))
-    elif step.hand:
+    elif isinstance(step.hand, dict) and "webhook" in step.hand:
+        call = Call.model_validate(step.hand)
+        tellings.sayings[name] = Saying(call.type or default, call.body)
+    elif isinstance(step.hand, dict):
         tellings.recipients[name] = Letter.model_validate(step.hand).to
 
 

@@ -1,7 +1,10 @@
 """Where the sender sends, and what it calls itself."""
 
+import json
+from typing import Annotated, Any
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.sender.webhook_addresses import networks
 
@@ -26,7 +29,7 @@ class SenderSettings(BaseSettings):
     of endpoints.
     """
 
-    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 11025
@@ -49,8 +52,8 @@ class SenderSettings(BaseSettings):
     rate_webhook: str = ""
     webhook_allow: str = ""
     webhook_http: bool = False
-    webhook_connections: int = Field(default=16, ge=1, le=64)
-    webhook_secrets: dict[str, WebhookSecret] = Field(default={}, repr=False)
+    webhook_connections: int = Field(default=16, ge=1, le=32)
+    webhook_secrets: Annotated[dict[str, WebhookSecret], NoDecode] = Field(default={}, repr=False)
     from_email: str = "news@shop.example"
     from_name: str = ""
     mail_domain: str = "shop.example"
@@ -58,6 +61,15 @@ class SenderSettings(BaseSettings):
     public_port: int = 18082
     queue_limit: int = 5000
     content_days: int | None = Field(default=None, ge=1)
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _secrets(cls, value: Any) -> Any:
+        """What is wrong is said without what it says."""
+        try:
+            return json.loads(value or "{}") if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('it must be JSON, such as {"crm": {"host": "crm.example.org", "value": "Bearer ..."}}') from None
 
     @field_validator("webhook_allow")
     @classmethod

@@ -10,8 +10,9 @@ Run it: `python -m services.sender.channels.fakes.webhook --port 8084 --token wh
 import base64
 import hmac
 import ssl
-import time
 from typing import Any
+
+from runtime.clock import wall_ms
 
 from . import command
 from .http_server import Answer, HttpFake, Request
@@ -48,7 +49,7 @@ class WebhookFake:
             self.script.put(str(body["address"]), [str(fault) for fault in body["faults"]])
             return Answer(200, {"ok": True})
         secret = self.secrets.get(request.path, self.secrets.get("*", ""))
-        if secret and not verified(request.body, request.headers, secret, time.time()):
+        if secret and not verified(request.body, request.headers, secret, wall_ms() / 1000):
             self.record.refuse("signature")
             return Answer(401, {"error": "the signature does not fit"})
         return self._meet(request, self.script.next(request.path, ""))

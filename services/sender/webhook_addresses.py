@@ -38,7 +38,7 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def refusal(address: Address, allowed: Sequence[Network] = ()) -> str:
     """Why nobody may call it, "" if it may be called. allowed: networks that the installation trusts with it."""
-    if any(address.version == network.version and address in network for network in allowed):
+    if any(address in network for network in allowed):
         return ""
     if isinstance(address, IPv4Address):
         return next((name for name, some in _V4.items() if any(address in network for network in some)), "")

@@ -24,7 +24,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """body: a value for JSON, or bytes as they are. fault: "hang" gives no answer, "drop" ends the connection instead of answering."""
+    """body: a value for JSON, or bytes as they are. fault: "hang" gives no answer, "drop" ends the connection instead of
+    answering, "endless" says the body again and again.
+    """
 
     status: int = 200
     body: Any = None
@@ -66,6 +68,9 @@ class HttpFake:
                     break
                 writer.write(_written(answer))
                 await writer.drain()
+                while answer.fault == "endless":
+                    writer.write(answer.body)
+                    await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # a client may leave at any point
         finally:

@@ -66,7 +66,7 @@ class WebhookFake:
         if fault == "drop":
             return Answer(fault="drop")
         if fault == "endless":
-            return Answer(200, ENDLESS * 4, {"content-length": str(10**12)})
+            return Answer(200, ENDLESS, {"content-length": str(10**12)}, fault="endless")
         return Answer(204, b"")
 
     def _take(self, request: Request) -> None:

@@ -25,6 +25,7 @@ DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
 # Of a webhook: growing pauses over a day; then it has failed.
 WEBHOOK_PAUSES_MS = tuple(1000 * s for s in (5, 30, 120, 600, 1_800, 3_600, 7_200, 10_800, 18_000, 28_800))
+LONGEST_PAUSE_MS = 3_600_000  # of an endpoint, whatever it asks for
 BOUNCED = "Email Bounced"
 RANK = {"service": 0, "triggered": 1, "mass": 2}
 
@@ -325,14 +326,20 @@ def after(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms
     return Next("retry", f"provider:{outcome}", now + wait, pause_ms=pause)
 
 
+def lane(intent: Intent) -> str:
+    """What waits and pauses by itself: a channel, and of webhooks each endpoint."""
+    return f"webhook:{intent.template}" if intent.channel == "webhook" else intent.channel
+
+
 def _after_call(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms: int) -> Next:
-    """A call that may be made again is, with growing pauses, none shorter than the receiver asked for. Other calls do not wait for it: each
-    has a receiver of its own. One without an answer is repeated where the class allows it: receivers drop repeats by its id.
+    """A call that may be made again is, with growing pauses, none shorter than the receiver asked for; who says that there are too many is
+    left alone by the others to him too. One without an answer is repeated where the class allows it: receivers drop repeats by its id.
     """
     doubtful = outcome is Outcome.UNKNOWN
     wait = max(WEBHOOK_PAUSES_MS[min(tries, len(WEBHOOK_PAUSES_MS)) - 1], retry_after_ms)
     if tries <= len(WEBHOOK_PAUSES_MS) and now + wait <= intent.not_after and (not doubtful or intent.message_class == "service"):
-        return Next("retry", "repeat" if doubtful else f"provider:{outcome}", now + wait, repeat=doubtful)
+        pause = min(retry_after_ms, LONGEST_PAUSE_MS) if outcome is Outcome.THROTTLED else 0
+        return Next("retry", "repeat" if doubtful else f"provider:{outcome}", now + wait, pause_ms=pause, repeat=doubtful)
     return Next("in_doubt" if doubtful else "failed", f"provider:{outcome}")
 
 

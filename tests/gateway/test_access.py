@@ -60,6 +60,8 @@ CALLS = [
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
     ("GET", "/api/bots/x/url", "admin"),
+    ("POST", "/api/webhooks/x/secret", "admin"),
+    ("GET", "/api/webhooks/x/status", "read"),
     ("GET", "/api/bots/x/start?profile=x", "write"),
     ("GET", "/api/connectors/x/payloads", "read"),
     ("POST", "/api/connectors/x/test", "write"),
@@ -104,7 +106,19 @@ async def test_the_calls_above_are_all_there_are(site):
         for name in ("{segment}", "{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
-        for kind in ("journeys", "templates", "topics", "brands", "rules", "identity", "connectors", "bots", "policies", "surveys"):
+        for kind in (
+            "journeys",
+            "templates",
+            "topics",
+            "brands",
+            "rules",
+            "identity",
+            "connectors",
+            "bots",
+            "policies",
+            "surveys",
+            "webhooks",
+        ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:
             assert {(method.upper(), plain), (method.upper(), own)} & known

@@ -18,6 +18,7 @@ KINDS = (
     "policy",
     "survey",
     "experiment",
+    "webhook",
     "write_key",
     "gate",
     "migration",

@@ -8,7 +8,8 @@ from schemas.audience import Condition
 from schemas.audience_nodes import Literals
 from schemas.contact import LocalControl, Priority, SendWindow
 from schemas.documents import Document, duration_ms
-from schemas.steps import Cascade, FactTrigger, Send, Step
+from schemas.steps import FactTrigger, Letters, Step
+from schemas.telling import Told
 from schemas.triggers import ScheduleTrigger, Trigger, reentry_of
 
 
@@ -87,8 +88,13 @@ class Journey(Document):
         faults += [
             f"steps.{step.id}: {step.about.step!r} is no letter of this journey"
             for step in self.steps
-            if step.about is not None
-            and not any(isinstance(one, Send | Cascade) and one.id == step.about.step for one in self.steps)
+            if step.about is not None and not any(isinstance(one, Letters) and one.id == step.about.step for one in self.steps)
+        ]
+        told = {step.id: step for step in self.steps if isinstance(step, Told)}
+        faults += [
+            f"steps.{step.id}: of {step.about.step!r} it is known whether it was {', '.join(Told.FATES)}, not {step.about.became}"
+            for step in self.steps
+            if step.about is not None and step.about.step in told and step.about.became not in Told.FATES
         ]
         if faults:
             raise ValueError("; ".join(faults))

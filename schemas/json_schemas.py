@@ -24,6 +24,7 @@ from schemas.segments import Segment
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
+from schemas.webhooks import WebhookEndpoint
 from schemas.write_keys import WriteKey
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,6 +51,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "policy": Policy,
     "survey": Survey,
     "promo-pool": PromoPool,
+    "webhook": WebhookEndpoint,
     "write_key": WriteKey,
 }
 

@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.facts import Seq
 from schemas.ids import derive
-from schemas.topics import Channel
+from schemas.topics import Carrier
 
 MessageClass = Literal["service", "triggered", "mass"]
 
@@ -28,15 +28,16 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message to one person. `id` is its key for ever: at most one provider call is made for it (law 7).
 
     attempt grows when an intent comes back under the same id after `late` or `held`. not_after: end of its slot (ms); the sender
-    never calls a provider later. data: what the template may use beside the person: {"event": ..., "run": ...}. topic: what the
-    person must have consented to ("*" for any); decided_at = received_at: the instant of the decision. cascade: of a message that
-    another channel was tried for before, the id of its first intent: all of them are one message.
+    never calls a provider later. to: "manager" of what is told to one about the person; template: of a webhook its endpoint. data: what
+    the template may use beside the person: {"event": ..., "run": ...}. topic: what the person must have consented to ("*" for any);
+    decided_at = received_at: the instant of the decision. cascade: of a message that another channel was tried for before, the id of its
+    first intent: all of them are one message.
     """
 
     id: str
     brand: str
     profile: str
-    channel: Channel
+    channel: Carrier
     message_class: MessageClass
     template: str
     template_version: int
@@ -53,6 +54,12 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     src: str | None = None
     seq: Seq | None = None
     cascade: str = ""
+    to: Literal["", "manager"] = ""
+
+    @property
+    def for_others(self) -> bool:
+        """Does it go to somebody else than the person that it is about?"""
+        return self.channel == "webhook" or self.to != ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ steps to which it may lead.
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -15,15 +15,14 @@ from schemas.cascades import Attempt, checked
 from schemas.charges import CHARGE, ROLLED_UP
 from schemas.contact import Clock, Priority, SendWindow, Weekday
 from schemas.documents import Document, checked_duration, checked_offset, duration_ms
+from schemas.stepping import JourneyStep as _Step
+from schemas.stepping import OfLetter, StepId
+from schemas.telling import Hand, Webhook
 from schemas.topics import Channel
 
 # Whoever has done one of these has bought something.
 PAYS = ("Order Completed", "Order Paid", CHARGE, ROLLED_UP)
-# No dots: they part the words of `condition_key`. "audience" is the name of the journey's own condition there.
-StepId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 DataPath = Annotated[str, Field(min_length=1, max_length=400)]  # of the run's own data, e.g. event.order_id
-# What may become of a letter, in the order in which it does.
-Became = Literal["accepted", "delivered", "opened", "clicked", "bounced", "failed", "skipped"]
 
 
 class FactTrigger(Document):
@@ -39,31 +38,6 @@ class FactTrigger(Document):
 class SegmentTrigger(Document):
     segment: str
     change: Literal["entered", "left"] = "entered"
-
-
-class _Step(Document):
-    ASKS: ClassVar[tuple[str, ...]] = ()
-
-    id: StepId
-
-    @property
-    def asked(self) -> Condition | None:
-        """The condition that it asks about the person."""
-        return None
-
-    @property
-    def about(self) -> "OfLetter | None":
-        """The letter whose fate it depends on."""
-        return None
-
-    @property
-    def waits(self) -> bool:
-        """Whether time passes on it."""
-        return False
-
-    def ways(self, following: str | None) -> Iterator[str | None]:
-        """The steps to which it may lead; None: to the end of the run. following: the next one of the list."""
-        yield getattr(self, "next", None) or following
 
 
 class TimeOfDay(Document):
@@ -126,13 +100,6 @@ class AwaitedFact(FactTrigger):
     """same: a property that must be that of the fact which started the run, e.g. order_id."""
 
     same: DataPath | None = None
-
-
-class OfLetter(Document):
-    """What became of the letter of an earlier step of this run, or more: who clicked has opened."""
-
-    step: StepId
-    became: Became
 
 
 class Awaited(Document):
@@ -380,6 +347,8 @@ class End(_Step):
         yield None
 
 
+Sends = Send | Webhook | Hand  # steps of which an intent goes out
+Letters = Sends | Cascade  # steps of which one may ask what became of it
 # By the event that tells what became of a letter; its first word is the channel.
 _TELLS = {
     "Delivered": "delivered",
@@ -395,8 +364,8 @@ LETTER_EVENTS: Mapping[str, str] = {
 # What tells a step from others in a document.
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Wait": ("wait",), "Until": ("until",), "Branch": ("if", "if_data", "if_letter"), "Split": ("split",), "Send": ("template",), "Cascade": ("cascade",),
-    "Purge": ("purge",), "SetAttributes": ("set",), "Subscription": ("subscribe",), "Jump": ("jump",), "End": ("end",),
-    "Give": ("give",),
+    "Webhook": ("webhook",), "Hand": ("hand",), "Purge": ("purge",), "SetAttributes": ("set",), "Subscription": ("subscribe",), "Jump": ("jump",),
+    "End": ("end",), "Give": ("give",),
 }  # fmt: skip
 
 
@@ -409,9 +378,9 @@ def _kind(value: Any) -> str | None:
 
 Step = Annotated[
     Annotated[Wait, Tag("Wait")] | Annotated[Until, Tag("Until")] | Annotated[Branch, Tag("Branch")] | Annotated[Split, Tag("Split")]
-    | Annotated[Send, Tag("Send")] | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")]
-    | Annotated[Subscription, Tag("Subscription")] | Annotated[Jump, Tag("Jump")]
-    | Annotated[End, Tag("End")] | Annotated[Cascade, Tag("Cascade")] | Annotated[Give, Tag("Give")],
+    | Annotated[Send, Tag("Send")] | Annotated[Webhook, Tag("Webhook")] | Annotated[Hand, Tag("Hand")] | Annotated[Cascade, Tag("Cascade")]
+    | Annotated[Purge, Tag("Purge")] | Annotated[SetAttributes, Tag("SetAttributes")] | Annotated[Subscription, Tag("Subscription")]
+    | Annotated[Give, Tag("Give")] | Annotated[Jump, Tag("Jump")] | Annotated[End, Tag("End")],
     Discriminator(_kind),
 ]  # fmt: skip
 ASKS = tuple(kind.ASKS for kind in (Until, Branch, Purge))  # where conditions stand in the JSON of a step

@@ -41,14 +41,17 @@ DEFINITIONS = Topic("definitions", "document id @ version", "gateway", "publishe
 Channel = Literal["email", "sms", "telegram", "vk"]
 CHANNELS: tuple[str, ...] = get_args(Channel)
 ADDRESS_KIND: Mapping[str, str] = {"email": "email", "sms": "phone", "telegram": "telegram_id", "vk": "vk_id"}  # kind of identifier
+# What an intent may go by: to the person over a channel, or about him to a customer's system.
+Carrier = Literal["email", "sms", "telegram", "vk", "webhook"]
+CARRIERS: tuple[str, ...] = get_args(Carrier)
 CLASSES = ("service", "triggered", "mass")
 
 
 def messages(channel: str, message_class: str) -> Topic:
-    """The topic of intents of one channel and class: a mass mailing never delays a password mail."""
+    """The topic of intents of one carrier and class: a mass mailing never delays a password mail."""
     return Topic(f"messages.{channel}.{message_class}", "profile id", "orchestrator", "intents to send")
 
 
-MESSAGES = tuple(messages(channel, cls) for channel in CHANNELS for cls in CLASSES)
+MESSAGES = tuple(messages(channel, cls) for channel in CARRIERS for cls in CLASSES)
 ALL = (FACTS_RAW, FACTS_RAW_BULK, FACTS, FACTS_BULK, MEMBERSHIPS, DECISIONS, DEFINITIONS, *MESSAGES)
 BY_NAME = {topic.name: topic for topic in ALL}

@@ -20,7 +20,7 @@ from runtime.publisher import Publisher
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.messages import Intent
-from schemas.topics import CHANNELS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
+from schemas.topics import CARRIERS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
 from services.sender import ledger
 from services.sender.api import routes
 from services.sender.channels.contract import Channel
@@ -30,6 +30,7 @@ from services.sender.channels.smtp import SmtpChannel
 from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
 from services.sender.channels.vk import VkChannel, VkSettings
+from services.sender.channels.webhook import WebhookChannel, WebhookSettings
 from services.sender.confirmation import Confirmation
 from services.sender.contents import Contents
 from services.sender.delivery import FAILPOINTS, Delivery
@@ -44,6 +45,7 @@ from services.sender.reports import Reports
 from services.sender.settings import SenderSettings
 from services.sender.surveys import Surveys
 from services.sender.visitors import Visitors
+from services.sender.webhook_addresses import networks
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,9 @@ def channels(settings: SenderSettings) -> dict[str, Channel]:
     telegram = TelegramSettings(settings.telegram_token, settings.telegram_url)
     vk = VkSettings(settings.vk_token, settings.vk_url)
     sms = SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)
+    webhook = WebhookSettings(networks(settings.webhook_allow), settings.webhook_http, settings.webhook_connections)
     return {
+        "webhook": WebhookChannel(webhook),
         "email": SmtpChannel(smtp),
         "telegram": TelegramChannel(telegram) if settings.telegram_token else MissingChannel("telegram"),
         "vk": VkChannel(vk) if settings.vk_token else MissingChannel("vk"),
@@ -76,7 +80,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         keys = link_keys(secret(context.settings))
         handler.vault = context.vault
         built = channels(settings)
-        rates = Rates(context.db, {name: settings.rate(name) for name in CHANNELS})
+        rates = Rates(context.db, {name: settings.rate(name) for name in CARRIERS})
         delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
         visitors = Visitors(context.db, publisher, keys, context.clock, context.settings.partitions)
@@ -154,8 +158,8 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
     settings, machine = settings or SenderSettings(), machine or Settings()
     delivery = Delivery()
     handler = Handler(delivery, machine.partitions)
-    first = [messages(channel, cls) for channel in CHANNELS for cls in ("service", "triggered")]
-    second = [messages(channel, "mass") for channel in CHANNELS]
+    first = [messages(channel, cls) for channel in CARRIERS for cls in ("service", "triggered")]
+    second = [messages(channel, "mass") for channel in CARRIERS]
     return Service(
         name="sender",
         knows_its_age=(FACTS, DEFINITIONS),

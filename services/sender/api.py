@@ -1,4 +1,4 @@
-"""What the gateway asks of the sender: the messages whose fate nobody knows."""
+"""What the gateway asks of the sender: the messages whose fate nobody knows, the endpoints that are gone."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from schemas.messages import decode_intent
+from services.sender.store import switched_off
 
 if TYPE_CHECKING:
     from runtime.process import Context
@@ -42,4 +43,11 @@ def routes(context: "Context") -> Sequence[BaseRoute]:
             )
         return JSONResponse({"items": items, "next": items[-1]["intent"] if len(items) == limit else None})
 
-    return [Route("/in-doubt", in_doubt)]
+    async def webhook(request: Request) -> Response:
+        """`{off: [{version, at}]}`: the versions of an endpoint that answered 410 and are called no more; at: ms."""
+        key = request.path_params["key"]
+        async with context.db.connection() as connection:
+            found = await switched_off(connection, key)
+        return JSONResponse({"off": [{"version": version, "at": at} for (_, version), at in sorted(found.items())]})
+
+    return [Route("/in-doubt", in_doubt), Route("/webhooks/{key}", webhook)]

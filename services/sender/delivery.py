@@ -32,7 +32,7 @@ GROUP = 64  # attempts that are started and not recorded: a kill leaves no more 
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 UNHEARD = frozenset(
-    ("no_address", "consent", "nothing_to_confirm", "template:missing")
+    ("no_address", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
 )  # what is not known yet may be in the log already
 
 
@@ -95,7 +95,7 @@ class Delivery:
             heapq.heappush(self._later, (at, self._number, job))
         else:
             rank = domain.RANK[job.intent.message_class]
-            heapq.heappush(self._queues.setdefault(job.intent.channel, []), (rank, self._number, job))
+            heapq.heappush(self._queues.setdefault(domain.lane(job.intent), []), (rank, self._number, job))
         self._wake.set()
 
     def waiting(self) -> int:
@@ -132,19 +132,26 @@ class Delivery:
             self._wake.clear()
             self._wake_due()
             busy = False
-            for channel, queue in list(self._queues.items()):  # a batch may bring the first message of a channel meanwhile
-                if queue and self._now() >= self._paused.get(channel, 0):
-                    busy = await self._advance(channel, queue) or busy
+            for lane, queue in list(self._queues.items()):  # a batch may bring the first message of a lane meanwhile
+                if queue and self._now() >= self._paused.get(lane, 0):
+                    busy = await self._advance(lane, queue) or busy
             if not busy:
                 try:
                     await asyncio.wait_for(self._wake.wait(), 0.1)
                 except TimeoutError:
                     continue
 
-    async def _advance(self, channel: str, queue: list[tuple[int, int, Job]]) -> bool:
-        """Take as many jobs as the channel has free connections and tokens, prepare them together, start their calls."""
+    def _free(self, lane: str, channel: str) -> int:
+        """Connections that a lane may take: one among others of its channel has no more than half of them."""
+        most = self._channels[channel].connections
+        free = most - self._connected[channel]
+        return free if lane == channel else min(free, max(1, most // 2) - self._connected[lane])
+
+    async def _advance(self, lane: str, queue: list[tuple[int, int, Job]]) -> bool:
+        """Take as many jobs as the lane has free connections and tokens, prepare them together, start their calls."""
+        channel = queue[0][2].intent.channel
         calls = self._calls.setdefault(channel, set())
-        room = min(self._channels[channel].connections - self._connected[channel], GROUP - self._unrecorded(), len(queue))
+        room = min(self._free(lane, channel), GROUP - self._unrecorded(), len(queue))
         if room <= 0:
             return False
         self._preparing += 1
@@ -160,7 +167,7 @@ class Delivery:
                     self.put(job)
                 raise
             for ready in prepared:
-                self._connected[channel] += 1
+                self._connected.update({channel, lane})
                 calls.add(self._spawn(self._call(ready), channel))
         except TRANSIENT as error:
             log.warning("the pump waits for the database", extra={"why": type(error).__name__})
@@ -187,7 +194,7 @@ class Delivery:
         """Permission and rendering, on the newest copy of the contacts: one read for all."""
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
-            letters = await self._letters.current(connection)
+            letters = await self._letters.current(connection, webhooks=jobs[0].intent.channel == "webhook")
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:
@@ -219,7 +226,7 @@ class Delivery:
         if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
-        state = domain.UNSENT.get(rule) or ("failed" if rule.startswith("template") else "skipped")
+        state = domain.UNSENT.get(rule) or ("failed" if rule.startswith(("template", "webhook")) else "skipped")
         record = Record(job.intent, job.person, state, rule, gate=gate)
         self._calls[job.intent.channel].add(self._spawn(self._record(record), job.intent.channel))
 
@@ -233,15 +240,20 @@ class Delivery:
             await self._not_started(ready)
             return
         finally:
-            self._connected[job.intent.channel] -= 1
+            self._connected.subtract({job.intent.channel, domain.lane(job.intent)})
             self._wake.set()
         self._context.failpoint("called")
         job.tries += 1
         after = domain.after(result.outcome, job.intent, job.tries, self._now(), result.retry_after_ms)
         if after.pause_ms:
-            self._paused[job.intent.channel] = self._now() + after.pause_ms
-            log.warning("channel pauses", extra={"channel": job.intent.channel, "why": result.code, "ms": after.pause_ms})
-        await self._record(ledger.record_of(job.intent, job.person, after, result, ready.message.address))
+            self._paused[domain.lane(job.intent)] = self._now() + after.pause_ms
+            log.warning("channel pauses", extra={"channel": domain.lane(job.intent), "why": result.code, "ms": after.pause_ms})
+        record = ledger.record_of(job.intent, job.person, after, result, ready.message)
+        if record.gone:
+            log.warning(
+                "a webhook endpoint is gone and called no more", extra={"endpoint": job.intent.template, "version": record.gone}
+            )
+        await self._record(record)
         if after.state == "retry":
             self.put(job, after.at)
 
@@ -365,6 +377,6 @@ class Delivery:
         return self.moved > before
 
     def _paused_jobs(self) -> int:
-        """Jobs of channels that pause: like those of `_later`, they move when the clock does."""
+        """Jobs of lanes that pause: like those of `_later`, they move when the clock does."""
         now = self._now()
-        return sum(len(queue) for channel, queue in self._queues.items() if now < self._paused.get(channel, 0))
+        return sum(len(queue) for lane, queue in self._queues.items() if now < self._paused.get(lane, 0))

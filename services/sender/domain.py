@@ -23,6 +23,9 @@ STALE_MS = 30_000  # a consent copy older than this lets only service messages o
 SUPPRESSED = 8  # addresses of a person on a channel that are known to be bad
 DOUBT_MS = 72 * 3_600_000  # in doubt for so long is closed as unknown
 BACKOFF_MS = (1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000)
+# Of a webhook: growing pauses over a day; then it has failed.
+WEBHOOK_PAUSES_MS = tuple(1000 * s for s in (5, 30, 120, 600, 1_800, 3_600, 7_200, 10_800, 18_000, 28_800))
+LONGEST_PAUSE_MS = 3_600_000  # of an endpoint, whatever it asks for
 BOUNCED = "Email Bounced"
 # What becomes of an attempt that was not made, where the rule says more than that it is skipped: these are decided again.
 UNSENT = {"not_after": "late", "address_changed": "late", "parted": "late", "paused": "held"}
@@ -36,7 +39,8 @@ class Outcome(StrEnum):
     provider said "not now"; a repeat is safe. permanent_address: never this address again. permanent_content: never this text (stop the
     campaign). blocked_by_user: he refused; he may return. auth, policy: stop the channel or domain, never the address.
     unknown: the request may have been accepted; only the class of the message says whether it may be repeated. not_configured: there is
-    no provider to ask.
+    no provider to ask. Of webhooks: rejected: the receiver will never take this call; gone: nor any other, ever; forbidden_address: it
+    leads where nobody may call.
     """
 
     ACCEPTED = "accepted"
@@ -49,6 +53,14 @@ class Outcome(StrEnum):
     POLICY = "policy"
     UNKNOWN = "unknown"
     NOT_CONFIGURED = "not_configured"
+    REJECTED = "rejected"
+    GONE = "gone"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+
+
+FINAL = frozenset(
+    (Outcome.PERMANENT_CONTENT, Outcome.NOT_CONFIGURED, Outcome.REJECTED, Outcome.GONE, Outcome.FORBIDDEN_ADDRESS)
+)  # of this message there is nothing more to be hoped, and its address is not to blame
 
 
 class Contact(msgspec.Struct, array_like=True):
@@ -227,7 +239,18 @@ def forbids(
         country = country_of(contact)
         if (country, intent.channel, purpose) in forbidden:
             return f"policy:{country}:{intent.channel}"
-    if purpose == "service":
+    return _unconsented(contact, intent, consent_age_ms, topics, now)
+
+
+def forbids_telling(contact: Contact, intent: Intent, consent_age_ms: int, topics: Tree = FLAT, now: int = 0) -> str | None:
+    """The same of what is told to others about him. Marketing by a webhook needs his consent by every channel: it has none of its own."""
+    if intent.received_at < contact.parted_at:
+        return "parted"
+    return _unconsented(contact, intent, consent_age_ms, topics, now)
+
+
+def _unconsented(contact: Contact, intent: Intent, consent_age_ms: int, topics: Tree, now: int) -> str | None:
+    if intent.message_class == "service":
         return None
     if consent_age_ms > STALE_MS:
         return "stale_consent"
@@ -265,7 +288,7 @@ def address_key(intent: Intent, address: str) -> bytes:
 
 
 def nowhere_key(intent: Intent) -> bytes:
-    """In the place of that key while we know no address: of this intent alone."""
+    """In the place of that key while we know no address, or where it is not his own: of this intent alone."""
     return hashlib.sha256(f"nowhere\x1f{intent.id}".encode()).digest()[:20]
 
 
@@ -287,20 +310,39 @@ def after(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms
     """What to do after the `tries`-th call (1 is the first) was answered with `outcome`."""
     if outcome is Outcome.ACCEPTED:
         return Next("accepted")
+    if outcome in FINAL:
+        return Next("failed", f"provider:{outcome}")
+    if intent.channel == "webhook":
+        return _after_call(outcome, intent, tries, now, retry_after_ms or 0)
     if outcome is Outcome.UNKNOWN:
         # Only a class that may come twice is called again: a second password mail is better than none.
         if intent.message_class == "service" and tries <= len(BACKOFF_MS):
             return Next("retry", "repeat", now + BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1], repeat=True)
         return Next("in_doubt", "provider:unknown")
     if outcome in (Outcome.PERMANENT_ADDRESS, Outcome.BLOCKED_BY_USER):
-        return Next("failed", f"provider:{outcome}", suppress=str(outcome))
-    if outcome in (Outcome.PERMANENT_CONTENT, Outcome.NOT_CONFIGURED):
-        return Next("failed", f"provider:{outcome}")
+        return Next("failed", f"provider:{outcome}", suppress="" if intent.for_others else str(outcome))
     wait = retry_after_ms if retry_after_ms is not None else BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1]
     if now + wait > intent.not_after:
         return Next("late", "not_after")
     pause = wait if outcome in (Outcome.AUTH, Outcome.POLICY, Outcome.THROTTLED) else 0
     return Next("retry", f"provider:{outcome}", now + wait, pause_ms=pause)
+
+
+def lane(intent: Intent) -> str:
+    """What waits and pauses by itself: a channel, and of webhooks each endpoint."""
+    return f"webhook:{intent.template}" if intent.channel == "webhook" else intent.channel
+
+
+def _after_call(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms: int) -> Next:
+    """A call that may be made again is, with growing pauses, none shorter than the receiver asked for; who says that there are too many is
+    left alone by the others to him too. One without an answer is repeated where the class allows it: receivers drop repeats by its id.
+    """
+    doubtful = outcome is Outcome.UNKNOWN
+    wait = max(WEBHOOK_PAUSES_MS[min(tries, len(WEBHOOK_PAUSES_MS)) - 1], retry_after_ms)
+    if tries <= len(WEBHOOK_PAUSES_MS) and now + wait <= intent.not_after and (not doubtful or intent.message_class == "service"):
+        pause = min(retry_after_ms, LONGEST_PAUSE_MS) if outcome is Outcome.THROTTLED else 0
+        return Next("retry", "repeat" if doubtful else f"provider:{outcome}", now + wait, pause_ms=pause, repeat=doubtful)
+    return Next("in_doubt" if doubtful else "failed", f"provider:{outcome}")
 
 
 def variables(contact: Contact, intent: Intent) -> dict[str, Any]:

@@ -149,7 +149,11 @@ class Handler:
             gone = row is not None and row["erased_at"] is not None
             # What it was for goes with him who was erased, also where it comes only afterwards: nobody scrubs it once more.
             intent: Intent = erasure.bare(item.value) if gone else item.value
-            address = None if row is None or gone else domain.address_of(decode_contact(row["state"]), intent.channel)
+            address = (
+                None
+                if row is None or gone or intent.for_others
+                else domain.address_of(decode_contact(row["state"]), intent.channel)
+            )
             # Without an address it gets a row all the same: news of the person may be on its way here (Delivery looks again).
             key = domain.address_key(intent, address) if address is not None else domain.nowhere_key(intent)
             claims[intent.id] = (item, intent, _claim_of(intent, key, row["id"] if row is not None else intent.profile))

@@ -13,7 +13,7 @@ from runtime.settings import Settings
 from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
 from services.sender import domain, store
-from services.sender.channels.contract import Result
+from services.sender.channels.contract import Rendered, Result
 from services.sender.domain import Contact, Next, Outcome
 from services.sender.store import Ended
 from services.sender.verdicts import bounced_emit, sent_emit, verdict_emit
@@ -28,7 +28,7 @@ _decode = msgspec.msgpack.Decoder(Contact).decode
 
 class Record(NamedTuple):
     """How an attempt ended. state retry: again at next_at; suppress: why its address is never to be used again; gate: number of that which
-    holds it.
+    holds it. gone: the version of the endpoint that is to be called no more, 0 for none.
     """
 
     intent: Intent
@@ -42,9 +42,10 @@ class Record(NamedTuple):
     suppress: str = ""
     address: str = ""
     gate: int = 0
+    gone: int = 0
 
 
-def record_of(intent: Intent, person: str, after: Next, result: Result, address: str) -> Record:
+def record_of(intent: Intent, person: str, after: Next, result: Result, message: Rendered) -> Record:
     return Record(
         intent,
         person,
@@ -55,7 +56,8 @@ def record_of(intent: Intent, person: str, after: Next, result: Result, address:
         result.provider_id,
         after.repeat,
         after.suppress,
-        address,
+        message.address,
+        gone=message.options.get("version", 0) if result.outcome is Outcome.GONE else 0,
     )
 
 
@@ -66,6 +68,7 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     """
     group = list({r.intent.id: r for r in reversed(group)}.values())[::-1]
     await _suppress(connection, settings, now, [r for r in group if r.suppress])
+    await store.switch_off(connection, {(r.intent.template, r.gone) for r in group if r.gone}, now)
     rows = [
         Ended(r.intent.id, r.intent.attempt, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.repeat)
         for r in group

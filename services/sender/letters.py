@@ -1,7 +1,7 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from services.sender.content.markup import MarkupFault, compile_mjml
 from services.sender.content.mime import marketing_headers
 from services.sender.content.templates import Parts, Template, TemplateFault, TemplateSource, compile_template, render
 from services.sender.domain import Contact
+from services.sender.outward import Outward, variables
 from services.sender.settings import SenderSettings
 from services.sender.subjects import subjects
 
@@ -130,11 +131,13 @@ class Letters:
         self._settings, self._keys, self._vault = settings, keys, vault
         self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate"), _build)
         self._library = _build((), 0)
+        self._outward = Outward(settings, vault)
 
-    async def current(self, connection: Connection) -> "Letters":
-        """Take the documents of this moment's revision: those that Library says."""
+    async def current(self, connection: Connection, *, webhooks: bool = False) -> "Letters":
+        """Take the documents of this moment's revision: those that Library says. webhooks: whether calls are to be prepared."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
+        await self._outward.current(connection, revision, webhooks=webhooks)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
@@ -150,6 +153,8 @@ class Letters:
         if row is None:
             return "no_address"
         contact = _decode(row["state"])
+        if intent.for_others:
+            return self._to_others(intent, contact, row, now, consent_age_ms)
         library = self._library
         rule = domain.forbids(contact, intent, consent_age_ms, library.forbidden, library.topics, now)
         if rule is not None:
@@ -167,6 +172,24 @@ class Letters:
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
         return self._message(intent, address, parts, lambda: str(offered["unsubscribe_url"]), row["stamp"], now)
+
+    def _to_others(self, intent: Intent, contact: Contact, row: Any, now: int, consent_age_ms: int) -> Prepared | str:
+        """A webhook, or a letter to a manager: nothing in it counts clicks or opens, and none of the person's own links stands there."""
+        rule = domain.forbids_telling(contact, intent, consent_age_ms, self._library.topics, now)
+        if rule is not None:
+            return rule
+        if intent.channel == "webhook":
+            call = self._outward.call(intent, contact, str(row["id"]), now)
+            return call if isinstance(call, str) else Prepared(call, row["stamp"], None)
+        address, template = self._outward.recipient(intent, contact), self._template(intent)
+        if address is None:
+            return "no_manager"
+        parts = (
+            template if isinstance(template, TemplateFault) else render(template, variables(contact, intent, str(row["id"]), now))
+        )
+        if isinstance(parts, TemplateFault):
+            return f"template:{parts.code}"
+        return Prepared(self._addressed(intent, address, parts, now), row["stamp"], None)
 
     def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
         def way(kind: links.Kind) -> Callable[[], str]:
@@ -217,7 +240,6 @@ class Letters:
     def _message(
         self, intent: Intent, address: str, parts: Parts, unsubscribe: Callable[[], str], stamp: int, now: int
     ) -> Prepared:
-        brand = self._library.brands.get(intent.brand)
         text, html, buttons, targets = parts.text, parts.html, self._buttons(intent), tuple[str, ...]()
         if intent.channel in CHATS:
             text, buttons, targets = links.track_chat(text, buttons, self._settings.public_url, intent.id, self._keys)
@@ -228,22 +250,25 @@ class Letters:
             list_id = f"<{intent.brand}.{self._settings.mail_domain}>"
             feedback = f"{intent.document.replace(':', '-')}:{intent.step}:{intent.message_class}:{intent.brand}"
             headers = marketing_headers(unsubscribe(), list_id, feedback, intent.id)
-        message = Rendered(
+        tracked = Parts(parts.subject, text, html)
+        message = replace(self._addressed(intent, address, tracked, now), headers=headers, buttons=buttons)
+        return Prepared(message, stamp, _links(targets) if targets else None)
+
+    def _addressed(self, intent: Intent, address: str, parts: Parts, now: int) -> Rendered:
+        brand = self._library.brands.get(intent.brand)
+        sender = (brand.from_email if brand else "") or self._settings.from_email
+        return Rendered(
             key=intent.id,
             address=address,
-            text=text,
+            text=parts.text,
             message_id=f"{intent.id}@{self._settings.mail_domain}",
-            sender=(brand.from_email if brand and brand.from_email else self._settings.from_email)
-            if intent.channel == "email"
-            else "",
+            sender=sender if intent.channel == "email" else "",
             sender_name=(brand.from_name or brand.name) if brand else self._settings.from_name,
             subject=parts.subject,
-            html=html,
+            html=parts.html,
             date_ms=now,
-            headers=headers,
-            buttons=buttons,
+            headers=(("X-Send-Id", intent.id),),
         )
-        return Prepared(message, stamp, _links(targets) if targets else None)
 
 
 def parts_of(intent: Intent) -> tuple[str, ...]:

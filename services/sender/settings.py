@@ -1,7 +1,21 @@
 """Where the sender sends, and what it calls itself."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.sender.webhook_addresses import networks
+
+
+class WebhookSecret(BaseModel):
+    """What a header of webhooks says to one host, and to no other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(min_length=1, max_length=253)
+    value: str = Field(repr=False, pattern=r"^[\x20-\x7e]{1,4000}$")
 
 
 class SenderSettings(BaseSettings):
@@ -10,10 +24,12 @@ class SenderSettings(BaseSettings):
     rate_*: "tokens/ms" that all processes together keep to, such as "25/1000"; empty for none. public_url: what links in letters
     begin with. public_port: where /c /o /u /p are answered. smsc_report_secret: the end of the address that SMSC is told to call with
     its delivery reports (/hooks/smsc/<secret>); without one there is no such address. content_days: for so long what a message said is
-    kept after it ended; for ever where nothing is said.
+    kept after it ended; for ever where nothing is said. webhook_allow: networks that webhooks may call beside the public internet, such as
+    "10.1.0.0/16, fd00::/8"; webhook_http: whether they may use plain http; webhook_secrets: JSON, name -> {"host", "value"}, for headers
+    of endpoints.
     """
 
-    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 11025
@@ -33,6 +49,11 @@ class SenderSettings(BaseSettings):
     rate_telegram: str = "25/1000"
     rate_vk: str = "20/1000"
     rate_sms: str = "20/1000"
+    rate_webhook: str = ""
+    webhook_allow: str = ""
+    webhook_http: bool = False
+    webhook_connections: int = Field(default=16, ge=1, le=32)
+    webhook_secrets: Annotated[dict[str, WebhookSecret], NoDecode] = Field(default={}, repr=False)
     from_email: str = "news@shop.example"
     from_name: str = ""
     mail_domain: str = "shop.example"
@@ -40,6 +61,21 @@ class SenderSettings(BaseSettings):
     public_port: int = 18082
     queue_limit: int = 5000
     content_days: int | None = Field(default=None, ge=1)
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _secrets(cls, value: Any) -> Any:
+        """What is wrong is said without what it says."""
+        try:
+            return json.loads(value or "{}") if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('it must be JSON, such as {"crm": {"host": "crm.example.org", "value": "Bearer ..."}}') from None
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        networks(value)
+        return value
 
     def rate(self, channel: str) -> tuple[int, int] | None:
         """(tokens, per ms), or None."""

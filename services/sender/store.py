@@ -85,6 +85,8 @@ HEARD = """
 SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest, max(fresh_at) AS newest
 FROM runtime.progress WHERE service = 'profile'
 """
+SWITCH_OFF = "INSERT INTO webhook_off (key, version, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+OFF = "SELECT key, version, at FROM webhook_off WHERE $1::text IS NULL OR key = $1"
 TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
 
 
@@ -205,6 +207,17 @@ async def resolved(connection: Connection, ids: Collection[str]) -> Mapping[str,
                 found[wanted] = row
         ask = onward
     return found
+
+
+async def switch_off(connection: Connection, endpoints: Collection[tuple[str, int]], now: int) -> None:
+    """These versions of webhook endpoints (key, version) are called no more."""
+    for key, version in sorted(endpoints):
+        await connection.execute(SWITCH_OFF, key, version, now)
+
+
+async def switched_off(connection: Connection, key: str | None = None) -> dict[tuple[str, int], int]:
+    """(key, version) of the endpoints that said that they are gone -> when (ms); key None: of all."""
+    return {(row["key"], row["version"]): row["at"] for row in await connection.fetch(OFF, key)}
 
 
 async def heard_at(connection: Connection, now: int) -> int:

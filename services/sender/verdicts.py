@@ -12,7 +12,10 @@ from schemas.ids import derive
 from schemas.messages import Decision, Intent
 from services.sender.domain import BOUNCED
 
-SENT_EVENT: Mapping[str, str] = {"email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent", "vk": "VK Sent"}
+SENT_EVENT: Mapping[str, str] = {
+    "email": "Email Sent", "sms": "SMS Sent", "telegram": "Telegram Sent", "vk": "VK Sent", "webhook": "Webhook Sent",
+}  # fmt: skip
+HANDED = "Handed to Manager"
 
 
 def verdict(intent: Intent, state: str, rule: str, now: int, gate: int = 0) -> Decision:
@@ -45,8 +48,8 @@ def verdict_emit(intent: Intent, state: str, rule: str, now: int, at: At, gate: 
 
 
 def sent_emit(intent: Intent, person: str, now: int, at: At) -> Emit:
-    """The fact that a message went out: for segments, reports and the timeline."""
-    return _fact("sent", SENT_EVENT[intent.channel], intent, person, now, at)
+    """The fact that a message went out, or that a manager was told of him: for segments, reports and the timeline."""
+    return _fact("sent", HANDED if intent.to else SENT_EVENT[intent.channel], intent, person, now, at)
 
 
 def bounced_emit(intent: Intent, person: str, now: int, at: At) -> Emit:

@@ -60,6 +60,8 @@ CALLS = [
     ("POST", "/api/identity/rules/rehearse", "read"),
     ("GET", "/api/connectors/x/url", "admin"),
     ("GET", "/api/bots/x/url", "admin"),
+    ("POST", "/api/webhooks/x/secret", "admin"),
+    ("GET", "/api/webhooks/x/status", "read"),
     ("GET", "/api/bots/x/start?profile=x", "write"),
     ("GET", "/api/connectors/x/payloads", "read"),
     ("POST", "/api/connectors/x/test", "write"),
@@ -117,6 +119,7 @@ async def test_the_calls_above_are_all_there_are(site):
             "policies",
             "surveys",
             "promo-pools",
+            "webhooks",
         ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:

@@ -61,6 +61,12 @@ def test_the_pool_and_the_steps_of_docs_are_some():
     assert read(KINDS["journey"], "j", {"key": "j", "brand": "shop", "trigger": {"event": "Born"}, **steps})
 
 
+def test_the_endpoint_and_the_steps_of_docs_are_such():
+    endpoint, journey = (yaml.safe_load(text) for text in examples("webhooks-out", "yaml"))
+    assert read(KINDS["webhook"], "crm", endpoint["body"])
+    assert read(KINDS["journey"], "j", {"brand": "shop", "trigger": {"event": "X"}, **journey})
+
+
 def test_conditions_of_docs_are_conditions():
     lines = [line for text in examples("accounts", "yaml") for line in text.splitlines() if line.startswith("{")]
     assert len(lines) == 4

@@ -44,6 +44,13 @@ DOCUMENTS = {
             }
         ],
     },
+    "webhooks": {
+        "brand": "shop",
+        "url": "https://crm.example/hooks/otklik?a=1",
+        "headers": {"X-Kind": "lead"},
+        "secret_headers": {"Authorization": "crm"},
+        "body": {"name": "{{ profile.name }}", "seats": {"data": "event.seats"}, "none": None},
+    },
     "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
     "promo-pools": {"brand": "shop", "text": "10 % off", "expires": "2027-01-31T23:59:59+03:00", "low_water": 50},
     "surveys": {

@@ -64,6 +64,32 @@ async def test_a_database_that_goes_away_costs_no_message(delivery):
     await pumped(delivery, lambda: tries == [["email"], ["email"]])
 
 
+async def test_an_endpoint_that_answers_nobody_keeps_no_other_waiting_and_one_that_is_left_alone_neither(delivery):
+    delivery._channels["webhook"] = SimpleNamespace(connections=4)
+    called = []
+
+    async def prepare(jobs):
+        return [SimpleNamespace(job=one) for one in jobs]
+
+    async def call(ready):
+        called.append(ready.job.intent.template)
+        await asyncio.Event().wait()
+
+    def to(endpoint: str) -> Job:
+        intent = SimpleNamespace(channel="webhook", message_class="service", template=endpoint)
+        return Job(intent, "person", b"")
+
+    delivery._prepare, delivery._call = prepare, call
+    delivery._paused["webhook:busy"] = 1_000
+    for endpoint in ["slow"] * 5 + ["busy"] + ["quick"]:
+        delivery.put(to(endpoint))
+    await pumped(delivery, lambda: len(called) == 3)
+    assert sorted(called) == ["quick", "slow", "slow"]
+    assert delivery.waiting() == 4 and delivery._paused_jobs() == 1
+    for task in delivery._calls["webhook"]:
+        task.cancel()
+
+
 @pytest.fixture
 def without_a_database(delivery):
     """From now on the database answers nothing."""

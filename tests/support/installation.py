@@ -22,6 +22,7 @@ from deploy.local.settings import LocalSettings
 from services.sender.channels.fakes.smsc import SmscFake
 from services.sender.channels.fakes.telegram import TelegramFake
 from services.sender.channels.fakes.vk import VkFake
+from services.sender.channels.fakes.webhook import WebhookFake
 from tests.support.log import Log
 
 PARTITIONS = 4  # fewer than in an installation of one's own: what is shown here does not depend on it, and a turn is shorter
@@ -31,7 +32,9 @@ NEIGHBOURS = 12  # admin ports lie side by side
 
 @dataclass
 class Installation:
-    """What somebody outside has of it: addresses and keys. telegram, vk, sms: what stands there in place of the providers."""
+    """What somebody outside has of it: addresses and keys. telegram, vk, sms: what stands there in place of the providers; hooks: a
+    customer's system, which takes webhooks at `hooks_url`.
+    """
 
     settings: LocalSettings
     api: httpx.AsyncClient
@@ -41,6 +44,8 @@ class Installation:
     telegram: TelegramFake
     vk: VkFake
     sms: SmscFake
+    hooks: WebhookFake
+    hooks_url: str
     now: int = 0  # of the driven clock; 0 while it is live
 
 
@@ -55,7 +60,8 @@ async def installed(
     database = await _database(postgres, f"cases_{name}")
     port = urlsplit(f"//{kafka}").port
     settings = make_settings(home, kafka_port=port, database_url=database, admin_port=row_of_ports())
-    telegram, vk, sms = TelegramFake(), VkFake(), SmscFake()
+    telegram, vk, sms, hooks = TelegramFake(), VkFake(), SmscFake(), WebhookFake()
+    hooks_url = f"http://127.0.0.1:{await hooks.start()}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTKLIK_TOPIC_PREFIX", f"{name}.")
         environment.setenv("OTKLIK_PARTITIONS", str(PARTITIONS))
@@ -66,17 +72,20 @@ async def installed(
         environment.setenv("OTKLIK_SMSC_URL", f"http://127.0.0.1:{await sms.start()}")
         environment.setenv("OTKLIK_SMSC_APIKEY", "cases")
         environment.setenv("OTKLIK_SMSC_REPORT_SECRET", REPORTS)
+        environment.setenv("OTKLIK_WEBHOOK_ALLOW", "127.0.0.1/32")
+        environment.setenv("OTKLIK_WEBHOOK_HTTP", "true")
         programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:
         async with _clients(settings) as (api, public, catcher), Log(kafka, f"{name}.") as log:
-            yield Installation(settings, api, public, catcher, log, telegram, vk, sms)
+            yield Installation(settings, api, public, catcher, log, telegram, vk, sms, hooks, hooks_url)
     finally:
         await asyncio.to_thread(run.down, settings, lambda _: None)
         assert processes.of_run(settings.home) == [], "a process of the run is left"
         await telegram.stop()
         await vk.stop()
         await sms.stop()
+        await hooks.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -30,6 +30,7 @@ from services.gateway.api import (
     progress,
     promo_pools,
     starts,
+    webhooks,
     why,
 )
 from services.gateway.api.desk import Desk
@@ -63,6 +64,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         identity.routes(desk, neighbours),
         connectors.routes(desk, neighbours),
         bots.routes(desk, neighbours),
+        webhooks.routes(desk, neighbours),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
         clock.routes(desk, neighbours),

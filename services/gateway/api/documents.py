@@ -1,4 +1,4 @@
-"""/api/{segments,journeys,templates,topics,brands,rules,identity,connectors,bots,policies,promo-pools} and their import."""
+"""/api/{segments,journeys,templates,topics,brands,rules,identity,connectors,webhooks,bots,policies,promo-pools} and their import."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

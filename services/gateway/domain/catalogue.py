@@ -87,6 +87,14 @@ PROBLEMS: dict[str, Entry] = {
         _STATE,
         Text("It is still used by: {by}. Change these first.", "На него ссылаются: {by}. Сначала измените их."),
     ),
+    "secret_shown": Entry(
+        409,
+        _STATE,
+        Text(
+            "The secret of version {version} was shown before: raise `secret_version`, publish, and ask again.",
+            "Секрет версии {version} уже показан: увеличьте `secret_version`, опубликуйте документ и спросите снова.",
+        ),
+    ),
     "used_otherwise": Entry(
         409,
         _STATE,

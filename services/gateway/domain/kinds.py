@@ -22,6 +22,7 @@ from schemas.steps import ASKS
 from schemas.subscriptions import Topic
 from schemas.surveys import Survey
 from schemas.templates import Template
+from schemas.webhooks import WebhookEndpoint
 from services.gateway.domain import brands, contact, markup, patterns, ways
 from services.gateway.domain.cost import MOST_OF_ONE, cost
 from services.gateway.domain.problems import Fault, Problem
@@ -108,6 +109,8 @@ KINDS = {
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
         Kind("promo-pool", "promo-pools", PromoPool, 2),
+        # Personal data leave the installation by it.
+        Kind("webhook", "webhooks", WebhookEndpoint, 2, needs="admin"),
     )
 }
 
@@ -160,9 +163,11 @@ def read_whole(kind: Kind, body: dict[str, Any], faults: Sequence[Fault] = ()) -
     elif isinstance(document, Bot):
         faults += markup.faults_of_bot(document)
     elif isinstance(document, Journey):
-        faults += [*ways.faults_of(document), *contact.faults_of_journey(document)]
+        faults += [*ways.faults_of(document), *contact.faults_of_journey(document), *markup.faults_of_journey(document)]
     elif isinstance(document, Rule):
         faults += contact.faults_of_rule(document)
+    elif isinstance(document, WebhookEndpoint):
+        faults += markup.faults_of_body(document.body, "body")
     faults += _cost_faults(kind, body)
     if faults:
         raise Problem("invalid", faults)

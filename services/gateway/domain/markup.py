@@ -8,10 +8,13 @@ from liquid.exceptions import LiquidError
 
 from schemas.bots import Bot
 from schemas.dialogues import Ask, Say
+from schemas.journeys import Journey
+from schemas.telling import Hand, Webhook
 from schemas.templates import Template
+from schemas.webhooks import Body, Call, texts
 from services.gateway.domain.problems import Fault
 
-FILTERS = frozenset({"money", "date", "plural"})  # ours, beside Liquid's own (docs/templates.md)
+FILTERS = frozenset({"money", "date", "plural", "json"})  # ours, beside Liquid's own (docs/templates.md)
 
 
 def faults_of(template: Template) -> list[Fault]:
@@ -40,6 +43,22 @@ def faults_of_bot(bot: Bot) -> list[Fault]:
             elif isinstance(step, Ask):
                 texts |= {f"{path}.ask": step.ask, f"{path}.again": step.again or ""}
     return [fault for path, text in texts.items() for fault in _liquid(path, text, {})]
+
+
+def faults_of_body(body: Body | None, path: str) -> list[Fault]:
+    """Every fault of every text of a webhook's body."""
+    return [fault for place, text in texts(body, path) for fault in _liquid(place, text, {})]
+
+
+def faults_of_journey(journey: Journey) -> list[Fault]:
+    """The same of what its steps say to others."""
+    found: list[Fault] = []
+    for place, step in enumerate(journey.steps):
+        if isinstance(step, Webhook):
+            found += faults_of_body(step.body, f"steps.{place}.body")
+        elif isinstance(step, Hand) and isinstance(step.hand, Call):
+            found += faults_of_body(step.hand.body, f"steps.{place}.hand.body")
+    return found
 
 
 def _environment(blocks: Mapping[str, str]) -> Environment:

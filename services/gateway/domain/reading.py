@@ -29,7 +29,8 @@ TRIGGERS = {
     "DealTrigger": "deal_stage",
     "SurveyTrigger": "survey",
 }
-_MEMBERS = {name: variants for variants in (TALK, TRIGGERS) for name in variants}
+HANDS = {"Call": "webhook", "Letter": "template"}
+_MEMBERS = {name: variants for variants in (TALK, TRIGGERS, HANDS) for name in variants}
 _TAGS = frozenset((*STEP_FIELDS, "Length", "TimeOfDay", "Dated", "Number", "Name"))
 _NAMED = re.compile(r"([A-Za-z_][\w.-]*)(?:, [\w.-]+)*: (.+)", re.DOTALL)  # "field: what is wrong", "one, other: ..."
 

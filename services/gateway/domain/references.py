@@ -14,7 +14,9 @@ from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
 from schemas.rules import Cap, Rule, RuleWindow
 from schemas.segments import Segment
-from schemas.steps import Cascade, Give, Jump, SegmentTrigger, Send, Step, Subscription
+from schemas.steps import Cascade, Give, Jump, Letters, SegmentTrigger, Send, Step, Subscription
+from schemas.telling import Hand, Webhook
+from schemas.webhooks import Letter
 from services.gateway.domain.cost import MOST_OF_ALL
 from services.gateway.domain.kinds import KINDS, brand_of, cost_of, text_of
 from services.gateway.domain.patterns import sampled
@@ -110,19 +112,35 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
 
 
 def _of_step(path: str, step: Step) -> Iterator[Reference]:
-    if isinstance(step, Send):
-        yield Reference(f"{path}.template", "template", step.template, step.channel, step.id)
-    elif isinstance(step, Subscription) and step.subscribe.topic != "*":
-        yield Reference(f"{path}.subscribe.topic", "topic", step.subscribe.topic, step=step.id)
-    elif isinstance(step, Cascade):
+    if isinstance(step, Cascade):
         for number, one in enumerate(step.cascade):
             yield Reference(f"{path}.cascade.{number}.template", "template", one.template, one.channel, step.id)
-    elif isinstance(step, Jump):
-        yield Reference(f"{path}.jump", "journey", step.jump, step=step.id)
-    elif isinstance(step, Give):
-        yield Reference(f"{path}.give", "promo-pool", step.give, step=step.id)
-    if isinstance(step, Send | Cascade) and step.topic != "*":
+    elif named := _named_by(step):
+        field, kind, key, channel = named
+        yield Reference(f"{path}.{field}", kind, key, channel, step.id)
+    if isinstance(step, Letters) and step.topic != "*":
         yield Reference(f"{path}.topic", "topic", step.topic, step=step.id)
+
+
+def _named_by(step: Step) -> tuple[str, str, str, str] | None:
+    """The document that a step names: (field, kind, key, channel that it is to be for)."""
+    match step:
+        case Send():
+            return "template", "template", step.template, step.channel
+        case Hand(hand=Letter()):
+            return "hand.template", "template", step.template, step.channel
+        case Hand():
+            return "hand.webhook", "webhook", step.template, ""
+        case Webhook():
+            return "webhook", "webhook", step.webhook, ""
+        case Jump():
+            return "jump", "journey", step.jump, ""
+        case Give():
+            return "give", "promo-pool", step.give, ""
+        case Subscription() if step.subscribe.topic != "*":
+            return "subscribe.topic", "topic", step.subscribe.topic, ""
+        case _:
+            return None
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

@@ -16,7 +16,7 @@ from schemas.documents import duration_ms
 from schemas.journeys import Brand, Journey
 from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
-from schemas.steps import LETTER_EVENTS, PAYS, Branch, Cascade, FactTrigger, SegmentTrigger, Send, Step, Until
+from schemas.steps import LETTER_EVENTS, PAYS, Branch, Cascade, FactTrigger, Letters, SegmentTrigger, Send, Step, Until
 from schemas.triggers import ScheduleTrigger
 from schemas.unnamed import audience_key, condition_key
 from services.orchestrator.domain.codes import Shelf
@@ -211,9 +211,7 @@ def _plan(body: bytes, version: int) -> Plan:
         steps={step.id: step for step in steps},
         following={step.id: getattr(step, "next", None) or listed[step.id] for step in steps},
         durations={
-            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires)
-            for s in steps
-            if isinstance(s, Until | Send | Cascade)
+            s.id: duration_ms(s.at_most if isinstance(s, Until) else s.expires) for s in steps if isinstance(s, Until | Letters)
         },
         answers=answers,
         sends=any(isinstance(step, Send | Cascade) for step in steps),

@@ -5,7 +5,8 @@ from typing import Any
 
 from schemas.controls import FINISH, LEAVE
 from schemas.messages import Verdict
-from schemas.steps import Branch, Cascade, End, Give, Jump, Purge, Send, SetAttributes, Split, Subscription, Until, Wait
+from schemas.steps import Branch, Cascade, End, Give, Jump, Purge, Send, Sends, SetAttributes, Split, Subscription, Until, Wait
+from schemas.telling import Hand, Webhook
 from services.orchestrator.domain import migrating, pausing, purging, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.controls import Order
@@ -236,7 +237,7 @@ def _purge(turn: Turn, plan: Plan, run: Run, step: Purge, moment: Moment) -> Go 
     return Go(run, plan.following[step.id])
 
 
-def _send(turn: Turn, plan: Plan, run: Run, step: Send, moment: Moment) -> Go | None:
+def _send(turn: Turn, plan: Plan, run: Run, step: Sends, moment: Moment) -> Go | None:
     run, over = sending.first(turn, run, step, moment)
     return Go(run, plan.following[step.id]) if over else None
 
@@ -261,6 +262,8 @@ ACTS: Mapping[type, Callable[[Turn, Plan, Run, Any, Moment], Go | None]] = {
     Split: branching.split,
     Send: _send,
     Cascade: cascading.act,
+    Webhook: _send,
+    Hand: _send,
     Purge: _purge,
     SetAttributes: saying.say,
     Subscription: saying.subscribe,

@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple
 from schemas.documents import duration_ms
 from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
-from schemas.steps import Send
+from schemas.steps import Send, Sends
+from schemas.telling import Hand, Told
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain import pausing
 from services.orchestrator.domain.competing import Contender, yields
@@ -22,6 +23,7 @@ from services.orchestrator.domain.zones import DAY
 ORDER = "order"  # the rule that holds a send until an earlier one of its run is final
 PARTED = "parted"  # the rule that holds one until it is known how somebody can be reached who was taken for another
 HOLDS = (ORDER, PARTED)
+HANDOFF = "handoff"  # the rule by which a manager is told of somebody
 
 
 class Answer(NamedTuple):
@@ -41,7 +43,7 @@ class Offer(NamedTuple):
     intent: str = ""
 
 
-def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
+def first(turn: Turn, run: Run, step: Sends, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
     if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
@@ -52,7 +54,7 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     return run, answer is not None
 
 
-def offer(turn: Turn, run: Run, step: Send, moment: Moment, name: str) -> Offer:
+def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer:
     """Decide a letter, and send it if it may go now. name: of the letter in its key, by which it is sent once at most."""
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
@@ -129,14 +131,19 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
     That is one which missed its slot: it came back late or held and is not final since, or its slot is over and nothing was heard of
     it (the sender stands still). One that the sender has within its first slot holds nothing: the sender takes both in their order, and a
     mail server that is down shall not keep the text message back that stands in for it. A final word on it ends the hold, and so
-    does the held one's own `expires`, so that a word that never comes stops no run for ever. Service messages wait for nobody.
+    does the held one's own `expires`, so that a word that never comes stops no run for ever. Service messages wait for nobody, and nobody
+    for what is told to others.
     """
     earlier = [p for p in turn.person.pending.values() if p.of(run) and p.run.taken < run.taken]
-    missed = [(p.run.taken, p.step) for p in earlier if p.attempt or p.until < now]
+    missed = [
+        (p.run.taken, p.step)
+        for p in earlier
+        if (p.attempt or p.until < now) and not isinstance(letter_of(turn, p.run, p.step), Told)
+    ]
     return min(missed, default=(0, ""))[1]
 
 
-def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answer:
+def _decide(turn: Turn, run: Run, step: Sends, first_try: int, now: int) -> Answer:
     """Known, reachable, not in a control group, its turn in the run, a slot within `expires`, and nothing more important: in this order."""
     limit = first_try + duration_ms(step.expires)
     marketing = step.message_class != "service"
@@ -166,11 +173,11 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     return Answer("deferred", PRIORITY, until) if until is not None else Answer("sent")
 
 
-def _barred(turn: Turn, step: Send) -> Answer | None:
+def _barred(turn: Turn, step: Sends) -> Answer | None:
     """Why he gets nothing of this kind, whatever the journey: cannot be reached, is a manager's, or is of the global control group."""
     person, rules = turn.person, turn.book.rules
     marketing = step.message_class != "service"
-    if ADDRESS_KIND[step.channel] not in person.reach or (marketing and person.bucketing is None):
+    if (isinstance(step, Send) and ADDRESS_KIND[step.channel] not in person.reach) or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
     if marketing and any(turn.stands(key) for key in rules.managers):
         return Answer("skipped", "manager_only")
@@ -179,7 +186,7 @@ def _barred(turn: Turn, step: Send) -> Answer | None:
     return None
 
 
-def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:
+def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) -> None:
     run, now, person = pending.run, moment.now, turn.person
     zone, rules = turn.zone(run.brand), turn.book.rules
     service = step.message_class == "service"
@@ -208,7 +215,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             channel=step.channel,
             message_class=step.message_class,
             template=step.template,
-            template_version=turn.book.templates.get(step.template, 0),
+            template_version=0 if step.channel == "webhook" else turn.book.templates.get(step.template, 0),
             document=f"journey:{run.journey}",
             version=run.version,
             step=step.id,
@@ -220,9 +227,11 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             data={**run.data, "run": _about(turn, run, zone.name)},
             cause=moment.cause,
             cascade=run.tried,
+            to="manager" if isinstance(step, Hand) else "",
         )
     )
-    _tell(turn, run, step, Answer("sent"), moment, pending.attempt, key, slot=[now, not_after], day=day)
+    answer = Answer("sent", HANDOFF if isinstance(step, Hand) else "")
+    _tell(turn, run, step, answer, moment, pending.attempt, key, slot=[now, not_after], day=day)
 
 
 def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
@@ -231,7 +240,7 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
     return {"started_at": run.started_at, "time_zone": zone, **language}
 
 
-def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
+def _tell(turn: Turn, run: Run, step: Sends, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
     if run.cascade is not None:

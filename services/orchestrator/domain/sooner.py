@@ -1,7 +1,7 @@
 """Messages that wait for a place may get one sooner than was thought, once it is known what became of another."""
 
 from schemas.documents import duration_ms
-from schemas.steps import Cascade, Send
+from schemas.steps import Cascade, Sends
 from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
@@ -27,23 +27,23 @@ def look_again(turn: Turn, now: int) -> None:
                 turn.person.pending[key] = replace(pending, due_at=due)
 
 
-def rules_of(turn: Turn, run: Run, step: Send) -> Rules:
+def rules_of(turn: Turn, run: Run, step: Sends) -> Rules:
     """Those that are for him, and the message's own."""
     plan = turn.plan(run)
     return with_own(turn.book.rules.about(turn.stands), plan.terms.get(step.id, Terms()) if plan else Terms())
 
 
-def message_of(run: Run, step: Send) -> Message:
+def message_of(run: Run, step: Sends) -> Message:
     return Message(step.message_class, run.brand, step.channel, step.topic, run.tried)
 
 
-def letter_of(turn: Turn, run: Run, step_id: str) -> Send | None:
+def letter_of(turn: Turn, run: Run, step_id: str) -> Sends | None:
     """What a step sends, as it stands there: of a cascade by the channel at hand."""
     plan = turn.plan(run)
     step = plan.steps.get(step_id) if plan else None
     if isinstance(step, Cascade) and run.cascade is not None and run.cascade.left:
         return step.over(run.cascade.left[0])
-    return step if isinstance(step, Send) else None
+    return step if isinstance(step, Sends) else None
 
 
 def _due(turn: Turn, run: Run, step_id: str, first_try: int, now: int) -> int | None:

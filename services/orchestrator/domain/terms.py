@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.contact import MIDDLE, Span, priority_of, spans_of
 from schemas.journeys import Journey
-from schemas.steps import Cascade, Send
+from schemas.steps import Cascade, Letters, Send
 from services.orchestrator.domain.rules import Hours, Rules
 
 
@@ -19,13 +19,14 @@ class Terms(NamedTuple):
 def terms_of(journey: Journey) -> Mapping[str, Terms]:
     """Step -> terms, of marketing alone: service messages wait for nobody."""
     return {
-        step.id: Terms(
-            priority_of(journey.priority if step.priority is None else step.priority),
-            spans_of(windows) if (windows := step.windows or journey.windows) else None,
-        )
-        for step in journey.steps
-        if isinstance(step, Send | Cascade) and step.message_class != "service"
+        step.id: _terms(journey, step) for step in journey.steps if isinstance(step, Letters) and step.message_class != "service"
     }
+
+
+def _terms(journey: Journey, step: Letters) -> Terms:
+    own = (step.priority, step.windows) if isinstance(step, Send | Cascade) else (None, None)
+    priority, windows = own[0] if own[0] is not None else journey.priority, own[1] or journey.windows
+    return Terms(priority_of(priority), spans_of(windows) if windows else None)
 
 
 def with_own(rules: Rules, terms: Terms) -> Rules:

@@ -14,7 +14,8 @@ from .contract import Outcome, Result, Started
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_NOTHING_WRITTEN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+# Whatever raised one of these, not a byte of the request has left.
+NOTHING_WRITTEN = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ async def post(
         await started()
     try:
         return await http.send(request)
-    except _NOTHING_WRITTEN as error:
+    except NOTHING_WRITTEN as error:
         return Result(Outcome.TRANSIENT, code=_reason(error))
     except httpx.HTTPError as error:
         return Result(Outcome.UNKNOWN, code=_reason(error))

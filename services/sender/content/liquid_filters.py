@@ -1,5 +1,6 @@
 """Filters of our own: money, dates in the customer's time zone, plural forms; Russian and English."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -88,10 +89,16 @@ def plural(value: Any, *forms: Any) -> str:
     return str(forms[1] if 2 <= number % 10 <= 4 and not 12 <= number % 100 <= 14 else forms[2])
 
 
+def as_json(value: Any) -> str:
+    """A value as JSON, with its quotes: what is not there is null."""
+    return json.dumps(None if isinstance(value, Undefined) else value, ensure_ascii=False, default=str)
+
+
 def register(environment: Environment) -> None:
     environment.add_filter("money", money)
     environment.add_filter("date", localdate)
     environment.add_filter("plural", plural)
+    environment.add_filter("json", as_json)
 
 
 def _language(given: Any, context: RenderContext) -> str:

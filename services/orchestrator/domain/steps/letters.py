@@ -2,7 +2,7 @@
 
 from schemas.facts import Fact
 from schemas.messages import Decision
-from schemas.steps import OfLetter
+from schemas.stepping import OfLetter
 from services.orchestrator.domain.state import Letter, Run, replace
 from services.orchestrator.domain.turn import Turn
 

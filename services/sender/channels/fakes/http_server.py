@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """body: a value for JSON, or bytes as they are. fault: "hang" gives no answer, "drop" ends the connection instead of answering."""
+    """body: a value for JSON, or bytes as they are. fault: "hang" gives no answer, "drop" ends the connection instead of
+    answering, "endless" says the body again and again.
+    """
 
     status: int = 200
     body: Any = None
@@ -38,9 +41,9 @@ class HttpFake:
         self._open: set[asyncio.Task[None]] = set()
         self.requests = 0
 
-    async def start(self, port: int = 0) -> int:
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
         """Listens on 127.0.0.1; gives the port."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port, ssl=tls)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -65,6 +68,9 @@ class HttpFake:
                     break
                 writer.write(_written(answer))
                 await writer.drain()
+                while answer.fault == "endless":
+                    writer.write(answer.body)
+                    await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # a client may leave at any point
         finally:

@@ -1,0 +1,156 @@
+"""Webhooks out: one signed POST to a customer's system. It goes to the very address that was checked, and follows nothing."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from runtime.clock import wall_ms
+from services.sender.webhook_addresses import Network, checked
+
+from .contract import Outcome, Rendered, Result, Started
+from .http_client import NOTHING_WRITTEN
+from .webhook_signature import headers as signature
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+MOST_ANSWER = 65_536  # bytes of an answer that are read; nothing of it is kept
+MOST_ADDRESSES = 3  # of a name that are tried
+CONNECT_S = 5.0
+REST_S = 1.0  # for the rest of an answer, once its status is there
+_LATER = frozenset((408, 429))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """allowed: networks that may be called beside the public internet; http: whether plain http is allowed."""
+
+    allowed: tuple[Network, ...] = ()
+    http: bool = False
+    connections: int = 16
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(one[4][0]) for one in found]
+
+
+class WebhookChannel:
+    """`Rendered.address`: the URL; `text`: the body; `headers`; `options`: {"secrets", "timeout_s", "content_type", "version"}.
+
+    A connection serves one call: a kept one would lead to an address that was checked for another moment or another name. There is no jar
+    of cookies, no redirect and no proxy.
+    """
+
+    def __init__(self, settings: WebhookSettings, lookup: Resolve = resolve, tls: ssl.SSLContext | None = None) -> None:
+        self.connections = settings.connections
+        self._settings, self._resolve = settings, lookup
+        limits = httpx.Limits(max_connections=settings.connections, max_keepalive_connections=0)
+        self._http = httpx.AsyncHTTPTransport(verify=tls or True, trust_env=False, limits=limits)
+
+    async def send(self, message: Rendered, started: Started | None = None) -> Result:
+        try:
+            url = httpx.URL(message.address)
+        except httpx.InvalidURL:
+            return Result(Outcome.REJECTED, code="webhook:url")
+        found = await self._addresses(url)
+        if isinstance(found, Result):
+            return found
+        if started is not None:
+            await started()
+        try:
+            async with asyncio.timeout(float(message.options["timeout_s"])):
+                answer = await self._call(message, url, found)
+        except TimeoutError:
+            return Result(Outcome.UNKNOWN, code="webhook:timeout")
+        return answer if isinstance(answer, Result) else await _read(answer)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _addresses(self, url: httpx.URL) -> list[str] | Result:
+        if url.scheme != "https" and not (url.scheme == "http" and self._settings.http):
+            return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{url.scheme or 'no scheme'}")
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                host = url.raw_host.decode("ascii")
+                told = await self._resolve(host, url.port or (443 if url.scheme == "https" else 80))
+        except (OSError, UnicodeError, TimeoutError):
+            return Result(Outcome.TRANSIENT, code="webhook:unresolved")
+        good, why = checked(told, self._settings.allowed)
+        if why:
+            return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{why}")
+        return good[:MOST_ADDRESSES] or Result(Outcome.TRANSIENT, code="webhook:unresolved")
+
+    async def _call(self, message: Rendered, url: httpx.URL, addresses: Sequence[str]) -> httpx.Response | Result:
+        failed = Result(Outcome.TRANSIENT, code="webhook:unreachable")
+        for address in addresses:
+            try:
+                return await self._http.handle_async_request(_request(message, url, address))
+            except NOTHING_WRITTEN as error:
+                failed = Result(Outcome.TRANSIENT, code=f"webhook:{type(error).__name__}")
+            except httpx.HTTPError as error:
+                return Result(Outcome.UNKNOWN, code=f"webhook:{type(error).__name__}")
+        return failed
+
+
+async def _read(response: httpx.Response) -> Result:
+    """The status rules, whatever becomes of the rest: it is read so that the other side is not cut off in the middle of a short one."""
+    size = 0
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(REST_S):
+            async for part in response.aiter_raw():
+                size += len(part)
+                if size > MOST_ANSWER:
+                    break
+    with contextlib.suppress(httpx.HTTPError, OSError):
+        await response.aclose()
+    return read_answer(response.status_code, response.headers, wall_ms())
+
+
+def _request(message: Rendered, url: httpx.URL, address: str) -> httpx.Request:
+    """Addressed to the number; its name stands in Host, in SNI, and in what the certificate is checked against."""
+    body, options = message.text.encode(), message.options
+    told = [
+        ("Host", url.netloc.decode("ascii")),
+        ("User-Agent", "Otklik-Webhooks/1"),
+        ("Content-Type", str(options["content_type"])),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+        *signature(message.key, wall_ms() // 1000, body, options["secrets"]),
+        *message.headers,
+    ]
+    timeout = float(options["timeout_s"])
+    limits = {"connect": min(CONNECT_S, timeout), "read": timeout, "write": timeout, "pool": timeout}
+    more = {"timeout": limits, "sni_hostname": url.raw_host.decode("ascii")}
+    return httpx.Request("POST", url.copy_with(host=address), headers=told, content=body, extensions=more)
+
+
+def read_answer(status: int, headers: Mapping[str, str], now: int) -> Result:
+    """Pure. What a status means; now: ms, for a Retry-After that names a date."""
+    code = f"webhook:{status}"
+    if 200 <= status < 300:
+        return Result(Outcome.ACCEPTED, code=code)
+    if status == 410:
+        return Result(Outcome.GONE, code=code)
+    if status in _LATER or status >= 500:
+        outcome = Outcome.THROTTLED if status == 429 else Outcome.TRANSIENT
+        return Result(outcome, code=code, retry_after_ms=retry_after_ms(headers.get("retry-after", ""), now))
+    return Result(Outcome.REJECTED, code=code)
+
+
+def retry_after_ms(text: str, now: int) -> int | None:
+    """Of seconds or an HTTP date; None where it says neither."""
+    if text.strip().isdecimal() and len(text) < 10:
+        return int(text) * 1000
+    try:
+        at = parsedate_to_datetime(text)
+        return max(0, int(at.timestamp() * 1000) - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

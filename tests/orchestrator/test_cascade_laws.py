@@ -58,6 +58,7 @@ class Oracle:
         self.sent: dict[str, Sent] = {}
         self.of: dict[str, str] = {}  # occurrence of a run -> another one that has been one person's with it
         self.keys: set[tuple[str, int]] = set()
+        self.joined = self.parted = False  # has anybody ever become one with another, or been parted from one?
         self._seen = 0
 
     def look(self) -> None:
@@ -67,7 +68,7 @@ class Oracle:
                 self.check(emission)
                 self.sent[emission.id] = Sent(emission)
         for name, person in self.world.people.items():
-            if name not in self.world.merged.values():
+            if not self.joined and name in PEOPLE:
                 self.one_place(person)
 
     def check(self, new: Intent) -> None:
@@ -147,7 +148,7 @@ class Oracle:
         if able:
             key = able[number % len(able)]
             one = self.sent[key]
-            if one.heard(word) is None:
+            if one.heard(word) is None and (word == "Failed" or not self.parted):  # else it may be another's who reads it
                 self.sent[key] = one._replace(words=(*one.words, (word, self.world.now)))
             event = f"{EVENTS[one.intent.channel]} {word}"
             self.world.fact(one.intent.profile, event, lane="bulk", properties={"intent": key})
@@ -161,7 +162,8 @@ class Oracle:
             for occurrence in runs[1:]:
                 if self.root(occurrence) != self.root(runs[0]):
                     self.of[self.root(occurrence)] = self.root(runs[0])
-            self.world.merge(winner, loser)
+            self.joined = True
+            self.world.merge(one, other)
             self.look()
 
 
@@ -204,9 +206,8 @@ def play(script: list[Any], cls: str) -> tuple[World, Oracle]:
             world.fact(move[0], "Goal")
         elif kind == "merge":
             oracle.merge(*move)
-        elif kind == "split" and move[1] in world.merged and world.canonical(move[1]) == world.canonical(move[0]):
-            world.split(world.canonical(move[0]), move[1], move[1], others=(move[1],))
-            world.introduce(move[1], world.canonical(move[0]), kinds=KINDS[move[1]])
+        elif kind == "split":
+            parts(oracle, *move)
         elif kind == "pass":
             passes(oracle, move[0])
         elif kind == "verdict":
@@ -217,6 +218,18 @@ def play(script: list[Any], cls: str) -> tuple[World, Oracle]:
             oracle.once_more(*move)
         oracle.look()
     return world, oracle
+
+
+def parts(oracle: Oracle, one: str, other: str) -> None:
+    """He who became one with another, and nobody with him before, is somebody of his own again, under a new id."""
+    world = oracle.world
+    if world.merged.get(other) == one and one not in world.merged and other not in world.merged.values():
+        new = f"{other}>{len(world.people)}"
+        world.split(
+            one, new, other, others=(other,), stay=[name for name, into in world.merged.items() if into == one != name != other]
+        )
+        oracle.parted = True
+        world.introduce(new, one, kinds=KINDS[other[0]])
 
 
 def passes(oracle: Oracle, duration: int) -> None:

@@ -82,7 +82,10 @@ def _part(turn: Turn, stays: Run, goes: Run, moment: Moment) -> None:
         mine = [key for key, p in pending.items() if p.step == step and p.of(stays)]
         theirs = [key for key, p in pending.items() if p.step == step and p.of(goes)]
         both = next((run for run in turn.person.runs if same(run, stays) and cascade_news.stands(run, step)), None)
-        for key in cascade_news.superfluous(turn, both, mine + theirs) if both else _superfluous(turn, mine, theirs):
+        if both is not None:
+            cascade_news.keep_one(turn, both, mine + theirs, moment)
+            continue
+        for key in _superfluous(turn, mine, theirs):
             sending.forget(turn, key, moment, "merged")
     for key, letter in pending.items():
         if letter.of(goes):

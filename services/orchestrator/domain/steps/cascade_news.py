@@ -3,9 +3,10 @@
 from schemas.facts import Fact
 from schemas.messages import Decision
 from schemas.steps import Cascade
+from services.orchestrator.domain import sending
 from services.orchestrator.domain.state import Run, Trying, replace
 from services.orchestrator.domain.steps.letters import IMPLIES
-from services.orchestrator.domain.turn import Turn
+from services.orchestrator.domain.turn import Moment, Turn
 
 GOOD, READ = IMPLIES["accepted"], IMPLIES["opened"]
 FINAL = {"accepted": "accepted", "failed": "failed", "skipped": "skipped", "in_doubt": "in_doubt", "unknown": "in_doubt"}
@@ -128,9 +129,16 @@ def of_runs(turn: Turn, joined: list[Run]) -> list[Run]:
     return [run for run in _now(turn, joined) if run.cascade is not None]
 
 
-def superfluous(turn: Turn, run: Run, keys: list[str]) -> list[str]:
-    """Of the intents of two cascades that are one, those that must not be sent again: all that wait to be but the one at hand."""
-    return [key for key in keys if turn.person.pending[key].due_at is not None and not (run.cascade and run.cascade.has(key))]
+def keep_one(turn: Turn, run: Run, keys: list[str], moment: Moment) -> None:
+    """Of the intents of two cascades that are one none waits to be sent again, but that at hand where none is under way."""
+    waiting = [key for key in keys if turn.person.pending[key].due_at is not None]
+    at = run.cascade
+    for key in waiting if at else ():
+        assert at is not None
+        if len(waiting) < len(keys) or not at.has(key):
+            sending.forget(turn, key, moment, "merged")
+            at = _behind(at, key, "skipped")
+    turn.put(replace(run, cascade=at))
 
 
 def _reached(at: Trying) -> tuple[bool, int, bool]:

@@ -12,6 +12,7 @@ from services.orchestrator.domain.book import build
 from services.orchestrator.domain.state import Person, Run, encode
 from services.orchestrator.walking import Walk, is_due, standing
 from tests.orchestrator.world import journey, published, wait
+from tests.support.live import settings
 
 J = published("journey", journey("j", wait("w", "1d")))
 ORDER = published("migration", {"key": "j", "to": 1, "moves": {"1": {"w": "leave"}}, "at": 5})
@@ -26,7 +27,8 @@ def inside(key: str, **more) -> bytes:
 
 
 @pytest.fixture
-async def db(config):
+async def db(database: str):
+    config = settings("", database, "")  # of Kafka nothing is asked
     await migrate(config, "runtime", "runtime.clocksql")
     await migrate(config, "orchestrator", "runtime.sql", "services.orchestrator.migrations")
     found = await Database(config, "orchestrator").open()

@@ -5,6 +5,7 @@ from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, MEMBERSHIPS, MESSAGES
+from services.orchestrator.api import routes
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
 from services.orchestrator.holding import held
 
@@ -26,6 +27,7 @@ def service(settings: Settings | None = None) -> Service:
         held=held,
         erased=people.erased,
         committed=handler.committed,
+        api=routes,
         migrations=("services.orchestrator.migrations",),
         topics_written=(DECISIONS, FACTS_RAW, *MESSAGES),
     )

@@ -35,6 +35,8 @@ UNHEARD = frozenset(
     ("no_address", "consent", "nothing_to_confirm", "template:missing")
 )  # what is not known yet may be in the log already
 
+GIVEN_BACK = {"not_after": "late", "address_changed": "late", "parted": "late", "paused": "held"}  # to be decided again
+
 
 @dataclass(slots=True, order=True)
 class Job:
@@ -215,9 +217,7 @@ class Delivery:
         if rule == "stale_consent":
             self.put(job, self._now() + 1000)
             return
-        state = (
-            "late" if rule in ("not_after", "address_changed", "parted") else "failed" if rule.startswith("template") else "skipped"
-        )
+        state = GIVEN_BACK.get(rule, "failed" if rule.startswith("template") else "skipped")
         self._calls[job.intent.channel].add(
             self._spawn(self._record(Record(job.intent, job.person, state, rule)), job.intent.channel)
         )

@@ -1,7 +1,7 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from runtime.db import Connection
 from runtime.definitions import Definitions
 from schemas.bots import Bot, Shown, shown
+from schemas.campaigns import LAUNCHES
 from schemas.connectors import Signs
 from schemas.definitions import Published
 from schemas.journeys import Brand
@@ -38,7 +39,14 @@ class _Owned(msgspec.Struct):
     brand: str
 
 
+class _Launch(msgspec.Struct):
+    """A launch of a campaign, as far as its gate."""
+
+    state: str
+
+
 _owned = msgspec.json.Decoder(_Owned).decode
+_launch = msgspec.json.Decoder(_Launch).decode
 
 
 class Offered(Mapping[str, Any]):
@@ -75,7 +83,7 @@ class Library:
     """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
     are first used, and kept.
 
-    confirming: the templates that ask for a confirmation.
+    confirming: the templates that ask for a confirmation. shut: launches of campaigns that are paused or stopped, with which of both.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -87,6 +95,7 @@ class Library:
     topics: Tree
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
+    shut: dict[str, str] = field(default_factory=dict)
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
@@ -95,6 +104,9 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
+        elif document.kind == LAUNCHES and document.pointer:
+            if (state := _launch(document.body).state) != "running":
+                library.shut[document.key] = state
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
         elif document.kind == "survey" and document.pointer:
@@ -114,7 +126,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey"), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", LAUNCHES), _build)
         self._library = _build((), 0)
 
     async def current(self, connection: Connection) -> "Letters":
@@ -127,6 +139,8 @@ class Letters:
         """The message, or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
         if now > intent.not_after:
             return "not_after"
+        if shut := self._library.shut.get(intent.occurrence):
+            return shut
         if row is None:
             return "no_address"
         contact = _decode(row["state"])

@@ -82,6 +82,25 @@ PROBLEMS: dict[str, Entry] = {
     "clock_backwards": Entry(
         409, _STATE, Text("A driven clock only goes forward: {why}.", "Управляемые часы идут только вперёд: {why}.")
     ),
+    "campaign_launched": Entry(
+        409,
+        _STATE,
+        Text(
+            "Launch {number} of it is there already, of version {version}. To send it to everybody once more, say `again: true`.",
+            "Запуск {number} уже есть, он идёт по версии {version}. Чтобы разослать всем ещё раз, передайте `again: true`.",
+        ),
+    ),
+    "not_launched": Entry(409, _STATE, Text("It was never launched.", "Эту кампанию ещё не запускали.")),
+    "launch_stopped": Entry(
+        409,
+        _STATE,
+        Text("Its last launch was stopped, for good.", "Её последний запуск остановлен насовсем."),
+    ),
+    "no_pilot": Entry(
+        409,
+        _STATE,
+        Text("Its last launch is no pilot: it goes to everybody.", "Её последний запуск не пробный: он идёт всем."),
+    ),
     "referenced": Entry(
         409,
         _STATE,

@@ -9,6 +9,7 @@ from schemas.audience import Condition
 from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
+from schemas.campaigns import Campaign
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.rules import Rule
@@ -54,6 +55,8 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += _of_journey(document)
     elif isinstance(document, Bot):
         found += _of_bot(document)
+    elif isinstance(document, Campaign):
+        found += _of_campaign(document)
     elif isinstance(document, Rule):
         caps = enumerate(document.caps)
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
@@ -88,6 +91,16 @@ def _of_journey(journey: Journey) -> Iterator[Reference]:
                 yield Reference(f"steps.{place}.topic", "topic", step.topic, step=step.id)
         elif isinstance(step, Jump):
             yield Reference(f"steps.{place}.jump", "journey", step.jump, step=step.id)
+
+
+def _of_campaign(campaign: Campaign) -> Iterator[Reference]:
+    for part, condition in campaign.asks():
+        yield from _of_condition(part, condition, part)
+    for place, template in enumerate(campaign.letters.values()):
+        path = f"variants.{place}.template" if campaign.variants else "template"
+        yield Reference(path, "template", template, campaign.channel)
+    if campaign.topic != "*":
+        yield Reference("topic", "topic", campaign.topic)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

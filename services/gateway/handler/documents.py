@@ -11,6 +11,7 @@ from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
+from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.noticing import warnings, with_warnings
 from services.gateway.handler.publishing import Publishing
@@ -57,7 +58,7 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     before = await documents.get(call.connection, kind.name, key, lock=True)
     if before is not None:
         call.key.needs_brand(before.brand)
-    _matches(before, match, kind, key)
+    matches(before, match, kind, key)
     _, fresh = await _save(call, kind, key, document)
     draft = await documents.get(call.connection, kind.name, key)
     assert draft is not None
@@ -73,11 +74,13 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
 async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
     """Delete a draft, and take what is published of it out of force."""
     publishing = await Publishing.begin(call)
-    draft = await _mine(call, kind, key)
-    _matches(draft, match, kind, key)
+    draft = await mine(call, kind, key)
+    matches(draft, match, kind, key)
     if draft.published_version is not None:
         call.key.needs("publish")
         await publishing.withdraw(kind.name, key, draft.published_version)
+        if kind is launching.CAMPAIGN:
+            await launching.stop_all(call, publishing, key)
     await documents.delete(call.connection, kind.name, key)
     await call.audit("delete", f"{kind.name} {key}", revision=draft.revision)
     await publishing.finish()
@@ -86,8 +89,8 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
 
 async def publish(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
     publishing = await Publishing.begin(call)
-    draft = await _mine(call, kind, key)
-    _matches(draft, match, kind, key)
+    draft = await mine(call, kind, key)
+    matches(draft, match, kind, key)
     version, changed = await publishing.publish(kind.name, key, read(kind, key, draft.body), draft)
     await publishing.finish()
     (told,) = await warnings(call, [(kind, draft.body)])
@@ -183,7 +186,7 @@ async def _save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[
     return await documents.save(call.connection, kind.name, key, brand, text, call.now)
 
 
-async def _mine(call: Call, kind: Kind, key: str) -> Draft:
+async def mine(call: Call, kind: Kind, key: str) -> Draft:
     """The draft, locked, if the key may change it."""
     draft = await documents.get(call.connection, kind.name, key, lock=True)
     if draft is None or not call.key.sees(draft.brand):
@@ -192,7 +195,7 @@ async def _mine(call: Call, kind: Kind, key: str) -> Draft:
     return draft
 
 
-def _matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:
+def matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:
     """If-Match: the revision that the caller has seen; `*`: any that there is."""
     if match is None:
         return

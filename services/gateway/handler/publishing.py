@@ -39,6 +39,11 @@ class Publishing:
         _, now, _ = await own.lock(call.connection, LANE)
         return cls(call, now, await documents.world(call.connection))
 
+    @property
+    def now(self) -> int:
+        """Of the installation's clock (ms)."""
+        return self._now
+
     async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
         """Put a draft in force. Returns (version, whether anything changed): what is in force already stays as it is."""
         self._needs(kind)
@@ -57,7 +62,7 @@ class Publishing:
         if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
             self._moved.add((kind, key))
         self._world[kind, key] = standing
-        self._answer_conditions(document, version)
+        self.answer_conditions(document, version)
         self.emit(kind, key, version, body)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}
         await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision, **said)
@@ -116,8 +121,8 @@ class Publishing:
         found = await documents.version(self._call.connection, kind, key, version)
         return found["body"] if found else None
 
-    def _answer_conditions(self, document: BaseModel, version: int) -> None:
-        """The segmenter alone evaluates "who": each condition of a journey or a rule is a segment of its own, before that needs it."""
+    def answer_conditions(self, document: BaseModel, version: int) -> None:
+        """The segmenter alone evaluates "who": each condition of a journey, campaign or rule is a segment of its own, before that needs it."""
         for key, condition in conditions(document, version).items():
             segment = Segment(key=key, name=key, brand=getattr(document, "brand", None), condition=condition)
             self.emit(KINDS["segment"].name, key, 1, text_of(segment))

@@ -1,13 +1,14 @@
 """The published documents, compiled for deciding: who is interested in which event, segment and answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from schemas.bots import HEARD, Bot
+from schemas.campaigns import LAUNCHES, Campaign, Launch
 from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.documents import duration_ms
@@ -16,12 +17,16 @@ from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
 from schemas.unnamed import condition_key
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
+from services.orchestrator.domain.mailings import PAUSED, STOPPED, Launched, Mailing, mailing
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.state import Place, Run
 
-MODELS: Mapping[str, type[BaseModel]] = {"journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot}
+MODELS: Mapping[str, type[BaseModel]] = {
+    "journey": Journey, "rule": Rule, "brand": Brand, "bot": Bot, "campaign": Campaign, LAUNCHES: Launch,
+}  # fmt: skip
 KINDS = (*MODELS, "template")
+UNSUBSCRIBED = "Email Unsubscribed"  # by the link of a letter
 T = TypeVar("T")
 
 
@@ -53,6 +58,11 @@ class Plan:
     data_tests: Mapping[str, Test]
     watched: frozenset[str]
     awaits: Sequence[tuple[Until, Test]]
+    mailing: Mailing | None = None
+
+    def letter(self, run: Run, step: str) -> Step | None:
+        """A step as it is for a run: of a campaign it says the letter of his variant."""
+        return self.mailing.letters[run.data["campaign"].get("variant", "")] if self.mailing else self.steps.get(step)
 
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
@@ -67,7 +77,7 @@ class Book:
     awaits: of every version the steps that wait for an event; waiting: those that wait for an answer to become yes.
     conditions: keys of the segments that answer what journeys and rules ask; without any nobody waits for the segmenter. silent: those of them
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
-    scripts: every version of bots; bots: the current ones.
+    scripts: every version of bots; bots: the current ones. launches: of campaigns, by id, until they are forgotten.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -87,12 +97,20 @@ class Book:
     awaits: Mapping[str, Sequence[tuple[Plan, Until, Test]]]
     waiting: Mapping[str, Sequence[Plan]]
     silent: Mapping[str, Place] = field(default_factory=dict)
+    launches: Mapping[str, Launched] = field(default_factory=dict)
+
+    def gate(self, run: Run) -> str:
+        """The rule by which nothing of a run goes now: its launch is paused or stopped. "": it may go."""
+        launched = self.launches.get(run.occurrence)
+        return "" if launched is None else PAUSED if launched.paused else STOPPED if launched.stopped else ""
 
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     """Compile the stored documents: all versions of journeys and bots, the current ones of everything else."""
     documents = list(documents)
     plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
+    launches = _launches(documents)
+    plans += _mailings(documents, launches.values())
     pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
@@ -114,7 +132,18 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset([*rules.asks, *(segment for plan in plans for segment in _segments(plan))]),
-        events=frozenset([*triggers, *goals, *awaits, *watches, *PAYS, *GRANTS, *(HEARD if bots else ())]),
+        events=frozenset(
+            [
+                *triggers,
+                *goals,
+                *awaits,
+                *watches,
+                *PAYS,
+                *GRANTS,
+                *((*LETTER_EVENTS, UNSUBSCRIBED) if launches else ()),
+                *(HEARD if bots else ()),
+            ]
+        ),
         conditions=frozenset([*rules.asks, *(answer for plan in plans for answer in plan.answers.values())]),
         rules=rules,
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
@@ -125,7 +154,40 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         waiting=_grouped(
             (p.answers[s.id], p) for p in plans for s in p.steps.values() if isinstance(s, Until) and s.id in p.answers
         ),
+        launches=launches,
     )
+
+
+def _launches(documents: Sequence[Published]) -> dict[str, Launched]:
+    """Those that are under way, by id."""
+    bodies = {(d.key, d.version): bytes(d.body) for d in documents if d.kind == "campaign"}
+    found: dict[str, Launched] = {}
+    for d in documents:
+        if d.kind == LAUNCHES and d.pointer:
+            launch = Launch.model_validate_json(bytes(d.body))
+            body = bodies.get((launch.campaign, launch.version))
+            if body is not None:  # it comes before its launch, but may have been forgotten
+                campaign = Campaign.model_validate_json(body)
+                asks = tuple(condition_key("campaign", campaign.key, launch.version, part) for part, _ in campaign.asks())
+                found[launch.key] = Launched(launch.key, launch, d.version, asks, mailing(campaign))
+    return found
+
+
+def _mailings(documents: Sequence[Published], launches: Iterable[Launched]) -> list[Plan]:
+    """A plan for each version that is launched: the one send step."""
+    wanted = {(one.launch.campaign, one.launch.version) for one in launches}
+    return [_mailing(bytes(d.body), d.version) for d in documents if d.kind == "campaign" and (d.key, d.version) in wanted]
+
+
+@lru_cache(maxsize=256)
+def _mailing(body: bytes, version: int) -> Plan:
+    campaign = Campaign.model_validate_json(body)
+    sent = mailing(campaign)
+    steps = (next(iter(sent.letters.values())),)
+    trigger = FactTrigger(event=f"campaign:{campaign.key}")  # nothing of this name happens
+    body = Journey(key=campaign.key, brand=campaign.brand, trigger=trigger, steps=steps).model_dump_json(by_alias=True).encode()
+    answers = {part: condition_key("campaign", campaign.key, version, part) for part, _ in campaign.asks()}
+    return replace(_plan(body, version), key=f"campaign:{campaign.key}", answers=answers, mailing=sent)
 
 
 def _templates(documents: Sequence[Published]) -> dict[str, int]:

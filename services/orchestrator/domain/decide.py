@@ -10,9 +10,10 @@ from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS
-from services.orchestrator.domain import dialogues, merging, parting, purging, runs, sending
+from services.orchestrator.domain import campaigns, dialogues, merging, parting, purging, runs, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
+from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.state import Person, Place, Run, replace
 from services.orchestrator.domain.steps import letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
@@ -107,6 +108,16 @@ def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
     """Everything due <= now fires, each with its own instant."""
     turn = Turn(book, profile, person)
     runs.fire(turn, now)
+    return turn.outcome()
+
+
+def on_launch(book: Book, profile: str, person: Person, launched: Launched, now: int) -> Outcome:
+    """His turn in a launch: decided for the first time, or again, as what held it back is over or it was stopped."""
+    turn = Turn(book, profile, person)
+    runs.fire(turn, now)
+    moment = Moment(now, launched.id)
+    if (run := campaigns.take(turn, launched, moment)) is not None:
+        runs.go_on(turn, run, moment)
     return turn.outcome()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.orchestrator.domain import dialogues, runs, sending
+from services.orchestrator.domain import campaigns, dialogues, runs, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.turn import Moment, Turn
@@ -34,8 +34,10 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
     person.introduced = person.introduced or loser.introduced
     person.heard = _latest(person.heard, loser.heard)
+    person.campaigns = _latest(person.campaigns, loser.campaigns)
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
+    campaigns.joined(turn, moment)
 
 
 def _latest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

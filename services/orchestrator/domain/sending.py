@@ -7,6 +7,7 @@ from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
+from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.slots import Message, end_of, search
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
@@ -30,7 +31,8 @@ class Answer(NamedTuple):
 
 def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
-    if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
+    # A loop, or a merged run had sent it (or who he was before got this mailing): one key is one message, for ever.
+    if step.id in run.done or run.occurrence in turn.person.campaigns:
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
@@ -39,7 +41,7 @@ def first(turn: Turn, run: Run, step: Send, moment: Moment) -> tuple[Run, bool]:
     answer = _decide(turn, run, step, run.since, moment.now)
     watched = (plan := turn.plan(run)) is not None and step.id in plan.watched
     if answer.verdict == "sent":
-        key = intent_id(f"journey:{run.journey}", run.version, step.id, turn.profile, run.occurrence)
+        key = intent_id(run.document, run.version, step.id, turn.profile, run.occurrence)
         run = replace(run, done=(*run.done, step.id))
         run = letters.issued(run, step.id, key) if watched else run
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
@@ -114,6 +116,11 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules.about(turn.stands)
     limit = first_try + duration_ms(step.expires)
+    shut = turn.book.gate(run)
+    if shut == STOPPED:
+        return Answer("skipped", STOPPED)
+    if shut and now <= limit:
+        return Answer("deferred", shut, limit + 1)
     marketing = step.message_class != "service"
     if person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
@@ -151,6 +158,9 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
         )
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
+    if run.mailed:
+        still = {launch: until for launch, until in person.campaigns.items() if until >= now}
+        person.campaigns = {**still, run.occurrence: max(now, pending.first_try) + duration_ms(step.expires)}
     turn.emit(
         Intent(
             id=key,
@@ -160,7 +170,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
             message_class=step.message_class,
             template=step.template,
             template_version=turn.book.templates.get(step.template, 0),
-            document=f"journey:{run.journey}",
+            document=run.document,
             version=run.version,
             step=step.id,
             occurrence=run.occurrence,
@@ -184,6 +194,8 @@ def _about(turn: Turn, run: Run, zone: str) -> dict[str, Any]:
 def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, attempt: int, key: str = "", **detail: Any) -> None:
     if answer.detail:
         detail["of"] = answer.detail
+    if run.mailed:
+        detail |= run.data["campaign"]
     turn.tell(
         run,
         answer.verdict,
@@ -269,5 +281,5 @@ def _swap(turn: Turn, old: Reservation, new: Reservation) -> None:
 
 def _step(turn: Turn, pending: Pending) -> Send | None:
     plan = turn.plan(pending.run)
-    step = plan.steps.get(pending.step) if plan else None
+    step = plan.letter(pending.run, pending.step) if plan else None
     return step if isinstance(step, Send) else None

@@ -49,6 +49,16 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     letters: dict[str, Letter] = {}
     control: str = ""
 
+    @property
+    def document(self) -> str:
+        """What it is a run of; a campaign is one by its full name, which no journey can have."""
+        return self.journey if self.mailed else f"journey:{self.journey}"
+
+    @property
+    def mailed(self) -> bool:
+        """Is it somebody's part in the launch of a campaign?"""
+        return ":" in self.journey
+
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
@@ -133,6 +143,7 @@ class Person(msgspec.Struct, array_like=True):
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
+    campaigns: launches whose letter to him went to the sender -> until when another one of it might come, from him who he was before (ms).
     """
 
     zone: tuple[int, str] | None = None
@@ -154,6 +165,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: dict[str, list[str]] = {}
     introduced: bool = False
     heard: dict[str, int] = {}
+    campaigns: dict[str, int] = {}
 
     @property
     def awaited(self) -> bool:
@@ -176,6 +188,7 @@ class Person(msgspec.Struct, array_like=True):
             mine=dict(self.mine),
             shared=dict(self.shared),
             heard=dict(self.heard),
+            campaigns=dict(self.campaigns),
         )
 
     def timers(self) -> Iterator[Timer]:

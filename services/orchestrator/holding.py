@@ -112,7 +112,7 @@ def _known(person: Person) -> dict[str, Any]:
         "mine": [{"home": home, "profile": other} for home, other in person.mine.items()],
         "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
         "introduced": person.introduced,
-        "campaigns": [{"launch": launch, "until_at": at} for launch, at in person.campaigns.items()],
+        "campaigns": [{"launch": launch, "until_at": m.until, "went": m.went} for launch, m in person.campaigns.items()],
         "heard": [{"step": name, "at": at} for name, at in person.heard.items()],
     }
 

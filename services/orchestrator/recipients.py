@@ -10,11 +10,12 @@ from runtime.db import Connection
 
 ALL = 2**63 - 1
 
-# All partitions at once, by whoever hears of it first; again with each change of the launch.
+# All partitions at once, by whoever hears of it first; again with each change of the launch. Those of a throttled one begin one after the other.
 NOTE = """
 INSERT INTO launch_partition AS p (launch, partition, revision, round, next_at)
-SELECT u.launch, n, u.revision, u.round, u.next_at
-FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) AS u (launch, revision, round, next_at), generate_series(0, $5::int - 1) AS n
+SELECT u.launch, n, u.revision, u.round, u.next_at + round(n * u.every_ms)::bigint
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::float8[]) AS u (launch, revision, round, next_at, every_ms),
+    generate_series(0, $6::int - 1) AS n
 WHERE NOT EXISTS (SELECT FROM launch_partition q WHERE q.launch = u.launch AND q.partition = n AND q.revision >= u.revision)
 ORDER BY u.launch, n
 ON CONFLICT (launch, partition) DO UPDATE SET revision = EXCLUDED.revision, round = EXCLUDED.round, open = true,
@@ -34,7 +35,7 @@ WHERE p.open AND p.partition = ANY($1::smallint[]) AND p.next_at <= $5 AND (l.st
   AND (NOT l.whole OR NOT p.chosen OR NOT EXISTS (SELECT FROM launch_partition q WHERE q.launch = p.launch AND NOT q.chosen))
 ORDER BY l.number, p.partition
 """
-ROOM = "SELECT count(*) < $1 FROM (SELECT FROM outbox LIMIT $1) AS some"
+ROOM = "SELECT count(*) < $1 FROM (SELECT FROM outbox LIMIT $1) AS waiting"
 PAGE = """
 SELECT id::text AS id, state FROM person
 WHERE partition = $1 AND merged_into IS NULL AND erased_at IS NULL AND id > $2 ORDER BY person.id LIMIT $3

@@ -3,13 +3,15 @@
 Whoever walks the audience says when his turn has come; rules, slots and reservations are those of every message (`sending`).
 """
 
+from collections.abc import Mapping
+
 from schemas.campaigns import LETTER
 from schemas.messages import Verdict
 from schemas.steps import Send
 from services.orchestrator.domain import sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.mailings import Launched, Mailing
-from services.orchestrator.domain.state import Run, replace
+from services.orchestrator.domain.state import Mailed, Run, replace
 from services.orchestrator.domain.steps.way import Go, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
@@ -26,9 +28,9 @@ def take(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
     run = next((run for run in person.runs if (run.journey, run.occurrence) == (name, launched.id)), None)
     if run is not None:
         return run
-    mine = [key for key, p in person.pending.items() if (p.run.journey, p.joined or p.run.occurrence) == (name, launched.id)]
-    for key in mine:
-        _again(turn, key, moment)
+    mine = sorted(key for key, p in person.pending.items() if (p.run.journey, p.joined or p.run.occurrence) == (name, launched.id))
+    if mine:
+        _again(turn, mine, moment)
     if mine or launched.id in person.campaigns:
         return None
     return _begin(turn, launched, moment)
@@ -50,6 +52,15 @@ def send(turn: Turn, plan: Plan, mailing: Mailing, run: Run, moment: Moment) -> 
     return Go(run, None) if over else None
 
 
+def both(one: Mapping[str, Mailed], other: Mapping[str, Mailed]) -> dict[str, Mailed]:
+    """Of which launches two people, who are one by now, were written to."""
+    found = dict(one)
+    for launch, mailed in other.items():
+        mine = found.get(launch, mailed)
+        found[launch] = Mailed(max(mine.until, mailed.until), mine.went or mailed.went)
+    return found
+
+
 def joined(turn: Turn, moment: Moment) -> None:
     """Two people are one: a letter that one of them has been sent is not sent to the other."""
     for run in [run for run in turn.person.runs if run.mailed and run.occurrence in turn.person.campaigns]:
@@ -57,13 +68,19 @@ def joined(turn: Turn, moment: Moment) -> None:
         turn.tell(run, "left", moment, "merged", step=run.step)
 
 
-def _again(turn: Turn, key: str, moment: Moment) -> None:
-    """What the sender gave back as held goes under the same key, at the next attempt; what is under way is left alone."""
-    pending = turn.person.pending[key]
-    if pending.due_at is not None:
-        sending.again(turn, key, pending, moment)
-    elif not pending.until:
-        sending.again(turn, key, replace(pending, attempt=pending.attempt + 1), moment)
+def _again(turn: Turn, keys: list[str], moment: Moment) -> None:
+    """What the sender gave back as held goes under the same key, at the next attempt; what is under way is left alone. Of two letters
+    of people who are one by now one goes at most.
+    """
+    pending = turn.person.pending
+    flying = [key for key in keys if pending[key].due_at is None and pending[key].until]
+    for key in keys:
+        if key not in (flying or keys[:1]):
+            gone = pending.pop(key)
+            turn.tell(gone.run, "skipped", moment, "merged", step=gone.step, intent=key, attempt=gone.attempt)
+    if not flying:
+        mine = pending[keys[0]]
+        sending.again(turn, keys[0], replace(mine, attempt=mine.attempt + (mine.due_at is None)), moment)
 
 
 def _begin(turn: Turn, launched: Launched, moment: Moment) -> Run | None:

@@ -34,7 +34,7 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> None:
     person.shared.update({key: sorted({*others, *person.shared.get(key, ())}) for key, others in loser.shared.items()})
     person.introduced = person.introduced or loser.introduced
     person.heard = _latest(person.heard, loser.heard)
-    person.campaigns = _latest(person.campaigns, loser.campaigns)
+    person.campaigns = campaigns.both(person.campaigns, loser.campaigns)
     dialogues.joined(turn, loser.talks, moment)
     _runs(turn, person.runs, loser.runs, moment)
     campaigns.joined(turn, moment)

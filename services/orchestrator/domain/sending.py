@@ -9,7 +9,7 @@ from schemas.steps import Send
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.slots import Message, end_of, search
-from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
+from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Mailed, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
 from services.orchestrator.domain.turn import Moment, Turn
@@ -119,6 +119,8 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     shut = turn.book.gate(run)
     if shut == STOPPED:
         return Answer("skipped", STOPPED)
+    if run.occurrence in person.campaigns and person.campaigns[run.occurrence].went:  # to him who he was before
+        return Answer("skipped", "already_sent")
     if shut and now <= limit:
         return Answer("deferred", shut, limit + 1)
     marketing = step.message_class != "service"
@@ -159,8 +161,8 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
     if run.mailed:
-        still = {launch: until for launch, until in person.campaigns.items() if until >= now}
-        person.campaigns = {**still, run.occurrence: max(now, pending.first_try) + duration_ms(step.expires)}
+        still = {launch: mailed for launch, mailed in person.campaigns.items() if mailed.until >= now}
+        person.campaigns = {**still, run.occurrence: Mailed(max(now, pending.first_try) + duration_ms(step.expires))}
     turn.emit(
         Intent(
             id=key,
@@ -214,6 +216,8 @@ def _tell(turn: Turn, run: Run, step: Send, answer: Answer, moment: Moment, atte
 def _keep(turn: Turn, verdict: Decision) -> None:
     person, key = turn.person, verdict.intent
     held = person.pending.pop(key, None)
+    if (mailed := person.campaigns.get(verdict.occurrence)) is not None:
+        person.campaigns[verdict.occurrence] = mailed._replace(went=True)
     for twin in _twins(turn, held) if held else ():
         forget(turn, twin, Moment(verdict.received_at, verdict.id), "merged")
     state = DOUBT if verdict.verdict == "in_doubt" else KEPT

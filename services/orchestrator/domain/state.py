@@ -124,6 +124,15 @@ class Talk(msgspec.Struct, array_like=True, frozen=True):
         return sum(points for _, points in self.answers.values())
 
 
+class Mailed(NamedTuple):
+    """That a letter of a launch was handed to the sender. until: another one of it might come by then, from him who he was before (ms);
+    went: it has gone, for all that is known.
+    """
+
+    until: int
+    went: bool = False
+
+
 class Timer(NamedTuple):
     """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run."""
 
@@ -143,7 +152,7 @@ class Person(msgspec.Struct, array_like=True):
     Of an unmerge: parted: home -> who it is whose facts of this home are; mine: home -> who had it before him, where he was made by one;
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it.
-    campaigns: launches whose letter to him went to the sender -> until when another one of it might come, from him who he was before (ms).
+    campaigns: launches of which he was written to.
     """
 
     zone: tuple[int, str] | None = None
@@ -165,7 +174,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: dict[str, list[str]] = {}
     introduced: bool = False
     heard: dict[str, int] = {}
-    campaigns: dict[str, int] = {}
+    campaigns: dict[str, Mailed] = {}
 
     @property
     def awaited(self) -> bool:

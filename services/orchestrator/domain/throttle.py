@@ -14,11 +14,6 @@ class Allowance(NamedTuple):
         return round(next_at + went * self.step)
 
 
-def first(start_at: int, every_ms: float, partition: int) -> int:
-    """When a partition's first one may go: they begin one after the other."""
-    return round(start_at + partition * every_ms)
-
-
 def allowance(next_at: int, now: int, every_ms: float, partitions: int) -> Allowance:
     """next_at: when this partition's next one may go (ms); every_ms: from one message to the next of all."""
     step = every_ms * partitions

@@ -84,6 +84,7 @@ class Walk:
             [one.revision for one in ordered],
             [one.launch.round for one in ordered],
             [max(one.launch.start_at, one.launch.changed_at) if one.mailing.every_ms else 0 for one in ordered],
+            [one.mailing.every_ms for one in ordered],
             self._partitions,
         )
         self._noting = tx.revision
@@ -140,13 +141,12 @@ class _Step:
             return 0
         if self._launched.stopped and not at.stopped:
             await connection.execute(recipients.STOP, at.launch, at.partition)
-        allowed = throttle.allowance(at.next_at, self._tx.now, every, partitions)
-        if every and not self._launched.stopped:
-            most = min(most, allowed.most)
+        allowed = throttle.allowance(at.next_at, self._tx.now, every, partitions) if every and not self._launched.stopped else None
+        most = min(most, allowed.most) if allowed else most
         rows = await connection.fetch(recipients.NEXT, at.launch, at.partition, upto, most)
         if rows:
             went = await self._decide([row["id"] for row in rows], opened)
-            if every:
+            if allowed:
                 await connection.execute(recipients.DELAY, at.launch, at.partition, allowed.after(at.next_at, went))
         if len(rows) < most and self._chosen:
             await connection.execute(recipients.LOCK, at.launch, at.partition)

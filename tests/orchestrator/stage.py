@@ -63,37 +63,45 @@ class Stage:
         async with self.db.transaction() as connection:
             await definitions.store(connection, items)
 
-    async def person(self, who: str, kinds: Sequence[str] = ("email",)) -> str:
-        profile = derive("person", who)
-        names = tuple(f"{kind}:{who}@shop.example" for kind in kinds)
-        await self.fact(profile, PROFILE_CHANGED, identifiers=names, bucketing_id=profile, bucketed_at=1)
-        return profile
+    async def audience(self, *names: str, apart: int = 0, answered: bool = True) -> list[str]:
+        """People of these names; all but the last `apart` of them belong to the audience."""
+        profiles = [derive("person", name) for name in names]
+        items = [
+            self._told(who, PROFILE_CHANGED, identifiers=(f"email:{name}@shop.example",), bucketing_id=who, bucketed_at=1)
+            for who, name in zip(profiles, names, strict=True)
+        ]
+        items += [self._stands(who) for who in profiles[: len(profiles) - apart]]
+        await self.batch(*items, *(self._marks(AUDIENCE, 1) if answered else ()))
+        return profiles
 
     async def fact(self, profile: str, kind: str, **more: Any) -> None:
-        fact = Fact(
-            id=self._id(),
-            type=kind,
-            brand="shop",
-            source="site",
-            occurred_at=self.now,
-            received_at=self.now,
-            profile=profile,
-            **more,
-        )
-        raw = encode(fact)
-        await self.batch(self._item("facts", profile, _glance(raw), raw))
+        await self.batch(self._told(profile, kind, **more))
 
-    async def stands(self, profile: str, segment: str = AUDIENCE, change: Any = "entered") -> None:
+    async def stands(self, profile: str, change: Any = "entered") -> None:
+        await self.batch(self._stands(profile, change))
+
+    async def answered(self, *partitions: int) -> None:
+        """The segmenter has asked everybody of these partitions."""
+        await self.batch(*self._marks(AUDIENCE, 1, partitions))
+
+    async def passed(self) -> None:
+        """The segmenter has handled all facts so far."""
+        await self.batch(*self._marks("facts", self._number()))
+
+    def _told(self, profile: str, kind: str, **more: Any) -> Item:
+        given = {"brand": "shop", "source": "site", "occurred_at": self.now, "received_at": self.now}
+        raw = encode(Fact(id=self._id(), type=kind, profile=profile, **given, **more))
+        return self._item("facts", profile, _glance(raw), raw)
+
+    def _stands(self, profile: str, change: Any = "entered") -> Item:
         news = Membership(
-            type=change, received_at=self.now, id=self._id(), profile=profile, segment=segment, at=self.now, why="backfill"
+            type=change, received_at=self.now, id=self._id(), profile=profile, segment=AUDIENCE, at=self.now, why="backfill"
         )
-        await self.batch(self._item("memberships", profile, news))
+        return self._item("memberships", profile, news)
 
-    async def answered(self, *conditions: str, partitions: Sequence[int] = range(PARTITIONS)) -> None:
-        for condition in conditions or (AUDIENCE,):
-            for partition in partitions:
-                mark = Membership(type="mark", received_at=self.now, topic=condition, partition=partition, offset=1)
-                await self.batch(Item(("memberships", partition), self._number(), mark, b"", None, None, self.now))
+    def _marks(self, topic: str, offset: int, partitions: Sequence[int] = range(PARTITIONS)) -> list[Item]:
+        marks = [Membership(type="mark", received_at=self.now, topic=topic, partition=p, offset=offset) for p in partitions]
+        return [Item(("memberships", mark.partition), self._number(), mark, b"", None, None, self.now) for mark in marks]
 
     async def merge(self, winner: str, loser: str) -> None:
         properties = {"winner": winner, "loser": loser}
@@ -112,11 +120,11 @@ class Stage:
 
     # ---- transactions
 
-    async def batch(self, item: Item, which: int = 0, *, killed: bool = False) -> None:
+    async def batch(self, *items: Item) -> None:
         async def work(handler: Handler, tx: Tx) -> Sequence[Emit]:
-            return await handler(tx, [item])
+            return await handler(tx, items)
 
-        await self._transact(which, work, killed=killed)
+        await self._transact(0, work)
 
     async def fire(
         self, which: int = 0, partitions: Sequence[int] = range(PARTITIONS), *, limit: int = 2, killed: bool = False
@@ -149,7 +157,7 @@ class Stage:
                 return
         raise AssertionError("the walk does not end")
 
-    async def _transact(self, which: int, work: Callable[[Handler, Tx], Any], *, killed: bool) -> None:
+    async def _transact(self, which: int, work: Callable[[Handler, Tx], Any], *, killed: bool = False) -> None:
         handler = self.handlers[which]
         while True:
             try:

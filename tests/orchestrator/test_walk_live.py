@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.messages import Intent
-from tests.orchestrator.mailing import AUDIENCE, campaign, launch
+from tests.orchestrator.mailing import campaign, launch
 from tests.orchestrator.stage import PARTITIONS, Stage
 from tests.orchestrator.world import DAY, HOUR, rule
 
@@ -23,27 +23,26 @@ async def stage(database: str) -> AsyncIterator[Stage]:
     await stage.db.close()
 
 
+def names(count: int) -> list[str]:
+    return [f"p{n}" for n in range(count)]
+
+
 async def test_nobody_is_decided_about_before_the_segmenter_has_answered_for_his_partition(stage: Stage) -> None:
     await stage.begin(campaign(), launch())
-    people = [await stage.person(f"p{n}") for n in range(12)]
-    for who in people:
-        await stage.stands(who)
+    people = await stage.audience(*names(12), answered=False)
     await stage.rest()
     assert stage.decisions == []
-    await stage.answered(AUDIENCE, partitions=[1])
+    await stage.answered(1)
     await stage.rest()
     assert {row["partition"] for row in await stage.rows()} == {1} and len(stage.intents) == len(stage.decisions) > 0
-    await stage.answered(AUDIENCE, partitions=[0, 2])
+    await stage.answered(0, 2)
     await stage.rest()
     assert Counter(i.profile for i in stage.intents) == Counter(people)
 
 
 async def test_a_pilot_goes_to_so_many_by_chance_and_the_rollout_to_the_others(stage: Stage) -> None:
     await stage.begin(campaign(), launch(stage="pilot", size=5))
-    people = [await stage.person(f"p{n}") for n in range(20)]
-    for who in people:
-        await stage.stands(who)
-    await stage.answered()
+    people = await stage.audience(*names(20))
     await stage.rest()
     pilot = [i.profile for i in stage.intents]
     assert len(set(pilot)) == 5
@@ -51,10 +50,7 @@ async def test_a_pilot_goes_to_so_many_by_chance_and_the_rollout_to_the_others(s
     await stage.rest()
     assert Counter(i.profile for i in stage.intents) == Counter(people)
     await stage.begin(campaign(), launch(stage="pilot", size=5, number=2))
-    for n, who in enumerate(people):
-        assert await stage.person(f"p{n}") == who
-        await stage.stands(who)
-    await stage.answered()
+    assert await stage.audience(*names(20)) == people
     await stage.rest()
     assert {i.profile for i in stage.intents} != set(pilot), "another launch draws others"
 
@@ -62,9 +58,7 @@ async def test_a_pilot_goes_to_so_many_by_chance_and_the_rollout_to_the_others(s
 async def test_no_more_are_decided_than_the_sender_takes(stage: Stage) -> None:
     stage.ahead = PARTITIONS * 2
     await stage.begin(campaign(), launch())
-    for n in range(30):
-        await stage.stands(await stage.person(f"p{n}"))
-    await stage.answered()
+    await stage.audience(*names(30))
     await stage.rest()
     first = list(stage.intents)
     assert 0 < len(first) <= 4 * PARTITIONS, "a chunk of two more than may wait"
@@ -77,9 +71,7 @@ async def test_no_more_are_decided_than_the_sender_takes(stage: Stage) -> None:
 
 async def test_a_throttled_launch_takes_its_time(stage: Stage) -> None:
     await stage.begin(campaign(throttle={"most": 6, "per": "hour"}), launch())
-    for n in range(18):
-        await stage.stands(await stage.person(f"p{n}"))
-    await stage.answered()
+    await stage.audience(*names(18))
     went = []
     for _ in range(5):
         await stage.rest()
@@ -95,11 +87,9 @@ async def test_a_throttled_launch_takes_its_time(stage: Stage) -> None:
 async def test_who_comes_to_a_live_audience_after_the_pilot_gets_it_with_the_rollout(stage: Stage) -> None:
     for mode, expected in (("live", 4), ("start", 3)):
         await stage.begin(campaign(audience_at=mode), launch(stage="pilot", size=1))
-        for n in range(3):
-            await stage.stands(await stage.person(f"p{n}"))
-        await stage.answered()
+        late = (await stage.audience(*names(3), "late", apart=1))[-1]
         await stage.rest()
-        await stage.stands(await stage.person("late"))
+        await stage.stands(late)
         await stage.publish(launch(2, stage="all", size=1, round=2 if mode == "live" else 1))
         await stage.rest()
         assert len(stage.intents) == expected
@@ -107,10 +97,7 @@ async def test_who_comes_to_a_live_audience_after_the_pilot_gets_it_with_the_rol
 
 async def test_who_is_erased_is_nobodys_recipient(stage: Stage) -> None:
     await stage.begin(campaign(), launch(stage="pilot", size=1))
-    people = [await stage.person(f"p{n}") for n in range(3)]
-    for who in people:
-        await stage.stands(who)
-    await stage.answered()
+    people = await stage.audience(*names(3))
     await stage.rest()
     await stage.erase(people[0])
     await stage.publish(launch(2, stage="all", size=1))
@@ -137,7 +124,7 @@ KINDS = (
 moves = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 7), st.integers(0, 7)), max_size=30)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=moves, pilot=st.booleans(), stop=st.booleans(), quiet=st.booleans())
 async def test_everybody_of_the_audience_gets_exactly_one_verdict(
     stage: Stage, moves: list[tuple[str, int, int]], pilot: bool, stop: bool, quiet: bool
@@ -164,10 +151,7 @@ class Play:
 
     async def begin(self, *documents: object) -> None:
         await self.stage.begin(campaign(expires="20d"), *documents, launch(**self.told))
-        self.people = [await self.stage.person(f"p{n}") for n in range(8)]
-        for who in self.people[:6]:
-            await self.stage.stands(who)
-        await self.stage.answered()
+        self.people = await self.stage.audience(*names(8), apart=2)
 
     def canonical(self, who: str) -> str:
         while who in self.merged:
@@ -189,6 +173,7 @@ class Play:
         elif kind in ("pause", "resume", "rollout"):
             await self.tell(**{"pause": {"state": "paused"}, "resume": {"state": "running"}, "rollout": {"stage": "all"}}[kind])
         elif kind == "later":
+            await stage.passed()
             stage.now += (1 + one) * HOUR
         elif kind == "leave":
             await stage.stands(self.people[one], change="left")
@@ -210,6 +195,7 @@ class Play:
         self._seen = len(self.stage.intents)
 
     async def finish(self, *, stop: bool) -> None:
+        await self.stage.passed()
         await self.tell(**({"state": "stopped"} if stop else {"state": "running", "stage": "all"}))
         for _ in range(4):
             await self.stage.rest()

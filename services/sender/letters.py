@@ -162,6 +162,16 @@ class Letters:
             return f"template:{parts.code}"
         return self._message(intent, address, parts, lambda: str(offered["unsubscribe_url"]), row["stamp"], now)
 
+    def tried(self, intent: Intent, row: Any, now: int) -> tuple[str | None, Parts | TemplateFault | None]:
+        """The rule that would forbid it for somebody, and what his letter would say all the same; None of whom nothing is known."""
+        if row is None:
+            return "no_address", None
+        contact, template = _decode(row["state"]), self._template(intent)
+        rule = domain.forbids(contact, intent, 0, self._library.forbidden, self._library.topics, now)
+        if isinstance(template, TemplateFault):
+            return rule, template
+        return rule, render(template, self._offered(contact, intent, str(row["id"]), now))
+
     def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
         def way(kind: links.Kind) -> Callable[[], str]:
             return lambda: links.url(self._settings.public_url, kind, intent.id, 0, self._keys)

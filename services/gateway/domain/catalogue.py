@@ -266,5 +266,34 @@ FAULTS: dict[str, Text] = {
     "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
     "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
     "mjml_syntax": Text("this is not MJML", "это не MJML"),
+    "nobody": Text("nobody belongs to the audience now", "сейчас в аудитории никого нет"),
+    "template_fault": Text(
+        "the template fails for {people} of {of} people tried: {fault}",
+        "шаблон не собрался у {people} из {of} проверенных людей: {fault}",
+    ),
+    "variable_missing": Text(
+        "`{name}` is not known of {people} of {of} people tried", "`{name}` неизвестно у {people} из {of} проверенных людей"
+    ),
+    "forbidden": Text(
+        "{people} of {of} people tried may not get it: {rule}", "{people} из {of} проверенных людей не получат: {rule}"
+    ),
+    "displaced": Text(
+        "{people} of {of} people tried would wait or go without: {verdict}, {rule}",
+        "{people} из {of} проверенных людей получат позже или не получат: {verdict}, {rule}",
+    ),
+    "too_large": Text(
+        "the letter has {bytes} bytes: Gmail cuts it off after {limit}",
+        "письмо занимает {bytes} байт: Gmail обрежет его после {limit}",
+    ),
+    "no_unsubscribe": Text(
+        "there is no link to unsubscribe: put {{{{ unsubscribe_url }}}} into it",
+        "нет ссылки для отписки: вставьте {{{{ unsubscribe_url }}}}",
+    ),
+    "broken_link": Text("the link `{link}` leads nowhere: {why}", "ссылка `{link}` никуда не ведёт: {why}"),
+    "link_not_for_them": Text(
+        "the link `{link}` may not go to the segment `{segment}` ({name}), to which {people} people of the audience belong",
+        "ссылку `{link}` нельзя слать сегменту `{segment}` ({name}), а в аудитории таких {people}",
+    ),
+    "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
 }

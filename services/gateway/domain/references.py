@@ -62,6 +62,10 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += [Reference(f"caps.{place}.brand", "brand", cap.brand) for place, cap in caps if cap.brand is not None]
         topics = enumerate(document.caps)
         found += [Reference(f"caps.{place}.topic", "topic", cap.topic) for place, cap in topics if cap.topic not in (None, "*")]
+        found += [Reference(f"links.{place}.segment", "segment", link.segment) for place, link in enumerate(document.links)]
+        found += [
+            Reference(f"links.{n}.brand", "brand", link.brand) for n, link in enumerate(document.links) if link.brand is not None
+        ]
         for part, path, condition in document.asks():
             found += _of_condition(path, condition, part)
     parent: str | None = getattr(document, "parent", None)

@@ -12,6 +12,7 @@ from schemas.campaigns import LAUNCHES, Campaign, Launch
 from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.documents import duration_ms
+from schemas.ids import derive
 from schemas.journeys import Brand, Journey
 from schemas.rules import Rule
 from schemas.steps import LETTER_EVENTS, PAYS, Branch, FactTrigger, SegmentTrigger, Send, Step, Until
@@ -177,6 +178,23 @@ def _mailings(documents: Sequence[Published], launches: Iterable[Launched]) -> l
     """A plan for each version that is launched: the one send step."""
     wanted = {(one.launch.campaign, one.launch.version) for one in launches}
     return [_mailing(bytes(d.body), d.version) for d in documents if d.kind == "campaign" and (d.key, d.version) in wanted]
+
+
+def supposed(book: Book, campaign: Campaign, at: int) -> tuple[Book, Launched]:
+    """What would rule if a draft were launched at an instant (ms), to people who are known to belong to its audience."""
+    launch = Launch(
+        key=derive("supposed", campaign.key),
+        campaign=campaign.key,
+        brand=campaign.brand,
+        version=0,
+        number=0,
+        start_at=at,
+        changed_at=at,
+    )
+    plan = replace(_mailing(campaign.model_dump_json(by_alias=True).encode(), 0), answers={})
+    mailed = replace(mailing(campaign), live=False)
+    plan = replace(plan, mailing=mailed)
+    return replace(book, plans={**book.plans, (plan.key, 0): plan}, silent={}), Launched(launch.key, launch, 0, (), mailed)
 
 
 @lru_cache(maxsize=256)

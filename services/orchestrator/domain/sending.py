@@ -116,13 +116,8 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     """Known, reachable, not in the control group, its turn in the run, and a slot within `expires`: in this order."""
     person, rules = turn.person, turn.book.rules.about(turn.stands)
     limit = first_try + duration_ms(step.expires)
-    shut = turn.book.gate(run)
-    if shut == STOPPED:
-        return Answer("skipped", STOPPED)
-    if run.occurrence in person.campaigns and person.campaigns[run.occurrence].went:  # to him who he was before
-        return Answer("skipped", "already_sent")
-    if shut and now <= limit:
-        return Answer("deferred", shut, limit + 1)
+    if (shut := _shut(turn, run, now, limit)) is not None:
+        return shut
     marketing = step.message_class != "service"
     if person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
@@ -145,6 +140,16 @@ def _decide(turn: Turn, run: Run, step: Send, first_try: int, now: int) -> Answe
     if slot.at > limit:
         return Answer("skipped", "expired", detail=slot.rule)
     return Answer("deferred", slot.rule, slot.at, slot.detail) if slot.at > now else Answer("sent")
+
+
+def _shut(turn: Turn, run: Run, now: int, limit: int) -> Answer | None:
+    """Of a mailing: it is stopped or paused, or who he was before has got it."""
+    gate, mailed = turn.book.gate(run), turn.person.campaigns.get(run.occurrence)
+    if gate == STOPPED:
+        return Answer("skipped", STOPPED)
+    if mailed is not None and mailed.went:
+        return Answer("skipped", "already_sent")
+    return Answer("deferred", gate, limit + 1) if gate and now <= limit else None
 
 
 def _issue(turn: Turn, key: str, pending: Pending, step: Send, moment: Moment) -> None:

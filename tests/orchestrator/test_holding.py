@@ -5,7 +5,7 @@ from itertools import count
 import msgspec
 
 from services.orchestrator.domain import state
-from services.orchestrator.domain.state import DOUBT, Letter, Pending, Person, Reservation, Run, Talk
+from services.orchestrator.domain.state import DOUBT, Letter, Mailed, Pending, Person, Reservation, Run, Talk
 from services.orchestrator.holding import told
 
 UNTOLD = {Run: {"waits"}, Reservation: {"unused", "state"}, Person: {"merges"}, Pending: set(), Talk: set(), Letter: set()}
@@ -47,6 +47,7 @@ def whole() -> Person:
         shared={s(): [s()]},
         introduced=True,
         heard={s(): n()},
+        campaigns={s(): Mailed(n(), True)},
     )
 
 

@@ -40,6 +40,16 @@ async def test_nobody_is_decided_about_before_the_segmenter_has_answered_for_his
     assert Counter(i.profile for i in stage.intents) == Counter(people)
 
 
+async def test_two_who_take_a_partition_for_their_own_decide_about_nobody_twice(stage: Stage) -> None:
+    await stage.begin(campaign(channel="sms"), launch())
+    people = await stage.audience(*names(20))
+    for _ in range(12):
+        await stage.both(limit=3)
+    assert Counter((d.profile, d.verdict, d.rule) for d in stage.decisions) == Counter(
+        (who, "skipped", "no_address") for who in people
+    )
+
+
 async def test_a_pilot_goes_to_so_many_by_chance_and_the_rollout_to_the_others(stage: Stage) -> None:
     await stage.begin(campaign(), launch(stage="pilot", size=5))
     people = await stage.audience(*names(20))
@@ -207,7 +217,7 @@ class Play:
         audience = {self.canonical(who) for who in self.people[:6]}
         assert {row["id"] for row in rows} >= {who for who in audience if who in self.told_of()}
         assert not [row for row in rows if row["todo"]], "nobody's turn is left"
-        assert all(row["verdict"] for row in rows), "everybody has a verdict"
+        assert {row["verdict"] for row in rows} <= {"accepted", "skipped"}, "everybody has a verdict, and it is final"
         letters = Counter(self.canonical(i.profile) for i in self._letters())
         assert all(count == 1 or who in self.became_one for who, count in letters.items()), "nobody gets two"
         assert {who for who, count in letters.items() if count} == {row["id"] for row in rows if row["verdict"] == "accepted"}

@@ -8,12 +8,17 @@ from services.orchestrator.domain import state
 from services.orchestrator.domain.state import Person, Reservation, Run, Talk
 
 STATES = "SELECT state FROM person WHERE id = ANY($1::uuid[]) AND merged_into IS NULL AND erased_at IS NULL AND state <> ''"
+MAILINGS = """
+SELECT launch::text AS launch, verdict, rule, variant, became FROM recipient
+WHERE launch = ANY(SELECT DISTINCT launch FROM launch_partition) AND id = ANY($1::uuid[]) ORDER BY launch
+"""
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
-    """As `told`, of all whom these are by now."""
-    return told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
+    """As `told`, of all whom these are by now, and the launches of campaigns that they belong to. became: bits of the table's column."""
+    found = told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
+    return {**found, "mailings": [dict(row) for row in await connection.fetch(MAILINGS, list(people))]}
 
 
 def told(people: Sequence[Person]) -> dict[str, Any]:

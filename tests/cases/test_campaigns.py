@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.shop import DAY, HOUR, MINUTE, Shop, once, template
+from tests.support.shop import DAY, HOUR, MINUTE, Shop, once, segment, template
 
 
 async def people(shop: Shop, count: int, **traits: Any) -> list[str]:
@@ -125,3 +125,30 @@ async def test_rules_and_control_groups_hold_for_a_mailing_and_its_report_says_f
         assert {subject for _, subject in came} <= {"a", "b"} and max(came.values()) == 1
         audience, told = await report(shop, address)
         assert told["accepted", ""] == len(came) and told["accepted", ""] + told["would_have_sent", "local_control"] >= 12
+
+
+@pytest.mark.case("M1")
+async def test_a_check_before_the_launch_tells_every_fault_at_once_and_sends_nothing(shop: Shop):
+    await people(shop, 3)
+    await shop.post(shop.is_("mute", **{f"{shop.brand}_base": "yes"}), shop.is_("p1", **{f"{shop.brand}_applies": "yes"}))
+    applicants = {"kind": "attribute", "name": f"{shop.brand}_applies", "op": "eq", "value": "yes"}
+    html = (
+        '<p>{{ profile.firstName }} {{ profile.car }}</p><a href="https://shop.example/product/1">x</a><a href="shop.example">y</a>'
+    )
+    await shop.publish(segment("applicants", shop.brand, applicants))
+    address = await write(shop, "bare")
+    await shop.publish(template("bare", shop.brand, text=None, html=html))
+    links = [{"name": "no product", "links": ["shop.example/product"], "segment": f"{shop.brand}-applicants", "brand": shop.brand}]
+    async with shop.rule(links=links, caps=[{"name": "one", "class": "mass", "most": 1, "per": "day"}]):
+        found = await shop.api("POST", f"{address}/preflight")
+        assert found["audience"] == {"count": 4, "tried": 4} and not found["ok"]
+        told = Counter(one["code"] for one in found["errors"])
+        assert told == Counter(["variable_missing", "no_unsubscribe", "broken_link", "link_not_for_them"])
+        (consent,) = found["warnings"]
+        assert consent["code"] == "forbidden" and "consent" in consent["message"] and consent["message"].startswith("1 of 4")
+        await shop.publish(template("bare", shop.brand, text=None, html="<p>hello</p><a href='{{ unsubscribe_url }}'>no more</a>"))
+        await act(shop, address, "publish")
+        assert len(await shop.came()) == 3
+        again = await shop.api("POST", f"{address}/preflight", headers={"Accept-Language": "ru"})
+        assert again["ok"] and {one["code"] for one in again["warnings"]} == {"forbidden", "displaced"}
+        assert any("cap:mass:day" in one["message"] and "людей" in one["message"] for one in again["warnings"])

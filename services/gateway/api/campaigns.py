@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.api.preflight import checked
+from services.gateway.api.preflight import checked, gathered
 from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import campaigns as handler
@@ -38,7 +38,8 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def preflight(request: Request, key: str) -> Response:
         """Everything that is wrong with the draft, at once, tried on some of its people; nothing is sent."""
         async with desk.calling(request, "read") as call:
-            return JSONResponse(await checked(call, key, neighbours))
+            known = await gathered(call, key)
+        return JSONResponse(await checked(known, neighbours))
 
     @router.get("/api/campaigns/{key}/report", name="report of a campaign")
     async def report(request: Request, key: str, launch: Number = None) -> Response:

@@ -1,7 +1,7 @@
 """The check of a campaign's draft before it is launched: everything that is wrong, at once, on some of its people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from schemas.campaigns import LETTER, Campaign
 from schemas.rules import LinkRule, Rule
@@ -9,10 +9,9 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import preflight
 from services.gateway.domain.kinds import KINDS, read, text_of
 from services.gateway.domain.preflight import Findings
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Fault, Language, Problem
 from services.gateway.domain.references import check
 from services.gateway.handler.call import Call
-from services.gateway.handler.documents import mine
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
@@ -26,25 +25,41 @@ class Probe(Protocol):
         ...
 
 
-async def checked(call: Call, key: str, neighbours: Neighbours, probe: Probe | None = None) -> dict[str, Any]:
-    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. probe: None, links are judged by their form."""
-    draft = await mine(call, CAMPAIGN, key)
+class Gathered(NamedTuple):
+    """What is known before anybody is asked. versions: of the templates in force; links: what rules say of addresses in letters."""
+
+    campaign: Campaign
+    faults: list[Fault]
+    versions: Mapping[str, int]
+    links: Sequence[LinkRule]
+    language: Language
+
+
+async def gathered(call: Call, key: str) -> Gathered:
+    """Raises Problem: there is no draft, or what is written is no campaign."""
+    draft = await documents.get(call.connection, CAMPAIGN.name, key)
+    if draft is None or not call.key.sees(draft.brand):
+        raise Problem("document_not_found", kind=CAMPAIGN.name, key=key)
     campaign = read(CAMPAIGN, key, draft.body)
     assert isinstance(campaign, Campaign)
     world = await documents.world(call.connection)
-    faults = check(CAMPAIGN.name, key, campaign, world)
     versions = {name: standing.version for (kind, name), standing in world.items() if kind == "template"}
     rules = [await documents.published(call.connection, RULE.name, name) for kind, name in sorted(world) if kind == RULE.name]
     links = [link for body in rules if body for link in Rule.model_validate(body).links if link.brand in (None, campaign.brand)]
-    checking = _Checking(campaign, neighbours, links, versions, probe)
+    return Gathered(campaign, check(CAMPAIGN.name, key, campaign, world), versions, links, call.language)
+
+
+async def checked(known: Gathered, neighbours: Neighbours, probe: Probe | None = None) -> dict[str, Any]:
+    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. probe: None, links are judged by their form."""
+    checking = _Checking(known, neighbours, probe)
     await checking.people()
     await checking.letters()
     await checking.rules()
     errors, warnings = checking.found
     return {
-        "ok": not faults and not errors,
-        "errors": [fault.told(call.language) for fault in (*faults, *errors)],
-        "warnings": [fault.told(call.language) for fault in warnings],
+        "ok": not known.faults and not errors,
+        "errors": [fault.told(known.language) for fault in (*known.faults, *errors)],
+        "warnings": [fault.told(known.language) for fault in warnings],
         "audience": {"count": checking.count, "tried": len(checking.sample)},
         "letters": checking.shown,
     }
@@ -53,15 +68,9 @@ async def checked(call: Call, key: str, neighbours: Neighbours, probe: Probe | N
 class _Checking:
     """One check: what was found so far."""
 
-    def __init__(
-        self,
-        campaign: Campaign,
-        neighbours: Neighbours,
-        links: Sequence[LinkRule],
-        versions: Mapping[str, int],
-        probe: Probe | None,
-    ) -> None:
-        self._campaign, self._neighbours, self._links, self._versions, self._probe = campaign, neighbours, links, versions, probe
+    def __init__(self, known: Gathered, neighbours: Neighbours, probe: Probe | None) -> None:
+        self._campaign, self._links, self._versions = known.campaign, known.links, known.versions
+        self._neighbours, self._probe = neighbours, probe
         self.found = Findings([], [])
         self.count: int | None = None
         self.sample: list[str] = []

@@ -23,6 +23,12 @@ ON CONFLICT (launch, partition) DO UPDATE SET revision = EXCLUDED.revision, roun
     chosen = p.chosen AND p.round = EXCLUDED.round, last_id = CASE WHEN p.round = EXCLUDED.round THEN p.last_id END
 WHERE p.revision < EXCLUDED.revision
 """
+UNNOTED = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::uuid[], $2::int[]) AS u (launch, revision)
+    WHERE (SELECT count(*) FROM launch_partition p WHERE p.launch = u.launch AND p.revision >= u.revision) < $3
+)
+"""
 # stops: everybody who waits is told so, whatever the sender has; whole: every partition must have chosen first (a pilot); asks: what the
 # segmenter must have answered in the partition.
 OPEN = """

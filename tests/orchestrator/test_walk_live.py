@@ -40,6 +40,15 @@ async def test_nobody_is_decided_about_before_the_segmenter_has_answered_for_his
     assert Counter(i.profile for i in stage.intents) == Counter(people)
 
 
+async def test_a_process_that_owns_nothing_knows_when_nothing_is_left(stage: Stage) -> None:
+    await stage.begin(campaign(), launch())
+    people = await stage.audience(*names(4))
+    while await stage.fire(0):
+        pass
+    async with stage.db.connection() as connection:
+        assert len(stage.intents) == len(people) and not await stage.handlers[1].due(connection, range(PARTITIONS), stage.now)
+
+
 async def test_two_who_take_a_partition_for_their_own_decide_about_nobody_twice(stage: Stage) -> None:
     await stage.begin(campaign(channel="sms"), launch())
     people = await stage.audience(*names(20))

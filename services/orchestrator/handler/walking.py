@@ -49,7 +49,9 @@ class Walk:
         if not book.launches:
             return False
         if revision != self._revision:
-            return True
+            if await self._unnoted(connection, book):
+                return True
+            self._revision = revision  # another process has noted them
         if not await recipients.open_partitions(connection, partitions, wanted(book, now), now, self._ahead):
             return False
         return bool(await connection.fetchval(recipients.ROOM, OUTBOX))
@@ -75,6 +77,11 @@ class Walk:
     def _ahead(self) -> int:
         """How many intents of a launch each partition may have with the sender."""
         return max(1, self._settings.campaign_ahead // self._partitions)
+
+    async def _unnoted(self, connection: Connection, book: Book) -> bool:
+        ids = sorted(book.launches)
+        revisions = [book.launches[key].revision for key in ids]
+        return bool(await connection.fetchval(recipients.UNNOTED, ids, revisions, self._partitions))
 
     async def _note(self, tx: Tx, book: Book) -> None:
         ordered = [book.launches[key] for key in sorted(book.launches)]

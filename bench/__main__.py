@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from bench import backfill, charges, exports, identity, imports, live, pipeline, segments
+from bench import backfill, campaign, charges, exports, identity, imports, live, pipeline, segments
 
 
 def main() -> None:
@@ -11,7 +11,19 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="five minutes of load, one million people")
     parser.add_argument(
         "--only",
-        choices=("ingest", "pipeline", "charges", "identity", "growth", "import", "export", "segments", "live", "backfill"),
+        choices=(
+            "ingest",
+            "pipeline",
+            "charges",
+            "identity",
+            "growth",
+            "import",
+            "export",
+            "segments",
+            "live",
+            "backfill",
+            "campaign",
+        ),
         help="one of them",
     )
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
@@ -43,6 +55,8 @@ def main() -> None:
             asyncio.run(segments.segments(1_000_000, 100_000_000, typing, states=False))
     if chosen.only == "backfill" or (chosen.only is None and chosen.large):
         asyncio.run(backfill.backfill(chosen.rows, chosen.facts))
+    if chosen.only == "campaign" or (chosen.only is None and chosen.large):
+        campaign.main()
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

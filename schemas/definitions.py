@@ -8,6 +8,7 @@ KINDS = (
     "segment",
     "journey",
     "campaign",
+    "launch",
     "template",
     "topic",
     "brand",

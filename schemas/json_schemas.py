@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.audience_form import form_schema
 from schemas.bots import Bot
+from schemas.campaigns import Campaign, Launch
 from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
 from schemas.definitions import Published
@@ -44,6 +45,8 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "template": Template,
     "segment": Segment,
     "journey": Journey,
+    "campaign": Campaign,
+    "launch": Launch,
     "rule": Rule,
     "identity": Identity,
     "connector": Connector,

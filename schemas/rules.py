@@ -79,6 +79,18 @@ class GlobalControl(Document):
     salt: str
 
 
+class LinkRule(Document):
+    """No letter to people of `segment` may lead to an address in which one of `links` stands. brand: only its letters; left out, all.
+
+    Asked by the pre-flight check of a campaign.
+    """
+
+    name: str
+    links: tuple[str, ...] = Field(min_length=1, max_length=200)
+    segment: str
+    brand: str | None = None
+
+
 class Rule(Document):
     """Several may be published; all hold. Service messages pass every one. manager_only: who meets it gets no marketing, whatever matches."""
 
@@ -90,6 +102,7 @@ class Rule(Document):
     manager_only: Condition | None = None
     windows: tuple[RuleWindow, ...] = Field(default=(), max_length=100)
     compete: Compete | None = None
+    links: tuple[LinkRule, ...] = ()
 
     def asks(self) -> Iterator[tuple[str, str, Condition]]:
         """(part, path, condition) of all that it asks about people."""

@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from schemas.audience import Condition
+from schemas.campaigns import Campaign
 from schemas.ids import derive
 from schemas.journeys import Journey
 from schemas.rules import Rule
@@ -45,4 +46,6 @@ def conditions(document: BaseModel, version: int) -> dict[str, Condition]:
         return asked
     if isinstance(document, Rule):
         return {condition_key("rule", document.key, version, part): condition for part, _, condition in document.asks()}
+    if isinstance(document, Campaign):
+        return {condition_key("campaign", document.key, version, part): condition for part, condition in document.asks()}
     return {}

@@ -9,7 +9,7 @@ from runtime.process import main as run_main
 from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, MEMBERSHIPS, MESSAGES
-from services.orchestrator import api
+from services.orchestrator import api, launches_api
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
 from services.orchestrator.holding import held
 from services.orchestrator.promo import api as codes
@@ -38,7 +38,7 @@ def service(settings: Settings | None = None) -> Service:
         handle=handler,
         timers=handler,
         life=life,
-        api=lambda context: [route for part in (api, codes) for route in part.routes(context)],
+        api=lambda context: [route for part in (api, codes, launches_api) for route in part.routes(context)],
         held=held,
         erased=people.erased,
         committed=handler.committed,

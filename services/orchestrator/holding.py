@@ -12,13 +12,23 @@ CODES = """
 SELECT number, pool, journey, step, given_at, used_at, used_in FROM promo_code
 WHERE given_to = ANY($1::uuid[]) OR used_by = ANY($1::uuid[]) ORDER BY number
 """
+MAILINGS = """
+SELECT launch::text AS launch, verdict, rule, variant, became FROM recipient
+WHERE launch = ANY(SELECT DISTINCT launch FROM launch_partition) AND id = ANY($1::uuid[]) ORDER BY launch
+"""
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
-    """As `told`, of all whom these are by now, and promo_codes: those that he was given or has used."""
+    """As `told`, of all whom these are by now, and promo_codes: those that he was given or has used; mailings: the launches
+    of campaigns that they belong to, became: bits of the table's column.
+    """
     known = told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
-    return {**known, "promo_codes": [dict(row) for row in await connection.fetch(CODES, list(people))]}
+    return {
+        **known,
+        "promo_codes": [dict(row) for row in await connection.fetch(CODES, list(people))],
+        "mailings": [dict(row) for row in await connection.fetch(MAILINGS, list(people))],
+    }
 
 
 def told(people: Sequence[Person]) -> dict[str, Any]:
@@ -139,6 +149,7 @@ def _known(person: Person) -> dict[str, Any]:
         "mine": [{"home": home, "profile": other} for home, other in person.mine.items()],
         "shared": [{"intent": intent, "profiles": others} for intent, others in person.shared.items()],
         "introduced": person.introduced,
+        "campaigns": [{"launch": launch, "until_at": m.until, "went": m.went} for launch, m in person.campaigns.items()],
         "heard": [{"step": name, "at": at} for name, at in person.heard.items()],
         "appointments": [
             {"journey": name, "at": one.due, "day": one.day, "last_day": one.last} for name, one in person.appointments.items()

@@ -86,6 +86,10 @@ class Delivery:
     def attach(self, context: Context, channels: Mapping[str, Channel], letters: Letters, rates: Rates) -> None:
         self._context, self._channels, self._letters, self._rates = context, channels, letters, rates
 
+    @property
+    def letters(self) -> Letters:
+        return self._letters
+
     # ---- what waits
 
     def put(self, job: Job, at: int = 0) -> None:

@@ -1,7 +1,7 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from runtime.db import Connection
 from runtime.definitions import Definitions
 from schemas.bots import Bot, Shown, shown
+from schemas.campaigns import LAUNCHES
 from schemas.connectors import Signs
 from schemas.controls import Gate
 from schemas.definitions import Published
@@ -40,7 +41,14 @@ class _Owned(msgspec.Struct):
     brand: str
 
 
+class _Launch(msgspec.Struct):
+    """A launch of a campaign, as far as its gate."""
+
+    state: str
+
+
 _owned = msgspec.json.Decoder(_Owned).decode
+_launch = msgspec.json.Decoder(_Launch).decode
 
 
 class Offered(Mapping[str, Any]):
@@ -86,6 +94,7 @@ class Library:
     are first used, and kept.
 
     confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of.
+    shut: launches of campaigns that are paused or stopped, with which of both.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -98,6 +107,7 @@ class Library:
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
     gates: dict[str, Shut]
+    shut: dict[str, str] = field(default_factory=dict)
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
@@ -106,6 +116,9 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
+        elif document.kind == LAUNCHES and document.pointer:
+            if (state := _launch(document.body).state) != "running":
+                library.shut[document.key] = state
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
         elif document.kind == "gate" and document.pointer:
@@ -129,7 +142,7 @@ class Letters:
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate"), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate", LAUNCHES), _build)
         self._library = _build((), 0)
         self._outward = Outward(settings, vault)
 
@@ -150,6 +163,8 @@ class Letters:
             return "not_after"
         if (gate := self.shut(intent)) is not None:
             return gate
+        if shut := self._library.shut.get(intent.occurrence):
+            return shut
         if row is None:
             return "no_address"
         contact = _decode(row["state"])
@@ -190,6 +205,16 @@ class Letters:
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
         return Prepared(self._addressed(intent, address, parts, now), row["stamp"], None)
+
+    def tried(self, intent: Intent, row: Any, now: int) -> tuple[str | None, Parts | TemplateFault | None]:
+        """The rule that would forbid it for somebody, and what his letter would say all the same; None of whom nothing is known."""
+        if row is None:
+            return "no_address", None
+        contact, template = _decode(row["state"]), self._template(intent)
+        rule = domain.forbids(contact, intent, 0, self._library.forbidden, self._library.topics, now)
+        if isinstance(template, TemplateFault):
+            return rule, template
+        return rule, render(template, self._offered(contact, intent, str(row["id"]), now))
 
     def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
         def way(kind: links.Kind) -> Callable[[], str]:

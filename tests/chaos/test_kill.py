@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.chaos.fleet import SERVICES, Fleet
+from tests.chaos.fleet import SERVICES, Fleet, Kind
 from tests.chaos.verify import consumed
 from tests.support.live import fact, publish, read, settings, until
 
@@ -19,10 +19,10 @@ def arm(home: Path, point: str) -> None:
     draft.rename(draft.with_name(point))
 
 
-async def killed(fleet: Fleet) -> None:
+async def killed(fleet: Fleet, kind: Kind = PROFILE) -> None:
     """Start a process; it must fall at the point that is armed."""
-    fleet.add(PROFILE, 1)
-    worker = fleet.workers["profile-1"]
+    fleet.add(kind, 1)
+    worker = fleet.workers[f"{kind.name}-1"]
     await until(lambda: worker.process.poll() is not None, 30)
     assert worker.process.returncode == -9
 

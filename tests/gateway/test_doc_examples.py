@@ -25,9 +25,12 @@ def examples(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "kind"), [("surveys", "survey"), ("bots", "bot"), ("connectors", "connector"), ("rules", "rule")])
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [("surveys", "survey"), ("bots", "bot"), ("connectors", "connector"), ("rules", "rule"), ("campaigns", "campaign")],
+)
 def test_a_document_of_docs_is_one(page, kind):
-    (text,) = examples(page, "yaml")
+    text, *_ = examples(page, "yaml")
     body: dict[str, Any] = yaml.safe_load(text)
     made: Any = read(KINDS[kind], body["key"], body)
     assert made.key == body["key"]

@@ -21,6 +21,7 @@ DOCUMENTS = {
             {"id": "mail", "template": "welcome"},
         ],
     },
+    "campaigns": {"brand": "shop", "audience": RICH, "template": "welcome", "start": {"local": "2027-03-01T10:00"}, "control": 10},
     "rules": {"caps": [{"name": "c", "class": "mass", "most": 3, "per": "week"}], "quiet_hours": {"from": "21:00", "to": "09:00"}},
     "connectors": {
         "brand": "shop",

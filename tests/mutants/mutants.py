@@ -119,6 +119,13 @@ MUTANTS = (
         (ATTEMPTS + "an_intent_that_comes_again_later_finds_its_row",),
     ),
     Mutant(
+        "walk, looked at again under the lock",
+        "services/orchestrator/handler/launches.py",
+        "if one in still:",
+        "if still or one:",
+        ("tests/orchestrator/test_walk_live.py::test_two_who_take_a_partition_for_their_own_decide_about_nobody_twice",),
+    ),
+    Mutant(
         "address key",
         "services/sender/migrations/0001_sender.sql",
         "address_key bytea NOT NULL UNIQUE",

@@ -10,6 +10,7 @@ from services.orchestrator.domain.state import (
     Appointment,
     Held,
     Letter,
+    Mailed,
     Parked,
     Pending,
     Person,
@@ -100,6 +101,7 @@ def whole() -> Person:
         appointments={s(): Appointment(n(), n(), n())},
         preferred=(n(), s()),
         codes=[Held(s(), n(), s(), n(), s(), s(), n(), s(), s(), s(), True, True, {s(): n()})],
+        campaigns={s(): Mailed(n(), True)},
     )
 
 

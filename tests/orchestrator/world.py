@@ -109,8 +109,8 @@ class World:
     def verdict(self, intent: Intent, verdict: str, attempt: int | None = None, rule: str = "") -> None:
         told = Decision(
             id=self._id(), brand=intent.brand, profile=intent.profile, verdict=verdict, by="sender", received_at=self.now,
-            intent=intent.id, attempt=intent.attempt if attempt is None else attempt, message_class=intent.message_class,
-            rule=rule,
+            document=intent.document, occurrence=intent.occurrence, intent=intent.id,
+            attempt=intent.attempt if attempt is None else attempt, message_class=intent.message_class, rule=rule,
         )  # fmt: skip
         for who in homes.holders(self._look, intent.profile, intent.id):
             self._take(who, lambda person, state: decide.on_verdict(self.book, person, state, told))

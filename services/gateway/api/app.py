@@ -13,6 +13,7 @@ from services.gateway.api import (
     audiences,
     belongings,
     bots,
+    campaigns,
     clock,
     connectors,
     documents,
@@ -53,6 +54,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         progress.routes(desk, neighbours),
         effective.routes(desk),
         starts.routes(desk),
+        campaigns.routes(desk, neighbours),
         promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
         documents.routes(desk, neighbours),
         journeys.routes(desk, neighbours),

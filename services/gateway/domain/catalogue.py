@@ -82,6 +82,25 @@ PROBLEMS: dict[str, Entry] = {
     "clock_backwards": Entry(
         409, _STATE, Text("A driven clock only goes forward: {why}.", "Управляемые часы идут только вперёд: {why}.")
     ),
+    "campaign_launched": Entry(
+        409,
+        _STATE,
+        Text(
+            "Launch {number} of it is there already, of version {version}. To send it to everybody once more, say `again: true`.",
+            "Запуск {number} уже есть, он идёт по версии {version}. Чтобы разослать всем ещё раз, передайте `again: true`.",
+        ),
+    ),
+    "not_launched": Entry(409, _STATE, Text("It was never launched.", "Эту кампанию ещё не запускали.")),
+    "launch_stopped": Entry(
+        409,
+        _STATE,
+        Text("Its last launch was stopped, for good.", "Её последний запуск остановлен насовсем."),
+    ),
+    "no_pilot": Entry(
+        409,
+        _STATE,
+        Text("Its last launch is no pilot: it goes to everybody.", "Её последний запуск не пробный: он идёт всем."),
+    ),
     "referenced": Entry(
         409,
         _STATE,
@@ -339,5 +358,34 @@ FAULTS: dict[str, Text] = {
         "letters and digits, and `-`, `_`, `.` between them, at most 64", "буквы и цифры, между ними `-`, `_`, `.`, не больше 64"
     ),
     "code_guessable": Text("codes could be guessed: take more `#`", "коды можно угадать: возьмите больше `#`"),
+    "nobody": Text("nobody belongs to the audience now", "сейчас в аудитории никого нет"),
+    "template_fault": Text(
+        "the template fails for {people} of {of} people tried: {fault}",
+        "шаблон не собрался у {people} из {of} проверенных людей: {fault}",
+    ),
+    "variable_missing": Text(
+        "`{name}` is not known of {people} of {of} people tried", "`{name}` неизвестно у {people} из {of} проверенных людей"
+    ),
+    "forbidden": Text(
+        "{people} of {of} people tried may not get it: {rule}", "{people} из {of} проверенных людей не получат: {rule}"
+    ),
+    "displaced": Text(
+        "{people} of {of} people tried would wait or go without: {verdict}, {rule}",
+        "{people} из {of} проверенных людей получат позже или не получат: {verdict}, {rule}",
+    ),
+    "too_large": Text(
+        "the letter has {bytes} bytes: Gmail cuts it off after {limit}",
+        "письмо занимает {bytes} байт: Gmail обрежет его после {limit}",
+    ),
+    "no_unsubscribe": Text(
+        "there is no link to unsubscribe: put {{{{ unsubscribe_url }}}} into it",
+        "нет ссылки для отписки: вставьте {{{{ unsubscribe_url }}}}",
+    ),
+    "broken_link": Text("the link `{link}` leads nowhere: {why}", "ссылка `{link}` никуда не ведёт: {why}"),
+    "link_not_for_them": Text(
+        "the link `{link}` may not go to the segment `{segment}` ({name}), to which {people} people of the audience belong",
+        "ссылку `{link}` нельзя слать сегменту `{segment}` ({name}), а в аудитории таких {people}",
+    ),
+    "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
 }

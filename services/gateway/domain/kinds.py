@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.audience_reading import AudienceError, parse
 from schemas.audience_walk import under
 from schemas.bots import Bot
+from schemas.campaigns import Campaign
 from schemas.connectors import Connector
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
@@ -69,6 +70,12 @@ def _rule_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
             yield ("caps", place, "who"), cap["who"]
 
 
+def _campaign_spots(body: Mapping[str, Any]) -> Iterator[Spot]:
+    for part in ("audience", "exclude"):
+        if body.get(part) is not None:
+            yield (part,), body[part]
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """plural: as in addresses; rank: references go to lower ranks (or within one); needs: the scope that puts one in force. also: other
@@ -102,6 +109,7 @@ KINDS = {
         Kind("template", "templates", Template, 2),
         Kind("segment", "segments", Segment, 3, _segment_spots),
         Kind("journey", "journeys", Journey, 4, _journey_spots, also=(Pattern, Instance)),
+        Kind("campaign", "campaigns", Campaign, 5, _campaign_spots),
         Kind("rule", "rules", Rule, 5, _rule_spots),
         Kind("identity", "identity", Identity, 5),
         Kind("connector", "connectors", Connector, 5),

@@ -9,6 +9,7 @@ from schemas.audience import Condition
 from schemas.audience import references as segments_of
 from schemas.audience import topics as topics_of
 from schemas.bots import Bot
+from schemas.campaigns import Campaign
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
@@ -66,6 +67,8 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found.append(Reference(OF, "journey", document.of))
     elif isinstance(document, Bot):
         found += _of_bot(document)
+    elif isinstance(document, Campaign):
+        found += _of_campaign(document)
     elif isinstance(document, Rule):
         found += _of_rule(document)
     parent: str | None = getattr(document, "parent", None)
@@ -82,6 +85,10 @@ def _of_rule(rule: Rule) -> Iterator[Reference]:
                 yield Reference(f"{part}.{place}.brand", "brand", one.brand)
             if one.topic is not None and one.topic != "*":
                 yield Reference(f"{part}.{place}.topic", "topic", one.topic)
+    for place, link in enumerate(rule.links):
+        yield Reference(f"links.{place}.segment", "segment", link.segment)
+        if link.brand is not None:
+            yield Reference(f"links.{place}.brand", "brand", link.brand)
     for step, path, condition in rule.asks():
         yield from _of_condition(path, condition, step)
 
@@ -141,6 +148,16 @@ def _named_by(step: Step) -> tuple[str, str, str, str] | None:
             return "subscribe.topic", "topic", step.subscribe.topic, ""
         case _:
             return None
+
+
+def _of_campaign(campaign: Campaign) -> Iterator[Reference]:
+    for part, condition in campaign.asks():
+        yield from _of_condition(part, condition, part)
+    for place, template in enumerate(campaign.letters.values()):
+        path = f"variants.{place}.template" if campaign.variants else "template"
+        yield Reference(path, "template", template, campaign.channel)
+    if campaign.topic != "*":
+        yield Reference("topic", "topic", campaign.topic)
 
 
 def _of_bot(bot: Bot) -> Iterator[Reference]:

@@ -13,6 +13,7 @@ from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
+from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.keys import validated
 from services.gateway.handler.lifecycle import lead, reopen
@@ -61,7 +62,7 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     before = await documents.get(call.connection, kind.name, key, lock=True)
     if before is not None:
         call.key.needs_brand(before.brand)
-    _matches(before, match, kind, key)
+    matches(before, match, kind, key)
     _, fresh = await _save(call, kind, key, document)
     draft = await documents.get(call.connection, kind.name, key)
     assert draft is not None
@@ -77,13 +78,15 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
 async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
     """Delete a draft, and take what is published of it out of force."""
     publishing = await Publishing.begin(call)
-    draft = await _mine(call, kind, key)
-    _matches(draft, match, kind, key)
+    draft = await mine(call, kind, key)
+    matches(draft, match, kind, key)
     if draft.published_version is not None:
         call.key.needs("publish")
         await publishing.withdraw(kind.name, key, draft.published_version)
         if kind.name == "journey":
             await reopen(call, publishing, key)
+        if kind is launching.CAMPAIGN:
+            await launching.stop_all(call, publishing, key)
     await documents.delete(call.connection, kind.name, key)
     await call.audit("delete", f"{kind.name} {key}", revision=draft.revision)
     await publishing.finish()
@@ -93,8 +96,8 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
 async def publish(call: Call, kind: Kind, key: str, match: str | None, body: Any = None) -> Answer:
     asked = validated(Publish, body if body is not None else {})
     publishing = await Publishing.begin(call)
-    draft = await _mine(call, kind, key)
-    _matches(draft, match, kind, key)
+    draft = await mine(call, kind, key)
+    matches(draft, match, kind, key)
     document = read(kind, key, draft.body if asked.version is None else await _earlier(call, kind, key, asked.version))
     version, changed = await publishing.publish(kind.name, key, document, draft)
     moves = await _lead(call, publishing, document, version, asked)
@@ -208,7 +211,7 @@ async def _save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[
     return await documents.save(call.connection, kind.name, key, brand, text, call.now)
 
 
-async def _mine(call: Call, kind: Kind, key: str) -> Draft:
+async def mine(call: Call, kind: Kind, key: str) -> Draft:
     """The draft, locked, if the key may change it."""
     draft = await documents.get(call.connection, kind.name, key, lock=True)
     if draft is None or not call.key.sees(draft.brand):
@@ -217,7 +220,7 @@ async def _mine(call: Call, kind: Kind, key: str) -> Draft:
     return draft
 
 
-def _matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:
+def matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:
     """If-Match: the revision that the caller has seen; `*`: any that there is."""
     if match is None:
         return

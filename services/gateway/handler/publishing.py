@@ -46,7 +46,7 @@ class Publishing:
 
     @property
     def now(self) -> int:
-        """The installation's clock, ms."""
+        """Of the installation's clock (ms)."""
         return self._now
 
     async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
@@ -69,7 +69,7 @@ class Publishing:
         if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
             self._moved.add((kind, key))
         self._world[kind, key] = standing
-        self._answer_conditions(document, version)
+        self.answer_conditions(document, version)
         self.emit(kind, key, version, None if is_pattern else body)  # by itself it starts nobody
         self._making.published(key, document)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}
@@ -143,8 +143,8 @@ class Publishing:
         found = await documents.version(self._call.connection, kind, key, version)
         return found["body"] if found else None
 
-    def _answer_conditions(self, document: BaseModel, version: int) -> None:
-        """The segmenter alone evaluates "who": each condition of a journey or a rule is a segment of its own, before that needs it."""
+    def answer_conditions(self, document: BaseModel, version: int) -> None:
+        """The segmenter alone evaluates "who": each condition of a journey, campaign or rule is a segment of its own, before that needs it."""
         for key, condition in conditions(document, version).items():
             segment = Segment(key=key, name=key, brand=getattr(document, "brand", None), condition=condition)
             self.emit(KINDS["segment"].name, key, 1, text_of(segment))

@@ -1,18 +1,20 @@
 """The published documents, compiled for deciding: who is interested in which event, segment and answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from schemas.bots import HEARD, Bot
+from schemas.campaigns import LAUNCHES, Campaign, Launch
 from schemas.consents import GRANTS
 from schemas.contact import LocalControl
 from schemas.controls import Gate, Migration
 from schemas.definitions import Published
 from schemas.documents import duration_ms
+from schemas.ids import derive
 from schemas.journeys import Brand, Journey
 from schemas.promo_pools import PromoPool
 from schemas.rules import Rule
@@ -22,6 +24,7 @@ from schemas.unnamed import audience_key, condition_key
 from services.orchestrator.domain.codes import Shelf
 from services.orchestrator.domain.controls import Controls
 from services.orchestrator.domain.filters import Test, dig, matcher, tests
+from services.orchestrator.domain.mailings import PAUSED, STOPPED, Launched, Mailing, mailing
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.starting import Start, start_of, time_of
@@ -36,8 +39,11 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "gate": Gate,
     "migration": Migration,
     "promo-pool": PromoPool,
+    "campaign": Campaign,
+    LAUNCHES: Launch,
 }
 KINDS = (*MODELS, "template")
+UNSUBSCRIBED = "Email Unsubscribed"  # by the link of a letter
 T = TypeVar("T")
 
 
@@ -72,14 +78,18 @@ class Plan:
     awaits: Sequence[tuple[Until, Test]]
     terms: Mapping[str, Terms] = field(default_factory=dict)
     control: LocalControl | None = None
+    time: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    mailing: Mailing | None = None
 
     @property
     def most_important(self) -> int:
         """The greatest priority of its marketing; -1 of none."""
         return max((terms.priority for terms in self.terms.values()), default=-1)
 
-    time: int | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
+    def letter(self, run: Run, step: str) -> Step | None:
+        """A step as it is for a run: of a campaign it says the letter of his variant."""
+        return self.mailing.letters[run.data["campaign"].get("variant", "")] if self.mailing else self.steps.get(step)
 
     def entry(self, run: Run) -> str:
         """The key under which an entry is remembered: for `per`, one for each value of the property."""
@@ -96,6 +106,7 @@ class Book:
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
     controls: pauses, and where people of earlier versions go. pools: of promo codes; shelf: the codes that the transaction holds.
+    launches: of campaigns, by id, until they are forgotten.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -119,17 +130,25 @@ class Book:
     controls: Controls = field(default_factory=Controls)
     pools: Mapping[str, PromoPool] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
+    launches: Mapping[str, Launched] = field(default_factory=dict)
 
     def is_behind(self, person: Person) -> bool:
         """Does somebody stand in a version of a journey that is newer than all that are known here?"""
         unknown = [run for run in person.runs if (run.journey, run.version) not in self.plans]
         return any(run.version > max((v for key, v in self.plans if key == run.journey), default=run.version) for run in unknown)
 
+    def gate(self, run: Run) -> str:
+        """The rule by which nothing of a run goes now: its launch is paused or stopped. "": it may go."""
+        launched = self.launches.get(run.occurrence)
+        return "" if launched is None else PAUSED if launched.paused else STOPPED if launched.stopped else ""
+
 
 def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     """Compile the stored documents: all versions of journeys and bots, the current ones of everything else."""
     documents = list(documents)
     plans = [_plan(bytes(d.body), d.version) for d in documents if d.kind == "journey"]
+    launches = _launches(documents)
+    plans += _mailings(documents, launches.values())
     pointed = {(d.key, d.version) for d in documents if d.kind == "journey" and d.pointer}
     current = [plan for plan in plans if (plan.key, plan.version) in pointed]
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
@@ -152,7 +171,18 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         entering=_grouped(((p.trigger.segment, p.trigger.change), p) for p in current if isinstance(p.trigger, SegmentTrigger)),
         exits=_grouped((p.exit_segment, p) for p in plans if p.exit_segment is not None),
         segments=frozenset([*rules.asks, *(segment for plan in plans for segment in _segments(plan))]),
-        events=frozenset([*triggers, *goals, *awaits, *watches, *PAYS, *GRANTS, *(HEARD if bots else ())]),
+        events=frozenset(
+            [
+                *triggers,
+                *goals,
+                *awaits,
+                *watches,
+                *PAYS,
+                *GRANTS,
+                *((*LETTER_EVENTS, UNSUBSCRIBED) if launches else ()),
+                *(HEARD if bots else ()),
+            ]
+        ),
         conditions=frozenset([*rules.asks, *(answer for plan in plans for answer in plan.answers.values())]),
         rules=rules,
         zones={brand.key: brand.time_zone for brand in brands if isinstance(brand, Brand)},
@@ -166,7 +196,57 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         scheduled={plan.answers["audience"]: plan for plan in plans if isinstance(plan.trigger, ScheduleTrigger)},
         controls=Controls.of(documents),
         pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
+        launches=launches,
     )
+
+
+def _launches(documents: Sequence[Published]) -> dict[str, Launched]:
+    """Those that are under way, by id."""
+    bodies = {(d.key, d.version): bytes(d.body) for d in documents if d.kind == "campaign"}
+    found: dict[str, Launched] = {}
+    for d in documents:
+        if d.kind == LAUNCHES and d.pointer:
+            launch = Launch.model_validate_json(bytes(d.body))
+            body = bodies.get((launch.campaign, launch.version))
+            if body is not None:  # it comes before its launch, but may have been forgotten
+                campaign = Campaign.model_validate_json(body)
+                asks = tuple(condition_key("campaign", campaign.key, launch.version, part) for part, _ in campaign.asks())
+                found[launch.key] = Launched(launch.key, launch, d.version, asks, mailing(campaign))
+    return found
+
+
+def _mailings(documents: Sequence[Published], launches: Iterable[Launched]) -> list[Plan]:
+    """A plan for each version that is launched: the one send step."""
+    wanted = {(one.launch.campaign, one.launch.version) for one in launches}
+    return [_mailing(bytes(d.body), d.version) for d in documents if d.kind == "campaign" and (d.key, d.version) in wanted]
+
+
+def supposed(book: Book, campaign: Campaign, at: int) -> tuple[Book, Launched]:
+    """What would rule if a draft were launched at an instant (ms), to people who are known to belong to its audience."""
+    launch = Launch(
+        key=derive("supposed", campaign.key),
+        campaign=campaign.key,
+        brand=campaign.brand,
+        version=0,
+        number=0,
+        start_at=at,
+        changed_at=at,
+    )
+    plan = replace(_mailing(campaign.model_dump_json(by_alias=True).encode(), 0), answers={})
+    mailed = replace(mailing(campaign), live=False)
+    plan = replace(plan, mailing=mailed)
+    return replace(book, plans={**book.plans, (plan.key, 0): plan}, silent={}), Launched(launch.key, launch, 0, (), mailed)
+
+
+@lru_cache(maxsize=256)
+def _mailing(body: bytes, version: int) -> Plan:
+    campaign = Campaign.model_validate_json(body)
+    sent = mailing(campaign)
+    steps = (next(iter(sent.letters.values())),)
+    trigger = FactTrigger(event=f"campaign:{campaign.key}")  # nothing of this name happens
+    body = Journey(key=campaign.key, brand=campaign.brand, trigger=trigger, steps=steps).model_dump_json(by_alias=True).encode()
+    answers = {part: condition_key("campaign", campaign.key, version, part) for part, _ in campaign.asks()}
+    return replace(_plan(body, version), key=f"campaign:{campaign.key}", answers=answers, mailing=sent)
 
 
 def _templates(documents: Sequence[Published]) -> dict[str, int]:

@@ -11,9 +11,10 @@ from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS
 from schemas.triggers import JOURNEY_START
-from services.orchestrator.domain import dialogues, loans, merging, parting, purging, redeeming, runs, schedules, sending
+from services.orchestrator.domain import campaigns, dialogues, loans, merging, parting, purging, redeeming, runs, schedules, sending
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
+from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.state import Person, Place, Run, replace
 from services.orchestrator.domain.steps import cascade_news, letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
@@ -144,6 +145,16 @@ def on_timer(book: Book, profile: str, person: Person, now: int) -> Outcome:
     turn = Turn(book, profile, person)
     runs.fire(turn, now)
     return _done(turn, Moment(now, ""))
+
+
+def on_launch(book: Book, profile: str, person: Person, launched: Launched, now: int) -> Outcome:
+    """His turn in a launch: decided for the first time, or again, as what held it back is over or it was stopped."""
+    turn = Turn(book, profile, person)
+    runs.fire(turn, now)
+    moment = Moment(now, launched.id)
+    if (run := campaigns.take(turn, launched, moment)) is not None:
+        runs.go_on(turn, run, moment)
+    return _done(turn, moment)
 
 
 def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person], fact: Fact, place: Place | None = None) -> Outcome:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.triggers import ScheduleTrigger
-from services.orchestrator.domain import dialogues, loans, runs, schedules, sending
+from services.orchestrator.domain import campaigns, dialogues, loans, runs, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Person, Run, replace
 from services.orchestrator.domain.steps import cascade_news
@@ -39,8 +39,11 @@ def fold(turn: Turn, loser: Person, moment: Moment) -> list[Run]:
     person.heard = _latest(person.heard, loser.heard)
     person.appointments = schedules.fold(person.appointments, loser.appointments)
     person.codes = loans.joined(person.codes, loser.codes)
+    person.campaigns = campaigns.both(person.campaigns, loser.campaigns)
     dialogues.joined(turn, loser.talks, moment)
-    return _runs(turn, person.runs, loser.runs, moment)
+    joined = _runs(turn, person.runs, loser.runs, moment)
+    campaigns.joined(turn, moment)
+    return joined
 
 
 def _latest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

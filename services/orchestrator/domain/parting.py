@@ -26,6 +26,7 @@ def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) ->
             reservations=list(person.reservations),
             entries=dict(person.entries),
             goals=dict(person.goals),
+            campaigns=dict(person.campaigns),
             merges=list(person.merges),
             bought=person.bought,
             agreed=person.agreed,

@@ -7,7 +7,7 @@ from schemas.controls import FINISH, LEAVE
 from schemas.messages import Verdict
 from schemas.steps import Branch, Cascade, End, Give, Jump, Purge, Send, Sends, SetAttributes, Split, Subscription, Until, Wait
 from schemas.telling import Hand, Webhook
-from services.orchestrator.domain import migrating, pausing, purging, schedules, sending
+from services.orchestrator.domain import campaigns, migrating, pausing, purging, schedules, sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.controls import Order
 from services.orchestrator.domain.state import Place, Run, replace
@@ -217,7 +217,8 @@ def _take(turn: Turn, plan: Plan, go: Go | None, moment: Moment) -> None:
         run = go.run
         if go.to is None or go.to in seen:
             turn.drop(run)
-            turn.tell(run, "left", moment, go.rule if go.to is None else "loop", step=run.step)
+            if not run.mailed:  # of a mailing everybody is told one verdict
+                turn.tell(run, "left", moment, go.rule if go.to is None else "loop", step=run.step)
             return
         seen.add(go.to)
         since = max(moment.now, run.since)
@@ -238,6 +239,8 @@ def _purge(turn: Turn, plan: Plan, run: Run, step: Purge, moment: Moment) -> Go 
 
 
 def _send(turn: Turn, plan: Plan, run: Run, step: Sends, moment: Moment) -> Go | None:
+    if plan.mailing is not None:
+        return campaigns.send(turn, plan, plan.mailing, run, moment)
     run, over = sending.first(turn, run, step, moment)
     return Go(run, plan.following[step.id]) if over else None
 

@@ -11,10 +11,11 @@ from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain import pausing
 from services.orchestrator.domain.competing import Contender, yields
 from services.orchestrator.domain.local_control import exposed
+from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.slots import end_of, hoped, search
 from services.orchestrator.domain.sooner import letter_of, look_again, message_of, rules_of
-from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Pending, Place, Reservation, Run, replace
+from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Mailed, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
 from services.orchestrator.domain.turn import Moment, Turn
@@ -45,7 +46,8 @@ class Offer(NamedTuple):
 
 def first(turn: Turn, run: Run, step: Sends, moment: Moment) -> tuple[Run, bool]:
     """The send step of a run, when it gets there or when its deferral is over. False: it stays on the step."""
-    if step.id in run.done:  # a loop, or a merged run had sent it: one key is one message, for ever
+    # A loop, or a merged run had sent it (or who he was before got this mailing): one key is one message, for ever.
+    if step.id in run.done or run.occurrence in turn.person.campaigns:
         turn.tell(run, "skipped", moment, "already_sent", step=step.id)
         return run, True
     run, answer, intent = offer(turn, run, step, moment, step.id)
@@ -63,7 +65,7 @@ def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer
         run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
     if answer.verdict == "sent":
-        key = intent_id(f"journey:{run.journey}", run.version, name, turn.profile, run.occurrence)
+        key = intent_id(run.document, run.version, name, turn.profile, run.occurrence)
         run = replace(run, done=tuple(dict.fromkeys([*run.done, step.id, name])))
         _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
         return Offer(run, answer, key)
@@ -146,6 +148,8 @@ def overdue(turn: Turn, run: Run, now: int) -> str:
 def _decide(turn: Turn, run: Run, step: Sends, first_try: int, now: int) -> Answer:
     """Known, reachable, not in a control group, its turn in the run, a slot within `expires`, and nothing more important: in this order."""
     limit = first_try + duration_ms(step.expires)
+    if (shut := _shut(turn, run, now, limit)) is not None:
+        return shut
     marketing = step.message_class != "service"
     if turn.person.awaited and now <= limit:
         return Answer("deferred", PARTED, limit + 1)
@@ -186,6 +190,16 @@ def _barred(turn: Turn, step: Sends) -> Answer | None:
     return None
 
 
+def _shut(turn: Turn, run: Run, now: int, limit: int) -> Answer | None:
+    """Of a mailing: it is stopped or paused, or who he was before has got it."""
+    gate, mailed = turn.book.gate(run), turn.person.campaigns.get(run.occurrence)
+    if gate == STOPPED:
+        return Answer("skipped", STOPPED)
+    if mailed is not None and mailed.went:
+        return Answer("skipped", "already_sent")
+    return Answer("deferred", gate, limit + 1) if gate and now <= limit else None
+
+
 def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) -> None:
     run, now, person = pending.run, moment.now, turn.person
     zone, rules = turn.zone(run.brand), turn.book.rules
@@ -207,6 +221,9 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) 
         )
         person.reservations = [*kept, made]
     person.pending[key] = replace(pending, until=not_after)
+    if run.mailed:
+        still = {launch: mailed for launch, mailed in person.campaigns.items() if mailed.until >= now}
+        person.campaigns = {**still, run.occurrence: Mailed(max(now, pending.first_try) + duration_ms(step.expires))}
     turn.emit(
         Intent(
             id=key,
@@ -216,7 +233,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) 
             message_class=step.message_class,
             template=step.template,
             template_version=0 if step.channel == "webhook" else turn.book.templates.get(step.template, 0),
-            document=f"journey:{run.journey}",
+            document=run.document,
             version=run.version,
             step=step.id,
             occurrence=run.occurrence,
@@ -245,6 +262,8 @@ def _tell(turn: Turn, run: Run, step: Sends, answer: Answer, moment: Moment, att
         detail["of"] = answer.detail
     if run.cascade is not None:
         detail["cascade"] = run.cascade.position
+    if run.mailed:
+        detail |= run.data["campaign"]
     turn.tell(
         run,
         answer.verdict,
@@ -263,6 +282,8 @@ def _tell(turn: Turn, run: Run, step: Sends, answer: Answer, moment: Moment, att
 def _keep(turn: Turn, verdict: Decision) -> None:
     person, key = turn.person, verdict.intent
     held = person.pending.pop(key, None)
+    if (mailed := person.campaigns.get(verdict.occurrence)) is not None:
+        person.campaigns[verdict.occurrence] = mailed._replace(went=True)
     for twin in _twins(turn, held) if held and held.run.cascade is None else ():  # a cascade waits for all that may go
         forget(turn, twin, Moment(verdict.received_at, verdict.id), "merged")
     state = DOUBT if verdict.verdict == "in_doubt" else KEPT

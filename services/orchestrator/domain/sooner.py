@@ -40,7 +40,7 @@ def message_of(run: Run, step: Sends) -> Message:
 def letter_of(turn: Turn, run: Run, step_id: str) -> Sends | None:
     """What a step sends, as it stands there: of a cascade by the channel at hand."""
     plan = turn.plan(run)
-    step = plan.steps.get(step_id) if plan else None
+    step = plan.letter(run, step_id) if plan else None
     if isinstance(step, Cascade) and run.cascade is not None and run.cascade.left:
         return step.over(run.cascade.left[0])
     return step if isinstance(step, Sends) else None

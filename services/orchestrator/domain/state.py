@@ -116,6 +116,16 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
         """The first intent of the cascade in which it stands, "" where there is none."""
         return self.cascade.first if self.cascade else ""
 
+    @property
+    def document(self) -> str:
+        """What it is a run of; a campaign is one by its full name, which no journey can have."""
+        return self.journey if self.mailed else f"journey:{self.journey}"
+
+    @property
+    def mailed(self) -> bool:
+        """Is it somebody's part in the launch of a campaign?"""
+        return ":" in self.journey
+
 
 class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
@@ -217,6 +227,15 @@ class Held(msgspec.Struct, array_like=True, frozen=True):
     letters: dict[str, int] = {}
 
 
+class Mailed(NamedTuple):
+    """That a letter of a launch was handed to the sender. until: another one of it might come by then, from him who he was before (ms);
+    went: it has gone, for all that is known.
+    """
+
+    until: int
+    went: bool = False
+
+
 class Timer(NamedTuple):
     """Something of a person that is due, in the order in which things fire. intent: of a pending one, "" for a run. occurrence: "" of an
     appointment.
@@ -239,6 +258,7 @@ class Person(msgspec.Struct, array_like=True):
     shared: intent -> who else has its letter or its place in the caps; introduced: his own first fact was heard, which may come first.
     heard: first steps that wait for a fact -> when it last occurred, for a run that comes after it. appointments: journey -> when it comes.
     preferred: (occurred_at, channel). codes: promo codes that he keeps or that may go back.
+    campaigns: launches of which he was written to.
     """
 
     zone: tuple[int, str] | None = None
@@ -263,6 +283,7 @@ class Person(msgspec.Struct, array_like=True):
     appointments: dict[str, Appointment] = {}
     preferred: tuple[int, str] | None = None
     codes: list[Held] = []
+    campaigns: dict[str, Mailed] = {}
 
     @property
     def awaited(self) -> bool:
@@ -287,6 +308,7 @@ class Person(msgspec.Struct, array_like=True):
             heard=dict(self.heard),
             appointments=dict(self.appointments),
             codes=list(self.codes),
+            campaigns=dict(self.campaigns),
         )
 
     def timers(self) -> Iterator[Timer]:

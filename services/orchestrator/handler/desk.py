@@ -17,11 +17,13 @@ from schemas.topics import DECISIONS, FACTS_RAW, messages
 from services.orchestrator import store
 from services.orchestrator.domain import decide, homes, state
 from services.orchestrator.domain.book import Book
+from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.marks import Mark, read
 from services.orchestrator.domain.redeeming import coupon
 from services.orchestrator.domain.state import Person, Place
 from services.orchestrator.domain.turn import Emission, Outcome
 from services.orchestrator.handler.news import News, profiles
+from services.orchestrator.handler.roll import Roll
 from services.orchestrator.promo.stock import Stock
 from services.orchestrator.silence import Silence
 
@@ -59,6 +61,7 @@ class Desk:
         self.moved: store.Marks = {}
         self._waiting: set[str] = set()
         self._missing: set[str] = set()
+        self._roll = Roll(book.launches, silence.partitions)
         self.emits: list[Emit] = []
 
     @classmethod
@@ -106,7 +109,10 @@ class Desk:
             act = self._merge if news.type == PROFILE_MERGED else self._split
             act(news, at, (*item.place, item.offset))
             return
-        for profile in self._whose(news):
+        whose = self._whose(news)
+        if isinstance(news, Decision):
+            self._roll.heard(news, whose, partition)
+        for profile in whose:
             if not self._rows.gone(profile):
                 self._hear(tx, item, news, profile)
 
@@ -138,6 +144,7 @@ class Desk:
         person, book = self.person(profile), self._book_for(profile)
         if isinstance(news, Fact):
             place = self._unless_heard((*item.place, item.offset))
+            self._roll.read(news, profile)
             self._keep(profile, decide.on_fact(book, profile, person, news, place), at, partition)
         elif isinstance(news, Membership):
             self._keep(profile, decide.on_membership(book, profile, person, news), at, partition)
@@ -149,6 +156,16 @@ class Desk:
         if self._rows.gone(profile):
             return
         self._keep(profile, decide.on_timer(self._book_for(profile), profile, self.person(profile), now), at, partition)
+
+    def launch(self, profile: str, launched: Launched, now: int, at: At, partition: int) -> None:
+        """Somebody's turn in a launch has come. Who has become another belongs to it as that one."""
+        who = self._rows.canonical(profile)
+        if self._rows.gone(profile):
+            self._roll.erased([profile])
+        elif who != profile:
+            self._roll.merged(profile, Person())
+        else:
+            self._keep(who, decide.on_launch(self._book_for(who), who, self.person(who), launched, now), at, partition)
 
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
         place = (mark.topic, mark.partition)
@@ -171,6 +188,7 @@ class Desk:
             return
         winner, loser = pair
         self._stock.merged(winner, loser)
+        self._roll.merged(loser, self.person(loser))
         sides = (winner, self.person(winner)), (loser, self.person(loser))
         outcome = decide.on_merged(self._book_for(winner), *sides, fact, self._unless_heard(place))
         self._keep(winner, outcome, at, place[1])
@@ -204,6 +222,7 @@ class Desk:
             self._hold(person, Person())
         self._rows.erase(list(profiles(fact)), now)
         self._stock.erased(profiles(fact))
+        self._roll.erased(profiles(fact))
 
     def _heard(self, place: Place) -> bool:
         """Has the segmenter passed a fact, and is all known that it told before?"""
@@ -230,6 +249,7 @@ class Desk:
         self._stock.took(outcome)
         for emission in outcome.emits:
             self.emits.append(emit(emission, at))
+            self._roll.emitted(emission, profile)
 
     async def save(self, tx: Tx) -> None:
         changed = [(profile, self._people[profile], partition) for profile, partition in self._partitions.items()]
@@ -242,6 +262,7 @@ class Desk:
         if self.moved:
             await store.move_marks(tx.connection, self.moved)
         await self._stock.save(self._rows.canonical)
+        await self._roll.save(tx.connection, self._rows.canonical, tx.now)
 
 
 def emit(emission: Emission, at: At) -> Emit:

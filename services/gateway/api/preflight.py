@@ -1,0 +1,151 @@
+"""The check of a campaign's draft before it is launched: everything that is wrong, at once, on some of its people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from schemas.campaigns import LETTER, Campaign
+from schemas.rules import LinkRule, Rule
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.domain import preflight
+from services.gateway.domain.kinds import KINDS, read, text_of
+from services.gateway.domain.preflight import Findings
+from services.gateway.domain.problems import Fault, Language, Problem
+from services.gateway.domain.references import check
+from services.gateway.handler.call import Call
+from services.gateway.store import documents
+
+CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
+
+
+class Probe(Protocol):
+    """Asks whether pages are there, and never of an address within."""
+
+    async def broken(self, links: Sequence[str]) -> Mapping[str, str]:
+        """Link -> why it leads nowhere."""
+        ...
+
+
+class Gathered(NamedTuple):
+    """What is known before anybody is asked. versions: of the templates in force; links: what rules say of addresses in letters."""
+
+    campaign: Campaign
+    faults: list[Fault]
+    versions: Mapping[str, int]
+    links: Sequence[LinkRule]
+    language: Language
+
+
+async def gathered(call: Call, key: str) -> Gathered:
+    """Raises Problem: there is no draft, or what is written is no campaign."""
+    draft = await documents.get(call.connection, CAMPAIGN.name, key)
+    if draft is None or not call.key.sees(draft.brand):
+        raise Problem("document_not_found", kind=CAMPAIGN.name, key=key)
+    campaign = read(CAMPAIGN, key, draft.body)
+    assert isinstance(campaign, Campaign)
+    world = await documents.world(call.connection)
+    versions = {name: standing.version for (kind, name), standing in world.items() if kind == "template"}
+    rules = [await documents.published(call.connection, RULE.name, name) for kind, name in sorted(world) if kind == RULE.name]
+    links = [link for body in rules if body for link in Rule.model_validate(body).links if link.brand in (None, campaign.brand)]
+    return Gathered(campaign, check(CAMPAIGN.name, key, campaign, world), versions, links, call.language)
+
+
+async def checked(known: Gathered, neighbours: Neighbours, probe: Probe | None = None) -> dict[str, Any]:
+    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. probe: None, links are judged by their form."""
+    checking = _Checking(known, neighbours, probe)
+    await checking.people()
+    await checking.letters()
+    await checking.rules()
+    errors, warnings = checking.found
+    return {
+        "ok": not known.faults and not errors,
+        "errors": [fault.told(known.language) for fault in (*known.faults, *errors)],
+        "warnings": [fault.told(known.language) for fault in warnings],
+        "audience": {"count": checking.count, "tried": len(checking.sample)},
+        "letters": checking.shown,
+    }
+
+
+class _Checking:
+    """One check: what was found so far."""
+
+    def __init__(self, known: Gathered, neighbours: Neighbours, probe: Probe | None) -> None:
+        self._campaign, self._links, self._versions = known.campaign, known.links, known.versions
+        self._neighbours, self._probe = neighbours, probe
+        self.found = Findings([], [])
+        self.count: int | None = None
+        self.sample: list[str] = []
+        self.shown: list[dict[str, Any]] = []
+
+    async def people(self) -> None:
+        """How many there are, and some of them."""
+        found = await self._tell(
+            "audience", "/audience/preview", "audience", condition=self._audience(), brands=[self._campaign.brand]
+        )
+        if found is None:
+            return
+        self.count, self.sample = found["count"], list(found["sample"])
+        if not self.count:
+            self.found.warnings.append(Fault("audience", "nobody"))
+
+    async def letters(self) -> None:
+        for place, (variant, template) in enumerate(self._campaign.letters.items()):
+            path = f"variants.{place}.template" if self._campaign.variants else "template"
+            if template not in self._versions:
+                continue  # it is said already that there is none
+            asked = {"intent": self._intent(template), "people": self.sample}
+            trial = await self._tell("sender", "/letters/trial", path, **asked)
+            if trial is None:
+                continue
+            found = preflight.of_letter(path, self._campaign, trial)
+            self.found.errors.extend(found.errors)
+            self.found.warnings.extend(fault for fault in found.warnings if fault not in self.found.warnings)
+            await self._of_links(path, trial["links"])
+            self.shown.append(
+                {"variant": variant, "template": template, **{k: trial[k] for k in ("people", "bytes", "links", "missing")}}
+            )
+
+    async def rules(self) -> None:
+        """Whom they would hold back, were it launched as it says."""
+        campaign = text_of(self._campaign)
+        found = await self._tell(
+            "orchestrator", "/launches/supposed", "audience", campaign=campaign, people=self.sample, at=self._campaign.starts_at(0)
+        )
+        if found is not None:
+            self.found.warnings.extend(preflight.of_rules(found["people"]))
+
+    async def _of_links(self, path: str, links: Sequence[str]) -> None:
+        for rule in self._links:
+            for link in preflight.meant(links, rule):
+                them = {"kind": "all", "of": [self._audience(), {"kind": "segment", "key": rule.segment}]}
+                found = await self._tell("audience", "/audience/preview", path, condition=them, brands=[self._campaign.brand])
+                if found and found["count"]:
+                    params = {"link": link, "segment": rule.segment, "name": rule.name, "people": found["count"]}
+                    self.found.errors.append(Fault(path, "link_not_for_them", params=params))
+        if self._probe is not None:
+            for link, why in (await self._probe.broken(links)).items():
+                self.found.errors.append(Fault(path, "broken_link", params={"link": link, "why": why}))
+
+    def _audience(self) -> dict[str, Any]:
+        body = text_of(self._campaign)
+        if "exclude" not in body:
+            return dict(body["audience"])
+        return {"kind": "all", "of": [body["audience"], {"kind": "not", "of": body["exclude"]}]}
+
+    def _intent(self, template: str) -> dict[str, Any]:
+        one = self._campaign
+        return {
+            "id": "", "brand": one.brand, "profile": "", "channel": one.channel, "message_class": one.message_class, "template": template,
+            "template_version": self._versions[template], "document": f"campaign:{one.key}", "version": 0, "step": LETTER, "occurrence": "",
+            "not_after": 2**53, "received_at": 2**53, "topic": one.topic, "data": {"campaign": {"key": one.key}, "run": {"started_at": 0, "time_zone": "UTC"}},
+        }  # fmt: skip
+
+    async def _tell(self, service: str, path: str, where: str, **body: Any) -> Any:
+        """The answer; None where there is none, and then it is said."""
+        try:
+            status, found = await self._neighbours.tell(service, path, body)
+        except Problem:
+            status, found = 503, None
+        if status == 200:
+            return found
+        self.found.errors.append(Fault(where, "not_checked", params={"service": service}))
+        return None

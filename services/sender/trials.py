@@ -1,0 +1,75 @@
+"""What the gateway asks before a campaign is launched: its letters as some of its people would get them. Nothing is sent, and no address,
+attribute or text leaves.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from schemas.messages import Intent
+from services.sender import store
+from services.sender.content.templates import TemplateFault
+from services.sender.letters import Letters
+
+if TYPE_CHECKING:
+    from runtime.process import Context
+
+OURS = ("/u/", "/p/", "/d/")  # paths of links that are made for each message
+_LINK = re.compile(r"""href\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
+_BARE = re.compile(r"https?://[^\s<>\"')]+")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """intent: of nobody, with the template, channel, class, topic and brand of the letter; people: whom it is tried on."""
+
+    intent: Intent
+    people: list[str]
+
+
+_asked = msgspec.json.Decoder(Asked).decode
+
+
+def routes(context: "Context", letters: Callable[[], Letters]) -> Sequence[BaseRoute]:
+    async def trial(request: Request) -> Response:
+        """`POST /letters/trial`, see `tried`."""
+        asked = _asked(await request.body())
+        now = context.clock.last_known_ms()
+        async with context.db.connection() as connection:
+            rows = await store.contacts(connection, asked.people)
+            current = await letters().current(connection)
+        return JSONResponse(tried(current, asked, [rows.get(person) for person in asked.people], now))
+
+    return [Route("/letters/trial", trial, methods=["POST"])]
+
+
+def tried(letters: Letters, asked: Asked, rows: Sequence[Any], now: int) -> dict[str, Any]:
+    """{people, forbidden: {rule: people}, missing: {variable: people}, faults: {code: people}, bytes: of the largest, links, unsubscribes}.
+    unsubscribes: each has a link by which its reader can say no.
+    """
+    forbidden, missing, faults = Counter[str](), Counter[str](), Counter[str]()
+    links: set[str] = set()
+    largest, unsubscribes = 0, True
+    for row in rows:
+        rule, parts = letters.tried(asked.intent, row, now)
+        if rule is not None:
+            forbidden[rule] += 1
+        if isinstance(parts, TemplateFault):
+            faults[parts.code] += 1
+        elif parts is not None:
+            missing.update(parts.missing)
+            body = parts.html if parts.html is not None else parts.text
+            largest = max(largest, len(body.encode()))
+            found = {unescape(one).strip() for one in (_LINK if parts.html is not None else _BARE).findall(body)}
+            unsubscribes = unsubscribes and any(way in one for one in found for way in OURS)
+            links |= {one for one in found if not any(way in one for way in OURS)}
+    return {
+        "people": len(rows), "forbidden": dict(forbidden), "missing": dict(missing), "faults": dict(faults),
+        "bytes": largest, "links": sorted(links), "unsubscribes": unsubscribes,
+    }  # fmt: skip

@@ -1,0 +1,96 @@
+"""Campaigns as they are written and launched, and what a check before the launch finds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.campaigns import Campaign, Instant, Local
+from schemas.rules import LinkRule
+from services.gateway.domain import preflight
+from services.gateway.domain.kinds import KINDS, read
+from services.gateway.domain.problems import Fault, Problem
+
+NEWS = {"brand": "shop", "audience": {"kind": "all", "of": []}, "template": "news"}
+TRIAL = {"people": 20, "forbidden": {}, "missing": {}, "faults": {}, "bytes": 1000, "links": [], "unsubscribes": True}
+TWO = [{"name": "a", "template": "a", "share": 50}, {"name": "b", "template": "b", "share": 50}]
+
+
+def campaign(**more: object) -> Campaign:
+    made = read(KINDS["campaign"], "news", {**NEWS, **more})
+    assert isinstance(made, Campaign)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"template": None}, "give one of them"),
+        ({"variants": TWO}, "give one of them"),
+        ({"template": None, "variants": [TWO[0]]}, "the shares must make 100"),
+        ({"template": None, "variants": [TWO[0], {**TWO[1], "name": "a"}]}, "every variant needs a name of its own"),
+        ({"expires": "31d"}, "at most 30d"),
+        ({"start": {"at": "2027-03-01T10:00"}}, "with the offset from UTC"),
+        ({"start": {"local": "2027-02-30T10:00"}}, "there is no such day"),
+        ({"start": {"local": "2027-03-01T10:00"}, "throttle": {"most": 5}}, "give one of them"),
+        ({"class": "service", "control": 5}, "service messages reach everybody"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_mend(more: dict[str, object], said: str) -> None:
+    with pytest.raises(Problem) as refused:
+        campaign(**more)
+    assert any(said in fault.told("en")["message"] for fault in refused.value.faults), refused.value.faults
+
+
+@given(st.integers(0, 2**41), st.integers(0, 2**41))
+def test_a_start_lies_never_before_the_launch_and_by_local_time_early_enough_for_the_first_zone(now: int, minutes: int) -> None:
+    assert campaign().starts_at(now) == now
+    at = campaign(start={"at": "2027-03-01T10:00+03:00"})
+    assert isinstance(at.start, Instant) and at.start.ms == 1_803_884_400_000 and at.starts_at(now) == max(now, at.start.ms)
+    local = campaign(start={"local": "2027-03-01T10:00"})
+    assert isinstance(local.start, Local) and local.starts_at(now) == max(now, local.start.wall_ms - 14 * 3_600_000)
+
+
+def codes(faults: list[Fault]) -> list[str]:
+    return [fault.code for fault in faults]
+
+
+def test_every_fault_of_a_letter_is_told_at_once_and_a_whole_one_has_none() -> None:
+    assert preflight.of_letter("template", campaign(), TRIAL) == ([], [])
+    bad = {
+        **TRIAL, "forbidden": {"consent": 3}, "missing": {"profile.name": 2}, "faults": {"render": 1}, "bytes": 110_000,
+        "links": ["www.shop.example", "https://shop.example/x", "http://localhost/x"], "unsubscribes": False,
+    }  # fmt: skip
+    found = preflight.of_letter("template", campaign(), bad)
+    assert codes(found.errors) == [
+        "template_fault",
+        "variable_missing",
+        "too_large",
+        "no_unsubscribe",
+        "broken_link",
+        "broken_link",
+    ]
+    assert codes(found.warnings) == ["forbidden"]
+    for fault in (*found.errors, *found.warnings):
+        assert "?" not in fault.told("en")["message"] and "?" not in fault.told("ru")["message"], "its params are said"
+    assert codes(preflight.of_letter("template", campaign(**{"class": "service"}), bad).errors).count("no_unsubscribe") == 0
+
+
+def test_links_are_judged_by_their_form() -> None:
+    fine = ["https://shop.example/a?b=c#d", "mailto:help@shop.example", "tel:+4412345", "#top"]
+    assert list(preflight.broken(fine)) == []
+    assert {link for link, _ in preflight.broken(["", "shop.example", "https://", "http://intranet/x", "https://[x", "javascript:x"])} == {
+        "", "shop.example", "https://", "http://intranet/x", "https://[x", "javascript:x",
+    }  # fmt: skip
+
+
+def test_a_rule_keeps_addresses_from_a_segment() -> None:
+    rule = LinkRule(name="applicants", links=("shop.example/product",), segment="applicants")
+    assert preflight.meant(["https://shop.example/product/1", "https://shop.example/jobs"], rule) == [
+        "https://shop.example/product/1"
+    ]
+
+
+def test_whom_rules_would_hold_back_is_told_with_the_rule() -> None:
+    told = [{"verdict": "sent", "rule": "", "people": 15}, {"verdict": "deferred", "rule": "cap:mass:week", "people": 5}]
+    (fault,) = preflight.of_rules(told)
+    assert fault.code == "displaced" and fault.params == {"verdict": "deferred", "rule": "cap:mass:week", "people": 5, "of": 20}

@@ -7,10 +7,13 @@ from runtime.settings import Settings
 from schemas.topics import DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, MEMBERSHIPS, MESSAGES
 from services.orchestrator.handler import Handler, decode_document, decode_fact, decode_membership, decode_verdict
 from services.orchestrator.holding import held
+from services.orchestrator.rehearsal.jobs import Jobs
+from services.orchestrator.rehearsal.routes import routes
 
 
 def service(settings: Settings | None = None) -> Service:
     handler = Handler((settings or Settings()).partitions)
+    jobs = Jobs()
     return Service(
         name="orchestrator",
         knows_its_age=(FACTS,),
@@ -23,6 +26,8 @@ def service(settings: Settings | None = None) -> Service:
         ),
         handle=handler,
         timers=handler,
+        life=jobs.life,
+        api=lambda context: routes(context, jobs),
         held=held,
         erased=people.erased,
         committed=handler.committed,

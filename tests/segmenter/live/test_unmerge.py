@@ -15,7 +15,7 @@ from schemas.ids import derive, partition_of
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state
-from services.segmenter.property_columns import Source, properties, steps_of
+from runtime.property_columns import Source, properties, steps_of
 from services.warehouse.__main__ import service as warehouse
 from tests.profile.test_profile_live import people
 from tests.segmenter.live.by_hand import Process, publish

@@ -26,6 +26,7 @@ from services.gateway.api import (
     people,
     problems,
     progress,
+    rehearsals,
 )
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -45,6 +46,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         audiences.routes(desk, neighbours),
         members.routes(desk, neighbours),
         progress.routes(desk, neighbours),
+        rehearsals.routes(desk, neighbours),
         documents.routes(desk),
         keys.routes(desk),
         people.routes(desk, neighbours),

@@ -27,6 +27,7 @@ from services.segmenter.domain.plan import Plan, compile_plan
 from services.segmenter.domain.rehearsing import Flip, begun, flips
 from services.segmenter.domain.series import Series
 from services.segmenter.gathered import Cut, Gathered, gather
+from services.segmenter.history import there
 from services.segmenter.plans import NOBODY, Defined, defined
 
 REVISION = "SELECT revision FROM definition_revision"
@@ -64,6 +65,8 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             plan = _plan(asked, found)
         except (msgspec.MsgspecError, ValueError) as error:
             return JSONResponse({"code": "bad_question", "why": str(error)}, 422)
+        if not there(context):
+            return JSONResponse({"code": "no_lake"}, 503)
         return StreamingResponse(_told(context, asked, plan), media_type=MEDIA)
 
     return [Route("/flips", answer, methods=["POST"])]

@@ -19,7 +19,7 @@ from runtime.db import TRANSIENT
 from runtime.lake import StaleSnapshot
 from runtime.neighbours import Neighbour, Unreachable
 from runtime.process import Context
-from services.orchestrator.rehearsal.playing import Asked, Rehearsal
+from services.orchestrator.rehearsal.playing import Asked, NoLake, Rehearsal
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Jobs:
         try:
             report = await Rehearsal(self.context, segmenter, asked, job.say).run()
             await job.end("done" if report["complete"] else "stopped", report)
-        except (Unreachable, StaleSnapshot) as error:
+        except (Unreachable, StaleSnapshot, NoLake) as error:
             await job.end("failed", why=str(error))
         except Exception as error:  # what is only tried must not end the service. What else the error says may be personal
             why = type(error).__name__

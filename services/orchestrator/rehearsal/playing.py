@@ -71,6 +71,10 @@ def published(documents: Sequence[Published], _revision: int) -> tuple[Published
     return tuple(documents)
 
 
+class NoLake(RuntimeError):  # noqa: N818
+    """The lake's files are not where this process looks for them."""
+
+
 class Rehearsal:
     """said: hears how many people are done, of how many, and answers whether to go on."""
 
@@ -81,7 +85,11 @@ class Rehearsal:
         self._without: Mapping[str, Sequence[str]] = {}
 
     async def run(self) -> dict[str, Any]:
-        """The report. Raises Unreachable where the segmenter went away, StaleSnapshot where the lake did."""
+        """The report. Raises Unreachable where the segmenter went away, StaleSnapshot where the lake did, NoLake where there is none."""
+        if not (self._context.settings.home / "lake").is_dir():
+            raise NoLake(
+                "there is no lake under OTKLIK_HOME: a rehearsal reads what the warehouse writes there, here and in segmenter"
+            )
         now, _ = await self._context.clock.now()
         self._until = self._asked.until or now + 1
         self._since = self._until - self._asked.days * DAY

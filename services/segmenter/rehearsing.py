@@ -1,10 +1,9 @@
 """Who would have entered and left what, over days of the lake, for a rehearsal: /internal/flips.
 
-Nothing of it touches anybody's state. It is worked out on a thread, which lets the loop in after each person: live facts go first.
+Nothing of it touches anybody's state. It is worked out on a thread: the loop takes its turn at the interpreter every few milliseconds.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -184,7 +183,6 @@ def _batch(
         ]
         told = flips(state, one.facts[split:], asked.until - 1, plan)
         rows += [_row(one.person, flip) for flip in told if flip.change.segment in keys]
-        time.sleep(0)  # whoever waits for the interpreter has it now
     shape = pa.schema(
         [("person", pa.string()), ("type", pa.string()), ("segment", pa.string()), ("at", pa.int64()), ("why", pa.string()),
          ("cause", pa.string()), ("carried", pa.bool_()), ("received", pa.int64()), ("topic", pa.string()), ("partition", pa.int32()),

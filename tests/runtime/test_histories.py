@@ -43,6 +43,7 @@ FACTS = [
     fact(4, BOB, "Viewed", 2 * DAY, properties={"page": "/"}),
     fact(5, BOB, "Moved", DAY, type="identify", attributes={"city": "Omsk", "other": 1}, ruled=("city",)),
     fact(6, BOB, "Moved", DAY, type="identify", attributes={"other": 1}),
+    fact(7, BOB, "Consent Granted", DAY, lane="bulk", properties={"channel": "email", "evidence": {"form": "a form"}}),
 ]  # fmt: skip
 
 
@@ -105,6 +106,15 @@ async def test_only_the_days_the_properties_and_the_people_that_are_asked_for(sn
     ((_, bought),) = bob.facts
     assert bought.properties["total"] == {"minor": 250}
     assert "share" not in bought.properties
+
+
+async def test_of_evidence_it_is_known_that_there_is_some(snapshot):
+    histories = Histories(snapshot, T0 + 10 * DAY)
+    await histories.choose()
+    await histories.want([Wanted("Consent Granted", 0)])
+    _, bob = await histories.next(None, 10)
+    ((_, said),) = bob.facts
+    assert (said.properties, said.lane) == ({"channel": "email", "evidence": {"kept": True}}, "bulk")
 
 
 async def test_of_more_people_than_are_wanted_the_first_by_id_are_taken(snapshot):

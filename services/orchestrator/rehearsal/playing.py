@@ -1,10 +1,9 @@
 """One rehearsal: what people did, from the lake, and where they would have stood, from the segmenter, decided about by the domain.
 
-It writes nothing and emits nothing. Deciding goes on a thread, which lets the loop in after each person: live facts go first.
+It writes nothing and emits nothing. Deciding goes on a thread: the loop takes its turn at the interpreter every few milliseconds.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -181,7 +180,6 @@ class Rehearsal:
             days = Days(one.person, before, standing.get(one.person, {}), pieces)
             for book, count in zip(books, counts, strict=True):
                 count.add(one.person, play(book, days, self._since, self._until - 1, self._assumed))
-            time.sleep(0)  # whoever waits for the interpreter has it now
 
     def _unknown(self, histories: Histories, world: World) -> list[dict[str, Any]]:
         """What it could not know, as codes."""

@@ -156,6 +156,14 @@ def test_what_is_assumed_of_letters_is_heard_by_the_steps_that_wait_for_it():
     assert ends == {0: [T0 + DAY], 100: [T0 + HOUR]}
 
 
+def test_who_entered_before_the_first_day_may_be_kept_out():
+    live = recorded([("fact", "Added", 1, "")])
+    book = in_force([published("journey", {**BASKET, "reentry": {"mode": "never"}}), brand()])
+    days = Days(live.who, (), {}, ordered(live.facts, live.moved), {"basket": T0 - DAY})
+    (refused,) = play(book, days, T0, live.world.now, ACCEPTED).told
+    assert (refused.verdict, refused.rule) == ("skipped", "reentry")
+
+
 def test_who_never_meets_a_trigger_is_passed_by():
     live = recorded([("pass", DAY)])
     assert rehearsed(live).told == ()

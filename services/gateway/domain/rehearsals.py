@@ -20,8 +20,8 @@ UNKNOWN: Mapping[str, Text] = {
         "Те, кто стал одним человеком, одно лицо с первого дня; удалённых здесь нет.",
     ),
     "before": Text(
-        "Runs, entries and messages of before the first day are not known: caps and re-entry count from it on.",
-        "Что было до первого дня, неизвестно: лимиты и повторный вход считаются с него.",
+        "Who was inside a journey, and what he was sent, before the first day is not known: caps count from it on.",
+        "Кто был внутри цепочек и что получал до первого дня, неизвестно: лимиты считаются с него.",
     ),
     "campaigns": Text("Campaigns of these days are not played.", "Рассылки этих дней не проигрываются."),
     "set_attributes": Text(

@@ -46,13 +46,14 @@ class Piece(NamedTuple):
 
 class Days(NamedTuple):
     """What is known of somebody. before: facts of before `since`, which tell who he is; standing: segment -> since when he stands in it at
-    `since`; pieces: in order.
+    `since`; entered: journey -> when he last entered it before; pieces: in order.
     """
 
     person: str
     before: Sequence[Fact]
     standing: Mapping[str, int]
     pieces: Sequence[Piece]
+    entered: Mapping[str, int] = {}
 
 
 class Played(NamedTuple):
@@ -119,6 +120,9 @@ class _Player:
             else:
                 purging.learn(self.person, fact, fact.event or fact.type)
         self.person.segments = {key: at for key, at in self._days.standing.items() if key in self._book.segments}
+        # Where he may come again for another value of a property it is not known which he came for.
+        modes = {key: plan.mode for key, plan in self._book.current.items()}
+        self.person.entries = {key: at for key, at in self._days.entered.items() if modes.get(key) not in (None, "per")}
         self.pass_to(since - 1)
 
     def take(self, piece: Piece) -> None:

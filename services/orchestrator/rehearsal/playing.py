@@ -13,7 +13,7 @@ import msgspec
 from runtime.batches import unpacked
 from runtime.definitions import Definitions
 from runtime.histories import Histories, History, Wanted
-from runtime.lake import Lake
+from runtime.lake import Lake, Snapshot
 from runtime.neighbours import Neighbour
 from runtime.process import Context
 from schemas.consents import GRANTS
@@ -33,6 +33,11 @@ DAY = 86_400_000
 AT_ONCE = 500  # people of a portion, where nobody is asked about
 PATIENCE_S = 600.0  # for the segmenter's first word: it counts what was done before
 MOST_PEOPLE = 20_000
+ENTERED = """
+SELECT coalesce(a.person, d.profile)::VARCHAR AS person, document, epoch_ms(max(received_at)) FROM {decisions} AS d
+LEFT JOIN alias AS a ON a.told = d.profile
+WHERE verdict = 'entered' AND received_at < make_timestamp_ms(?) AND list_contains(?::VARCHAR[], document) GROUP BY person, document
+"""
 REVISION = "SELECT revision FROM definition_revision"
 
 Memberships = dict[str, list[tuple[Place, Membership]]]
@@ -82,6 +87,7 @@ class Rehearsal:
         self._assumed = Assumed(asked.delivered, asked.opened, asked.clicked)
         self._since = self._until = 0
         self._without: Mapping[str, Sequence[str]] = {}
+        self._entered: dict[str, dict[str, int]] = {}
 
     async def run(self) -> dict[str, Any]:
         """The report. Raises Unreachable where the segmenter went away, StaleSnapshot where the lake did, NoLake where there is none."""
@@ -102,6 +108,7 @@ class Rehearsal:
                 histories = Histories(snapshot, self._until, (*ZONE, *LANGUAGE))
                 await histories.choose(self._asked.most)
                 await histories.want(self._wanted(books))
+                self._entered = await self._known_entries(snapshot, books)
                 return await self._played(histories, world, books)
             finally:
                 snapshot.close()
@@ -117,6 +124,15 @@ class Rehearsal:
         names = sorted(frozenset().union(*map(events, books)))
         early = (*PAYS, *GRANTS)  # of those who are to be taken out it is asked whether they ever did
         return [*(Wanted(event, 0 if event in early else self._since) for event in names), Wanted(PROFILE_CHANGED, 0, ())]
+
+    async def _known_entries(self, snapshot: Snapshot, books: Sequence[Book]) -> dict[str, dict[str, int]]:
+        """Person -> journey -> when he last entered it before the first day."""
+        documents = sorted({f"journey:{key}" for book in books for key in book.current})
+        found: dict[str, dict[str, int]] = {}
+        query = ENTERED.format(decisions=snapshot.table("decisions", until=self._since))
+        for person, document, at in await snapshot.query(query, [self._since, documents]):
+            found.setdefault(person, {})[document.partition(":")[2]] = at
+        return found
 
     async def _played(self, histories: Histories, world: World, books: Sequence[Book]) -> dict[str, Any]:
         focus = self._asked.document if self._asked.kind == "journey" else ""
@@ -177,7 +193,7 @@ class Rehearsal:
             split = next((n for n, (place, _) in enumerate(one.facts) if place[0] >= self._since), len(one.facts))
             before = [fact for _, fact in one.facts[:split]]
             pieces = ordered(one.facts[split:], moved.get(one.person, ()))
-            days = Days(one.person, before, standing.get(one.person, {}), pieces)
+            days = Days(one.person, before, standing.get(one.person, {}), pieces, self._entered.get(one.person, {}))
             for book, count in zip(books, counts, strict=True):
                 count.add(one.person, play(book, days, self._since, self._until - 1, self._assumed))
 

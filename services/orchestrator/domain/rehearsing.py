@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from itertools import zip_longest
 from typing import NamedTuple
 
+from schemas.consents import GRANTS
 from schemas.documents import duration_ms
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.ids import bucket, derive
@@ -75,12 +76,13 @@ def ordered(facts: Iterable[tuple[Place, Fact]], memberships: Iterable[tuple[Pla
 
 def events(book: Book) -> frozenset[str]:
     """Names of facts that a rehearsal under this book reads: dialogues of bots are not played, and letters are not those that went."""
-    asked = {*book.triggers, *book.goals, *book.awaits}
-    return frozenset(asked | ({*PAYS} if _purges(book) else set())) - {PROFILE_CHANGED}
+    return frozenset((*book.triggers, *book.goals, *book.awaits, *ties(book))) - {PROFILE_CHANGED}
 
 
-def _purges(book: Book) -> bool:
-    return any(isinstance(step, Purge) for plan in book.plans.values() for step in plan.steps.values())
+def ties(book: Book) -> frozenset[str]:
+    """Events of which is asked whether he ever did them, as somebody may be taken out."""
+    purges = any(isinstance(step, Purge) for plan in book.plans.values() for step in plan.steps.values())
+    return frozenset((*PAYS, *GRANTS)) if purges else frozenset()
 
 
 def play(book: Book, days: Days, since: int, until: int, assumed: Assumed) -> Played:

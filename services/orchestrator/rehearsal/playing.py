@@ -16,15 +16,13 @@ from runtime.histories import Histories, History, Wanted
 from runtime.lake import Lake, Snapshot
 from runtime.neighbours import Neighbour
 from runtime.process import Context
-from schemas.consents import GRANTS
 from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED
 from schemas.ids import derive
 from schemas.memberships import Membership
-from schemas.steps import PAYS
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.decide import LANGUAGE, ZONE
-from services.orchestrator.domain.rehearsing import Assumed, Days, Place, events, ordered, play
+from services.orchestrator.domain.rehearsing import Assumed, Days, Place, events, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
 from services.orchestrator.domain.zones import zone
@@ -122,7 +120,7 @@ class Rehearsal:
 
     def _wanted(self, books: Sequence[Book]) -> list[Wanted]:
         names = sorted(frozenset().union(*map(events, books)))
-        early = (*PAYS, *GRANTS)  # of those who are to be taken out it is asked whether they ever did
+        early = frozenset().union(*map(ties, books))
         return [*(Wanted(event, 0 if event in early else self._since) for event in names), Wanted(PROFILE_CHANGED, 0, ())]
 
     async def _known_entries(self, snapshot: Snapshot, books: Sequence[Book]) -> dict[str, dict[str, int]]:

@@ -31,7 +31,7 @@ KEPT_MS = 7 * 86_400_000
 ADD = "INSERT INTO rehearsal (id, brand, asked, asked_at) VALUES (gen_random_uuid(), $1, $2, $3) RETURNING id::text"
 TAKE = """
 UPDATE rehearsal SET state = 'running', started_at = $1, beat_at = $1, done = 0, total = NULL WHERE id = (
-    SELECT id FROM rehearsal WHERE state = 'waiting' OR (state = 'running' AND beat_at < $1 - $2)
+    SELECT id FROM rehearsal WHERE state = 'waiting' OR (state = 'running' AND beat_at < $2)
     ORDER BY asked_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id::text, asked
 """
@@ -99,12 +99,16 @@ class Jobs:
         while True:
             try:
                 async with self.context.db.transaction() as connection:
-                    row = await connection.fetchrow(TAKE, wall_ms(), DEAD_MS)
+                    row = await connection.fetchrow(TAKE, wall_ms(), wall_ms() - DEAD_MS)
                 if row is not None:
                     await self._play(row["id"], msgspec.json.decode(row["asked"], type=Asked), segmenter)
                     continue
             except TRANSIENT as error:
                 log.warning("rehearsals wait for the database", extra={"why": type(error).__name__})
+            except Exception:
+                log.exception("rehearsals cannot be played")
+                self.context.stopping.set()
+                return
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
             self._wake.clear()

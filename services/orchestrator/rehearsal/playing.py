@@ -32,9 +32,9 @@ AT_ONCE = 500  # people of a portion, where nobody is asked about
 PATIENCE_S = 600.0  # for the segmenter's first word: it counts what was done before
 MOST_PEOPLE = 20_000
 ENTERED = """
-SELECT coalesce(a.person, d.profile)::VARCHAR AS person, document, epoch_ms(max(received_at)) FROM {decisions} AS d
+SELECT coalesce(a.person, d.profile)::VARCHAR AS who, document, epoch_ms(max(received_at)) FROM {decisions} AS d
 LEFT JOIN alias AS a ON a.told = d.profile
-WHERE verdict = 'entered' AND received_at < make_timestamp_ms(?) AND list_contains(?::VARCHAR[], document) GROUP BY person, document
+WHERE verdict = 'entered' AND received_at < make_timestamp_ms(?) AND list_contains(?::VARCHAR[], document) GROUP BY who, document
 """
 REVISION = "SELECT revision FROM definition_revision"
 

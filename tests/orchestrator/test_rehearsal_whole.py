@@ -48,7 +48,7 @@ _stored = msgspec.json.Decoder(Stored).decode
 
 
 def lived(n: int) -> list[Fact]:
-    """Every second bought before; every third lives in Omsk, a fifth of all moves there after; every seventh has a manager; of ten one pays."""
+    """Every second bought before, others when it was too late; every third lives in Omsk, a fifth of all moves there after; every seventh has a manager; of ten one pays."""
     who, said = derive("person", n), {"city": "Omsk" if n % 3 == 0 else "Tomsk", "plan": "team" if n % 7 == 0 else "free"}
     given: dict[str, Any] = {
         "brand": "shop",
@@ -68,6 +68,7 @@ def lived(n: int) -> list[Fact]:
         fact("a", SINCE + 2 * DAY + 10 * HOUR, event="Added"),
     ]  # fmt: skip
     facts += [fact("o", first + DAY, event="Ordered")] if n % 2 else []
+    facts += [fact("l", SINCE + 9 * DAY, event="Ordered")] if n % 4 == 2 else []
     facts += [fact("m", SINCE + 2 * DAY, "identify", attributes={"city": "Omsk"})] if n % 5 == 0 else []
     facts += [fact("p", SINCE + 3 * DAY, event="Paid")] if n % 10 == 1 else []
     return facts

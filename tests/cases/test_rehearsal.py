@@ -1,5 +1,6 @@
 """Issue 6: a rehearsal over the days in which a journey ran tells what was really decided; a walk leads one person through a draft."""
 
+from collections import Counter
 from typing import Any
 
 from tests.support.live import until
@@ -81,11 +82,14 @@ async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey
             report = await rehearsed(shop, f"/api/journeys/{b}-{key}", days=30)
             real = await really(shop, f"journey:{b}-{key}")
             told = {one["profile"]: one["chain"] for one in report["examples"]}
-            assert told.keys() == people == real.keys()
+            assert real.keys() == people
+            assert len(told) >= len(people) - 1, "up to three are shown of each kind, and nearly everybody here is of his own"
             chains = {person: [(one["at"], *(one.get(name) for name in TOLD)) for one in chain] for person, chain in told.items()}
-            assert chains == real
-            sent = sum(verdict == "sent" for chain in real.values() for _, _, verdict, *_ in chain)
-            assert report["messages"]["sent"] == sent > 1
+            assert chains == {person: real[person] for person in chains}
+            verdicts = Counter(verdict for chain in real.values() for _, _, verdict, *_ in chain)
+            assert report["entrants"]["runs"] == verdicts["entered"] > 0
+            assert (report["goals"], sum(report["exits"].values())) == (verdicts["goal"], verdicts["left"])
+            assert report["messages"]["sent"] == verdicts["sent"] > 1
             assert report["standing"] == {}
             assert {one["code"] for one in report["unknown"]} >= {"consents", "deliveries"}
         assert report["displaced"].keys() == {"quiet_hours", "cap:triggered:day"}
@@ -128,7 +132,7 @@ async def test_one_person_walks_through_a_draft_that_nobody_published(shop: Shop
         asked["choices"].append(choice)
     told = await shop.api("POST", path, json=asked)
     assert told["over"]
-    assert [(one["step"], one["verdict"]) for one in told["path"]][:4] == [("", "entered"), ("half", "exposed"), ("letter", "sent"), ("more", "sent")]  # fmt: skip
+    assert [(one.get("step", ""), one["verdict"]) for one in told["path"]][:4] == [("", "entered"), ("half", "exposed"), ("letter", "sent"), ("more", "sent")]  # fmt: skip
     refused = await shop.installation.api.post(path, json={**asked, "choices": [{"do": "arm", "arm": "x"}]})
     assert refused.status_code == 422
     (fault,) = refused.json()["errors"]

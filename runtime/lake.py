@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -271,6 +271,11 @@ class Snapshot:
             if (of, where) == (event, scope)
             for kind, name in names.items()
         ]
+
+    def events_telling(self, names: Collection[str]) -> list[str]:
+        """Event names (or types) of facts which ever said one of these attributes with a value that has a column, or may have said a list."""
+        found = {of for of, where, path in self._properties if where == "attributes" and path.partition(".")[0] in names}
+        return sorted({*found, "identify"})
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query. Raises StaleSnapshot when a file is gone."""

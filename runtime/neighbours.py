@@ -2,13 +2,14 @@
 place only and is in no topic that the asker could read.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
 
 from runtime import internal, presence
+from runtime.batches import frames
 from runtime.process import Context, secret
 
 CONNECT_S = 1.0
@@ -46,6 +47,14 @@ class Neighbour:
                 *whole, rest = (rest + piece).split(b"\n")  # the client's own lines also end at separators within a text
                 for line in whole:
                     yield line
+
+    async def frames(self, path: str, body: bytes, seconds: float) -> AsyncGenerator[bytes, None]:
+        """The framed pieces of an answer (runtime/batches.py), of which each comes within so many seconds. Raises Unreachable, also on the
+        way. Close it.
+        """
+        async with self._answer("POST", path, seconds, content=body) as answer:
+            async for frame in frames(answer.aiter_bytes()):
+                yield frame
 
     @asynccontextmanager
     async def _answer(self, method: str, path: str, seconds: float, **more: Any) -> AsyncIterator[httpx.Response]:

@@ -1,7 +1,9 @@
 """The orchestrator service: `facts`, `memberships` and the sender's `decisions` -> `messages.*` and `decisions`, and what it asks of profile -> `facts.raw`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+
+from starlette.routing import BaseRoute
 
 from runtime import people
 from runtime.process import Context
@@ -14,16 +16,22 @@ from services.orchestrator.handler import Handler, decode_document, decode_fact,
 from services.orchestrator.holding import held
 from services.orchestrator.promo import api as codes
 from services.orchestrator.promo import watch
+from services.orchestrator.rehearsal import routes as rehearsals
+from services.orchestrator.rehearsal.jobs import Jobs
 
 
 def service(settings: Settings | None = None) -> Service:
-    handler = Handler((settings or Settings()).partitions)
+    handler, jobs = Handler((settings or Settings()).partitions), Jobs()
 
     @asynccontextmanager
     async def life(context: Context) -> AsyncIterator[None]:
         handler.vault = context.vault
-        async with watch.watching(context):
+        async with watch.watching(context), jobs.life(context):
             yield
+
+    def routes(context: Context) -> Sequence[BaseRoute]:
+        apart = (api, codes, launches_api)
+        return [*(route for part in apart for route in part.routes(context)), *rehearsals.routes(context, jobs)]
 
     return Service(
         name="orchestrator",
@@ -38,7 +46,7 @@ def service(settings: Settings | None = None) -> Service:
         handle=handler,
         timers=handler,
         life=life,
-        api=lambda context: [route for part in (api, codes, launches_api) for route in part.routes(context)],
+        api=routes,
         held=held,
         erased=people.erased,
         committed=handler.committed,

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from runtime.kafka import Place
 from runtime.lake import Snapshot, text
+from runtime.property_columns import properties, sources
 from services.segmenter.domain.gathering import Added
 from services.segmenter.domain.live import SKEW_MS
 from services.segmenter.domain.plan import Accumulator
 from services.segmenter.domain.series import VALUES, Series
-from services.segmenter.property_columns import properties, sources
 
 Found = dict[str, dict[int, Series]]  # person -> accumulator -> what he did
 KEYS_AT_ONCE = 50_000
@@ -37,11 +37,14 @@ BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
 
 
 class Cut(NamedTuple):
-    """What is read: facts below these offsets, told of these people (None: of everybody). now: ms, by which instants are judged."""
+    """What is read: facts below these offsets, told of these people (None: of everybody). now: ms, by which instants are judged. before:
+    ms, nothing that was received then or later.
+    """
 
     places: Mapping[Place, int]
     now: int
     people: Sequence[str] | None = None
+    before: int | None = None
 
 
 class Gathered:
@@ -122,6 +125,8 @@ class _Counting:
         asked = ["profile IS NOT NULL", f"coalesce(nullif(event, ''), type) = {event}"]
         if self._cut.people is not None:
             asked.append(f"profile IN ({', '.join(map(text, sorted(self._cut.people)))})")
+        if self._cut.before is not None:
+            asked.append(f"received_at < make_timestamp_ms({self._cut.before})")
         since, until = self._one.bounds
         asked += [] if since is None else [f"{instant} >= {since}"]
         asked += [] if until is None else [f"{instant} < {until}"]

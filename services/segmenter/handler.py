@@ -23,7 +23,7 @@ from schemas.memberships import Membership
 from schemas.topics import MEMBERSHIPS
 from services.segmenter import filling as fillings
 from services.segmenter import hearing as hearings
-from services.segmenter import progress, recount, sweeping
+from services.segmenter import progress, recount, rehearsing, sweeping
 from services.segmenter.desk import Desk, people_of
 from services.segmenter.domain import consenting, filling, hearing
 from services.segmenter.domain.plan import Plan
@@ -79,7 +79,7 @@ class Handler:
             history.close()
 
     def api(self, context: Context) -> Sequence[BaseRoute]:
-        return progress.routes(context, self._plans, self._cuts, self._trouble)
+        return [*progress.routes(context, self._plans, self._cuts, self._trouble), *rehearsing.routes(context)]
 
     def _trouble(self) -> Trouble:
         return Trouble(self._history is not None and self._history.troubled, self._hearer is not None and self._hearer.troubled)

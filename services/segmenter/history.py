@@ -11,8 +11,8 @@ from typing import Any
 from runtime.kafka import Place
 from runtime.lake import Lake, Snapshot, StaleSnapshot, quote
 from runtime.process import Context
+from runtime.property_columns import Source, properties, steps_of
 from schemas.facts import Fact
-from services.segmenter.property_columns import Source, properties, steps_of
 from services.segmenter.recount import Recount
 
 log = logging.getLogger(__name__)

@@ -30,6 +30,7 @@ from services.gateway.api import (
     problems,
     progress,
     promo_pools,
+    rehearsals,
     starts,
     webhooks,
     why,
@@ -54,6 +55,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         progress.routes(desk, neighbours),
         effective.routes(desk),
         starts.routes(desk),
+        rehearsals.routes(desk, neighbours),
         campaigns.routes(desk, neighbours),
         promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
         documents.routes(desk, neighbours),

@@ -56,6 +56,11 @@ PROBLEMS: dict[str, Entry] = {
             "Такого запроса не было, или прошло больше трёх дней.",
         ),
     ),
+    "rehearsal_not_found": Entry(
+        404,
+        _UNKNOWN,
+        Text("There is no such rehearsal, or it is more than a week ago.", "Такой репетиции нет, или прошло больше недели."),
+    ),
     "erasure_not_found": Entry(
         404, _UNKNOWN, Text("There is no such act, or it has not begun yet.", "Такого акта нет, или он ещё не начат.")
     ),
@@ -204,6 +209,7 @@ PROBLEMS: dict[str, Entry] = {
 FAULTS: dict[str, Text] = {
     "not_in_lake": Text("what is personal is known to live segments only", "личное знают только живые сегменты: в озере его нет"),
     "unknown_segment": Text("this segment is not in force", "этот сегмент не действует"),
+    "choice": Text("this cannot be chosen there; what can: {may}", "там этого не выбрать; можно: {may}"),
     "twice": Text("the name stands there twice", "имя стоит дважды"),
     "missing": Text("this field is needed", "это поле обязательно"),
     "extra_forbidden": Text("there is no such field", "такого поля нет"),

@@ -97,3 +97,8 @@ def _moved(one: Known, given: Mapping[int, Give], used: Mapping[int, Use]) -> Kn
     if one.number in used:
         one = one._replace(used=True, order=used[one.number].order)
     return one
+
+
+def examples(pools: Iterable[str]) -> Shelf:
+    """Made-up codes, for what is only played: as many of each pool as somebody may be given at one instant."""
+    return Shelf({pool: [Code(number, f"EXAMPLE-{number}") for number in range(1, 21)] for pool in pools}, frozenset(pools))

@@ -268,8 +268,8 @@ GATHERED = [
     ("lake: bounds", LAKE, "if until is None else", "if True else"),
     ("lake: a fact for each value", LAKE, "WHERE k.n IN (FROM weights SELECT n)", "JOIN weights AS w ON w.n = k.n"),
     ("lake: newest is each", LAKE, "x, max(instant) AS instant, amount", "DISTINCT x, instant, amount"),
-    ("lake: objects by their columns alone", "services/segmenter/property_columns.py", 'return {"": None}', "return None"),
-    ("lake: lists have no column", "services/segmenter/property_columns.py", "for upto in range(1, len(steps) + 1):", "for upto in ():"),
+    ("lake: objects by their columns alone", "runtime/property_columns.py", 'return {"": None}', "return None"),
+    ("lake: lists have no column", "runtime/property_columns.py", "for upto in range(1, len(steps) + 1):", "for upto in ():"),
 ]  # fmt: skip
 LAWS = {
     "test_filling": FILLED,

@@ -1,0 +1,62 @@
+"""The documents under which a rehearsal plays: those in force, with a draft among them. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from pydantic import BaseModel
+
+from schemas.definitions import Published
+from schemas.steps import SetAttributes
+from schemas.unnamed import conditions
+from services.orchestrator.domain import book as books
+from services.orchestrator.domain.book import Book, build
+
+# What else is in force when one of these is rehearsed. Bots speak with people and are not played. A campaign would be one more kind here,
+# whose launch is one more kind of `rehearsing.Piece`.
+REHEARSED = ("journey", "rule")
+AROUND = ("journey", "rule", "brand", "template")
+
+
+class Draft(NamedTuple):
+    """kind: of REHEARSED. body: as the document's JSON."""
+
+    kind: str
+    key: str
+    body: Mapping[str, Any]
+
+
+class World(NamedTuple):
+    """version: of the draft: that in force if it is just this, else the next one. conditions: what the draft alone asks about people, by key."""
+
+    book: Book
+    version: int
+    conditions: Mapping[str, Any]
+
+
+def in_force(documents: Iterable[Published]) -> Book:
+    return build([one for one in documents if _stays(one)])
+
+
+def tried(documents: Sequence[Published], draft: Draft, *, alone: bool = False) -> World:
+    """With the draft in the place of what is in force under its key. alone: no other journey is played."""
+    own = [one for one in documents if (one.kind, one.key) == (draft.kind, draft.key)]
+    others = [one for one in documents if one not in own and _stays(one) and not (alone and one.kind == "journey")]
+    current = next((one for one in own if one.pointer), None)
+    if current is not None and msgspec.json.decode(bytes(current.body)) == draft.body:
+        return World(build([*others, current]), current.version, {})
+    version = max((one.version for one in own), default=0) + 1
+    body = msgspec.Raw(msgspec.json.encode(draft.body))
+    new = Published(kind=draft.kind, key=draft.key, version=version, body=body, pointer=True)
+    model: BaseModel = books.MODELS[draft.kind].model_validate(draft.body)
+    asks = {key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in conditions(model, version).items()}
+    return World(build([*others, new]), version, asks)
+
+
+def says_attributes(book: Book) -> bool:
+    return any(isinstance(step, SetAttributes) for plan in book.plans.values() for step in plan.steps.values())
+
+
+def _stays(one: Published) -> bool:
+    """Of templates every version: of one that is out of force the newest is sent."""
+    return one.kind in AROUND and bool(bytes(one.body)) and (one.pointer or one.kind == "template")

@@ -1,0 +1,69 @@
+"""What the gateway asks: /internal/rehearsals and /internal/walk."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from runtime.definitions import Definitions
+from runtime.process import Context
+from services.orchestrator.domain import walking
+from services.orchestrator.domain.trials import AROUND, Draft, tried
+from services.orchestrator.domain.walking import Choice, Made
+from services.orchestrator.rehearsal.jobs import Jobs
+from services.orchestrator.rehearsal.playing import REVISION, Asked, published
+
+
+class _Job(msgspec.Struct):
+    asked: Asked
+    brand: str | None = None
+
+
+class _Walk(msgspec.Struct):
+    key: str
+    body: dict[str, object]
+    made: Made
+    choices: list[Choice] = []
+
+
+_job = msgspec.json.Decoder(_Job).decode
+_walk = msgspec.json.Decoder(_Walk).decode
+
+
+def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
+    """`POST /rehearsals` takes a job in, `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
+    `POST /walk` with {key, body, made, choices}: see `walking.walk`; 422 {place, may} for a choice that cannot be made.
+    """
+    documents = Definitions(AROUND, published)
+
+    async def ask(request: Request) -> Response:
+        job = _job(await request.body())
+        return JSONResponse(await jobs.ask(job.asked, job.brand))
+
+    async def read(request: Request) -> Response:
+        found = await jobs.read(str(UUID(request.path_params["id"])))
+        return JSONResponse(found or {"code": "not_found"}, 200 if found else 404)
+
+    async def stop(request: Request) -> Response:
+        found = await jobs.stop(str(UUID(request.path_params["id"])))
+        return JSONResponse(found or {"code": "not_found"}, 200 if found else 404)
+
+    async def walk(request: Request) -> Response:
+        asked = _walk(await request.body())
+        async with context.db.connection() as connection:
+            known = await documents.at(connection, await connection.fetchval(REVISION))
+        book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
+        try:
+            return JSONResponse(walking.walk(book, book.current[asked.key], asked.made, asked.choices))
+        except walking.Refused as error:
+            return JSONResponse({"place": error.place, "may": list(error.may)}, 422)
+
+    return [
+        Route("/rehearsals", ask, methods=["POST"]),
+        Route("/rehearsals/{id}", read),
+        Route("/rehearsals/{id}/stop", stop, methods=["POST"]),
+        Route("/walk", walk, methods=["POST"]),
+    ]

@@ -94,7 +94,7 @@ async def test_telegram_else_sms_else_mail_his_own_channel_first(shop: Shop):
     told = [one for one in await shop.decisions("lost") if one[0] == "near" and one[1] != "sent"]
     assert told == [
         ("near", "accepted", ""), ("near", "fallback", "not_read"), ("near", "accepted", ""), ("near", "fallback", "not_delivered"),
-        ("near", "accepted", ""),
+        ("near", "accepted", ""), ("near", "left", "end"),
     ]  # fmt: skip
     assert ("near", "skipped", "policy:RU:telegram") in await shop.decisions("here")
     assert ("near", "skipped", "consent") in await shop.decisions("mails")

@@ -26,6 +26,19 @@ def test_all_of_it_is_one_message_in_the_caps() -> None:
     assert (first.intent, second.cascade) == (world.intents[1].id, first.cascade)
 
 
+def test_over_two_channels_it_leaves_the_second_place_to_another() -> None:
+    cap = {"name": "two", "class": "triggered", "most": 2, "within": "20d"}
+    other = journey("other", send("o", expires="1h"), on="Other", reentry={"mode": "always"})
+    world = World(journey("j", cascade("c", TELEGRAM, EMAIL)), other, rule(caps=[cap]))
+    world.person("p", kinds=KINDS)
+    world.fact("p", "Registered")
+    world.verdict(world.intents[0], "accepted")
+    world.later(2 * HOUR)
+    for _ in range(2):
+        world.fact("p", "Other")
+    assert [i.template for i in world.intents] == ["tg", "mail", "o"]
+
+
 def test_a_place_that_nothing_took_is_free_for_others() -> None:
     cap = {"name": "one", "class": "triggered", "most": 1, "per": "week"}
     other = journey("other", send("o"), on="Other")

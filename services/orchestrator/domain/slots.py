@@ -4,11 +4,12 @@ Pure, and exact because the reservations are read and made under one lock.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.orchestrator.domain.rules import Limit, Rules
 from services.orchestrator.domain.state import Reservation
-from services.orchestrator.domain.zones import Zone, week
+from services.orchestrator.domain.zones import Window, Zone, week
 
 
 class Message(NamedTuple):
@@ -45,7 +46,13 @@ def end_of(rules: Rules, zone: Zone, at: int) -> int:
 
     The last one inside, because the sender may still call a provider at `not_after` itself.
     """
-    return zone.quiet(at, rules.quiet, zone.next_day(at)) - 1
+    return _end_of(rules.quiet, zone, at)
+
+
+@lru_cache(maxsize=1024)
+def _end_of(quiet: tuple[Window, ...], zone: Zone, at: int) -> int:
+    """Kept, for thousands of a mailing are decided at one instant in few zones."""
+    return zone.quiet(at, quiet, zone.next_day(at)) - 1
 
 
 def _blocks(

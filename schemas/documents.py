@@ -1,6 +1,7 @@
 """What all documents of marketers have in common: unknown fields are refused, and lengths of time are written as 1d12h."""
 
 import re
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+@lru_cache(maxsize=1024)
 def duration_ms(text: str) -> int:
     """Milliseconds of "2d", "6h", "1d12h", "30m" or "45s". Raises ValueError."""
     found = _DURATION.fullmatch(text)

@@ -34,9 +34,11 @@ class Mailing:
 
     def controls(self, who: str) -> bool:
         """Is somebody, by his bucketing id, in the local control group?"""
-        return bucket(f"{self.salt}.control", who) < self.control * OF_A_SHARE
+        return self.control > 0 and bucket(f"{self.salt}.control", who) < self.control * OF_A_SHARE
 
     def variant(self, who: str) -> str:
+        if len(self.shares) == 1:
+            return self.shares[0][0]
         place = bucket(self.salt, who)
         return next(name for name, upto in self.shares if place < upto)
 

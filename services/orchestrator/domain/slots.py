@@ -4,12 +4,13 @@ Pure, and exact because the reservations are read and made under one lock.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.orchestrator.domain.rules import Hours, Limit, Rules
 from services.orchestrator.domain.state import Reservation, replace
 from services.orchestrator.domain.windows import closes, opens
-from services.orchestrator.domain.zones import Zone, week
+from services.orchestrator.domain.zones import Window, Zone, week
 
 
 class Message(NamedTuple):
@@ -56,11 +57,17 @@ def end_of(rules: Rules, zone: Zone, message: Message, at: int) -> int:
 
     The last one inside, because the sender may still call a provider at `not_after` itself.
     """
-    end = zone.quiet(at, rules.quiet, zone.next_day(at))
+    end = _day_ends(rules.quiet, zone, at)
     for hours in rules.hours:
         if _is_of(hours, message):
             end = closes(zone, at, hours.spans, end)
     return end - 1
+
+
+@lru_cache(maxsize=1024)
+def _day_ends(quiet: tuple[Window, ...], zone: Zone, at: int) -> int:
+    """Kept, for thousands of a mailing are decided at one instant in few zones."""
+    return zone.quiet(at, quiet, zone.next_day(at))
 
 
 def _blocks(

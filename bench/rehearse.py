@@ -12,13 +12,11 @@ from typing import Any
 import httpx
 
 from bench.calibration import score
-from bench.installation import Installation, installation, still, watching
+from bench.installation import Installation, installation
 from bench.processes import cpu_seconds, spent
 from bench.results import record
 from bench.seeded.history import BRAND, DAY, History
-from bench.seeded.loading import Installed, load
-from bench.segments import AT_REST
-from schemas.topics import PARTITIONS
+from bench.segments import loaded
 
 SERVICES = ("gateway", "profile", "segmenter", "orchestrator", "warehouse")
 A_YEAR_EACH = 51  # facts of a person, as 20 million of 389,000
@@ -61,13 +59,8 @@ DOCUMENTS = [
 async def rehearse(people: int, facts: int, runs: int) -> None:
     """facts: of a year, of all of them."""
     async with installation(only=SERVICES, documents=DOCUMENTS) as found:
-        while not (await found.query(AT_REST % PARTITIONS))[0]["yes"]:  # noqa: ASYNC110  (what is published is taken in by the segmenter)
-            await asyncio.sleep(0.2)
-        async with watching(found) as watch:
-            await watch.caught_up(60)
         history = History(people, facts, int(time.time() * 1000))
-        async with still(found):
-            await load(history, Installed(found.database_url, found.home / "lake", PARTITIONS, states=False))
+        await loaded(found, history, states=False)
         headers = {"Authorization": f"Bearer {found.api_key}"}
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", headers=headers, timeout=60) as client:
             (await client.put("/api/journeys/basket", json=BASKET)).raise_for_status()

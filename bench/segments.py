@@ -73,7 +73,7 @@ async def segments(people: int, facts: int, typing: Typing, *, states: bool = Tr
     """states: with the rows of the segmenter for all that was done; without them a base is loaded in half the time."""
     async with installation() as found:
         history = History(people, facts, int(time.time() * 1000))
-        loaded = await _loaded(found, history, states=states)
+        seconds = await loaded(found, history, states=states)
         headers = {"Authorization": f"Bearer {found.api_key}"}
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{found.settings.port}", headers=headers, timeout=600) as client:
             before, start = cpu_seconds(found.home), time.perf_counter()
@@ -92,7 +92,7 @@ async def segments(people: int, facts: int, typing: Typing, *, states: bool = Tr
     shaped = {name: _shaped(of) for name, of in sorted(times.items())}
     size = {"people": people, "facts": facts, "typing": typing.people, "pause_s": typing.pause_s}
     record(FIGURES.get(facts, f"segment.preview_p95_ms_{facts}"), percentile(every, 0.95), "ms", len(every), p50=round(statistics.median(every), 1),
-           shapes=shaped, load=loaded, **size, **built, **measured)  # fmt: skip
+           shapes=shaped, load=seconds, **size, **built, **measured)  # fmt: skip
 
 
 def _shaped(times: Sequence[Answered]) -> dict[str, float]:
@@ -101,7 +101,7 @@ def _shaped(times: Sequence[Answered]) -> dict[str, float]:
             "own_p95": percentile(own, 0.95)}  # fmt: skip
 
 
-async def _loaded(found: Installation, history: History, *, states: bool) -> dict[str, float]:
+async def loaded(found: Installation, history: History, *, states: bool) -> dict[str, float]:
     """The history is where the services keep it, and the log goes on behind it."""
     while not (await found.query(AT_REST % PARTITIONS))[0]["yes"]:  # noqa: ASYNC110  (what is published is taken in by the segmenter)
         await asyncio.sleep(0.2)

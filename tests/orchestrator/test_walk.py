@@ -83,7 +83,8 @@ async def test_it_waits_for_a_book_that_knows_what_it_walks_for(db):
     async with db.transaction() as connection:
         await connection.execute(DEFINE)
     async with db.transaction() as connection:
-        step = await Walk().step(connection, build([J]).controls, 9)
+        another = published("migration", {"key": "other", "to": 1, "moves": {"1": {"w": "leave"}}, "at": 5})
+        step = await Walk().step(connection, build([J, another]).controls, 9)
         assert not step.more
     async with db.transaction() as connection:
         assert await is_due(connection)

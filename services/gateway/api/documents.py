@@ -1,6 +1,7 @@
 """/api/{segments,journeys,campaigns,templates,topics,brands,rules,identity,connectors,webhooks,bots,policies,promo-pools} and their import."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
+from services.gateway.api.stands import stands
 from services.gateway.domain.kinds import KINDS, Kind
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import documents as handler
@@ -30,15 +32,12 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         """`{"documents": [{"kind", "body"}]}`: save and publish all of them, each after what it mentions, or none."""
         return await desk.act(request, "publish", handler.import_all, wire.MAX_IMPORT)
 
-    async def stands(journey: str) -> Any:
-        return await neighbours.require("orchestrator", "/standing", journey=journey)
-
     for kind in KINDS.values():
-        _of_kind(router, desk, kind, stands)
+        _of_kind(router, desk, kind, partial(stands, neighbours))
     return router
 
 
-def _of_kind(router: APIRouter, desk: Desk, kind: Kind, stands: Stands) -> None:
+def _of_kind(router: APIRouter, desk: Desk, kind: Kind, standing: Stands) -> None:
     base = f"/api/{kind.plural}"
     models = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in kind.models]
     body = {"requestBody": {"content": {"application/json": {"schema": models[0] if len(models) == 1 else {"anyOf": models}}}}}
@@ -71,7 +70,7 @@ def _of_kind(router: APIRouter, desk: Desk, kind: Kind, stands: Stands) -> None:
         """Delete it and take it out of force, unless another document in force mentions it."""
 
         async def work(call: Call, _body: Any) -> Any:
-            await refuse_used(call, kind.name, key, stands)
+            await refuse_used(call, kind.name, key, standing)
             return await handler.delete(call, kind, key, request.headers.get("if-match"))
 
         return await desk.act(request, "write", work)

@@ -9,6 +9,7 @@ from schemas.controls import GateState, gate_of
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.people import brands_of
+from services.gateway.api.stands import stands
 from services.gateway.domain.diff import diff
 from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Fault, Problem
@@ -37,7 +38,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
             draft = await _mine(call, key)
             gate = await gate_in_force(call, key)
             bodies = await documents.bodies(call.connection, JOURNEY.name, key)
-        found = await neighbours.require("orchestrator", "/standing", journey=key)
+        found = await stands(neighbours, key)
         versions = table(bodies, draft.published_version, found.pop("versions"))
         people = sum(version["people"] for version in versions)
         return JSONResponse({"key": key, **told(gate), "people": people, **found, "versions": versions})
@@ -61,7 +62,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         async with desk.calling(request, "read") as call:
             await _mine(call, key)
         counts = await neighbours.require("warehouse", "/document-stats", document=gate_of(key), **brands_of(call.key))
-        found = await neighbours.require("orchestrator", "/standing", journey=key)
+        found = await stands(neighbours, key)
         steps: dict[str, int] = {}
         for version in found["versions"].values():
             for step, people in version.items():

@@ -15,6 +15,7 @@ from services.orchestrator.domain import campaigns, dialogues, loans, merging, p
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.mailings import Launched
+from services.orchestrator.domain.sooner import look_again
 from services.orchestrator.domain.state import Person, Place, Run, replace
 from services.orchestrator.domain.steps import cascade_news, letters, waiting
 from services.orchestrator.domain.turn import Moment, Outcome, Turn
@@ -119,7 +120,7 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     """What became of an intent. Verdicts that come twice, late or for an attempt long decided again change nothing."""
     turn = Turn(book, profile, person)
     runs.fire(turn, verdict.received_at)
-    flew = verdict.intent in turn.person.pending
+    flew, before = verdict.intent in turn.person.pending, list(turn.person.reservations)
     cascade_news.give_up(turn, verdict)
     sending.settle(turn, verdict)
     loans.hear(turn, verdict)
@@ -127,6 +128,8 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     runs.moved(turn, cascade_news.of_verdict(turn, verdict, flew), moment)
     runs.release(turn, moment)
     runs.moved(turn, letters.of_verdict(turn, verdict), moment)
+    if turn.person.reservations != before:  # when all that this word lets go has taken its place
+        look_again(turn, verdict.received_at)
     return _done(turn, moment)
 
 

@@ -14,7 +14,7 @@ from services.orchestrator.domain.local_control import exposed
 from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.slots import end_of, hoped, search
-from services.orchestrator.domain.sooner import letter_of, look_again, message_of, rules_of
+from services.orchestrator.domain.sooner import letter_of, message_of, rules_of
 from services.orchestrator.domain.state import DOUBT, KEPT, OPEN, Mailed, Pending, Place, Reservation, Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import unheard
@@ -104,13 +104,10 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
 
 def settle(turn: Turn, verdict: Decision) -> None:
     """Take in what the sender says of an intent. A verdict about an earlier attempt changes nothing, save that a sent one is sent."""
-    before = list(turn.person.reservations)
     if verdict.verdict in KEEPS:
         _keep(turn, verdict)
     elif verdict.verdict in FREES:
         _free(turn, verdict)
-    if turn.person.reservations != before:
-        look_again(turn, verdict.received_at)
 
 
 def cancel(turn: Turn, run: Run, moment: Moment, rule: str) -> None:

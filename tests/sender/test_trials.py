@@ -39,7 +39,7 @@ def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_nothing_o
     html = '<p>{{ profile.name }} {{ event.total }}</p><a href="https://shop.example/x?a=1&amp;b=2">x</a>'
     found = tried(html, row(YES, name="Ann"), row(name="Bob"), None)
     assert found["people"] == 3 and found["forbidden"] == {"consent": 1, "no_address": 1} and found["faults"] == {}
-    assert found["missing"] == {"total": 2}
+    assert found["missing"] == {"event.total": 2}
     assert found["links"] == ["https://shop.example/x?a=1&b=2"] and not found["unsubscribes"]
     assert found["bytes"] == len(html.replace("{{ profile.name }} {{ event.total }}", "Ann "))
     assert "Ann" not in str(found) and "ann@" not in str(found)

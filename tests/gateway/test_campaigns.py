@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.campaigns import Campaign, Instant, Local
 from schemas.rules import LinkRule
+from services.gateway.api.preflight import Gathered, checked
 from services.gateway.domain import preflight
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Fault, Problem
@@ -94,3 +95,34 @@ def test_whom_rules_would_hold_back_is_told_with_the_rule() -> None:
     told = [{"verdict": "sent", "rule": "", "people": 15}, {"verdict": "deferred", "rule": "cap:mass:week", "people": 5}]
     (fault,) = preflight.of_rules(told)
     assert fault.code == "displaced" and fault.params == {"verdict": "deferred", "rule": "cap:mass:week", "people": 5, "of": 20}
+
+
+class Neighbours:
+    """What the services would answer; `silent`: one that does not."""
+
+    def __init__(self, silent: str = "") -> None:
+        self.silent, self.asked = silent, list[str]()
+
+    async def tell(self, service: str, path: str, body: dict[str, object], **_params: object) -> tuple[int, object]:
+        self.asked.append(path)
+        if service == self.silent:
+            raise Problem("service_unavailable", service=service)
+        told: dict[str, object] = {
+            "/audience/preview": {"count": 40, "sample": ["p1", "p2"]},
+            "/letters/trial": {**TRIAL, "people": 2, "links": ["https://shop.example/product/1"]},
+            "/launches/supposed": {"people": [{"verdict": "deferred", "rule": "quiet_hours", "people": 2}]},
+        }
+        return 200, told[path]
+
+
+@pytest.mark.parametrize("silent", ["", "audience", "sender", "orchestrator"])
+async def test_the_check_asks_everybody_and_says_what_it_could_not_ask(silent: str) -> None:
+    rule = LinkRule(name="applicants", links=("shop.example/product",), segment="applicants")
+    known = Gathered(
+        campaign(), [Fault("topic", "unknown_reference", params={"kind": "topic", "key": "x"})], {"news": 3}, [rule], "en"
+    )
+    found = await checked(known, Neighbours(silent))  # type: ignore[arg-type]
+    errors = {one["code"] for one in found["errors"]}
+    assert not found["ok"] and errors >= {"unknown_reference"} | ({"not_checked"} if silent else set())
+    assert ("link_not_for_them" in errors) == (silent in ("", "orchestrator"))
+    assert ({one["code"] for one in found["warnings"]} == {"displaced"}) == (silent != "orchestrator")

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.campaigns import Campaign
 from schemas.ids import bucket
 from schemas.messages import Intent, intent_id
+from services.orchestrator.api import held_back
+from services.orchestrator.domain.state import encode
 from services.orchestrator.domain.throttle import allowance
-from tests.orchestrator.mailing import AUDIENCE, EXCLUDE, Mailing, campaign
+from tests.orchestrator.mailing import AUDIENCE, EVERYBODY, EXCLUDE, Mailing, campaign
 from tests.orchestrator.world import DAY, HOUR, T0, rule
 
 DAILY = rule(caps=[{"name": "d", "class": "mass", "most": 1, "per": "day"}])
@@ -255,3 +258,21 @@ def test_no_more_go_in_any_time_than_the_throttle_says(most: int, per: int, part
             nexts[p] = allowed.after(nexts[p], allowed.most)
         assert went <= now / every + 1 + partitions, "rounded to ms"
         assert went >= now / every - partitions
+
+
+def test_what_a_launch_would_decide_first_is_said_of_some_people_and_nothing_is_changed() -> None:
+    world = Mailing(DAILY)
+    world.belongs("ann", "bob")
+    world.belongs("cid", kinds="phone")
+    world.turn("ann")
+    states = {who: encode(world.people[who]) for who in ("ann", "bob", "cid")}
+    draft = Campaign(key="draft", brand="shop", audience=EVERYBODY, exclude=EVERYBODY, template="news", audience_at="live")
+    found = held_back(world.book, draft, states, T0 + HOUR)
+    assert found == {
+        "people": [
+            {"verdict": "deferred", "rule": "cap:mass:day", "people": 1},
+            {"verdict": "sent", "rule": "", "people": 1},
+            {"verdict": "skipped", "rule": "no_address", "people": 1},
+        ]
+    }
+    assert {who: encode(world.people[who]) for who in states} == states

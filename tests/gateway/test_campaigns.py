@@ -1,10 +1,14 @@
 """Campaigns as they are written and launched, and what a check before the launch finds."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 
 from schemas.campaigns import Campaign, Instant, Local
+from schemas.messages import Intent
 from schemas.rules import LinkRule
 from services.gateway.api.preflight import Gathered, checked
 from services.gateway.domain import preflight
@@ -105,6 +109,8 @@ class Neighbours:
 
     async def tell(self, service: str, path: str, body: dict[str, object], **_params: object) -> tuple[int, object]:
         self.asked.append(path)
+        if "intent" in body:
+            UUID(convert(body["intent"], Intent).id)  # as its links need it
         if service == self.silent:
             raise Problem("service_unavailable", service=service)
         told: dict[str, object] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from schemas.campaigns import LETTER, Campaign
 from schemas.rules import LinkRule, Rule
@@ -15,6 +16,8 @@ from services.gateway.handler.call import Call
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
+
+NOBODYS = str(UUID(int=0))  # links are signed with the id of their message
 
 
 class Probe(Protocol):
@@ -134,7 +137,7 @@ class _Checking:
     def _intent(self, template: str) -> dict[str, Any]:
         one = self._campaign
         return {
-            "id": "", "brand": one.brand, "profile": "", "channel": one.channel, "message_class": one.message_class, "template": template,
+            "id": NOBODYS, "brand": one.brand, "profile": NOBODYS, "channel": one.channel, "message_class": one.message_class, "template": template,
             "template_version": self._versions[template], "document": f"campaign:{one.key}", "version": 0, "step": LETTER, "occurrence": "",
             "not_after": 2**53, "received_at": 2**53, "topic": one.topic, "data": {"campaign": {"key": one.key}, "run": {"started_at": 0, "time_zone": "UTC"}},
         }  # fmt: skip

@@ -77,7 +77,7 @@ async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey
     caps = [{"name": "one a day", "class": "triggered", "most": 1, "per": "day", "brand": b}]
     async with shop.rule(quiet_hours={"from": "21:00", "to": "09:00"}, caps=caps):
         who = await lived(shop)
-        before = len(await shop.installation.log.records("decisions"))
+        before, displaced = len(await shop.installation.log.records("decisions")), set[str]()
         for key, people in (("basket", set(who.values())), ("cooled", {who["ann"], who["kim"]})):
             report = await rehearsed(shop, f"/api/journeys/{b}-{key}", days=30)
             real = await really(shop, f"journey:{b}-{key}")
@@ -89,10 +89,11 @@ async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey
             verdicts = Counter(verdict for chain in real.values() for _, _, verdict, *_ in chain)
             assert report["entrants"]["runs"] == verdicts["entered"] > 0
             assert (report["goals"], sum(report["exits"].values())) == (verdicts["goal"], verdicts["left"])
-            assert report["messages"]["sent"] == verdicts["sent"] > 1
+            assert report["messages"]["sent"] == verdicts["sent"] > 0
             assert report["standing"] == {}
+            displaced |= report["displaced"].keys()
             assert {one["code"] for one in report["unknown"]} >= {"consents", "deliveries"}
-        assert report["displaced"].keys() == {"quiet_hours", "cap:triggered:day"}
+        assert displaced >= {"quiet_hours", "cap:triggered:day"}
         assert len(await shop.installation.log.records("decisions")) == before, "it decides nothing about anybody"
         await a_rule_and_its_draft(shop)
 

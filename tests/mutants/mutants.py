@@ -121,9 +121,9 @@ MUTANTS = (
     Mutant(
         "walk, looked at again under the lock",
         "services/orchestrator/handler/launches.py",
-        "if one in still:",
-        "if still or one:",
-        ("tests/orchestrator/test_walk_live.py::test_two_who_take_a_partition_for_their_own_decide_about_nobody_twice",),
+        'still.extend(row["id"] for row in await connection.fetch(recipients.STILL, launch, ids))',
+        "still.extend(ids)",
+        ("tests/orchestrator/test_launches_live.py::test_two_who_take_a_partition_for_their_own_decide_about_nobody_twice",),
     ),
     Mutant(
         "address key",

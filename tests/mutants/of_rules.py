@@ -3,7 +3,8 @@
 from tests.mutants.mutants import Mutant
 
 SLOTS, SENDING, COMPETING = (f"services/orchestrator/domain/{name}.py" for name in ("slots", "sending", "competing"))
-MERGING, CONTROLS = (f"services/orchestrator/domain/{name}.py" for name in ("merging", "controls"))
+DECIDE = "services/orchestrator/domain/decide.py"
+MERGING, CONTROLS = (f"services/orchestrator/domain/{name}.py" for name in ("merging", "local_control"))
 LIVES = ("tests/orchestrator/test_rules_hold.py", "tests/orchestrator/test_under_way.py")
 SAME_DAY = "if message.message_class in classes and _used(others, zone.day, at, now):"
 
@@ -14,7 +15,7 @@ def _mutant(name: str, file: str, old: str, new: str) -> Mutant:
 
 OF_RULES = (
     _mutant("quiet hours", SLOTS, "    if rules.quiet:\n", "    if False:\n"),
-    _mutant("a slot ends with the night", SLOTS, "zone.quiet(at, rules.quiet, zone.next_day(at))", "zone.next_day(at)"),
+    _mutant("a slot ends with the night", SLOTS, "zone.quiet(at, quiet, zone.next_day(at))", "zone.next_day(at)"),
     _mutant("windows", SLOTS, 'yield Slot(opens(zone, at, hours.spans, limit), "send_window", hours.name)', "pass"),
     _mutant("a slot ends with its window", SLOTS, "end = closes(zone, at, hours.spans, end)", "pass"),
     _mutant("mass and triggered on one day", SLOTS, SAME_DAY, "if False:"),
@@ -34,7 +35,7 @@ OF_RULES = (
     _mutant("places of both", MERGING, "[r for r in loser.reservations if r.intent not in mine]", "[]"),
     _mutant("more important ones first", COMPETING, "_terms(turn, run, step).priority > priority", "False"),
     _mutant("right behind", COMPETING, "return now + 1", "return None"),
-    _mutant("a place that is free is seen", SENDING, "if turn.person.reservations != before:", "if False:"),
+    _mutant("a place that is free is seen", DECIDE, "if turn.person.reservations != before:", "if False:"),
     _mutant("keeping off", "services/orchestrator/domain/rules.py", "if compete else ()", "if False else ()"),
     Mutant(
         "a timer that is over", SENDING, "waits=place, due_at=None", "waits=place",

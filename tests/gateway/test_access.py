@@ -68,6 +68,27 @@ CALLS = [
     ("POST", "/api/connectors/x/test", "write"),
     ("POST", "/api/connectors/x/replay", "publish"),
     ("POST", "/api/promo-pools/x/codes", "publish"),
+    ("POST", "/api/journeys/x/start", "write"),
+    ("GET", "/api/journeys/x/standing", "read"),
+    ("GET", "/api/journeys/x/diff", "read"),
+    ("GET", "/api/journeys/x/stats", "read"),
+    ("POST", "/api/journeys/x/pause", "publish"),
+    ("POST", "/api/journeys/x/resume", "publish"),
+    ("POST", "/api/journeys/x/archive", "publish"),
+    ("POST", "/api/journeys/x/end", "publish"),
+    ("POST", "/api/journeys/x/rehearse", "write"),
+    ("POST", "/api/rules/x/rehearse", "write"),
+    ("POST", "/api/journeys/x/walk", "read"),
+    ("GET", "/api/rehearsals/x", "read"),
+    ("POST", "/api/rehearsals/x/stop", "write"),
+    ("GET", "/api/profiles/x/why?journey=x", "read"),
+    ("POST", "/api/campaigns/x/pilot", "publish"),
+    ("POST", "/api/campaigns/x/rollout", "publish"),
+    ("POST", "/api/campaigns/x/pause", "publish"),
+    ("POST", "/api/campaigns/x/resume", "publish"),
+    ("POST", "/api/campaigns/x/stop", "publish"),
+    ("POST", "/api/campaigns/x/preflight", "read"),
+    ("GET", "/api/campaigns/x/report", "read"),
     ("GET", "/api/dead-letters", "read"),
     ("POST", "/api/dead-letters/replay", "admin"),
     ("GET", "/api/in-doubt", "read"),
@@ -105,7 +126,18 @@ async def test_the_calls_above_are_all_there_are(site):
     known = {(m, p.partition("?")[0].replace("brands", "segments")) for m, p, _ in CALLS}
     for path, methods in described.items():
         plain = path
-        for name in ("{segment}", "{key}", "{key_id}", "{profile}", "{account}", "{deal}", "{id}", "{act}"):
+        for name in (
+            "{segment}",
+            "{key}",
+            "{key_id}",
+            "{profile}",
+            "{journey}",
+            "{rehearsal}",
+            "{account}",
+            "{deal}",
+            "{id}",
+            "{act}",
+        ):
             plain = plain.replace(name, "x")
         plain = own = plain.replace("{version}", "1")
         for kind in (
@@ -121,6 +153,7 @@ async def test_the_calls_above_are_all_there_are(site):
             "surveys",
             "promo-pools",
             "webhooks",
+            "campaigns",
         ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:

@@ -46,7 +46,7 @@ async def test_all_verdicts_of_all_that_a_person_was_come_newest_first_page_by_p
         steps = [one["step"] for one in whole["items"]]
         assert sorted(steps[:2]) == ["letter4", "letter5"] and steps[2:] == ["letter3", "letter1"] and whole["next"] is None
         assert whole["items"][3] == {
-            "id": derive("verdict", "1"), "profile": ann, "verdict": "skipped", "by": "orchestrator", "at": T0 + 10,
+            "id": derive("verdict", "1"), "profile": ann, "brand": "shop", "verdict": "skipped", "by": "orchestrator", "at": T0 + 10,
             "document": "journey:welcome", "version": 3, "step": "letter1", "attempt": 0, **reasons,
         }  # fmt: skip
         assert {one["step"]: one.get("until") for one in whole["items"]}["letter4"] == T0 + 99

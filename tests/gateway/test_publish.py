@@ -11,6 +11,7 @@ from schemas.ids import partition_of
 from schemas.journeys import Journey
 from schemas.segments import Segment
 from schemas.unnamed import conditions
+from services.orchestrator.__main__ import service as orchestrator
 from services.profile.__main__ import service as profile
 from tests.gateway.conftest import faults_of, open_site, problem_of
 from tests.support.live import read, rows
@@ -170,7 +171,12 @@ async def test_segments_in_a_circle_are_refused(fresh):
     assert await fresh.publish("segments", segment("a", name="no circle")) == 2
 
 
-async def test_what_others_mention_is_not_deleted(fresh):
+async def test_what_others_mention_is_not_deleted(config):
+    async with open_site(config, orchestrator()) as site:  # it says in which versions people stand
+        await _what_others_mention(site)
+
+
+async def _what_others_mention(fresh):
     await fresh.publish("templates", WELCOME)
     await fresh.publish("segments", segment("vip"))
     await fresh.publish("segments", segment("inner", "vip"))

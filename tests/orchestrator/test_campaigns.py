@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from schemas.campaigns import Campaign
 from schemas.ids import bucket
 from schemas.messages import Intent, intent_id
-from services.orchestrator.api import held_back
 from services.orchestrator.domain.state import encode
 from services.orchestrator.domain.throttle import allowance
+from services.orchestrator.launches_api import held_back
 from tests.orchestrator.mailing import AUDIENCE, EVERYBODY, EXCLUDE, Mailing, campaign
 from tests.orchestrator.world import DAY, HOUR, T0, rule
 

@@ -29,17 +29,17 @@ def wait(turn: Turn, plan: Plan, run: Run, step: Wait, moment: Moment) -> Go | N
 
 def until(turn: Turn, plan: Plan, run: Run, step: Until, moment: Moment) -> Go | None:
     there: bool | None
+    due = run.since + plan.durations[step.id] if run.due_at is None else run.due_at
     if step.asked is not None:
         there = answer(turn, plan, run, moment)
     elif step.until.letter is not None:
         there = letters.has_become(run, step.until.letter)
     else:
-        there = _since(run) <= turn.person.heard.get(_name(plan, step, run), -1) <= moment.now
+        there = _since(run) <= turn.person.heard.get(_name(plan, step, run), -1) <= due
     if there is None:
         return None
     if there:
         return Go(run, step.then)
-    due = run.since + plan.durations[step.id] if run.due_at is None else run.due_at
     if due <= moment.now:
         return Go(run, step.otherwise)
     turn.put(replace(run, due_at=due))

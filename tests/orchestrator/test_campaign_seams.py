@@ -78,3 +78,12 @@ def test_who_is_parted_while_his_letter_is_under_way_gets_none_of_his_own_while_
 def test_marketing_by_a_webhook_is_no_campaign():
     with pytest.raises(ValidationError, match="channel"):
         Campaign.model_validate({"key": "k", "brand": "b", "audience": EVERYBODY, "template": "t", "channel": "webhook"})
+
+
+def test_two_people_who_are_told_the_same_at_one_instant_are_told_by_two_ids():
+    world = Mailing(rule(quiet_hours={"from": "22:00", "to": "08:00"}), news=campaign(control=50))
+    world.belongs("ann", "bob", "eve")
+    world.turn("ann", "bob", "eve")
+    world.later(DAY)
+    told = [one.id for one in world.decisions]
+    assert len(set(told)) == len(told) >= 6

@@ -2,6 +2,7 @@
 that keeps the law and holds what it is given against what it had.
 """
 
+import random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,7 +54,10 @@ NEEDS = {"l": "a", "o": "c"}  # a step asks about a letter of another
 RULES = {
     "quiet_hours": {"from": "22:00", "to": "08:00"},
     "exclusive_day": ["triggered", "mass"],
-    "caps": [{"name": "two", "class": "triggered", "most": 2, "per": "day"}, {"name": "one", "class": "mass", "most": 1, "per": "day"}],
+    "caps": [
+        {"name": "two", "class": "triggered", "most": 2, "per": "day"},
+        {"name": "one", "class": "mass", "most": 1, "per": "day"},
+    ],
     "compete": {"within": "1h"},
 }
 AFTER = journey("after", wait("w", "1h"), send("z"), on="Never", reentry={"mode": "always"})
@@ -213,7 +217,11 @@ class Play:
     def turn(self, who: str) -> None:
         """The walk comes to him, if it has not yet, or has to come again."""
         who, world = self.world.canonical(who), self.world
-        told = [d for d in world.decisions if d.document == "campaign:news" and world.canonical(d.profile) == who and d.verdict != "exposed"]
+        told = [
+            d
+            for d in world.decisions
+            if d.document == "campaign:news" and world.canonical(d.profile) == who and d.verdict != "exposed"
+        ]
         last = (told[-1].verdict, told[-1].rule) if told else ("", "")
         held = any(self.states[d.intent] == "held" for d in told if d.intent)
         stops = world.told["state"] == "stopped" and last[0] == "deferred"
@@ -324,7 +332,9 @@ moves = st.one_of(
     st.tuples(st.just("answer"), st.integers(0, 5), st.sampled_from(["accepted", "failed", "held"])),
     st.tuples(st.just("report"), st.integers(0, 5), st.sampled_from(["Delivered", "Opened", "Link Clicked", "Failed"])),
 )
-scripts = st.builds(lambda begun, rest: [*(("fact", name, "Go") for name in begun), *rest], st.sets(who), st.lists(moves, max_size=40))
+scripts = st.builds(
+    lambda begun, rest: [*(("fact", name, "Go") for name in begun), *rest], st.sets(who), st.lists(moves, max_size=40)
+)
 
 
 def play(first: list[str], mode: dict[str, str], script: list[Any]) -> Play:
@@ -334,4 +344,27 @@ def play(first: list[str], mode: dict[str, str], script: list[Any]) -> Play:
     return played
 
 
-__all__ = ["Play", "World", "modes", "names", "play", "scripts"]
+def drawn(seed: int) -> tuple[list[str], dict[str, str], list[Any]]:
+    """A long script: people enter, become one and are parted, and most letters are answered."""
+    draw = random.Random(seed)
+    one = lambda *of: draw.choice(of)  # noqa: E731
+    any_of, person = lambda most: draw.sample(sorted(STEPS), draw.randint(2, most)), lambda: draw.choice(PEOPLE)
+    kinds = [
+        *[lambda: ("fact", person(), one("Go", "Go", "Go", "Paid", "Goal", "Launch"))] * 5,
+        lambda: ("vip", person(), one("entered", "entered", "left")),
+        *[lambda: ("turn", person())] * 2,
+        lambda: ("merge", *draw.sample(PEOPLE, 2)),
+        *[lambda: ("split", *draw.sample(PEOPLE, 2))] * 2,
+        *[lambda: ("passes", one(MINUTE, HOUR, 3 * HOUR, 9 * HOUR, DAY))] * 4,
+        lambda: ("gate", one("paused", "open", "open", "archived"), one("refuse", "wait")),
+        lambda: ("launch", one("paused", "running", "running", "running", "stopped")),
+        lambda: ("publish", any_of(9), {a: one(*STEPS, LEAVE, FINISH) for a in draw.sample(sorted(STEPS), 4)}),
+        lambda: ("walk", person()),
+        *[lambda: ("answer", draw.randrange(6), one("accepted", "accepted", "failed", "skipped", "in_doubt", "held"))] * 5,
+        *[lambda: ("report", draw.randrange(6), one("Delivered", "Opened", "Link Clicked", "Failed"))] * 2,
+    ]
+    mode = one({"mode": "never"}, {"mode": "always"}, {"mode": "after", "after": "2d"}, {"mode": "outside"})
+    return any_of(9), mode, [draw.choice(kinds)() for _ in range(draw.randint(20, 90))]
+
+
+__all__ = ["Play", "World", "drawn", "modes", "names", "play", "scripts"]

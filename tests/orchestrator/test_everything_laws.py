@@ -2,16 +2,25 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
-from tests.orchestrator.everything import modes, names, play, scripts
+from tests.orchestrator.everything import Play, drawn, modes, names, play, scripts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(names, modes, scripts)
 def test_whatever_comes_together_nobody_is_lost_and_nothing_goes_twice(first: list[str], mode: dict[str, str], script: list[Any]):
     """Each intent is held against those before it where it is made (`Play.check`); here, that everything comes to an end."""
-    played = play(first, mode, script)
+    ends(play(first, mode, script))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_long_days_too(seed: int):
+    ends(play(*drawn(seed)))
+
+
+def ends(played: Play) -> None:
     played.rest()
     world = played.world
     runs = [run for person in world.people.values() for run in person.runs]

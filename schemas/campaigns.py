@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.audience import Condition
+from schemas.contact import Priority, SendWindow
 from schemas.documents import Document, duration_ms
 from schemas.topics import Channel
 
@@ -85,6 +86,7 @@ class Campaign(Document):
     nothing and are told as `would_have_sent`; salt: by what chance falls (the key, if it is left out), so that a person falls alike in
     every launch. expires: how long a displaced message is worth sending. audience_at start: the audience stands as it was at the launch;
     live: who does not belong to it any more when his turn comes is skipped, and who came since is added with the rollout of a pilot.
+    priority, windows: as of a journey.
     """
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
@@ -103,6 +105,8 @@ class Campaign(Document):
     start: Literal["now"] | Instant | Local = "now"
     throttle: Throttle | None = None
     audience_at: Literal["start", "live"] = "start"
+    priority: Priority | None = None
+    windows: tuple[SendWindow, ...] | None = Field(default=None, min_length=1, max_length=20)
 
     @field_validator("expires")
     @classmethod

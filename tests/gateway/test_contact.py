@@ -85,6 +85,33 @@ def test_a_journey_s_own_too(step: dict[str, Any], own: dict[str, Any], found: l
     assert told == found
 
 
+CASCADE = [{"channel": "telegram", "template": "a", "read_within": "1h"}, {"channel": "email", "template": "b"}]
+
+
+def test_a_cascade_is_marketing_like_any_message() -> None:
+    own = {"priority": "high", "windows": [MORNING], "control": {"share": 500}}
+    chain = {"brand": "b", "trigger": {"event": "E"}}
+    assert faults("journey", {**chain, "steps": [{"id": "a", "cascade": CASCADE}], **own}, []) == []
+    step = {"id": "a", "cascade": CASCADE, "class": "service", "priority": "high"}
+    assert faults("journey", {**chain, "steps": [step]}, [1]) == [("steps.0.priority", "service_waits_not")]
+    told = of_journey(Journey.model_validate({**chain, "key": "k", "steps": [{**step, "class": "mass"}]}), "en")
+    assert [path for path, _ in told] == ["steps.0.priority"]
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({"priority": "high", "windows": [MORNING]}, []),
+        ({"windows": [MORNING, NOON]}, [("windows.1", "window_overlaps")]),
+        ({"class": "service", "priority": 3}, [("priority", "service_waits_not")]),
+        ({"channel": "webhook"}, [("channel", "literal_error")]),
+    ],
+)
+def test_a_campaign_s_own_too(own: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    body = {"brand": "b", "audience": {"kind": "all", "of": []}, "template": "t", **own}
+    assert faults("campaign", body, found) == found
+
+
 RULE = {
     "key": "house",
     "caps": [

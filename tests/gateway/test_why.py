@@ -1,6 +1,7 @@
 """Every rule that the code can name has a text in both languages, and a verdict is told with the numbers of its rule."""
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -17,11 +18,16 @@ ROOT = Path(__file__).parents[2] / "services"
 # Where a rule stands among the arguments of what takes one.
 TAKES = {
     "tell": (3, 4), "end": (4,), "forget": (3,), "cancel": (3,), "_leave": (3,), "Answer": (1,), "Slot": (1,), "Go": (2,), "Limit": (1,),
-    "Record": (3,), "verdict_emit": (2,), "Next": (1,), "Shut": (1,),
+    "Record": (3,), "verdict_emit": (2,), "Next": (1,), "Shut": (1,), "_tell": (4,), "_none": (4,),
 }  # fmt: skip
-ANSWERS = {"forbids", "prepare", "_refusal", "_tie"}  # functions that answer one
-NAMES = {"rule", "refusal"}  # variables that hold one
-NO_RULES = {*get_args(Verdict), "retry", "stale_consent"} - set(RULES)  # verdicts; what only puts off is told nobody
+NAMED = {"Fate"}  # takes it by its name
+ANSWERS = {  # functions that answer one
+    "forbids", "forbids_telling", "_unconsented", "prepare", "_refusal", "_tie", "gate", "call", "_headers", "_to_others",
+}  # fmt: skip
+NAMES = {"rule", "refusal", "rules"}  # variables that hold one, or several by what they follow from
+BY_RULE = {"waits"}  # variables that hold something by it
+LEAVES = "orchestrator/domain/steps/cascading.py"  # names as rules what are verdicts elsewhere
+NO_RULES = {*get_args(Verdict), "retry"}  # verdicts; what only puts off is told nobody
 
 
 def said(node: ast.expr | None, constants: dict[str, str]) -> list[str]:
@@ -35,24 +41,44 @@ def said(node: ast.expr | None, constants: dict[str, str]) -> list[str]:
             return [constants[name]]
         case ast.IfExp(body=one, orelse=other):
             return said(one, constants) + said(other, constants)
+        case ast.Dict(values=values):
+            return [rule for value in values for rule in said(value, constants)]
+        case ast.Call(func=ast.Name(id="next"), args=[_, default]):
+            return said(default, constants)
         case ast.BoolOp(values=values):
             return [rule for value in values for rule in said(value, constants)]
     return []
 
 
-def rules_of(tree: ast.Module) -> set[str]:
-    constants = {
-        node.targets[0].id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
-    }
+@lru_cache
+def constants_of(path: Path) -> dict[str, str]:
+    """Of a module: its own, one by one or several at once, and those that it takes from another one."""
+    found: dict[str, str] = {}
+    for node in ast.parse(path.read_text()).body if path.exists() else ():
+        match node:
+            case ast.ImportFrom(module=str(module), names=names) if module.startswith("services."):
+                theirs = constants_of(ROOT.parent / (module.replace(".", "/") + ".py"))
+                found.update({one.asname or one.name: theirs[one.name] for one in names if one.name in theirs})
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                found[name] = text
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                found.update({n.id: v.value for n, v in zip(names, values, strict=True) if isinstance(v, ast.Constant)})
+    return found
+
+
+def rules_of(path: Path) -> set[str]:
+    constants = constants_of(path)
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if name in TAKES:
                 found.update(rule for n in TAKES[name] if n < len(args) for rule in said(args[n], constants))
+            case ast.Call(func=ast.Name(id=name), keywords=given) if name in NAMED:
+                found.update(rule for one in given if one.arg == "rule" for rule in said(one.value, constants))
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in NAMES:
                 found.update(said(value, constants))
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)) if name in BY_RULE:
+                found.update(rule for key in keys for rule in said(key, constants))
             case ast.FunctionDef(name=name) if name in ANSWERS:
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return):
@@ -62,17 +88,23 @@ def rules_of(tree: ast.Module) -> set[str]:
     return {rule for rule in found if isinstance(rule, str)} - {""}
 
 
+@lru_cache
 def named() -> dict[str, str]:
     """Rule -> the file that names it."""
     # Gates and migrations are told by what their documents say.
     found = dict.fromkeys({*get_args(GateState), *get_args(Migration.model_fields["reason"].annotation)} - {"open"}, "controls")
     for path in [*sorted(ROOT.glob("orchestrator/**/*.py")), *sorted(ROOT.glob("sender/*.py"))]:
-        found.update(dict.fromkeys(rules_of(ast.parse(path.read_text())), str(path.relative_to(ROOT))))
-    return {rule: path for rule, path in found.items() if rule not in NO_RULES}
+        name = str(path.relative_to(ROOT))
+        told = rules_of(path) - (set() if name == LEAVES else NO_RULES)
+        found.update(dict.fromkeys(told, name))
+    return found
 
 
 def test_every_rule_that_the_code_names_has_a_text():
     rules = named()
+    assert {"not_delivered", "in_doubt", "skipped", "excluded", "stopped", "promo_pool_empty", "webhook:gone", "no_manager"} <= set(
+        rules
+    )
     assert {"reentry", "same_day", "cap:", "order", "paused", "template:", "same_address", "jump:", "keep", "bought"} <= set(rules)
     assert {rule: path for rule, path in rules.items() if text_of(rule) is None} == {}
 
@@ -133,6 +165,14 @@ def test_a_rolling_window_and_quiet_hours_are_told():
 
 def test_a_rule_whose_document_nobody_knows_any_more_is_told_without_its_numbers():
     assert "at most ? of this class a week" in text("en", verdict="deferred", rule="cap:mass:week", until=1, detail={"of": "gone"})
+
+
+def test_a_channel_that_is_left_a_code_and_a_window_are_told_with_what_they_are_of():
+    left = {"verdict": "fallback", "step": "lesson", "rule": "not_read", "channel": "telegram", "detail": {"to": "sms"}}
+    assert text("en", **left) == "Step `lesson`: the channel `telegram` was left: it was not read in its time."
+    empty = {"verdict": "skipped", "rule": "promo_pool_empty", "detail": {"pool": "spring"}}
+    assert text("ru", **empty) == "Ничего не отправлено: в пуле `spring` не осталось кодов."
+    assert "hours of `house`" in text("en", verdict="deferred", rule="send_window", until=MONDAY, detail={"of": "house"})
 
 
 def test_what_has_no_text_is_told_by_its_name_and_nothing_as_nothing():

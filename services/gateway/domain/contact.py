@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from schemas.campaigns import Campaign
 from schemas.contact import DAY, SendWindow, joined, spans_of
 from schemas.documents import duration_ms
 from schemas.journeys import Journey
 from schemas.rules import Cap, QuietHours, Rule
-from schemas.steps import Send
+from schemas.steps import Cascade, Send
 from services.gateway.domain.problems import Fault
 
 HOUR = 3_600_000
@@ -31,15 +32,22 @@ def faults_of_journey(journey: Journey) -> Iterator[Fault]:
     yield from _overlaps("windows", dict(enumerate(journey.windows or ())))
     marketing = False
     for place, step in enumerate(journey.steps):
-        if isinstance(step, Send) and step.message_class == "service":
+        if isinstance(step, Send | Cascade) and step.message_class == "service":
             own = (name for name in ("priority", "windows") if getattr(step, name) is not None)
             yield from (Fault(f"steps.{place}.{name}", "service_waits_not") for name in own)
-        elif isinstance(step, Send):
+        elif isinstance(step, Send | Cascade):
             marketing = True
             yield from _overlaps(f"steps.{place}.windows", dict(enumerate(step.windows or ())))
     if not marketing:
         own = (name for name in ("priority", "windows", "control") if getattr(journey, name) is not None)
         yield from (Fault(name, "no_marketing") for name in own)
+
+
+def faults_of_campaign(campaign: Campaign) -> Iterator[Fault]:
+    yield from _overlaps("windows", dict(enumerate(campaign.windows or ())))
+    if campaign.message_class == "service":
+        own = (name for name in ("priority", "windows") if getattr(campaign, name) is not None)
+        yield from (Fault(name, "service_waits_not") for name in own)
 
 
 def shut(windows: Iterable[SendWindow], quiet: Sequence[QuietHours]) -> bool:
@@ -56,7 +64,7 @@ def shut_by_others(rules: Iterable[Rule], journeys: Iterable[Journey]) -> list[F
         (f"rules.{rule.key}.windows.{place}", [window]) for rule in rules for place, window in enumerate(rule.windows)
     ]
     for journey in journeys:
-        steps = [(f".steps.{place}", step) for place, step in enumerate(journey.steps) if isinstance(step, Send)]
+        steps = [(f".steps.{place}", step) for place, step in enumerate(journey.steps) if isinstance(step, Send | Cascade)]
         own = [("", journey.windows), *((path, step.windows) for path, step in steps)]
         windows += [(f"journeys.{journey.key}{path}.windows", given) for path, given in own if given]
     return [Fault(path, "window_quiet") for path, given in windows if nights and shut(given, nights)]

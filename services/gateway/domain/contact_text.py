@@ -8,7 +8,7 @@ from schemas.contact import WEEKDAYS, SendWindow, priority_of
 from schemas.documents import duration_ms
 from schemas.journeys import Journey
 from schemas.rules import Cap, Rule
-from schemas.steps import Send
+from schemas.steps import Cascade, Send
 
 Line = tuple[str, str]  # where it stands in the document, and what it says
 CHANNELS = {
@@ -86,8 +86,8 @@ def of_rule(rule: Rule, language: Language, titles: Titles, brand: str | None = 
 def of_journey(journey: Journey, language: Language) -> Iterator[Line]:
     """What it says of its own beside them."""
     words = WORDS[language]
-    steps: list[tuple[str, Journey | Send]] = [("", journey)]
-    steps += [(f"steps.{place}.", step) for place, step in enumerate(journey.steps) if isinstance(step, Send)]
+    steps: list[tuple[str, Journey | Send | Cascade]] = [("", journey)]
+    steps += [(f"steps.{place}.", step) for place, step in enumerate(journey.steps) if isinstance(step, Send | Cascade)]
     for path, one in steps:
         priority, windows = one.priority, one.windows
         if priority is not None:

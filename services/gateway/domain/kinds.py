@@ -174,6 +174,8 @@ def read_whole(kind: Kind, body: dict[str, Any], faults: Sequence[Fault] = ()) -
         faults += [*ways.faults_of(document), *contact.faults_of_journey(document), *markup.faults_of_journey(document)]
     elif isinstance(document, Rule):
         faults += contact.faults_of_rule(document)
+    elif isinstance(document, Campaign):
+        faults += contact.faults_of_campaign(document)
     elif isinstance(document, WebhookEndpoint):
         faults += markup.faults_of_body(document.body, "body")
     faults += _cost_faults(kind, body)

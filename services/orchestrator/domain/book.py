@@ -244,7 +244,9 @@ def _mailing(body: bytes, version: int) -> Plan:
     sent = mailing(campaign)
     steps = (next(iter(sent.letters.values())),)
     trigger = FactTrigger(event=f"campaign:{campaign.key}")  # nothing of this name happens
-    body = Journey(key=campaign.key, brand=campaign.brand, trigger=trigger, steps=steps).model_dump_json(by_alias=True).encode()
+    own: dict[str, Any] = {"priority": campaign.priority, "windows": campaign.windows}
+    chain = Journey(key=campaign.key, brand=campaign.brand, trigger=trigger, steps=steps, **own)
+    body = chain.model_dump_json(by_alias=True).encode()
     answers = {part: condition_key("campaign", campaign.key, version, part) for part, _ in campaign.asks()}
     return replace(_plan(body, version), key=f"campaign:{campaign.key}", answers=answers, mailing=sent)
 

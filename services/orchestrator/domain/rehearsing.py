@@ -16,11 +16,11 @@ from schemas.ids import bucket, derive
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.steps import PAYS, Purge
-from services.orchestrator.domain import decide, purging
+from services.orchestrator.domain import decide, purging, schedules
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.state import Person
-from services.orchestrator.domain.turn import Outcome
+from services.orchestrator.domain.turn import Outcome, Turn
 
 Place = tuple[int, str, int, int]  # received_at, topic, partition, offset of a fact
 Told = Decision | Intent
@@ -89,7 +89,7 @@ def ties(book: Book) -> frozenset[str]:
 
 def play(book: Book, days: Days, since: int, until: int, assumed: Assumed) -> Played:
     """His days from `since` to `until` (ms, that instant included). Who never met a trigger is passed by at once."""
-    if not any(_begins(book, piece.item) for piece in days.pieces):
+    if not (days.standing.keys() & book.scheduled.keys() or any(_begins(book, piece.item) for piece in days.pieces)):
         return NOTHING
     player = _Player(book, days, assumed)
     player.begin(since)
@@ -105,7 +105,7 @@ def play(book: Book, days: Days, since: int, until: int, assumed: Assumed) -> Pl
 def _begins(book: Book, item: Fact | Membership) -> bool:
     if isinstance(item, Fact):
         return (item.event or item.type) in book.triggers
-    return (item.segment, item.type) in book.entering
+    return (item.segment, item.type) in book.entering or item.segment in book.scheduled
 
 
 class _Player:
@@ -127,7 +127,15 @@ class _Player:
         # Where he may come again for another value of a property it is not known which he came for.
         modes = {key: plan.mode for key, plan in self._book.current.items()}
         self.person.entries = {key: at for key, at in self._days.entered.items() if modes.get(key) not in (None, "per")}
+        self._appoint(since)
         self.pass_to(since - 1)
+
+    def _appoint(self, since: int) -> None:
+        """Who stands in the audience of a schedule on the first day comes due like anybody else."""
+        turn = Turn(self._book, self._days.person, self.person)
+        for key in sorted(self.person.segments.keys() & self._book.scheduled.keys()):
+            schedules.heard(turn, Membership(type="entered", received_at=since - 1, segment=key))
+        self.person = turn.person
 
     def take(self, piece: Piece) -> None:
         if isinstance(piece.item, Membership):
@@ -180,7 +188,7 @@ class _Player:
             channel=intent.channel, message_class=intent.message_class,
         )  # fmt: skip
         self._keep(decide.on_verdict(self._book, self._days.person, self.person, taken))
-        for tells, became, later in BECAME if intent.channel in WAYS else ():
+        for tells, became, later in BECAME if intent.channel in WAYS and not intent.for_others else ():
             event = f"{WAYS[intent.channel]} {tells}"
             share = getattr(self._assumed, became)
             if event in self._book.events and bucket(f"rehearsal.{became}", intent.id) < share * 100:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from pydantic import BaseModel
 
+from schemas.controls import gate_of
 from schemas.definitions import Published
 from schemas.steps import SetAttributes
 from schemas.unnamed import conditions
@@ -15,7 +16,7 @@ from services.orchestrator.domain.book import Book, build
 # What else is in force when one of these is rehearsed. Bots speak with people and are not played. A campaign would be one more kind here,
 # whose launch is one more kind of `rehearsing.Piece`.
 REHEARSED = ("journey", "rule")
-AROUND = ("journey", "rule", "brand", "template")
+AROUND = ("journey", "rule", "brand", "template", "promo-pool", "gate")
 
 
 class Draft(NamedTuple):
@@ -39,9 +40,11 @@ def in_force(documents: Iterable[Published]) -> Book:
 
 
 def tried(documents: Sequence[Published], draft: Draft, *, alone: bool = False) -> World:
-    """With the draft in the place of what is in force under its key. alone: no other journey is played."""
+    """With the draft in the place of what is in force under its key, its gate open. alone: no other journey is played."""
     own = [one for one in documents if (one.kind, one.key) == (draft.kind, draft.key)]
-    others = [one for one in documents if one not in own and _stays(one) and not (alone and one.kind == "journey")]
+    gate = ("gate", gate_of(draft.key) if draft.kind == "journey" else "")
+    around = [one for one in documents if one not in own and _stays(one) and (one.kind, one.key) != gate]
+    others = [one for one in around if not (alone and one.kind == "journey")]
     current = next((one for one in own if one.pointer), None)
     if current is not None and msgspec.json.decode(bytes(current.body)) == draft.body:
         return World(build([*others, current]), current.version, {})

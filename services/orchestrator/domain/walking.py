@@ -16,8 +16,8 @@ from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
-from schemas.steps import LETTER_EVENTS, Branch, FactTrigger, Split, Step, Until, Wait
-from schemas.triggers import ScheduleTrigger
+from schemas.steps import LETTER_EVENTS, Branch, Cascade, FactTrigger, Split, Step, Until, Wait
+from schemas.triggers import JOURNEY_START, OF_START, ScheduleTrigger
 from services.orchestrator.domain import decide, runs
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.codes import examples
@@ -29,6 +29,7 @@ from services.orchestrator.domain.turn import Moment, Outcome, Turn
 UNASKED = ("walk", 0, 0)  # what an answer waits for
 FAR = f"{LONGEST_MS // 86_400_000}d"
 VERDICTS = ("accepted", "failed", "skipped")  # of what may become of a letter, that which the sender says
+OF_CASCADE = ("delivered", "opened", "bounced")  # what may be heard of the letter at hand while its channel has its time
 MOST_CHOICES = 500
 
 
@@ -99,9 +100,11 @@ class _Walker:
     def start(self, made: Made) -> None:
         plan, trigger, id_ = self._plan, self._plan.trigger, derive("walk", self._plan.key, made.at)
         if isinstance(trigger, FactTrigger):
+            called = trigger.event == JOURNEY_START
             fact = Fact(
-                id=id_, type="track", event=trigger.event, brand=plan.brand, source="walk", occurred_at=made.at, received_at=made.at,
-                properties=made.data, profile=self._who,
+                id=id_, type=JOURNEY_START if called else "track", event="" if called else trigger.event, brand=plan.brand, source="walk",
+                occurred_at=made.at, received_at=made.at, profile=self._who,
+                properties={**made.data, **({OF_START: plan.key} if called else {})},
             )  # fmt: skip
             self._keep(decide.on_fact(self._held(), self._who, self._person, fact, None))
         elif isinstance(trigger, ScheduleTrigger):
@@ -110,7 +113,14 @@ class _Walker:
             runs.start(turn, plan, run, Moment(made.at, id_))
             self._keep(turn.outcome())
         else:
+            self._now = self._dawn()
             self._move(trigger.segment, trigger.change)
+
+    def _dawn(self) -> int:
+        """By date with a time of his day: of the next such day, where that time is over."""
+        zone, time = Turn(self._book, self._who, self._person).zone(self._plan.brand), self._plan.time
+        day = zone.day(self._now)
+        return self._now if time is None or zone.clock(day, time) >= self._now else zone.clock(day + 1, 0)
 
     def choose(self, place: int, choice: Choice) -> None:
         may = list(self._options())
@@ -175,8 +185,10 @@ class _Walker:
         self._keep(decide.on_timer(self._held(step=step), self._who, self._person, self._now))
 
     def _became(self, run: Run, step: str, became: str) -> None:
-        letter = run.letters.get(step)
-        intent, channel = letter.intent if letter else "", getattr(self._plan.steps[step], "channel", "email")
+        at_hand = run.cascade if run.step == step else None
+        letter = at_hand.letter if at_hand else run.letters.get(step)
+        channel = at_hand.left[0] if at_hand else getattr(self._plan.steps[step], "channel", "email")
+        intent = letter.intent if letter else ""
         id_, at, book = derive("walk", intent, became), self._now, self._held()
         if became in VERDICTS:
             verdict = Decision(
@@ -206,7 +218,7 @@ class _Walker:
         for intent in outcome.intents:
             verdict = Decision(
                 id=derive("walk", intent.id), brand=intent.brand, profile=self._who, verdict="accepted", by="sender",
-                received_at=intent.received_at, intent=intent.id, attempt=intent.attempt,
+                received_at=intent.received_at, intent=intent.id, attempt=intent.attempt, message_class=intent.message_class,
             )  # fmt: skip
             self._keep(decide.on_verdict(self._held(), self._who, self._person, verdict))
 
@@ -241,7 +253,7 @@ class _Walker:
             following = self._plan.following[step.id]
             yield from (Option(Choice("arm", arm=arm.name), arm.then or following) for arm in step.split)
         else:
-            yield from self._events(step)
+            yield from self._events(step, run)
             if run.due_at is not None:
                 yield Option(Choice("time"), self._leads(step, run))
         if self._plan.goal is not None and run.step:
@@ -260,7 +272,10 @@ class _Walker:
         if letter is None or not letters.has_become(run, letter):
             yield Option(Choice("answer", is_so=False), run.step if isinstance(step, Until) else ways[False])
 
-    def _events(self, step: Step | None) -> Iterator[Option]:
+    def _events(self, step: Step | None, run: Run) -> Iterator[Option]:
+        if isinstance(step, Cascade) and run.cascade is not None and run.cascade.letter is not None:
+            known = run.cascade.letter.became
+            yield from (Option(Choice("letter", step=step.id, became=word)) for word in OF_CASCADE if word not in known)
         if not isinstance(step, Until):
             return
         if step.until.fact is not None:
@@ -329,7 +344,7 @@ def _with(book: Book, old: Plan, new: Plan) -> Book:
 
 def _said(emission: Decision | Fact) -> dict[str, Any]:
     if isinstance(emission, Fact):
-        return {"at": emission.received_at, "says": emission.attributes or {"type": emission.type}}
+        return {"at": emission.received_at, "says": emission.attributes or {"type": emission.event or emission.type}}
     shown = {
         "at": emission.received_at, "step": emission.step, "verdict": emission.verdict, "rule": emission.rule, "channel": emission.channel,
         "until": emission.until,

@@ -21,7 +21,7 @@ from schemas.facts import PROFILE_CHANGED
 from schemas.ids import derive
 from schemas.memberships import Membership
 from services.orchestrator.domain.book import Book
-from services.orchestrator.domain.decide import LANGUAGE, ZONE
+from services.orchestrator.domain.decide import LANGUAGE, PREFERRED, ZONE
 from services.orchestrator.domain.rehearsing import Assumed, Days, Place, events, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
@@ -103,7 +103,7 @@ class Rehearsal:
         try:
             snapshot = await lake.snapshot(merges=True)
             try:
-                histories = Histories(snapshot, self._until, (*ZONE, *LANGUAGE))
+                histories = Histories(snapshot, self._until, (*ZONE, *LANGUAGE, *PREFERRED))
                 await histories.choose(self._asked.most)
                 await histories.want(self._wanted(books))
                 self._entered = await self._known_entries(snapshot, books)

@@ -27,6 +27,9 @@ VERDICTS: Mapping[str, Text] = {
     "unknown": Text("whether the message went was never learnt", "ушло ли сообщение, так и не узнали"),
     "purged": Text("he was to be taken out of the base", "его велено убрать из базы"),
     "kept": Text("he was kept in the base", "он оставлен в базе"),
+    "fallback": Text("the channel `{channel}` was left", "канал `{channel}` оставлен"),
+    "given": Text("he was given a promo code", "ему выдан промокод"),
+    "returned": Text("the promo code went back to its pool", "промокод вернулся в свой пул"),
 }
 
 RULES: Mapping[str, Text] = {
@@ -48,12 +51,35 @@ RULES: Mapping[str, Text] = {
     ),
     "migration": Text("so was chosen when a new version was published", "так выбрали при публикации новой версии"),
     "ended": Text("the journey was ended", "цепочка завершена"),
-    "paused": Text("the journey is paused", "цепочка на паузе"),
+    "paused": Text("it is paused", "стоит на паузе"),
+    "stopped": Text("the launch was stopped", "запуск остановлен"),
     "archived": Text("the journey is archived and lets nobody in", "цепочка в архиве и никого не впускает"),
+    "missed": Text("he became known too late: its time of that day was over", "о нём узнали поздно: время этого дня уже прошло"),
+    "date_changed": Text("the day became another one before its time", "до этого времени дата стала другой"),
     "another": Text("he began another dialogue", "начал другой диалог"),
     "menu": Text("he went to the menu", "перешёл в меню"),
     "expired": Text("it was worth sending only so long, and that is over", "срок, пока это стоило отправлять, вышел"),
     "arm:": Text("by chance, the same each time", "по жребию, каждый раз одинаковому"),
+    # ---- campaigns
+    "excluded": Text("he meets the condition that excludes people", "он подходит под условие исключения"),
+    "local_time": Text("it begins by his own clock", "начало — по его местному времени"),
+    # ---- cascades: why a channel is left
+    "skipped": Text("the sender may not write to him there", "туда ему писать нельзя"),
+    "failed": Text("it failed there", "там отправить не удалось"),
+    "bounced": Text("the provider took it and could not deliver it", "провайдер принял сообщение, но не доставил"),
+    "not_delivered": Text("it was not delivered in its time", "за отведённое время не доставлено"),
+    "not_read": Text("it was not read in its time", "за отведённое время не прочитано"),
+    "in_doubt": Text("nobody knows whether it went there", "неизвестно, ушло ли оно туда"),
+    "already_read": Text("he has read it over another channel", "он уже прочитал это по другому каналу"),
+    # ---- promo codes and managers
+    "promo_pool": Text("out of the pool `{pool}`", "из пула `{pool}`"),
+    "promo_pool_empty": Text("the pool `{pool}` has no code left", "в пуле `{pool}` не осталось кодов"),
+    "promo_pool_expired": Text("the codes of the pool `{pool}` are out of date", "срок кодов пула `{pool}` вышел"),
+    "promo_pool_closed": Text("there is no pool `{pool}` in force", "пул `{pool}` не действует"),
+    "promo_never_sent": Text("no message with it ever went out", "ни одно сообщение с ним так и не ушло"),
+    "handoff": Text("a manager is told of him", "о нём сообщают менеджеру"),
+    "no_manager": Text("no address of his manager is known", "адрес его менеджера неизвестен"),
+    "webhook:": Text("the endpoint cannot be called ({arg})", "адрес вызова недоступен ({arg})"),
     # ---- rules over everything that is sent
     "cap:": Text(
         "the cap “{of}”{document}: at most {most} of this class {window}",
@@ -64,6 +90,11 @@ RULES: Mapping[str, Text] = {
     ),
     "quiet_hours": Text(
         "it is quiet from {from} to {to} of his time{document}", "с {from} до {to} его времени тихие часы{document}"
+    ),
+    "send_window": Text("it is outside the hours of `{of}` by his time", "сейчас не время отправки по `{of}` на его часах"),
+    "priority": Text(
+        "a more important message goes first, or he has just got another one",
+        "сначала идёт более важное сообщение, или он только что получил другое",
     ),
     "manager_only": Text("only his manager writes to him{document}", "ему пишет только менеджер{document}"),
     "global_control": Text(

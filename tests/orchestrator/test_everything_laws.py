@@ -1,0 +1,32 @@
+"""All kinds of steps, a schedule and a campaign together, under merges, unmerges, pauses, migrations and verdicts in any order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from tests.orchestrator.everything import Play, drawn, modes, names, play, scripts
+
+
+@settings(max_examples=40, deadline=None)
+@given(names, modes, scripts)
+def test_whatever_comes_together_nobody_is_lost_and_nothing_goes_twice(first: list[str], mode: dict[str, str], script: list[Any]):
+    """Each intent is held against those before it where it is made (`Play.check`); here, that everything comes to an end."""
+    ends(play(first, mode, script))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_long_days_too(seed: int):
+    ends(play(*drawn(seed)))
+
+
+def ends(played: Play) -> None:
+    played.rest()
+    world = played.world
+    runs = [run for person in world.people.values() for run in person.runs]
+    assert runs == [], "everybody comes to an end"
+    assert not [p for person in world.people.values() for p in person.pending.values()], "and every letter"
+    told = [d for d in world.decisions if d.by == "orchestrator" and not d.document.startswith("campaign")]
+    entered = sorted((d.document, d.occurrence) for d in told if d.verdict == "entered")
+    over = sorted((d.document, d.occurrence) for d in told if d.verdict == "goal" or (d.verdict == "left"))
+    assert entered == over, "whoever entered has left, once"

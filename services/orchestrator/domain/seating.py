@@ -154,6 +154,7 @@ class Hall:
             return
         first = self.rows.pop(winner, None)
         self._join(winner, [replace(second, profile=winner), *([first] if first else [])], moment)
+        self.fill(moment)
 
     def part(self, source: str, other: str, homes: Collection[str], moment: Moment) -> None:
         """Somebody was two: each has what he registered himself. A seat that was given on meanwhile is not taken from anybody."""
@@ -174,6 +175,10 @@ class Hall:
             if all_of:
                 self._join(who, [replace(one, profile=who, seated=False) for one in all_of], moment, held)
         self.fill(moment)
+        for who in (source, other):  # a seat that he had before they were taken for one was given on
+            row = self.rows.get(who)
+            if row is not None and row.status == "confirmed" and self._takes_seat(row) and not row.seated:
+                self._seat_or_wait(row, moment)
 
     def _join(self, who: str, registrations: list[Registration], moment: Moment, held: Collection[str] = ()) -> None:
         """One row of several registrations. held: ids of those that held seats until now, and still do if they count."""
@@ -188,9 +193,6 @@ class Hall:
         if len([one for one in registrations if one.seated]) > 1:
             self._say(row, moment, "returned", "merged")
         self.rows[who] = row
-        if row.status == "confirmed" and self._takes_seat(row) and not row.seated:
-            self._seat_or_wait(row, moment)  # of somebody who was taken for another: his seat was given on
-        self.fill(moment)
 
     def erase(self, profile: str, moment: Moment) -> None:
         row = self.rows.pop(profile, None)

@@ -31,6 +31,7 @@ from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
 from services.sender.channels.vk import VkChannel, VkSettings
 from services.sender.channels.webhook import WebhookChannel, WebhookSettings
+from services.sender.attendance import Attendance
 from services.sender.confirmation import Confirmation
 from services.sender.contents import Contents
 from services.sender.delivery import FAILPOINTS, Delivery
@@ -91,7 +92,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
             await delivery.reconcile(intent, person)
 
         visitors.reconcile = reports.reconcile = reconcile
-        paths = (Public(visitors), Preferences(visitors), Confirmation(visitors))
+        paths = (Public(visitors), Preferences(visitors), Confirmation(visitors), Attendance(visitors))
         config = uvicorn.Config(
             Starlette(routes=[*reports.routes(), *surveys.routes(), *(route for pages in paths for route in pages.routes())]),
             host=context.settings.host,

@@ -68,6 +68,11 @@ CALLS = [
     ("POST", "/api/connectors/x/test", "write"),
     ("POST", "/api/connectors/x/replay", "publish"),
     ("POST", "/api/promo-pools/x/codes", "publish"),
+    ("GET", "/api/events/x/registrations", "read"),
+    ("POST", "/api/events/x/registrations", "write"),
+    ("POST", "/api/events/x/check-in", "write"),
+    ("POST", "/api/events/x/select", "write"),
+    ("GET", "/api/events/x/stats", "read"),
     ("GET", "/api/dead-letters", "read"),
     ("POST", "/api/dead-letters/replay", "admin"),
     ("GET", "/api/in-doubt", "read"),
@@ -120,6 +125,7 @@ async def test_the_calls_above_are_all_there_are(site):
             "policies",
             "surveys",
             "promo-pools",
+            "events",
             "webhooks",
         ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")

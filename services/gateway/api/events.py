@@ -13,13 +13,14 @@ from schemas.events import Event
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.api.people import brands_of
+from services.gateway.api.members import seen
 from services.gateway.domain import selecting
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.handler import registering
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.keys import validated
-from services.gateway.handler.registering import CheckIn, People, Person, Selection
+from services.gateway.domain.selecting import Selection
+from services.gateway.handler.registering import CheckIn, People, Person
 
 Status = Literal["requested", "confirmed", "waitlisted", "declined", "cancelled", "moved_online", "attended", "no_show"]
 PAGE = 1000
@@ -114,8 +115,8 @@ class _Pages:
         counts = await self._neighbours.require("orchestrator", f"/events/{key}")
         people = {}
         for name, condition in selecting.funnel(event).items():
-            body = {"brand": event.brand, "condition": condition}
-            status, told = await self._neighbours.tell("audience", "/preview", body)
+            body = {"brands": [event.brand], "as_of": None, "condition": condition}
+            status, told = await self._neighbours.tell("audience", "/audience/preview", body)
             if status != 200:
                 raise Problem("service_unavailable", service="audience")
             people[name] = told["count"]
@@ -143,7 +144,27 @@ class _Pages:
 
     async def _known(self, call: Call, candidates: list[dict[str, Any]], asked: Selection) -> dict[str, Any]:
         """Of candidates what the selection asks about: the attribute's value, or anything of members of the segment."""
-        raise NotImplementedError
+        if asked.segment is not None:
+            await seen(call, asked.segment)
+            return dict.fromkeys([one async for one in self._members(asked.segment)], True)
+        found: dict[str, Any] = {}
+        ids = [one["profile"] for one in candidates] if asked.top is not None else []
+        for start in range(0, len(ids), PEOPLE):
+            body = {"ids": ids[start : start + PEOPLE], "names": [asked.top.by if asked.top else ""]}
+            status, said = await self._neighbours.tell("profile", "/profiles/said", body)
+            if status != 200:
+                raise Problem("service_unavailable", service="profile")
+            found |= {profile: value for profile, values in said.items() for _, value in values.values()}
+        return found
+
+    async def _members(self, segment: str) -> AsyncIterator[str]:
+        after = ""
+        while after is not None:
+            asked = {"segment": segment, "limit": PAGE, "after": after, "facts": 0}
+            found = await self._neighbours.require("warehouse", "/memberships/members", **asked)
+            for item in found["items"]:
+                yield item["profile"]
+            after = found["next"]
 
 
 def _csv(event: Event, items: list[dict[str, Any]]) -> str:

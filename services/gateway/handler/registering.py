@@ -20,7 +20,6 @@ from services.gateway.store import documents
 
 SERVICE, LANE, SOURCE = "gateway", "starts", "api"
 MOST = 1000
-MOST_CHOSEN = 100_000
 
 
 class Person(BaseModel):
@@ -51,29 +50,6 @@ class CheckIn(BaseModel):
     profile: UUID | None = None
     identifier: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-
-
-class Top(BaseModel):
-    """The `n` with the greatest values of an attribute (a number), or with `least` the smallest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n: int = Field(ge=1, le=MOST_CHOSEN)
-    by: str = Field(min_length=1, max_length=200)
-    least: bool = False
-
-
-class Selection(BaseModel):
-    """Who is confirmed: these `profiles` (the first ones first), the members of a `segment`, or the `top` of an attribute. rest: what becomes of the others who asked for a place and
-    have no answer yet.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    profiles: tuple[UUID, ...] | None = Field(default=None, max_length=MOST_CHOSEN)
-    segment: str | None = None
-    top: Top | None = None
-    rest: Literal["keep", "waitlist", "decline"] = "keep"
 
 
 async def event_of(call: Call, key: str) -> Event:

@@ -54,6 +54,18 @@ RULES: Mapping[str, Text] = {
     "menu": Text("he went to the menu", "перешёл в меню"),
     "expired": Text("it was worth sending only so long, and that is over", "срок, пока это стоило отправлять, вышел"),
     "arm:": Text("by chance, the same each time", "по жребию, каждый раз одинаковому"),
+    # ---- places in events
+    "seat": Text("a seat of the event became his", "он получил место на мероприятии"),
+    "event_full": Text("all seats are taken: he waits for one", "мест нет: он ждёт, пока освободится"),
+    "event_selection": Text("the seats are given by selection, which is still to come", "места дают по отбору, он ещё впереди"),
+    "event_not_selected": Text("he was not selected", "его не отобрали"),
+    "registration_closed": Text("registration was closed then", "регистрация тогда была закрыта"),
+    "registration_cancelled": Text("he cancelled his registration, and his seat is free", "он отменил регистрацию, место свободно"),
+    "attendance_unconfirmed": Text(
+        "he did not say in time that he comes: he takes part online", "он не подтвердил вовремя, что придёт: участвует онлайн"
+    ),
+    "event_cancelled": Text("the event is cancelled", "мероприятие отменено"),
+    "event_turn": Text("his place in the event is another one now, or none", "его место на мероприятии теперь другое, или его нет"),
     # ---- rules over everything that is sent
     "cap:": Text(
         "the cap “{of}”{document}: at most {most} of this class {window}",

@@ -23,6 +23,7 @@ from schemas.messages import Intent
 from schemas.topics import CARRIERS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
 from services.sender import ledger, trials
 from services.sender.api import routes
+from services.sender.attendance import Attendance
 from services.sender.channels.contract import Channel
 from services.sender.channels.missing import MissingChannel
 from services.sender.channels.smsc import SmscChannel, SmscSettings
@@ -31,7 +32,6 @@ from services.sender.channels.smtp_settings import SmtpSettings, SmtpTimeouts
 from services.sender.channels.telegram import TelegramChannel, TelegramSettings
 from services.sender.channels.vk import VkChannel, VkSettings
 from services.sender.channels.webhook import WebhookChannel, WebhookSettings
-from services.sender.attendance import Attendance
 from services.sender.confirmation import Confirmation
 from services.sender.contents import Contents
 from services.sender.delivery import FAILPOINTS, Delivery

@@ -27,6 +27,10 @@ def place(key: str, brand: str, said: str, attend: str, *steps: dict[str, Any]) 
     return journey(key, brand, {"event": said, "where": where}, *steps, END, **more)
 
 
+def registers(shop: Shop, who: str, key: str, **answers: str) -> dict[str, Any]:
+    return shop.call("track", who, event="Event Registered", properties={"event": f"{shop.brand}-{key}", **answers})
+
+
 async def statuses(shop: Shop, key: str) -> dict[str, int]:
     found: dict[str, int] = (await shop.api("GET", f"/api/events/{shop.brand}-{key}/stats"))["statuses"]
     return found
@@ -70,7 +74,7 @@ async def test_a_room_with_seats_is_filled_reminded_confirmed_and_moved_online(s
         journey("moved", b, "Event Rescheduled", send("moved", b), reentry={"mode": "always"}),
     )  # fmt: skip
     for who in ("ann", "bob", "cid"):
-        await shop.post(shop.is_(who), shop.agrees(who), shop.did(who, "Event Registered", event=f"{b}-meetup", role="qa"))
+        await shop.post(shop.is_(who), shop.agrees(who), registers(shop, who, "meetup", role="qa"))
     assert await statuses(shop, "meetup") == {"confirmed": 2, "waitlisted": 1}
     assert await shop.came() == once(("cid", "full"))
     assert ("", "deferred", "event_full") in await shop.decisions("cid")

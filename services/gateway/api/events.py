@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from schemas.events import Event
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
-from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.members import seen
+from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import selecting
 from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.selecting import Selection
 from services.gateway.handler import registering
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.keys import validated
-from services.gateway.domain.selecting import Selection
 from services.gateway.handler.registering import CheckIn, People, Person
 
 Status = Literal["requested", "confirmed", "waitlisted", "declined", "cancelled", "moved_online", "attended", "no_show"]

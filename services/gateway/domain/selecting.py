@@ -52,7 +52,7 @@ def chosen(candidates: Sequence[Mapping[str, Any]], asked: Selection, known: Map
     found: Choices = {profile: ("confirm", rank) for rank, profile in enumerate(dict.fromkeys(order))}
     if asked.rest != "keep":
         rest = (one["profile"] for one in candidates if one["status"] == "requested" and one["profile"] not in found)
-        found |= {profile: (asked.rest, None) for profile in rest}
+        found |= dict.fromkeys(rest, (asked.rest, None))
     return found
 
 

@@ -16,8 +16,8 @@ def event(key: str, brand: str, at: int, **more: Any) -> dict[str, Any]:
     return {"kind": "event", "body": body}
 
 
-def before(step: str, offset: str) -> dict[str, Any]:
-    return {"id": f"to-{step}", "wait": {"data": "event.starts_at", "offset": f"-{offset}"}, "missed": "end"}
+def before(step: str, offset: str, missed: str = "end") -> dict[str, Any]:
+    return {"id": f"to-{step}", "wait": {"data": "event.starts_at", "offset": f"-{offset}"}, "missed": missed}
 
 
 def place(key: str, brand: str, said: str, attend: str, *steps: dict[str, Any]) -> dict[str, Any]:
@@ -55,9 +55,9 @@ async def test_a_room_with_seats_is_filled_reminded_confirmed_and_moved_online(s
     await shop.until(noon)
     at = noon + 5 * DAY
     offline = [
-        before("two-days", "2d"),
+        before("two-days", "2d", "to-come"),
         send("two-days", b),
-        before("come", "1d"),
+        before("come", "1d", "to-six-hours"),
         send("come", b),
         before("six-hours", "6h"),
         send("six-hours", b),

@@ -120,3 +120,6 @@ async def test_time_moves_the_unconfirmed_online_and_misses_whoever_did_not_come
     assert {status for status, _ in (await rows(stage)).values()} == {"no_show"}
     rules = [one.rule for one in stage.decisions]
     assert rules.count("attendance_unconfirmed") == 2 and rules.count("seat") == 3
+    stage.now += 400 * DAY
+    await stage.rest()
+    assert await rows(stage) == {}, "and what nobody asks about any more is forgotten"

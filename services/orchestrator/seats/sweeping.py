@@ -18,6 +18,7 @@ from services.orchestrator.seats.usher import check_in_code
 
 CHUNK = 500
 NEVER = 2**63 - 1
+KEEP_MS = 400 * 86_400_000  # after its end, for how long an event's registrations are kept
 IS_DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::text[], $2::int[]) AS u (event, version) LEFT JOIN hall h USING (event)
@@ -28,6 +29,7 @@ NEXT = """
 SELECT u.event FROM unnest($1::text[], $2::int[]) AS u (event, version) LEFT JOIN hall h USING (event)
 WHERE h.version IS DISTINCT FROM u.version OR h.due_at <= $3 ORDER BY h.due_at NULLS FIRST, u.event LIMIT 1
 """
+FORGET = "DELETE FROM registration WHERE event = $1"
 DONE = "UPDATE hall SET version = $2, due_at = $3 WHERE event = $1"
 _ACTIVE = "status IN ('requested', 'confirmed', 'waitlisted', 'moved_online')"
 _OF = f"SELECT {store.COLUMNS} FROM registration WHERE event = $1 AND "  # noqa: S608 - no values
@@ -71,6 +73,8 @@ async def sweep(tx: Tx, seated: Mapping[str, Announced], token: Callable[[str], 
         told += hall.told
         if len(found) == CHUNK:
             return told
+    if announced.event.ends_ms + KEEP_MS <= tx.now:
+        await tx.connection.execute(FORGET, key)
     await tx.connection.execute(DONE, key, announced.version, _due_at(announced, tx.now))
     return told
 
@@ -105,9 +109,8 @@ def _moment(announced: Announced, what: str, now: int) -> Moment:
 def _due_at(announced: Announced, now: int) -> int:
     """When something is to be done next."""
     event = announced.event
-    if event.cancelled:
-        return NEVER
-    return min((at for at in (event.confirm_ms, event.ends_ms) if at is not None and at > now), default=NEVER)
+    ats = (event.ends_ms + KEEP_MS, *(() if event.cancelled else (event.confirm_ms, event.ends_ms)))
+    return min((at for at in ats if at is not None and at > now), default=NEVER)
 
 
 def _versions(seated: Mapping[str, Announced]) -> tuple[list[str], list[int]]:

@@ -1,6 +1,7 @@
 """What all documents of marketers have in common: unknown fields are refused, and lengths of time are written as 1d12h."""
 
 import re
+from datetime import datetime
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
@@ -47,3 +48,14 @@ def clock_ms(text: str) -> int:
     """Of a local time "09:30", ms after midnight."""
     hours, minutes = text.split(":")
     return int(hours) * 3_600_000 + int(minutes) * 60_000
+
+
+def instant_ms(text: str) -> int:
+    """UTC ms of an ISO instant with its zone. Raises ValueError."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ValueError(f"{text[:40]!r} is no instant with a zone: write it like 2027-01-31T23:59:59+03:00")
+    return int(instant.timestamp() * 1000)

@@ -13,6 +13,7 @@ from schemas.campaigns import Campaign, Launch
 from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
 from schemas.definitions import Published
+from schemas.events import Event
 from schemas.facts import Fact, Merged
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey
@@ -54,6 +55,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "policy": Policy,
     "survey": Survey,
     "promo-pool": PromoPool,
+    "event": Event,
     "webhook": WebhookEndpoint,
     "write_key": WriteKey,
 }

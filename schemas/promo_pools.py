@@ -2,11 +2,10 @@
 
 import re
 import unicodedata
-from datetime import datetime
 
 from pydantic import Field, field_validator
 
-from schemas.documents import Document
+from schemas.documents import Document, instant_ms
 
 GIVEN, RETURNED, USED = "Promo Code Given", "Promo Code Returned", "Promo Code Used"
 ORDER, COUPON = "Order Completed", "coupon"  # the event, and the property of it, by which a code is redeemed
@@ -29,23 +28,13 @@ class PromoPool(Document):
     @classmethod
     def _instant(cls, value: str | None) -> str | None:
         if value is not None:
-            _instant_ms(value)
+            instant_ms(value)
         return value
 
     @property
     def expires_ms(self) -> int | None:
         """UTC ms."""
-        return None if self.expires is None else _instant_ms(self.expires)
-
-
-def _instant_ms(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ValueError(f"{text[:40]!r} is no instant with a zone: write it like 2027-01-31T23:59:59+03:00")
-    return int(instant.timestamp() * 1000)
+        return None if self.expires is None else instant_ms(self.expires)
 
 
 def is_code(text: str) -> bool:

@@ -12,7 +12,7 @@ class Template(BaseModel):
     """Give `html` or `mjml` (or neither: plain text). Without `text` it is derived from the HTML.
 
     Variables: `profile` (attributes), `event` (properties of the fact that started the run), `run`, `brand`, `unsubscribe_url`,
-    `preferences_url`, `confirm_url` (of a letter that asks for a confirmation: it goes only to those who have something to confirm),
+    `preferences_url`, `attend_url` (of a letter about an event: he says that he comes), `confirm_url` (of a letter that asks for a confirmation: it goes only to those who have something to confirm),
     `survey_url.<key>` (his own link of a survey of the brand),
     `chat_start` (what a link into a bot starts with that knows him: `https://t.me/<bot>?start=quiz{{ chat_start }}`).
     buttons: under a message of a messenger; they lead to a page, or start a dialogue of the bot there.

@@ -18,6 +18,7 @@ from services.orchestrator.promo import api as codes
 from services.orchestrator.promo import watch
 from services.orchestrator.rehearsal import routes as rehearsals
 from services.orchestrator.rehearsal.jobs import Jobs
+from services.orchestrator.seats import api as seats
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -30,7 +31,7 @@ def service(settings: Settings | None = None) -> Service:
             yield
 
     def routes(context: Context) -> Sequence[BaseRoute]:
-        apart = (api, codes, launches_api)
+        apart = (api, codes, launches_api, seats)
         return [*(route for part in apart for route in part.routes(context)), *rehearsals.routes(context, jobs)]
 
     return Service(

@@ -16,18 +16,23 @@ MAILINGS = """
 SELECT launch::text AS launch, verdict, rule, variant, became FROM recipient
 WHERE launch = ANY(SELECT DISTINCT launch FROM launch_partition) AND id = ANY($1::uuid[]) ORDER BY launch
 """
+REGISTRATIONS = """
+SELECT event, status, online, seated, rank, place, said_at, coming, answers, home, code, told, others
+FROM registration WHERE profile = ANY($1::uuid[]) ORDER BY event, place
+"""
 OUTCOMES = {state.OPEN: "", state.DOUBT: "in_doubt", state.KEPT: "sent"}  # of a place in the caps
 
 
 async def held(connection: Connection, people: Sequence[str]) -> dict[str, Any]:
     """As `told`, of all whom these are by now, and promo_codes: those that he was given or has used; mailings: the launches
-    of campaigns that they belong to, became: bits of the table's column.
+    of campaigns that they belong to, became: bits of the table's column; registrations: for events, answers and others as JSON.
     """
     known = told([state.decode(row["state"]) for row in await connection.fetch(STATES, list(people))])
     return {
         **known,
         "promo_codes": [dict(row) for row in await connection.fetch(CODES, list(people))],
         "mailings": [dict(row) for row in await connection.fetch(MAILINGS, list(people))],
+        "registrations": [dict(row) for row in await connection.fetch(REGISTRATIONS, list(people))],
     }
 
 

@@ -23,6 +23,7 @@ from schemas.messages import Intent
 from schemas.topics import CARRIERS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
 from services.sender import ledger, trials
 from services.sender.api import routes
+from services.sender.attendance import Attendance
 from services.sender.channels.contract import Channel
 from services.sender.channels.missing import MissingChannel
 from services.sender.channels.smsc import SmscChannel, SmscSettings
@@ -91,7 +92,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
             await delivery.reconcile(intent, person)
 
         visitors.reconcile = reports.reconcile = reconcile
-        paths = (Public(visitors), Preferences(visitors), Confirmation(visitors))
+        paths = (Public(visitors), Preferences(visitors), Confirmation(visitors), Attendance(visitors))
         config = uvicorn.Config(
             Starlette(routes=[*reports.routes(), *surveys.routes(), *(route for pages in paths for route in pages.routes())]),
             host=context.settings.host,

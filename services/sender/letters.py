@@ -32,7 +32,12 @@ from services.sender.subjects import subjects
 CHATS = ("telegram", "vk")
 _decode = msgspec.msgpack.Decoder(Contact).decode
 _links = msgspec.msgpack.Encoder().encode
-WAYS = {"unsubscribe_url": links.Kind.UNSUBSCRIBE, "preferences_url": links.Kind.PREFERENCES, "confirm_url": links.Kind.CONFIRM}
+WAYS = {
+    "unsubscribe_url": links.Kind.UNSUBSCRIBE,
+    "preferences_url": links.Kind.PREFERENCES,
+    "confirm_url": links.Kind.CONFIRM,
+    "attend_url": links.Kind.ATTEND,
+}
 
 
 class _Owned(msgspec.Struct):

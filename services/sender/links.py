@@ -1,4 +1,4 @@
-"""Links in what we send: signed tokens for clicks, opens, unsubscribes, preferences, confirmations and surveys. Pure.
+"""Links in what we send: signed tokens for clicks, opens, unsubscribes, preferences, confirmations, surveys and events. Pure.
 
 A token is `version | key id | kind | message id (16 bytes) | number | mac (10 bytes)` in base64url, 42 characters. It holds no URL (no open
 redirect) and nothing personal: the target is looked up by (message id, number). Old keys stay in `Keys` as long as tokens must be readable.
@@ -45,6 +45,7 @@ class Kind(IntEnum):
     PREFERENCES = 4
     CONFIRM = 5
     SURVEY = 6
+    ATTEND = 7
 
 
 PATHS: Mapping[Kind, str] = {
@@ -54,6 +55,7 @@ PATHS: Mapping[Kind, str] = {
     Kind.PREFERENCES: "p",
     Kind.CONFIRM: "d",
     Kind.SURVEY: "s",
+    Kind.ATTEND: "e",
 }
 
 

@@ -21,7 +21,7 @@ from services.sender.letters import Letters
 if TYPE_CHECKING:
     from runtime.process import Context
 
-OURS = ("/u/", "/p/", "/d/")  # paths of links that are made for each message
+OURS = ("/u/", "/p/", "/d/", "/e/")  # paths of links that are made for each message
 _LINK = re.compile(r"""href\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _BARE = re.compile(r"https?://[^\s<>\"')]+")
 

@@ -64,6 +64,12 @@ def test_the_pool_and_the_steps_of_docs_are_some():
     assert read(KINDS["journey"], "j", {"key": "j", "brand": "shop", "trigger": {"event": "Born"}, **steps})
 
 
+def test_the_event_and_its_chains_of_docs_are_such():
+    event, chains = (yaml.safe_load(text) for text in examples("events", "yaml"))
+    assert read(KINDS["event"], "meetup", event["body"])
+    assert all(read(KINDS["journey"], chain["body"]["key"], chain["body"]) for chain in chains) and len(chains) == 4
+
+
 def test_the_endpoint_and_the_steps_of_docs_are_such():
     endpoint, journey = (yaml.safe_load(text) for text in examples("webhooks-out", "yaml"))
     assert read(KINDS["webhook"], "crm", endpoint["body"])

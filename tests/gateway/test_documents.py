@@ -54,6 +54,18 @@ DOCUMENTS = {
     },
     "policies": {"country": "RU", "channel": "telegram", "allow": True, "reason": "counsel says: they asked the bot for it"},
     "promo-pools": {"brand": "shop", "text": "10 % off", "expires": "2027-01-31T23:59:59+03:00", "low_water": 50},
+    "events": {
+        "brand": "shop",
+        "title": "Meetup",
+        "format": "both",
+        "starts_at": "2027-01-20T18:00:00+03:00",
+        "ends_at": "2027-01-20T21:00:00+03:00",
+        "time_zone": "Europe/Moscow",
+        "seats": 50,
+        "selection": "by_selection",
+        "questions": [{"name": "role"}, {"name": "company", "required": False}],
+        "confirm_until": "12h",
+    },
     "surveys": {
         "brand": "shop",
         "title": {"ru": "Как мы вам?", "en": "How do you like us?"},
@@ -140,6 +152,27 @@ WRONG = {
     "promo-pools": (
         {"expires": "next week", "low_water": -1, "codes": ["A"]},
         {("brand", "missing"), ("expires", "value"), ("low_water", "greater_than_equal"), ("codes", "extra_forbidden")},
+    ),
+    "events": (
+        {
+            "brand": "shop",
+            "title": "",
+            "format": "hall",
+            "starts_at": "tomorrow",
+            "ends_at": "2027-01-20T18:00",
+            "seats": 0,
+            "time_zone": "Moscow",
+            "confirm_until": "soon",
+        },
+        {
+            ("title", "string_too_short"),
+            ("format", "literal_error"),
+            ("starts_at", "value"),
+            ("ends_at", "value"),
+            ("time_zone", "value"),
+            ("seats", "greater_than_equal"),
+            ("confirm_until", "value"),
+        },
     ),
     "policies": (
         {"country": "Russia", "channel": "pigeon", "reason": "because"},

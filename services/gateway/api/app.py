@@ -18,6 +18,7 @@ from services.gateway.api import (
     connectors,
     documents,
     effective,
+    events,
     identity,
     imports,
     journeys,
@@ -58,6 +59,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         rehearsals.routes(desk, neighbours),
         campaigns.routes(desk, neighbours),
         promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
+        events.routes(desk, neighbours),
         documents.routes(desk, neighbours),
         journeys.routes(desk, neighbours),
         keys.routes(desk),

@@ -70,7 +70,7 @@ class _Pages:
         """
         at = _instant("as_of", as_of) if as_of else None
         async with self._desk.calling(request, "read") as call:
-            await _seen(call, key)
+            await seen(call, key)
             if format is not None:
                 await call.audit("export", f"segment {key}", format=format, as_of=at)
         if format is not None:
@@ -128,7 +128,7 @@ class _Pages:
             raise Problem("invalid", [Fault("keys", "too_long", params={"max_length": most})])
         async with self._desk.calling(request, "read") as call:
             for one in chosen:
-                await _seen(call, one)
+                await seen(call, one)
         return chosen
 
     async def history(self, request: Request, key: str, profile: str, limit: Limit = 100, next: str = "") -> Response:  # noqa: A002
@@ -136,7 +136,7 @@ class _Pages:
         became one with another belongs to it.
         """
         async with self._desk.calling(request, "read") as call:
-            await _seen(call, key)
+            await seen(call, key)
         status, person = await self._neighbours.ask("profile", path_of(profile), **brands_of(call.key))
         if status == 404:
             raise Problem("profile_not_found")
@@ -150,7 +150,7 @@ class _Pages:
 
         async def work(call: Call, body: Any) -> Answer:
             asked = validated(Freezing, body if body is not None else {})
-            brand = await _seen(call, key)
+            brand = await seen(call, key)
             at = None if asked.as_of is None else _instant("as_of", asked.as_of)
             await self._publish_list(call, asked, brand)
             once = request.headers.get("idempotency-key") or str(call.now)
@@ -176,14 +176,14 @@ class _Pages:
     async def progress(self, request: Request, key: str) -> Response:
         """How far the making of this list has come: `members` (null until they are noted), `told` of them so far, `done_at`."""
         async with self._desk.calling(request, "read") as call:
-            await _seen(call, key)
+            await seen(call, key)
         status, found = await self._neighbours.ask("warehouse", "/memberships/freezes", list=key)
         if status == 404:
             raise Problem("not_frozen", key=key)
         return JSONResponse(found)
 
 
-async def _seen(call: Call, key: str) -> str | None:
+async def seen(call: Call, key: str) -> str | None:
     """The brand of a segment that the caller's key may look into; None: of all brands. One that is no more has its history still."""
     draft = await documents.get(call.connection, SEGMENT.name, key)
     brand = draft.brand if draft else None

@@ -23,6 +23,7 @@ WAYS = {
     "u": "sender",
     "p": "sender",
     "d": "sender",
+    "e": "sender",
     "s": "sender",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -358,6 +358,9 @@ FAULTS: dict[str, Text] = {
     "pool_low": Text(
         "{free} codes are left, fewer than {low_water}: load more", "осталось кодов: {free}, меньше {low_water}: загрузите ещё"
     ),
+    "no_question": Text("the event asks only: {known}", "мероприятие спрашивает только: {known}"),
+    "no_registration": Text("no registration has this code", "такого кода нет ни у одной регистрации"),
+    "one_selection": Text("give `profiles`, `segment` or `top`, one of them", "нужно одно из: `profiles`, `segment`, `top`"),
     "code_fields": Text("give `codes` or `generate`, one of them", "нужно `codes` или `generate`, одно из двух"),
     "code_count": Text("from 1 to 1000000 codes", "кодов: от 1 до 1000000"),
     "code_characters": Text(

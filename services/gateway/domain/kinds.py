@@ -12,6 +12,7 @@ from schemas.audience_walk import under
 from schemas.bots import Bot
 from schemas.campaigns import Campaign
 from schemas.connectors import Connector
+from schemas.events import Event
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
 from schemas.parameters import Instance, Pattern
@@ -117,6 +118,7 @@ KINDS = {
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
         Kind("promo-pool", "promo-pools", PromoPool, 2),
+        Kind("event", "events", Event, 2),
         # Personal data leave the installation by it.
         Kind("webhook", "webhooks", WebhookEndpoint, 2, needs="admin"),
     )

@@ -11,6 +11,7 @@ from schemas.audience import topics as topics_of
 from schemas.bots import Bot
 from schemas.campaigns import Campaign
 from schemas.dialogues import Subscribe, Unsubscribe
+from schemas.events import Event
 from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
 from schemas.rules import Cap, Rule, RuleWindow
@@ -71,6 +72,8 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += _of_campaign(document)
     elif isinstance(document, Rule):
         found += _of_rule(document)
+    elif isinstance(document, Event) and document.topic != "*":
+        found.append(Reference("topic", "topic", document.topic))
     parent: str | None = getattr(document, "parent", None)
     if parent is not None:
         found.append(Reference("parent", "topic", parent))

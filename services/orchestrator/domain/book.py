@@ -14,6 +14,7 @@ from schemas.contact import LocalControl
 from schemas.controls import Gate, Migration
 from schemas.definitions import Published
 from schemas.documents import duration_ms
+from schemas.events import RESCHEDULED, SAID, SELECTED, TURNS, Event
 from schemas.ids import derive
 from schemas.journeys import Brand, Journey
 from schemas.promo_pools import PromoPool
@@ -27,6 +28,7 @@ from services.orchestrator.domain.filters import Test, dig, matcher, tests
 from services.orchestrator.domain.mailings import PAUSED, STOPPED, Launched, Mailing, mailing
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
+from services.orchestrator.domain.seating import Announced
 from services.orchestrator.domain.starting import Start, start_of, time_of
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.terms import Terms, terms_of
@@ -39,6 +41,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "gate": Gate,
     "migration": Migration,
     "promo-pool": PromoPool,
+    "event": Event,
     "campaign": Campaign,
     LAUNCHES: Launch,
 }
@@ -106,7 +109,7 @@ class Book:
     that it has not begun to answer about the person at hand, each with what to wait for; of the others, its silence means no.
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
     controls: pauses, and where people of earlier versions go. pools: of promo codes; shelf: the codes that the transaction holds.
-    launches: of campaigns, by id, until they are forgotten.
+    launches: of campaigns, by id, until they are forgotten. seated: events for which people register, by key.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -131,6 +134,7 @@ class Book:
     pools: Mapping[str, PromoPool] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
     launches: Mapping[str, Launched] = field(default_factory=dict)
+    seated: Mapping[str, Announced] = field(default_factory=dict)
 
     def is_behind(self, person: Person) -> bool:
         """Does somebody stand in a version of a journey that is newer than all that are known here?"""
@@ -154,6 +158,9 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     pools = [_parsed("promo-pool", bytes(d.body)) for d in documents if d.kind == "promo-pool" and d.pointer]
+    seated = {
+        d.key: Announced(Event.model_validate_json(bytes(d.body)), d.version) for d in documents if d.kind == "event" and d.pointer
+    }
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
     awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
@@ -181,6 +188,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
                 *GRANTS,
                 *((*LETTER_EVENTS, UNSUBSCRIBED) if launches else ()),
                 *(HEARD if bots else ()),
+                *((*SAID, *TURNS, SELECTED, RESCHEDULED) if seated else ()),
             ]
         ),
         conditions=frozenset([*rules.asks, *(answer for plan in plans for answer in plan.answers.values())]),
@@ -197,6 +205,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         controls=Controls.of(documents),
         pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
         launches=launches,
+        seated=seated,
     )
 
 

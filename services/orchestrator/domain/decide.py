@@ -11,7 +11,19 @@ from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS
 from schemas.triggers import JOURNEY_START
-from services.orchestrator.domain import campaigns, dialogues, loans, merging, parting, purging, redeeming, runs, schedules, sending
+from services.orchestrator.domain import (
+    campaigns,
+    dialogues,
+    loans,
+    merging,
+    parting,
+    purging,
+    redeeming,
+    rescheduling,
+    runs,
+    schedules,
+    sending,
+)
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.homes import home_of, introduces
 from services.orchestrator.domain.mailings import Launched
@@ -51,6 +63,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     if event in LETTER_EVENTS:
         runs.moved(turn, cascade_news.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
         runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
+    rescheduling.follow(turn, fact, moment)
     for plan, step, test in book.awaits.get(event, ()):
         if plan.brand == fact.brand and test(fact.properties):
             runs.let_go(turn, plan, step, waiting.hear(turn, plan, step, fact), moment)

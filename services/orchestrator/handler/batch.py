@@ -13,10 +13,11 @@ from schemas.definitions import Published
 from services.orchestrator import store, walking
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book
-from services.orchestrator.handler.desk import Desk, LockNeeded
+from services.orchestrator.handler.desk import Desk, LockNeeded, emit
 from services.orchestrator.handler.launches import Decide, Launches
 from services.orchestrator.handler.news import News, relevant
 from services.orchestrator.promo.stock import Stock
+from services.orchestrator.seats import sweeping
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.silence import Silence
 
@@ -83,6 +84,8 @@ class Handler:
             return True
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         book = await self._definitions.at(connection, revision)
+        if await sweeping.is_due(connection, book.seated, now):
+            return True
         return await self._launches.due(connection, partitions, now, revision, book)
 
     async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
@@ -98,6 +101,8 @@ class Handler:
         due += [(profile, partition, tx.now) for profile, partition in walk.people if profile not in late]
         with self._noting_needs():
             if not due:
+                if (swept := await sweeping.sweep(tx, book.seated, self._token)) is not None:
+                    return Fired([emit(told, ats[min(ats)]) for told in swept], limit, tx.now)
                 went = await self._launches.fire(tx, book, ats, limit, lambda ids, decide: self._decided_of(tx, book, ids, decide))
                 return went if went.count or not walk.more else Fired((), 1, tx.now)
 
@@ -108,6 +113,10 @@ class Handler:
             desk = await self._decided_of(tx, book, [profile for profile, _, _ in due], fired)
         await desk.save(tx)
         return Fired(desk.emits, len(due), oldest)
+
+    def _token(self, name: str) -> str:
+        assert self.vault is not None, "check-in codes need the installation's secret"
+        return self.vault.token(name)
 
     async def _decided_of(self, tx: Tx, book: Book, ids: Sequence[str], decide: Decide) -> Desk:
         """These people, locked, behind the marks that were found to be needed, and decided; once more where promo codes were too few."""

@@ -25,6 +25,7 @@ from services.orchestrator.domain.turn import Emission, Outcome
 from services.orchestrator.handler.news import News, profiles
 from services.orchestrator.handler.roll import Roll
 from services.orchestrator.promo.stock import Stock
+from services.orchestrator.seats.usher import Usher
 from services.orchestrator.silence import Silence
 
 BY = "orchestrator"
@@ -62,6 +63,7 @@ class Desk:
         self._waiting: set[str] = set()
         self._missing: set[str] = set()
         self._roll = Roll(book.launches, silence.partitions)
+        self._usher = Usher(book.seated, stock.token)
         self.emits: list[Emit] = []
 
     @classmethod
@@ -139,12 +141,13 @@ class Desk:
     def _hear(self, tx: Tx, item: Item, news: News, profile: str) -> None:
         at, partition = tx.at(item), item.place[1]
         if isinstance(news, Fact) and news.type == PROFILE_ERASED:
-            self._erase(news, tx.now)
+            self._erase(news, tx.now, at)
             return
         person, book = self.person(profile), self._book_for(profile)
         if isinstance(news, Fact):
             place = self._unless_heard((*item.place, item.offset))
             self._roll.read(news, profile)
+            self._usher.hear(profile, news, at)
             self._keep(profile, decide.on_fact(book, profile, person, news, place), at, partition)
         elif isinstance(news, Membership):
             self._keep(profile, decide.on_membership(book, profile, person, news), at, partition)
@@ -189,6 +192,7 @@ class Desk:
         winner, loser = pair
         self._stock.merged(winner, loser)
         self._roll.merged(loser, self.person(loser))
+        self._usher.merged(winner, loser, fact, at)
         sides = (winner, self.person(winner)), (loser, self.person(loser))
         outcome = decide.on_merged(self._book_for(winner), *sides, fact, self._unless_heard(place))
         self._keep(winner, outcome, at, place[1])
@@ -210,12 +214,13 @@ class Desk:
         self._keep(source, outcome, at, place[1])
         for other, things in taken.items():
             self._stock.parted(source, other, parts[other])
+            self._usher.parted(source, other, parts[other], fact, at)
             if not self._rows.gone(other):
                 book, person, unheard = self._book_for(other), self.person(other), self._unless_heard(place)
                 outcome = decide.on_parted(book, other, person, things, fact, unheard)
                 self._keep(other, outcome, at, partition_of(other, self._silence.partitions))
 
-    def _erase(self, fact: Fact, now: int) -> None:
+    def _erase(self, fact: Fact, now: int, at: At) -> None:
         """His runs end where they stand, without a word: what is under way is stopped at the sender, which forgets him too."""
         for person in {self._rows.canonical(person) for person in profiles(fact)}:
             self._partitions.pop(person, None)
@@ -223,6 +228,7 @@ class Desk:
         self._rows.erase(list(profiles(fact)), now)
         self._stock.erased(profiles(fact))
         self._roll.erased(profiles(fact))
+        self._usher.erased(profiles(fact), fact, at)
 
     def _heard(self, place: Place) -> bool:
         """Has the segmenter passed a fact, and is all known that it told before?"""
@@ -263,6 +269,7 @@ class Desk:
             await store.move_marks(tx.connection, self.moved)
         await self._stock.save(self._rows.canonical)
         await self._roll.save(tx.connection, self._rows.canonical, tx.now)
+        self.emits += [emit(told, at) for told, at in await self._usher.save(tx.connection)]
 
 
 def emit(emission: Emission, at: At) -> Emit:

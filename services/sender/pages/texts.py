@@ -34,6 +34,9 @@ class Texts(NamedTuple):
     confirmed_more: str
     nothing_to_confirm: str
     nothing_to_confirm_more: str
+    attend: str
+    attend_yes: str
+    attending: str
     channels: Mapping[str, str]
 
 
@@ -65,6 +68,9 @@ EN = Texts(
     confirmed_more="You can change or end it at any time by the link in every letter.",
     nothing_to_confirm="There is nothing to confirm",
     nothing_to_confirm_more="Your subscription is confirmed already, you have unsubscribed since, or you have another address by now. Nothing has been changed.",
+    attend="Will you come?",
+    attend_yes="Yes, I will come",
+    attending="Thank you, your seat is kept for you.",
     channels={"email": "E-mail", "sms": "SMS", "telegram": "Telegram", "vk": "VK"},
 )
 RU = Texts(
@@ -95,6 +101,9 @@ RU = Texts(
     confirmed_more="Изменить её или отказаться можно в любой момент по ссылке в каждом письме.",
     nothing_to_confirm="Подтверждать нечего",
     nothing_to_confirm_more="Подписка уже подтверждена, вы с тех пор отписались, или у вас теперь другой адрес. Ничего не изменилось.",
+    attend="Вы придёте?",
+    attend_yes="Да, приду",
+    attending="Спасибо, место за вами.",
     channels={"email": "Почта", "sms": "SMS", "telegram": "Telegram", "vk": "ВКонтакте"},
 )
 TEXTS: Mapping[str, Texts] = {"en": EN, "ru": RU}

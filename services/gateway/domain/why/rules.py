@@ -80,6 +80,18 @@ RULES: Mapping[str, Text] = {
     "handoff": Text("a manager is told of him", "о нём сообщают менеджеру"),
     "no_manager": Text("no address of his manager is known", "адрес его менеджера неизвестен"),
     "webhook:": Text("the endpoint cannot be called ({arg})", "адрес вызова недоступен ({arg})"),
+    # ---- places in events
+    "seat": Text("a seat of the event became his", "он получил место на мероприятии"),
+    "event_full": Text("all seats are taken: he waits for one", "мест нет: он ждёт, пока освободится"),
+    "event_selection": Text("the seats are given by selection, which is still to come", "места дают по отбору, он ещё впереди"),
+    "event_not_selected": Text("he was not selected", "его не отобрали"),
+    "registration_closed": Text("registration was closed then", "регистрация тогда была закрыта"),
+    "registration_cancelled": Text("he cancelled his registration, and his seat is free", "он отменил регистрацию, место свободно"),
+    "attendance_unconfirmed": Text(
+        "he did not say in time that he comes: he takes part online", "он не подтвердил вовремя, что придёт: участвует онлайн"
+    ),
+    "event_cancelled": Text("the event is cancelled", "мероприятие отменено"),
+    "event_turn": Text("his place in the event is another one now, or none", "его место на мероприятии теперь другое, или его нет"),
     # ---- rules over everything that is sent
     "cap:": Text(
         "the cap “{of}”{document}: at most {most} of this class {window}",

@@ -1,0 +1,125 @@
+"""Seats in PostgreSQL: two instances take registrations at once, some are killed before their commit, people become one meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime.batch import Emit, Item, Tx
+from runtime.poison import Vault
+from schemas import events
+from schemas.facts import PROFILE_MERGED
+from schemas.ids import derive
+from services.orchestrator.handler import Handler
+from tests.orchestrator.stage import Stage
+from tests.orchestrator.world import DAY, T0, published
+
+WHO = [derive("seats", n) for n in range(8)]
+ROWS = "SELECT profile::text AS profile, status, seated FROM registration WHERE event = 'meetup'"
+
+
+def meetup(version: int = 1, **more: Any) -> Any:
+    body = {
+        "key": "meetup", "brand": "shop", "title": "Meetup", "format": "both", "seats": 2, "confirm_until": "1d",
+        "starts_at": "2010-12-22T18:00:00+03:00", "ends_at": "2010-12-22T20:00:00+03:00",
+    }  # fmt: skip
+    return published("event", {**body, **more}, version)
+
+
+@pytest.fixture
+async def stage(database: str) -> Any:
+    opened = await Stage(database).open()
+    yield opened
+    await opened.db.close()
+
+
+async def begin(stage: Stage, *documents: Any) -> list[Emit]:
+    """Everything anew; answers the list into which what is committed goes."""
+    await stage.begin(*documents)
+    async with stage.db.transaction() as connection:
+        await connection.execute("TRUNCATE hall, registration")
+    told: list[Emit] = []
+    return told
+
+
+async def batch(stage: Stage, which: int, items: Sequence[Item], told: list[Emit], *, killed: bool = False) -> None:
+    kept: list[Emit] = []
+
+    async def work(handler: Handler, tx: Tx) -> Sequence[Emit]:
+        handler.vault = Vault("a test")
+        kept[:] = await handler(tx, items)
+        return kept
+
+    await stage._transact(which, work, killed=killed)
+    if killed:
+        await stage._transact(which, work)  # it is read once more
+    told += kept
+
+
+async def rows(stage: Stage) -> dict[str, tuple[str, bool]]:
+    async with stage.db.connection() as connection:
+        return {row["profile"]: (row["status"], row["seated"]) for row in await connection.fetch(ROWS)}
+
+
+SAYS = st.lists(
+    st.tuples(
+        st.sampled_from(["register", "register", "register", "cancel", "merge"]),
+        st.integers(0, len(WHO) - 1),
+        st.integers(0, len(WHO) - 1),
+    ),
+    max_size=8,
+)
+
+
+@given(st.lists(st.tuples(SAYS, SAYS, st.booleans()), max_size=4))
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], database=None
+)
+async def test_two_instances_give_no_more_seats_than_there_are(stage, rounds):
+    told = await begin(stage, meetup())
+    for one, other, killed in rounds:
+        both = [[item(stage, *act) for act in acts] for acts in (one, other)]
+        await asyncio.gather(batch(stage, 0, both[0], told, killed=killed), batch(stage, 1, both[1], told))
+        found = await rows(stage)
+        seated = sum(seat for _, seat in found.values())
+        waiting = [who for who, (status, _) in found.items() if status == "waitlisted"]
+        assert seated <= 2 and (not waiting or seated == 2)
+        assert all(seat == (status == "confirmed") for status, seat in found.values())
+    ids = [emit.value for emit in told if emit.topic == "facts.raw"]
+    assert len(set(ids)) == len(ids)
+
+
+def item(stage: Stage, act: str, first: int, second: int) -> Item:
+    stage.now += 1
+    if act == "merge":
+        pair = {"winner": WHO[first], "loser": WHO[second if second != first else (first + 1) % len(WHO)]}
+        return stage._told(WHO[first], PROFILE_MERGED, properties=pair)
+    event = events.REGISTERED if act == "register" else events.UNREGISTERED
+    return stage._told(WHO[first], "track", event=event, properties={"event": "meetup"})
+
+
+async def test_time_moves_the_unconfirmed_online_and_misses_whoever_did_not_come_once(stage):
+    told = await begin(stage, meetup())
+    await batch(stage, 0, [item(stage, "register", n, 0) for n in range(3)], told)
+    for handler in stage.handlers:
+        handler.vault = Vault("a test")
+    await stage.rest()
+    stage.now = T0 + 30 * DAY + 15 * 3_600_000 - DAY  # a day before
+    await stage.fire(0, killed=True)
+    for handler in stage.handlers:
+        handler.vault = Vault("a test")
+    await stage.both()
+    await stage.rest()
+    assert sorted(status for status, _ in (await rows(stage)).values()) == ["confirmed", "moved_online", "moved_online"]
+    stage.now += 2 * DAY
+    await stage.both()
+    await stage.rest()
+    assert {status for status, _ in (await rows(stage)).values()} == {"no_show"}
+    rules = [one.rule for one in stage.decisions]
+    assert rules.count("attendance_unconfirmed") == 2 and rules.count("seat") == 3
+    stage.now += 400 * DAY
+    await stage.rest()
+    assert await rows(stage) == {}, "and what nobody asks about any more is forgotten"

@@ -26,7 +26,14 @@ ALL = shipped()
 LETTERS = {one["body"]["key"]: one["body"] for mechanic in ALL.values() for one in mechanic.documents if one["kind"] == "template"}
 EXAMPLE = {
     "profile": {"firstName": "Ann", "survey.discovery.interest": "cloud", "cart": {"products": [{"name": "Kettle"}]}},
-    "event": {"title": "T", "name": "N", "url": "U", "starts_at": 1_800_000_000_000, "products": [{"name": "Kettle"}], "login": "ann"},
+    "event": {
+        "title": "T",
+        "name": "N",
+        "url": "U",
+        "starts_at": 1_800_000_000_000,
+        "products": [{"name": "Kettle"}],
+        "login": "ann",
+    },
     "promo": {step: {"code": "A-1", "text": "10 %"} for step in ("gift", "code", "percent")},
     "param": {"product_name": "Cloud", "course_name": "Python"},
     "run": {"started_at": 1_800_000_000_000},
@@ -85,7 +92,9 @@ def test_each_stands_by_itself_for_another_brand_under_a_prefix(name):
 def test_the_command_publish_takes_the_same_documents(name):
     file = FOLDER / name / f"{name}.yaml"
     assert list(publishing.read(file, None)) == list(ALL[name].documents)
-    assert list(publishing.read(file, "kettles")) == [{**one, "body": fitted(one["body"], "kettles")} for one in ALL[name].documents]
+    assert list(publishing.read(file, "kettles")) == [
+        {**one, "body": fitted(one["body"], "kettles")} for one in ALL[name].documents
+    ]
 
 
 @pytest.mark.parametrize("key", LETTERS)

@@ -67,3 +67,10 @@ class Played(Pools):
         """What the mechanics have said of people."""
         facts = [e for e in self.log if type(e).__name__ == "Fact"]
         return {name: value for fact in facts for name, value in (fact.attributes or {}).items()}
+
+
+def one(*names: str, kinds: str = "email phone", **more: Any) -> Played:
+    """A world with one person `p`."""
+    world = Played(*names, **more)
+    world.person("p", kinds=kinds)
+    return world

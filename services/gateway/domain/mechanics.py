@@ -94,7 +94,11 @@ def made(mechanic: Mechanic, asked: Install) -> list[Body]:
 
 def fitted(body: Any, brand: str, prefix: str = "", keys: frozenset[str] | set[str] = frozenset()) -> Any:
     """A body for a brand. prefix: of each of these keys, wherever it is mentioned."""
-    own = re.compile(rf"\b(survey(?:_url)?\.)({'|'.join(map(re.escape, sorted(keys, key=len, reverse=True)))})(?![\w-])") if keys else None
+    own = (
+        re.compile(rf"\b(survey(?:_url)?\.)({'|'.join(map(re.escape, sorted(keys, key=len, reverse=True)))})(?![\w-])")
+        if keys
+        else None
+    )
 
     def renamed(node: Any, field: str) -> Any:
         if isinstance(node, dict):

@@ -28,7 +28,11 @@ async def install(call: Call, mechanic: Mechanic, body: Any) -> Answer:
         wanted = [one for place, one in enumerate(bodies) if place not in kept]
         done = await import_all(call, {"documents": wanted}) if wanted else Answer({"documents": []})
         return Answer({**told, "documents": done.body["documents"], "kept": _named(given, kept)})
-    saved = [{"kind": kind.name, "key": key_of(document), "changed": place in fresh} for place, kind, document in given if place not in kept]
+    saved = [
+        {"kind": kind.name, "key": key_of(document), "changed": place in fresh}
+        for place, kind, document in given
+        if place not in kept
+    ]
     return Answer({**told, "documents": saved, "kept": _named(given, kept)})
 
 

@@ -17,6 +17,7 @@ from services.gateway.domain.references import Standing, check, refs_of
 from services.gateway.handler.documents import _in_order, read_import
 from services.gateway.store.mechanics import FOLDER, shipped
 from services.sender.content.templates import Parts, Template, TemplateSource, compile_template, render
+from tests.gateway.conftest import open_site
 
 ROWS = {
     *("J1", "J2", "J3", "J4", "J5", "J6", "J7", "J8", "J9", "J12", "J14", "J15", "J16", "J17", "J18"),
@@ -162,3 +163,30 @@ def test_no_value_of_yaml_is_read_as_something_that_json_has_not():
     for mechanic in ALL.values():
         json.dumps(mechanic.documents)
         assert yaml.safe_load(yaml.safe_dump(list(mechanic.documents))) == list(mechanic.documents)
+
+
+async def test_what_a_key_may_install_and_that_drafts_are_in_nobodys_way(config):
+    async with open_site(config) as site:
+        for brand in ("kettles", "cups"):
+            await site.publish("brands", {"key": brand, "name": brand})
+        writer = await site.new_key("read", "write", brands=["kettles"])
+        publisher = await site.new_key("read", "write", "publish", brands=["kettles"])
+
+        async def install(name: str, key: str, **asked: Any) -> Any:
+            return await site.as_key("POST", f"/api/mechanics/{name}/install", key, json={"brand": "kettles", **asked})
+
+        assert (await install("welcome", writer)).status_code == 200
+        journey = (await site.http.get("/api/journeys/welcome")).json()
+        assert (journey["brand"], journey["_meta"]["published_version"]) == ("kettles", None)
+        assert (await install("welcome", writer, publish=True)).json()["code"] == "scope_missing"
+        assert (await install("welcome", publisher, brand="cups")).json()["code"] == "brand_forbidden"
+        assert (await install("welcome", publisher, publish=True)).status_code == 200
+        assert (await install("trial", publisher, publish=True)).json()["code"] == "scope_missing", "a webhook needs an admin"
+        assert (await site.http.get("/api/journeys/trial")).status_code == 404, "all of it or none"
+        assert (await install("welcome", publisher, colour="red")).json()["errors"][0]["path"] == "colour"
+        first = await site.http.post("/api/mechanics/welcome/install", json={"brand": "cups"})
+        assert first.json()["code"] == "mechanic_differs" and len(first.json()["errors"]) == 9, "keys are those of the installation"
+        second = await site.http.post("/api/mechanics/welcome/install", json={"brand": "cups", "prefix": "cups-", "publish": True})
+        assert second.status_code == 200, second.text
+        told = (await site.as_key("GET", "/api/mechanics/welcome", writer)).json()
+        assert told["parameters"][0]["default"] == "2d" and "body" in told["documents"][0]

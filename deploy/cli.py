@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     brings.set_defaults(act=_import)
     publishes = commands.add_parser("publish", help="publish documents of YAML files: journeys, connectors, bots, topics, rules")
     publishes.add_argument(
-        "files", nargs="+", help="such as deploy/journeys/double_opt_in.yaml; all of them are published, or none"
+        "files", nargs="+", help="such as docs/mechanics/welcome/welcome.yaml; all of them are published, or none"
     )
     publishes.add_argument("--brand", help="in place of the brand `shop` of the ready documents")
     publishes.add_argument("--url", help="of the gateway; the local run's without it")

@@ -10,8 +10,7 @@ import yaml
 
 from deploy.door import Door
 from deploy.local.errors import LocalRunError
-
-SHIPPED = "shop"  # the brand of the ready documents
+from services.gateway.domain.mechanics import fitted
 
 
 def run(files: Sequence[Path], brand: str | None, *, url: str | None, key: str | None) -> int:
@@ -38,8 +37,4 @@ def read(file: Path, brand: str | None) -> Iterator[dict[str, Any]]:
         for one in documents:
             if not isinstance(one, dict) or not isinstance(one.get("body"), dict) or "kind" not in one:
                 raise LocalRunError(f"{file}: document {place + 1} has no `kind` and `body`")
-            yield {"kind": one["kind"], "body": _of(brand, one["body"])}
-
-
-def _of(brand: str | None, body: dict[str, Any]) -> dict[str, Any]:
-    return {**body, "brand": brand} if brand is not None and body.get("brand") == SHIPPED else body
+            yield {"kind": one["kind"], "body": one["body"] if brand is None else fitted(one["body"], brand)}

@@ -1,4 +1,4 @@
-"""The documents that are shipped to begin from (deploy/journeys, deploy/segments), as those of a brand of a test."""
+"""The documents that are shipped to begin from (deploy/journeys, deploy/segments, docs/mechanics), as those of a brand of a test."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ from deploy import publishing
 
 JOURNEYS = Path(__file__).parents[2] / "deploy/journeys"
 SEGMENTS = JOURNEYS.with_name("segments")
+MECHANICS = JOURNEYS.parents[1] / "docs/mechanics"
 MENTIONS = frozenset(("key", "template", "segment", "exit_segment", "parent", "topic"))  # fields that name a document of the file
 
 

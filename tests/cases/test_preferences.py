@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cases.ready import ready
+from tests.cases.ready import MECHANICS, ready
 from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, once, send, template
 
 CONFIRM, REMIND = "Please confirm your subscription", "Your subscription is not confirmed yet"
@@ -76,7 +76,7 @@ async def test_a_form_a_letter_a_reminder_and_only_who_confirms_gets_marketing(s
     await letters(shop, "sales", "events")
     # Before there is a journey that purges, and so before the segmenter counts orders.
     await shop.post(shop.is_("cat"), shop.did("cat", "Order Completed", revenue=1, currency="RUB"))
-    await shop.publish(*ready("double_opt_in", shop.brand))
+    await shop.publish(*ready("double-opt-in", shop.brand, MECHANICS / "double-opt-in"))
     start, public = shop.now, shop.installation.public
     people = ("ann", "bob", "cat", "dan")
     await shop.post(*(call for who in people for call in subscribes(shop, who, "sales", "events")))
@@ -137,7 +137,7 @@ async def test_a_form_a_letter_a_reminder_and_only_who_confirms_gets_marketing(s
 @pytest.mark.case("C7")
 async def test_confirming_does_not_undo_a_no_that_came_after_the_request(shop: Shop):
     await letters(shop, "sales")
-    await shop.publish(*ready("double_opt_in", shop.brand))
+    await shop.publish(*ready("double-opt-in", shop.brand, MECHANICS / "double-opt-in"))
     await shop.post(*subscribes(shop, "ann", "sales"))
     (mail,) = await shop.mails()
     await shop.until(shop.now + HOUR)
@@ -216,7 +216,7 @@ async def test_a_circle_of_topics_is_refused_with_its_way(shop: Shop):
 
 @pytest.mark.case("C7")
 async def test_dead_contacts_lose_the_address_of_the_channel_and_who_has_bought_keeps_it(shop: Shop):
-    await shop.publish(*ready("dead_contacts", shop.brand))
+    await shop.publish(*ready("dead-contacts", shop.brand, MECHANICS / "dead-contacts"))
     people = ("eve", "fred", "gail")
     await shop.post(*(shop.is_(who) for who in people), shop.did("fred", "Order Completed", revenue=1, currency="RUB"))
     for _ in range(3):

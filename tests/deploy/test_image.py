@@ -5,8 +5,11 @@ import subprocess
 import sys
 import tomllib
 
+from setuptools import find_namespace_packages
+
 from deploy.local.settings import ROOT, SERVICES
 from services.gateway.settings import GatewaySettings
+from services.gateway.store.mechanics import FOLDER
 
 TEXT = (ROOT / "deploy" / "Dockerfile").read_text()
 PINNED = re.compile(r"^([a-z0-9._-]+)==([^ ;]+)", re.MULTILINE)
@@ -79,3 +82,12 @@ def test_the_builder_is_sent_only_what_is_copied():
     copied = {path for path in copied if not path.startswith("--")}
     assert all((ROOT / path).exists() for path in copied)
     assert all(any(path == one or path.startswith(f"{one}/") for one in sent) for path in copied)
+
+
+def test_the_ready_made_mechanics_stand_beside_the_services_in_the_image_and_the_wheel():
+    assert "COPY services /opt/otklik/app/services\n" in TEXT and "COPY docs/mechanics /opt/otklik/app/docs/mechanics\n" in TEXT
+    assert ROOT / "docs" / "mechanics" == FOLDER
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = find_namespace_packages(str(ROOT), include=built["packages"]["find"]["include"])
+    assert {f"docs.mechanics.{file.parent.name}" for file in FOLDER.glob("*/mechanic.json")} <= set(found)
+    assert {file.suffix for file in FOLDER.rglob("*.*")} <= {pattern.lstrip("*") for pattern in built["package-data"]["*"]}

@@ -8,7 +8,8 @@ import yaml
 from deploy import cli
 from tests.gateway.conftest import API_KEY, open_site
 
-READY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+READY = ROOT / "deploy"
 BRAND = {"key": "kettles", "name": "Kettles"}
 
 
@@ -18,11 +19,15 @@ async def command(site, *arguments: str) -> int:
 
 async def test_ready_documents_are_published_for_a_brand_of_ones_own(config, capsys):
     files = [str(file) for folder in ("journeys", "connectors") for file in sorted((READY / folder).glob("*.yaml"))]
+    mechanics = [str(file) for file in sorted((ROOT / "docs/mechanics").glob("*/*.yaml"))]
     async with open_site(config) as site:
         await site.publish("brands", BRAND)
         assert await command(site, *files, "--brand", "kettles") == 0
         told = capsys.readouterr().out.splitlines()
-        assert len(told) > 30 and all("version 1" in line for line in told)
+        assert len(told) > 25 and all("version 1" in line for line in told)
+        assert await command(site, *mechanics, "--brand", "kettles") == 0
+        told = capsys.readouterr().out.splitlines()
+        assert len(told) > 100 and [line.split()[:2] for line in told if "as it was" in line] == [["topic", "events"]]
         assert await command(site, *files, "--brand", "kettles") == 0
         assert all(line.endswith("as it was") for line in capsys.readouterr().out.splitlines())
         for bot in sorted((READY / "bots").glob("*.yaml")):

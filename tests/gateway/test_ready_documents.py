@@ -14,8 +14,9 @@ from services.gateway.domain.kinds import KINDS, brand_of, read
 from services.gateway.domain.references import Standing, check, refs_of
 from services.sender.content.templates import Parts, Template, TemplateSource, compile_template, render
 
-FOLDER = Path(__file__).parents[2] / "deploy/journeys"
-FILES = {file.stem: list(yaml.safe_load_all(file.read_text(encoding="utf-8"))) for file in sorted(FOLDER.glob("*.yaml"))}
+ROOT = Path(__file__).parents[2]
+PLACES = ("deploy/journeys/topics", "docs/mechanics/double-opt-in/double-opt-in", "docs/mechanics/dead-contacts/dead-contacts")
+FILES = {Path(place).name: list(yaml.safe_load_all((ROOT / f"{place}.yaml").read_text(encoding="utf-8"))) for place in PLACES}
 LETTERS = [one["body"] for documents in FILES.values() for one in documents if one["kind"] == "template"]
 
 
@@ -50,7 +51,7 @@ def test_there_are_six_topics_each_with_parts_and_names_in_both_languages():
     assert all(topic.name.keys() == {"en", "ru"} for topic in topics)
 
 
-@pytest.mark.parametrize("journey", [("double_opt_in", "double-opt-in"), ("dead_contacts", "dead-email")])
+@pytest.mark.parametrize("journey", [("double-opt-in", "double-opt-in"), ("dead-contacts", "dead-email")])
 def test_who_has_bought_is_kept_by_both_journeys(journey):
     made: Journey = document(journey[0], "journey", journey[1])
     (step,) = [step for step in made.steps if isinstance(step, Purge)]

@@ -106,6 +106,7 @@ PROBLEMS: dict[str, Entry] = {
         _STATE,
         Text("Its last launch is no pilot: it goes to everybody.", "Её последний запуск не пробный: он идёт всем."),
     ),
+    "mechanic_differs": Entry(409, _STATE, Text("Some of it is there with another body.", "Часть уже есть, но другая.")),
     "referenced": Entry(
         409,
         _STATE,
@@ -292,6 +293,7 @@ FAULTS: dict[str, Text] = {
     "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
     "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
     "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),
+    "document_differs": Text("not what is there: take a `prefix`, or `keep` it", "не то, что есть: задайте `prefix` или `keep`"),
     "document_twice": Text("the same document stands here twice", "один и тот же документ встречается дважды"),
     "depth": Text(
         "nested more than {limit} deep: use segments of segments", "вложенность больше {limit} уровней: вынесите часть в сегменты"

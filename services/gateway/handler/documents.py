@@ -63,7 +63,7 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     if before is not None:
         call.key.needs_brand(before.brand)
     matches(before, match, kind, key)
-    _, fresh = await _save(call, kind, key, document)
+    _, fresh = await save(call, kind, key, document)
     draft = await documents.get(call.connection, kind.name, key)
     assert draft is not None
     if only_new and not fresh:
@@ -125,7 +125,7 @@ async def _lead(call: Call, publishing: Publishing, document: BaseModel, version
 
 async def import_all(call: Call, body: Any) -> Answer:
     """Save and publish many documents, each after what it mentions: all of them or none."""
-    given = await asyncio.to_thread(_read_import, body)  # others go on meanwhile
+    given = await asyncio.to_thread(read_import, body)  # others go on meanwhile
     publishing = await Publishing.begin(call)
     results = []
     ordered = _in_order(given)
@@ -136,7 +136,7 @@ async def import_all(call: Call, body: Any) -> Answer:
         if before is not None:
             call.key.needs_brand(before.brand)
         if before is None or before.body != text_of(document):
-            await _save(call, kind, key, document)
+            await save(call, kind, key, document)
         draft = await documents.get(call.connection, kind.name, key)
         assert draft is not None
         try:
@@ -154,7 +154,7 @@ async def import_all(call: Call, body: Any) -> Answer:
 Read = tuple[int, Kind, BaseModel]
 
 
-def _read_import(body: Any) -> list[Read]:
+def read_import(body: Any) -> list[Read]:
     """Every fault of every document at once."""
     try:
         given = Import.model_validate(body)
@@ -203,7 +203,8 @@ def _name(one: Read) -> tuple[str, str]:
     return one[1].name, key_of(one[2])
 
 
-async def _save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[int, bool]:
+async def save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[int, bool]:
+    """(revision, whether it is new)."""
     text = json.dumps(text_of(document), ensure_ascii=False)
     if len(text.encode()) > MAX_BYTES:
         raise Problem("document_too_large", limit=MAX_BYTES)

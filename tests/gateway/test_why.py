@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2] / "services"
 # Where a rule stands among the arguments of what takes one.
 TAKES = {
     "tell": (3, 4), "end": (4,), "forget": (3,), "cancel": (3,), "_leave": (3,), "Answer": (1,), "Slot": (1,), "Go": (2,), "Limit": (1,),
-    "Record": (3,), "verdict_emit": (2,), "Next": (1,), "Shut": (1,), "_tell": (4,), "_none": (4,),
+    "Record": (3,), "verdict_emit": (2,), "Next": (1,), "Shut": (1,), "_tell": (4,), "_none": (4,), "_say": (3,),
 }  # fmt: skip
 NAMED = {"Fate"}  # takes it by its name
 ANSWERS = {  # functions that answer one

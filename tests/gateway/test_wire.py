@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from runtime.db import Database
-from services.gateway.domain.catalogue import FAULTS, PROBLEMS
+from services.gateway.domain.catalogue import PROBLEMS
+from services.gateway.domain.faults import FAULTS
 from services.gateway.domain.problems import Fault, Problem, language_of
 from tests.gateway.conftest import problem_of
 from tests.support.live import rows, until

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from services.gateway.domain.catalogue import FAULTS, PROBLEMS, Text
+from services.gateway.domain.catalogue import PROBLEMS
+from services.gateway.domain.faults import FAULTS, Text
 
 Language = Literal["en", "ru"]
 LANGUAGES: tuple[Language, ...] = ("en", "ru")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.gateway.domain.catalogue import Text
+from services.gateway.domain.faults import Text
 from services.gateway.domain.problems import Language
 
 UNKNOWN: Mapping[str, Text] = {

@@ -5,7 +5,7 @@ Further parameters: {of}: what a verdict names beside its rule; {most}, {window}
 
 from collections.abc import Mapping
 
-from services.gateway.domain.catalogue import Text
+from services.gateway.domain.faults import Text
 
 VERDICTS: Mapping[str, Text] = {
     "entered": Text("he entered (version {version})", "вошёл (версия {version})"),

@@ -1,0 +1,205 @@
+"""The texts of what is wrong with a field, by code, in both languages."""
+
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """One sentence in each language."""
+
+    en: str
+    ru: str
+
+
+FAULTS: dict[str, Text] = {
+    "not_in_lake": Text("what is personal is known to live segments only", "личное знают только живые сегменты: в озере его нет"),
+    "unknown_segment": Text("this segment is not in force", "этот сегмент не действует"),
+    "choice": Text("this cannot be chosen there; what can: {may}", "там этого не выбрать; можно: {may}"),
+    "twice": Text("the name stands there twice", "имя стоит дважды"),
+    "missing": Text("this field is needed", "это поле обязательно"),
+    "extra_forbidden": Text("there is no such field", "такого поля нет"),
+    "object": Text("an object of JSON is wanted", "нужен объект JSON"),
+    "model_type": Text("an object is wanted", "нужен объект"),
+    "dict_type": Text("an object is wanted", "нужен объект"),
+    "list_type": Text("a list is wanted", "нужен список"),
+    "tuple_type": Text("a list is wanted", "нужен список"),
+    "string_type": Text("a text is wanted", "нужен текст"),
+    "int_type": Text("a whole number is wanted", "нужно целое число"),
+    "int_parsing": Text("a whole number is wanted", "нужно целое число"),
+    "int_from_float": Text("a whole number is wanted", "нужно целое число"),
+    "bool_type": Text("true or false is wanted", "нужно true или false"),
+    "bool_parsing": Text("true or false is wanted", "нужно true или false"),
+    "string_too_short": Text("at least {min_length} characters", "не меньше {min_length} знаков"),
+    "string_too_long": Text("at most {max_length} characters", "не больше {max_length} знаков"),
+    "string_pattern_mismatch": Text("does not match the pattern {pattern}", "не подходит под образец {pattern}"),
+    "too_short": Text("at least {min_length} entries", "не меньше {min_length} элементов"),
+    "too_long": Text("at most {max_length} entries", "не больше {max_length} элементов"),
+    "literal_error": Text("must be {expected}", "должно быть: {expected}"),
+    "greater_than_equal": Text("at least {ge}", "не меньше {ge}"),
+    "less_than_equal": Text("at most {le}", "не больше {le}"),
+    "greater_than": Text("more than {gt}", "больше {gt}"),
+    "less_than": Text("less than {lt}", "меньше {lt}"),
+    "union_tag_invalid": Text("`kind` must be one of {expected_tags}", "`kind` должен быть одним из {expected_tags}"),
+    "union_tag_not_found": Text("`kind` is needed", "нужно поле `kind`"),
+    "variant": Text("one of these is needed: {expected}", "нужно одно из: {expected}"),
+    "key": Text(
+        "a key has 1 to 63 characters of a-z, 0-9, `.`, `_` and `-`, and begins with a letter or digit",
+        "ключ: от 1 до 63 знаков a-z, 0-9, `.`, `_`, `-`, первым буква или цифра",
+    ),
+    "key_mismatch": Text("must be `{key}`, as in the address", "должен быть `{key}`, как в адресе"),
+    "address": Text("an address such as news@shop.example is wanted", "нужен адрес, например news@shop.example"),
+    "time_zone": Text("an IANA time zone such as Europe/London is wanted", "нужен часовой пояс IANA, например Europe/Moscow"),
+    "nul": Text("the character NUL is not allowed", "символ NUL недопустим"),
+    "time": Text("UTC milliseconds, an ISO time, or null", "миллисекунды UTC, время ISO или null"),
+    "identifier": Text(
+        "an identifier such as `email:ann@example.org`; kinds: {kinds}", "идентификатор вида `email:ann@example.org`; виды: {kinds}"
+    ),
+    "not_his": Text("none of the person's identifiers", "нет среди идентификаторов этого человека"),
+    "cursor": Text("take `next` as the last page gave it", "возьмите `next` таким, каким его дала прошлая страница"),
+    "unknown_reference": Text("there is no published {kind} `{key}`", "нет опубликованного документа {kind} `{key}`"),
+    "other_brand": Text("{kind} `{key}` belongs to the brand {brand}", "{kind} `{key}` принадлежит бренду {brand}"),
+    "unreachable": Text(
+        "nothing leads to step `{step}`: let a step go there, or take it out",
+        "к шагу `{step}` ничто не ведёт: направьте на него другой шаг или уберите его",
+    ),
+    "circle": Text(
+        "steps {steps} go round without a wait: put one between them",
+        "шаги {steps} идут по кругу без ожидания: поставьте его между ними",
+    ),
+    "window_overlaps": Text(
+        "has time in common with {other}: write one window of both, or part them",
+        "пересекается с {other}: объедините окна или разведите их",
+    ),
+    "window_quiet": Text(
+        "lies in the quiet hours wholly: nothing would ever be sent in it",
+        "целиком лежит в тихих часах: в нём ничего не отправится",
+    ),
+    "quiet_never": Text("the same as `from` is no night at all", "совпадает с `from`: такая ночь не длится нисколько"),
+    "one_class": Text("one class alone shares its days with nobody: name both", "один класс ни с кем не делит дня: назовите оба"),
+    "cap_idle": Text(
+        "never acts: cap `{other}` lets {most} through already: take one of them out, or mend its window",
+        "никогда не сработает: предел `{other}` уже пропускает только {most}: уберите один из них или исправьте его окно",
+    ),
+    "service_waits_not": Text(
+        "service messages wait for nobody: take it out", "сервисные сообщения не ждут никого: уберите это поле"
+    ),
+    "no_marketing": Text(
+        "this journey sends nothing but service messages, to which it does not apply: take it out",
+        "цепочка шлёт только сервисные сообщения, к ним это не относится: уберите поле",
+    ),
+    "unknown_step": Text(
+        "no earlier version has the step `{step}`; there are {steps}", "ни в одной прежней версии нет шага `{step}`; есть {steps}"
+    ),
+    "no_such_step": Text(
+        "the version that is published has no step `{step}`: take one of {steps}, `leave` or `finish`",
+        "в публикуемой версии нет шага `{step}`: возьмите один из {steps}, `leave` или `finish`",
+    ),
+    "other_channel": Text("template `{key}` is for {channel}", "шаблон `{key}` для канала {channel}"),
+    "cycle": Text("leads back to itself: {through}", "ссылается на себя по кругу: {through}"),
+    "document_kind": Text("kinds are {kinds}", "виды документов: {kinds}"),
+    "document_differs": Text("not what is there: take a `prefix`, or `keep` it", "не то, что есть: задайте `prefix` или `keep`"),
+    "document_twice": Text("the same document stands here twice", "один и тот же документ встречается дважды"),
+    "depth": Text(
+        "nested more than {limit} deep: use segments of segments", "вложенность больше {limit} уровней: вынесите часть в сегменты"
+    ),
+    "leaves": Text(
+        "{count} conditions, at most {limit}: use segments of segments", "условий {count}, можно {limit}: вынесите часть в сегменты"
+    ),
+    "cost": Text(
+        "the conditions cost {cost}, at most {limit}: ask for fewer sums and sequences, or use segments of segments",
+        "условия стоят {cost}, можно {limit}: уменьшите число сумм и последовательностей или вынесите часть в сегменты",
+    ),
+    "cost_of_all": Text(
+        "the conditions cost {cost} and all others in force {others}, together at most {limit}: withdraw what is not used",
+        "условия стоят {cost}, все остальные действующие {others}, вместе можно {limit}: снимите с публикации ненужное",
+    ),
+    "unknown_parameter": Text("there is no parameter `{name}`: there are {names}", "нет параметра `{name}`: есть {names}"),
+    "parameter_type": Text("{wanted} is wanted", "значение другого типа, нужно: {wanted}"),
+    "is_pattern": Text(
+        "journey `{key}` has parameters: name one that is made of it",
+        "у цепочки `{key}` есть параметры: назовите ту, что из неё сделана",
+    ),
+    "no_pattern": Text("journey `{key}` has no parameters", "у цепочки `{key}` нет параметров"),
+    "reserved_property": Text("`{name}` is taken: call it otherwise", "имя `{name}` занято: назовите иначе"),
+    "number_too_long": Text("a number is beyond 64 bits: send it as text", "число больше 64 бит: пришлите его текстом"),
+    "data_size": Text("at most {limit} bytes", "не больше {limit} байт"),
+    "data_depth": Text("nested at most {limit} deep", "вложенность не больше {limit} уровней"),
+    "uuid_parsing": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "uuid_type": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
+    "float_type": Text("a number is wanted", "нужно число"),
+    "one_person": Text("give `profile` or `identifier`, one of them", "нужно одно из двух: `profile` или `identifier`"),
+    "key_reserved": Text(
+        "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"
+    ),
+    "never_true": Text(
+        "nobody can meet this: it excludes itself{parts}", "этого не выполнит никто: условие исключает само себя{parts}"
+    ),
+    "always_true": Text("everybody meets this{parts}", "это выполняют все{parts}"),
+    "no_fact": Text("no fact passes all of these tests", "эти проверки вместе не пройдёт ни один факт"),
+    "unknown_event": Text(
+        "this installation has never seen the event `{name}`{near}",
+        "событие `{name}` здесь ещё не встречалось{near}",
+    ),
+    "unknown_attribute": Text(
+        "this installation has never seen the attribute `{name}`{near}",
+        "сведение `{name}` здесь ещё не встречалось{near}",
+    ),
+    "unknown_property": Text(
+        "the event has never had the property `{name}`{near}", "у события ещё не было свойства `{name}`{near}"
+    ),
+    "other_type": Text(
+        "the values of `{name}` are of the type {type}, the condition asks for {asked}",
+        "значения `{name}` имеют тип {type}, а условие спрашивает {asked}",
+    ),
+    "model_attributes_type": Text("an object of JSON is wanted", "нужен объект JSON"),
+    "unexpected": Text("this operation takes no value", "эта операция не принимает значения"),
+    "shape": Text("`in` takes a list, the others one value", "`in` принимает список, остальные операции одно значение"),
+    "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
+    "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
+    "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "order": Text("the bounds are in the wrong order", "границы стоят в неверном порядке"),
+    "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
+    "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
+    "mjml_syntax": Text("this is not MJML", "это не MJML"),
+    "pool_low": Text(
+        "{free} codes are left, fewer than {low_water}: load more", "осталось кодов: {free}, меньше {low_water}: загрузите ещё"
+    ),
+    "no_question": Text("the event asks only: {known}", "мероприятие спрашивает только: {known}"),
+    "no_registration": Text("no registration has this code", "такого кода нет ни у одной регистрации"),
+    "one_selection": Text("give `profiles`, `segment` or `top`, one of them", "нужно одно из: `profiles`, `segment`, `top`"),
+    "code_fields": Text("give `codes` or `generate`, one of them", "нужно `codes` или `generate`, одно из двух"),
+    "code_count": Text("from 1 to 1000000 codes", "кодов: от 1 до 1000000"),
+    "code_characters": Text(
+        "letters and digits, and `-`, `_`, `.` between them, at most 64", "буквы и цифры, между ними `-`, `_`, `.`, не больше 64"
+    ),
+    "code_guessable": Text("codes could be guessed: take more `#`", "коды можно угадать: возьмите больше `#`"),
+    "nobody": Text("nobody belongs to the audience now", "сейчас в аудитории никого нет"),
+    "template_fault": Text(
+        "the template fails for {people} of {of} people tried: {fault}",
+        "шаблон не собрался у {people} из {of} проверенных людей: {fault}",
+    ),
+    "variable_missing": Text(
+        "`{name}` is not known of {people} of {of} people tried", "`{name}` неизвестно у {people} из {of} проверенных людей"
+    ),
+    "forbidden": Text(
+        "{people} of {of} people tried may not get it: {rule}", "{people} из {of} проверенных людей не получат: {rule}"
+    ),
+    "displaced": Text(
+        "{people} of {of} people tried would wait or go without: {verdict}, {rule}",
+        "{people} из {of} проверенных людей получат позже или не получат: {verdict}, {rule}",
+    ),
+    "too_large": Text(
+        "the letter has {bytes} bytes: Gmail cuts it off after {limit}",
+        "письмо занимает {bytes} байт: Gmail обрежет его после {limit}",
+    ),
+    "no_unsubscribe": Text(
+        "there is no link to unsubscribe: put {{{{ unsubscribe_url }}}} into it",
+        "нет ссылки для отписки: вставьте {{{{ unsubscribe_url }}}}",
+    ),
+    "broken_link": Text("the link `{link}` leads nowhere: {why}", "ссылка `{link}` никуда не ведёт: {why}"),
+    "link_not_for_them": Text(
+        "the link `{link}` may not go to the segment `{segment}` ({name}), to which {people} people of the audience belong",
+        "ссылку `{link}` нельзя слать сегменту `{segment}` ({name}), а в аудитории таких {people}",
+    ),
+    "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
+    "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
+}

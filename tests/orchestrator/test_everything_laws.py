@@ -22,7 +22,7 @@ TOLD_TWICE = [  # what became of a letter on which a step waited was news to a c
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [*range(25), 1077, 1164, 1234])
+@pytest.mark.parametrize("seed", [*range(25), 1077, 1125, 1164, 1234])
 def test_long_days_too(seed: int):
     ends(play(*drawn(seed)))
 

@@ -86,7 +86,7 @@ def chain(names: list[str], mode: dict[str, str]) -> dict[str, Any]:
 class Everything(Pools):
     def __init__(self, first: dict[str, Any]) -> None:
         self.versions, self.gates, self.migrations, self.revision = [first], [], [], 1
-        self.told = {"state": "running"}
+        self.told, self.parted = {"state": "running"}, False
         self.around = [*(published("journey", one) for one in (AFTER, MASS, PLAN)), rule(**RULES), brand("Europe/London"), NEWS]
         self.around += [pool("spring"), pool("lent")]
         super().__init__(first, *self.around, codes={"spring": 4, "lent": 4}, at=T0 + 9 * HOUR)
@@ -94,6 +94,11 @@ class Everything(Pools):
         for number, name in enumerate(PEOPLE):
             self.person(name, at=number, kinds=KINDS[name])
             self.membership(name, AUDIENCE)
+
+    def _hold_true(self) -> None:
+        """Since an unmerge a code may be in the runs of two: it was given to one person."""
+        if not self.parted:
+            super()._hold_true()
 
     def known(self) -> None:
         """The orchestrator hears of what was published."""
@@ -223,7 +228,7 @@ class Play:
             if d.document == "campaign:news" and world.canonical(d.profile) == who and d.verdict != "exposed"
         ]
         last = (told[-1].verdict, told[-1].rule) if told else ("", "")
-        held = any(self.states[d.intent] == "held" for d in told if d.intent)
+        held = last[0] == "sent" and self.states.get(told[-1].intent) == "held"
         stops = world.told["state"] == "stopped" and last[0] == "deferred"
         if world.told["state"] != "paused" and (not told or held or stops or last == ("deferred", "paused")):
             world.turn(who)
@@ -252,6 +257,7 @@ class Play:
             new = f"{other}>{len(world.people)}"
             stay = [name for name, into in world.merged.items() if into == one != name != other]
             counts = {key: list(map(world.canonical, whom)) for key, whom in self.counts.items()}
+            world.parted = True
             took = world.split(one, new, other, others=(other,), stay=stay)
             self.counts = {key: [*whom, *(goes for stays, goes in took if stays in whom)] for key, whom in counts.items()}
             self.look()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.orchestrator.everything import Play, drawn, modes, names, play, scripts
+from tests.orchestrator.world import DAY, HOUR
 
 
 @settings(max_examples=40, deadline=None)
@@ -15,9 +16,19 @@ def test_whatever_comes_together_nobody_is_lost_and_nothing_goes_twice(first: li
     ends(play(first, mode, script))
 
 
-@pytest.mark.parametrize("seed", range(40))
+TOLD_TWICE = [  # what became of a letter on which a step waited was news to a cascade that was put off
+    ("merge", "a", "c"), ("vip", "c", "entered"), ("passes", 3 * HOUR), ("publish", ["l", "q", "d", "s", "a", "c"], {}), ("fact", "a", "Go"),
+    ("passes", DAY),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [*range(25), 1077, 1125, 1164, 1234])
 def test_long_days_too(seed: int):
     ends(play(*drawn(seed)))
+
+
+def test_what_became_of_an_earlier_letter_is_no_news_to_a_cascade():
+    ends(play(["m", "n", "r", "j", "w"], {"mode": "never"}, TOLD_TWICE))
 
 
 def ends(played: Play) -> None:

@@ -9,7 +9,7 @@ from schemas.bots import HEARD
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
-from schemas.steps import LETTER_EVENTS
+from schemas.steps import LETTER_EVENTS, Until
 from schemas.triggers import JOURNEY_START
 from services.orchestrator.domain import (
     campaigns,
@@ -62,7 +62,7 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     purging.learn(turn.person, fact, event)
     if event in LETTER_EVENTS:
         runs.moved(turn, cascade_news.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
-        runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment)
+        runs.moved(turn, letters.of_fact(turn, fact, LETTER_EVENTS[event]), moment, (Until,))
     rescheduling.follow(turn, fact, moment)
     for plan, step, test in book.awaits.get(event, ()):
         if plan.brand == fact.brand and test(fact.properties):
@@ -140,7 +140,7 @@ def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> O
     moment = Moment(verdict.received_at, verdict.id)
     runs.moved(turn, cascade_news.of_verdict(turn, verdict, flew), moment)
     runs.release(turn, moment)
-    runs.moved(turn, letters.of_verdict(turn, verdict), moment)
+    runs.moved(turn, letters.of_verdict(turn, verdict), moment, (Until,))
     if turn.person.reservations != before:  # when all that this word lets go has taken its place
         look_again(turn, verdict.received_at)
     return _done(turn, moment)

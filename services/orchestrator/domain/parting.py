@@ -1,12 +1,12 @@
 """One person is parted into several: what of his state is whose.
 
 Runs, dialogues and letters go with the home of the fact that began them. What was sent was sent to the one whom they were, by whichever
-address, so it counts for each: places in the caps, entries and goals are everybody's.
+address, so it counts for each: places in the caps, entries, goals, awaited facts, launches and days of schedules are everybody's.
 """
 
 from collections.abc import Collection, Mapping
 
-from services.orchestrator.domain.state import KEPT, Pending, Person
+from services.orchestrator.domain.state import KEPT, UNKNOWN_DAY, Appointment, Pending, Person
 
 
 def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) -> dict[str, Person]:
@@ -33,6 +33,8 @@ def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) ->
             mine=dict.fromkeys(homes, profile),
             shared=_but(shared, other),
             codes=[code for code in person.codes if code.home in homes],
+            heard=dict(person.heard),
+            appointments=_over(person),
         )
         for other, homes in parts.items()
     }
@@ -48,6 +50,12 @@ def leave(profile: str, person: Person, parts: Mapping[str, Collection[str]]) ->
 def _home(person: Person, pending: Pending) -> str:
     """A letter goes where its run goes, so that a chain keeps its order; by its own home when that is over."""
     return next((run.home for run in person.runs if pending.of(run)), pending.run.home)
+
+
+def _over(person: Person) -> dict[str, Appointment]:
+    """The days of schedules that came already. When he comes due himself follows from what the segmenter tells of him."""
+    last = {key: one.last for key, one in person.appointments.items() if one.last != UNKNOWN_DAY}
+    return {key: Appointment(None, UNKNOWN_DAY, day) for key, day in last.items()}
 
 
 def _shared(profile: str, person: Person, parts: Mapping[str, Collection[str]]) -> dict[str, list[str]]:

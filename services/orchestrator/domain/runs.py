@@ -185,13 +185,15 @@ def _admit(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
     _walk(turn, plan, replace(run, step=plan.first, since=moment.now, taken=1, data=data), moment)
 
 
-def moved(turn: Turn, news: Iterable[Run], moment: Moment) -> None:
-    """Runs of which something became known that they may wait for: those that stand on such a step look again."""
+def moved(turn: Turn, news: Iterable[Run], moment: Moment, kinds: tuple[type, ...] = (Until, Cascade)) -> None:
+    """Runs of which something became known that they may wait for: those that stand on such a step look again. kinds: of steps that it
+    concerns: what became of an earlier letter of its run says nothing to a cascade.
+    """
     for run in news:
         plan = turn.plan(run)
         stands = plan is not None and run.waits is None and run.parked is None
         step = plan.steps.get(run.step) if plan is not None and stands else None
-        if plan is None or not isinstance(step, Until | Cascade):
+        if plan is None or not isinstance(step, kinds):
             continue
         if isinstance(step, Until) or not pausing.parks(turn, run, moment):  # a cascade would send
             _walk(turn, plan, replace(run, due_at=None), moment)

@@ -13,15 +13,15 @@ from services.orchestrator.domain.turn import Turn
 def look_again(turn: Turn, now: int) -> None:
     """Places have changed: what is deferred by a rule is decided when it may go by now, if that is sooner.
 
-    It was told until when it waits at the latest, so nothing is told: how it is decided then is.
+    It was told until when it waits at the latest, so nothing is told: how it is decided then is. What a launch holds back waits for that.
     """
     for run in list(turn.person.runs):
-        if run.due_at is not None and not run.held and run.step not in run.done:
+        if run.due_at is not None and not run.held and run.step not in run.done and not turn.book.gate(run):
             due = _due(turn, run, run.step, run.since, now)
             if due is not None and due < run.due_at:
                 turn.put(replace(run, due_at=due))
     for key, pending in list(turn.person.pending.items()):
-        if pending.due_at is not None and not pending.held:
+        if pending.due_at is not None and not pending.held and not turn.book.gate(pending.run):
             due = _due(turn, pending.run, pending.step, pending.first_try, now)
             if due is not None and due < pending.due_at:
                 turn.person.pending[key] = replace(pending, due_at=due)

@@ -121,9 +121,8 @@ class Turn:
     def tell(self, run: Run, verdict: Verdict, moment: Moment, rule: str = "", *, step: str = "", **more: Any) -> None:
         """A verdict about a run or one of its steps. Its id derives from what it is about and from the instant."""
         document = run.document
-        of: tuple[str, ...] = (
-            (more.get("channel", ""),) if run.cascade is not None else ()
-        )  # several may have one verdict at one instant
+        # Several channels may have one verdict at one instant.
+        of: tuple[str, ...] = (more.get("channel", ""),) if run.cascade is not None else ()
         of += (self.profile,) if run.mailed else ()  # a launch is one occurrence of many people
         key = (document, run.version, step, run.occurrence, verdict, rule, more.get("attempt", 0), moment.cause, moment.now, *of)
         self.emit(

@@ -30,8 +30,11 @@ ON CONFLICT (event, profile) DO UPDATE SET id = EXCLUDED.id, status = EXCLUDED.s
 """
 PLACE = "UPDATE hall SET place = $2 WHERE event = $1"
 # Of events that are in force no more.
-REST = "UPDATE registration r SET profile = $2 WHERE profile = $1 AND NOT EXISTS (SELECT FROM registration o WHERE (o.event, o.profile) = (r.event, $2))"
-FORGET = "DELETE FROM registration WHERE profile = ANY($1::uuid[])"
+REST = """
+UPDATE registration r SET profile = $2 WHERE profile = $1 AND event <> ALL($3::text[])
+    AND NOT EXISTS (SELECT FROM registration o WHERE (o.event, o.profile) = (r.event, $2))
+"""
+FORGET = "DELETE FROM registration WHERE profile = ANY($1::uuid[]) AND event <> ALL($2::text[])"
 
 AT_ONCE = 100  # so many who wait are seated in one transaction when a limit is taken away
 

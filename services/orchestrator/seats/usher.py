@@ -80,17 +80,18 @@ class Usher:
                 told += [(one, act.at) for one in hall.told]
                 hall.told.clear()
             await store.save(connection, hall)
-        for loser, winner in self._passed:
-            await connection.execute(store.REST, loser, winner)
-        if self._erased:
-            await connection.execute(store.FORGET, self._erased)
         return told
 
     async def _concerned(self, connection: Connection) -> set[str]:
-        found = {act.event for act in self._acts if act.event}
-        if people := sorted({one for act in self._acts if not act.event for one in act.people}):
-            found |= {row["event"] for row in await connection.fetch(store.EVENTS_OF, people) if row["event"] in self._seated}
-        return found
+        """Events in force of which something was heard. Of others the rows go with their people, and nothing is decided."""
+        said = {act.event for act in self._acts if act.event}
+        people = sorted({one for act in self._acts if not act.event for one in act.people})
+        found = {row["event"] for row in await connection.fetch(store.EVENTS_OF, people)} if people else set()
+        if found - self._seated.keys():
+            for loser, winner in self._passed:
+                await connection.execute(store.REST, loser, winner, sorted(self._seated))
+            await connection.execute(store.FORGET, self._erased, sorted(self._seated))
+        return said | (found & self._seated.keys())
 
 
 def check_in_code(token: Callable[[str], str]) -> Callable[[str], str]:

@@ -135,6 +135,8 @@ def test_parameters_have_defaults_that_fit_and_change_what_they_say():
     cart = made(ALL["abandoned-cart"], Install(brand="shop", parameters={"pause": "3h"}))
     (journey,) = (one["body"] for one in cart if one["kind"] == "journey")
     assert journey["steps"][0]["wait"] == "3h"
+    (due,) = (one["body"] for one in made(ALL["nps"], Install(brand="x", parameters={"after": "14d"})) if one["kind"] == "segment")
+    assert due["condition"]["age"] == 14 * 86_400_000, "conditions have ms"
     (rule,) = (one["body"] for one in made(ALL["caps"], Install(brand="x", parameters={"a_week": 2})) if one["kind"] == "rule")
     assert [(cap["most"], cap["brand"]) for cap in rule["caps"]] == [(2, "x"), (1, "x")]
 

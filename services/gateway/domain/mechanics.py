@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.documents import Document
+from schemas.contact import DAY
+from schemas.documents import Document, offset_ms
 from schemas.parameters import MENDS, Name, Type, fits
 from services.gateway.domain.problems import Fault, Problem
 
@@ -48,7 +49,7 @@ class Mechanic(Document):
     def told(self) -> Body:
         """As the API tells it."""
         knobs = [
-            {"name": one.name, "type": one.type, "text": one.text, "default": value_at(self.documents, one.at[0])}
+            {"name": one.name, "type": one.type, "text": one.text, "default": _written(one, value_at(self.documents, one.at[0]))}
             for one in self.about.parameters
         ]
         named = [{"kind": one["kind"], "key": one["body"]["key"]} for one in self.documents]
@@ -87,9 +88,15 @@ def made(mechanic: Mechanic, asked: Install) -> list[Body]:
     documents: list[Body] = list(mechanic.documents)
     for name, value in given.items():
         for place in knobs[name].at:
-            documents = with_value(documents, place, value)
+            in_ms = knobs[name].type == "duration" and isinstance(value_at(documents, place), int)
+            documents = with_value(documents, place, offset_ms(value) if in_ms else value)
     keys = {one["body"]["key"] for one in documents} if asked.prefix else set()
     return [{"kind": one["kind"], "body": fitted(one["body"], asked.brand, asked.prefix, keys)} for one in documents]
+
+
+def _written(knob: Knob, value: Any) -> Any:
+    """A length of time as people write it: conditions have ms."""
+    return f"{value // DAY}d" if knob.type == "duration" and isinstance(value, int) else value
 
 
 def fitted(body: Any, brand: str, prefix: str = "", keys: frozenset[str] | set[str] = frozenset()) -> Any:

@@ -3,13 +3,15 @@
 Weeks have two of these days, months three, quarters six, years twelve.
 """
 
+from bisect import bisect_right
+
 import pytest
 
 from services.segmenter.domain import closures
 
 UNITS = {"day": 1, "week": 2, "month": 3, "quarter": 6, "year": 12}
 LENGTHS = {"UTC": [4], "Asia/Tokyo": [3, 5, 4, 0], "Europe/London": [6, 2, 3]}  # names that there are: the language knows no others
-DAYS = 220  # from long before the first instant of a test until long after its last
+DAYS = 600  # from long before the first instant of a test until long after the last that any timer may reach
 
 
 def midnights(name: str) -> list[int]:
@@ -29,7 +31,7 @@ class TinyZone:
         self.name, self._midnights = name, MIDNIGHTS[name]
 
     def period(self, unit: str, at: int) -> int:
-        return max(day for day, begins in enumerate(self._midnights) if begins <= at) // UNITS[unit]
+        return (bisect_right(self._midnights, at) - 1) // UNITS[unit]
 
     def start(self, unit: str, period: int) -> int:
         return self._midnights[period * UNITS[unit]]

@@ -121,11 +121,11 @@ async def test_a_paused_journey_holds_everything_back_loses_nothing_and_says_why
     asked = {"params": {"journey": f"{b}-chain"}}
     told = [one["text"] for one in (await shop.api("GET", f"/api/profiles/{ann}/why", **asked))["items"]]
     assert told[:2] == ["He entered (version 1).", "Step `text`: the message was given to the sender."]
-    assert "Step `text`: the message was held back: the journey is paused." in told
+    assert "Step `text`: the message was held back: it is paused." in told
     assert told[-2:] == ["Step `one`: he left: he came to its end.", "Step `one`: the provider took the message."]
     bob = (await shop.profile(f"user_id:{shop.user('bob')}"))["id"]
     answer = await shop.api("GET", f"/api/profiles/{bob}/why", headers={"Accept-Language": "ru"}, **asked)
-    assert answer["answer"] == "Ничего не отправлено: цепочка на паузе."
+    assert answer["answer"] == "Ничего не отправлено: стоит на паузе."
     unknown = await shop.installation.api.get(f"/api/profiles/{bob}/why")
     assert unknown.status_code == 422
 

@@ -55,7 +55,7 @@ def test_keys_that_are_refused(wrong):
 
 def test_secrets_stay_out_of_logs_and_paths_are_fixed():
     assert "22" not in repr(KEYS)
-    assert [PATHS[kind] for kind in Kind] == ["c", "o", "u", "p", "d", "s"]
+    assert [PATHS[kind] for kind in Kind] == ["c", "o", "u", "p", "d", "s", "e"]
     assert url("https://t.shop.example", Kind.UNSUBSCRIBE, ID, 0, KEYS).startswith("https://t.shop.example/u/")
 
 

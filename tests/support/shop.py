@@ -184,8 +184,9 @@ class Shop:
         found: dict[str, Any] = await self.api("GET", "/api/profiles", params={"identifier": identifier})
         return found
 
-    async def decisions(self, *who: str) -> list[tuple[str, str, str]]:
-        """(step, verdict, rule) about customers with user ids of these names, and whoever was merged into them, oldest first.
+    async def decisions(self, *who: str, own: bool = False) -> list[tuple[str, str, str]]:
+        """(step, verdict, rule) about customers with user ids of these names, and whoever was merged into them, oldest first. own: of this
+        shop's brand alone; journeys of other brands that begin by a segment take anybody who is in it.
 
         As the log has it; what the API answers comes by another way and must be the same.
         """
@@ -199,6 +200,7 @@ class Shop:
         told = [one for one in await self.installation.log.records("decisions") if one["profile"] in profiles]
         if self.now:  # on a live clock the lake is some seconds behind the log
             assert set(shown) == {one["id"] for one in told} and len(shown) >= len(told)
+        told = [one for one in told if not own or one["brand"] == self.brand]
         told.sort(key=lambda one: one["received_at"])
         return [(one.get("step", ""), one["verdict"], one.get("rule", "")) for one in told]
 

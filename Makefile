@@ -6,7 +6,7 @@ WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.j
 CODE := schemas runtime services deploy $(wildcard bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants check-deploy clickhouse rebuild
+.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants test-long check-deploy clickhouse rebuild
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ bench: setup ## how much it takes and how fast, on this machine
 
 bench-large: setup ## the same with a large shop; takes long
 	@$(PY) -m bench --large
+
+test-long: setup ## the tests that take longest and show nothing else than others do
+	@$(PY) -m pytest -q -m long tests
 
 chaos: setup ## kill everything at every step and count what was lost or doubled
 	@$(PY) tests/chaos/run.py

@@ -1,7 +1,9 @@
-"""Issue 6: a rehearsal over the days in which a journey ran tells what was really decided; a walk leads one person through a draft."""
+"""A rehearsal over the days in which a journey ran tells what was really decided; a walk leads one person through a draft."""
 
 from collections import Counter
 from typing import Any
+
+import pytest
 
 from tests.support.live import until
 from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, segment, send, template
@@ -65,6 +67,7 @@ async def really(shop: Shop, document: str) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@pytest.mark.long
 async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey_ran(shop: Shop):
     b = shop.brand
     staff = {"kind": "attribute", "name": "plan", "op": "eq", "value": "staff"}

@@ -73,6 +73,7 @@ async def test_people_enter_and_leave_by_facts_and_by_time_alone(config):
     ]
 
 
+@pytest.mark.long
 async def test_two_runs_give_the_same_memberships_byte_for_byte(config):
     buy = {"event": "Order Completed"}
     inputs = []

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runtime.lake import Snapshot, quote, text
-from runtime.property_columns import Source, Steps, properties, steps_of
+from runtime.property_columns import Source, Steps, properties
 from schemas.facts import PROFILE_CHANGED, Fact
+from schemas.paths import steps_of
 
 MOST_PEOPLE = 1 << 62
 FIRST = "00000000-0000-0000-0000-000000000000"

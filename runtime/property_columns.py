@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runtime.lake import quote, text
+from schemas.paths import escaped, steps_of
 
 Steps = tuple[str, ...]
 
@@ -77,19 +78,3 @@ def _put(said: dict[str, Any], path: Steps, value: Any) -> None:
         said[last] = value
     else:
         said[last].update(value)
-
-
-def steps_of(path: str) -> Steps:
-    """The keys of a path: parted by dots, a dot or backslash within a key behind a backslash."""
-    steps, taken = [""], iter(path)
-    for character in taken:
-        if character == ".":
-            steps.append("")
-        else:
-            steps[-1] += next(taken, "") if character == "\\" else character
-    return tuple(steps)
-
-
-def escaped(name: str) -> str:
-    """A key as a step of a path."""
-    return name.replace("\\", "\\\\").replace(".", "\\.")

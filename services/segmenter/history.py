@@ -11,8 +11,9 @@ from typing import Any
 from runtime.kafka import Place
 from runtime.lake import Lake, Snapshot, StaleSnapshot, quote
 from runtime.process import Context
-from runtime.property_columns import Source, properties, steps_of
+from runtime.property_columns import Source, properties
 from schemas.facts import Fact
+from schemas.paths import steps_of
 from services.segmenter.recount import Recount
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.audience_reading import parse
-from services.gateway.domain.acquaintance import Seen, Value, steps, unfamiliar
+from schemas.paths import steps_of
+from services.gateway.domain.acquaintance import Seen, Value, unfamiliar
 from services.gateway.domain.cost import MOST_OF_ALL, MOST_OF_ONE, cost
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
@@ -89,7 +90,9 @@ def test_an_event_whose_names_are_too_many_to_know_is_not_judged():
 
 def test_paths_of_the_catalogue_are_taken_apart():
     assert (
-        steps("a.b") == ("a", "b") and steps("survey\\.nps\\.score") == ("survey.nps.score",) and steps("a\\\\.b") == ("a\\", "b")
+        steps_of("a.b") == ("a", "b")
+        and steps_of("survey\\.nps\\.score") == ("survey.nps.score",)
+        and steps_of("a\\\\.b") == ("a\\", "b")
     )
 
 

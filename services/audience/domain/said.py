@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.attributes import SPAN, Entry
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT
+from schemas.paths import steps_of
 
 NEWS = frozenset((PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT))
 
@@ -39,14 +40,3 @@ def nested(columns: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             inner = inner.setdefault(step, {})
         inner[last] = value
     return whole
-
-
-def steps_of(path: str) -> list[str]:
-    """The keys of a path of the lake."""
-    steps, taken = [""], iter(path)
-    for character in taken:
-        if character == ".":
-            steps.append("")
-        else:
-            steps[-1] += next(taken, "") if character == "\\" else character
-    return steps

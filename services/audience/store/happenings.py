@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.following import News
 from runtime.lake import KINDS, quote, text
+from schemas.paths import escaped
 from services.audience.store.values import NONE, Value, date_of, extract, of_json
 from services.audience.store.versions import Part
 
@@ -144,8 +145,3 @@ def _either(own: Mapping[str, str], kind: str, loose: str) -> str:
     if kind not in own:
         return loose
     return quote(own[kind]) if loose == NONE else f"coalesce({quote(own[kind])}, CASE WHEN rest IS NOT NULL THEN {loose} END)"
-
-
-def escaped(key: str) -> str:
-    """A key as a step of a path of the lake."""
-    return key.replace("\\", "\\\\").replace(".", "\\.")

@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse, Response
 from schemas.audience_form import form_schema
 from schemas.audience_reading import MAX_DEPTH, MAX_LEAVES, AudienceError, parse
 from schemas.audience_text import sentences
+from schemas.paths import steps_of
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
-from services.gateway.domain.acquaintance import Seen, Value, Values, steps
+from services.gateway.domain.acquaintance import Seen, Value, Values
 from services.gateway.domain.cost import MOST_OF_ALL, MOST_OF_ONE, TESTS, WEIGHTS, cost
 from services.gateway.domain.kinds import faults_at
 from services.gateway.domain.problems import Problem
@@ -91,7 +92,7 @@ def _told(known: Seen) -> dict[str, Any]:
 
 def _ways(values: Values) -> list[tuple[Sequence[str], Value]]:
     """The keys that lead to each value, by path."""
-    return [(steps(path), values[path]) for path in sorted(values)]
+    return [(steps_of(path), values[path]) for path in sorted(values)]
 
 
 def _plain(way: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from schemas.audience import (
 )
 from schemas.audience_walk import happenings, nodes, under
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
+from schemas.paths import escaped
 from services.gateway.domain.problems import Fault
 
 MOST_NEAR, MOST_COMPARED = 10, 2_000  # so many slips are compared with known names, if there are no more of these: it is slow
@@ -106,7 +107,7 @@ def _of_facts(path: str, what: Happening, seen: Seen) -> Iterator[Noticed]:
 
 
 def _of_attribute(path: str, name: str, within: str, seen: Seen, asked: str) -> Iterator[Noticed]:
-    at = ".".join(part for part in (_escaped(name), within) if part)
+    at = ".".join(part for part in (escaped(name), within) if part)
     if not _PRIVATE.isdisjoint((name, *within.split("."))):
         return
     if _there(at, seen.attributes):
@@ -147,20 +148,3 @@ def _near(name: str, known: Collection[str]) -> str:
     """What may be meant, as the end of a sentence in any language."""
     found = get_close_matches(name, sorted(known), n=3, cutoff=0.6) if len(known) <= MOST_COMPARED else []
     return f": {', '.join(f'`{one}`' for one in found)}?" if found else ""
-
-
-def steps(path: str) -> tuple[str, ...]:
-    """The keys of a path of the catalogue."""
-    found, last = [], ""
-    letters = iter(path)
-    for letter in letters:
-        if letter == ".":
-            found.append(last)
-            last = ""
-        else:
-            last += next(letters, "") if letter == "\\" else letter
-    return (*found, last)
-
-
-def _escaped(name: str) -> str:
-    return name.replace("\\", "\\\\").replace(".", "\\.")

@@ -42,11 +42,6 @@ def conflicts(registered: str, kind: str) -> bool:
     return kind not in (registered, "null") and registered != "null" and not (kind in _NUMBERS and registered in _NUMBERS)
 
 
-def escaped(name: str) -> str:
-    """A key as a step of a path: its own dots get a backslash."""
-    return name.replace("\\", "\\\\").replace(".", "\\.") if "." in name or "\\" in name else name
-
-
 def folder(name: str) -> str:
     """A name as a folder: letters, digits, - and _ stay, all else becomes %XX of its UTF-8; a long one ends in a hash."""
     raw = name.encode("utf-8", "surrogatepass")

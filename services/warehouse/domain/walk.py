@@ -7,7 +7,8 @@ import msgspec
 
 from schemas.consents import EVENTS
 from schemas.facts import PROFILE_CHANGED, Seq
-from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, escaped, held_by, without
+from schemas.paths import escaped
+from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, held_by, without
 
 DEEP = 4  # objects within objects become columns down to here; below, they stay whole in `rest`
 KINDS: Mapping[type, str] = {str: "string", int: "int", float: "float", bool: "bool", type(None): "null"}

@@ -9,10 +9,11 @@ import pytest
 from runtime.batch import Emit
 from runtime.drive import set_clock
 from runtime.process import Context
-from runtime.property_columns import Source, properties, steps_of
+from runtime.property_columns import Source, properties
 from runtime.settings import Settings
 from schemas.facts import PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, Fact, Split, SplitPart
 from schemas.ids import derive, partition_of
+from schemas.paths import steps_of
 from services.profile.__main__ import service as profile
 from services.segmenter.__main__ import service as segmenter
 from services.segmenter.domain import state

@@ -7,7 +7,7 @@ Run it: `python -m services.sender.channels.fakes.smsc --port 8082 [--record acc
 
 from typing import Any
 
-from . import command
+from . import command, control
 from .http_server import Answer, HttpFake, Request
 from .record import Record, Script
 from .telegram import pattern_fault
@@ -43,12 +43,9 @@ class SmscFake:
         self.record.close()
 
     async def handle(self, request: Request) -> Answer:
-        if request.path == "/accepted":
-            return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
+        if (answer := control.answered(request, self.record, self.script)) is not None:
+            return answer
         body = request.json()
-        if request.path == "/script":
-            self.script.put(str(body["address"]), [str(fault) for fault in body["faults"]])
-            return Answer(200, {"ok": True})
         if self.apikey and body.get("apikey") != self.apikey:
             return _error(2)
         if request.path == "/rest/send/":

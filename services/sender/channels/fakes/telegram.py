@@ -14,7 +14,7 @@ from typing import Any
 
 from runtime.clock import wall_ms
 
-from . import command
+from . import command, control
 from .http_server import Answer, HttpFake, Request
 from .player import Webhook
 from .record import Record, Script
@@ -62,12 +62,8 @@ class TelegramFake:
         self.record.close()
 
     async def handle(self, request: Request) -> Answer:
-        if request.path == "/accepted":
-            return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
-        if request.path == "/script":
-            body = request.json()
-            self.script.put(str(body["address"]), [str(fault) for fault in body["faults"]])
-            return Answer(200, {"ok": True})
+        if (answer := control.answered(request, self.record, self.script)) is not None:
+            return answer
         if request.path == "/play":
             return await self._play(request.json())
         found = _PATH.fullmatch(request.path)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from runtime.clock import wall_ms
 
-from . import command
+from . import command, control
 from .http_server import Answer, HttpFake, Request
 from .player import Webhook
 from .record import Record, Script
@@ -61,14 +61,11 @@ class VkFake:
         self.record.close()
 
     async def handle(self, request: Request) -> Answer:
-        if request.path == "/accepted":
-            return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
+        if (answer := control.answered(request, self.record, self.script)) is not None:
+            return answer
         if request.path == "/method/messages.send":
             return self._send(dict(parse_qsl(request.body.decode(), keep_blank_values=True)))
         body = request.json()
-        if request.path == "/script":
-            self.script.put(str(body["address"]), [str(fault) for fault in body["faults"]])
-            return Answer(200, {"ok": True})
         if request.path == "/webhook":
             confirmed = await self.connect(str(body["url"]), str(body["secret"]), int(body["group"]), str(body["confirmation"]))
             return Answer(200, {"ok": confirmed})

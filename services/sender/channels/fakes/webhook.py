@@ -14,7 +14,7 @@ from typing import Any
 
 from runtime.clock import wall_ms
 
-from . import command
+from . import command, control
 from .http_server import Answer, HttpFake, Request
 from .record import Record, Script
 
@@ -42,12 +42,8 @@ class WebhookFake:
         self.record.close()
 
     async def handle(self, request: Request) -> Answer:
-        if request.path == "/accepted":
-            return Answer(200, {"accepted": self.record.accepted, "faults": dict(self.record.refused)})
-        if request.path == "/script":
-            body = request.json()
-            self.script.put(str(body["address"]), [str(fault) for fault in body["faults"]])
-            return Answer(200, {"ok": True})
+        if (answer := control.answered(request, self.record, self.script)) is not None:
+            return answer
         secret = self.secrets.get(request.path, self.secrets.get("*", ""))
         if secret and not verified(request.body, request.headers, secret, wall_ms() / 1000):
             self.record.refuse("signature")

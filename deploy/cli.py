@@ -83,7 +83,7 @@ def _up(chosen: argparse.Namespace) -> int:
         run.up(settings)
         print(f"{addresses(run.recorded(settings))}\nCtrl-C stops everything", flush=True)
         while run.supervised(settings):
-            time.sleep(1)
+            time.sleep(1)  # it is no child of ours: nothing tells that it has ended
         raise LocalRunError(f"supervisord has ended by itself: see {settings.logs}/supervisord.log")
     except KeyboardInterrupt:
         print("stopping")

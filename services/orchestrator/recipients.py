@@ -56,19 +56,19 @@ INSERT INTO pilot (launch, upto)
 SELECT $1, coalesce((SELECT place FROM recipient WHERE launch = $1 ORDER BY place OFFSET $2::int - 1 LIMIT 1), $3) ON CONFLICT DO NOTHING
 """
 UPTO = "SELECT upto FROM pilot WHERE launch = $1"
-NEXT = "SELECT id::text AS id FROM recipient WHERE launch = $1 AND partition = $2 AND todo AND place <= $3 ORDER BY place LIMIT $4"
-STILL = "SELECT id::text AS id FROM recipient WHERE launch = $1 AND id = ANY($2::uuid[]) AND todo"
+NEXT = "SELECT id::text AS id FROM recipient WHERE launch = $1 AND partition = $2 AND due AND place <= $3 ORDER BY place LIMIT $4"
+STILL = "SELECT id::text AS id FROM recipient WHERE launch = $1 AND id = ANY($2::uuid[]) AND due"
 STOP = """
 WITH known AS (UPDATE launch_partition SET stopped = true WHERE launch = $1 AND partition = $2)
-UPDATE recipient SET todo = true WHERE launch = $1 AND partition = $2 AND verdict = 'deferred' AND NOT todo
+UPDATE recipient SET due = true WHERE launch = $1 AND partition = $2 AND verdict = 'deferred' AND NOT due
 """
-TAKEN = "UPDATE recipient SET todo = false WHERE launch = $1 AND id = ANY($2::uuid[]) AND todo"
+TAKEN = "UPDATE recipient SET due = false WHERE launch = $1 AND id = ANY($2::uuid[]) AND due"
 # What was said of a letter that has gone stands, whatever is heard of another attempt at it, or of its twin since a merge.
 DECIDED = """
-UPDATE recipient r SET verdict = u.verdict, rule = u.rule, attempt = u.attempt, todo = u.todo, intent = coalesce(u.intent, r.intent),
+UPDATE recipient r SET verdict = u.verdict, rule = u.rule, attempt = u.attempt, due = u.due, intent = coalesce(u.intent, r.intent),
     variant = CASE WHEN u.variant = '' THEN r.variant ELSE u.variant END
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::uuid[], $8::boolean[])
-    AS u (launch, id, verdict, rule, variant, attempt, intent, todo)
+    AS u (launch, id, verdict, rule, variant, attempt, intent, due)
 WHERE r.launch = u.launch AND r.id = u.id AND u.attempt >= r.attempt AND NOT (r.verdict = 'accepted' AND u.verdict <> 'accepted')
   AND (r.verdict = '' OR u.rule NOT IN ('merged', 'already_sent'))
 """
@@ -83,7 +83,7 @@ WHERE p.launch = u.launch AND p.partition = u.partition
 """
 CLOSE = """
 UPDATE launch_partition SET open = false WHERE launch = $1 AND partition = $2
-AND NOT EXISTS (SELECT FROM recipient WHERE launch = $1 AND partition = $2 AND todo AND place <= $3)
+AND NOT EXISTS (SELECT FROM recipient WHERE launch = $1 AND partition = $2 AND due AND place <= $3)
 """
 LOCK = (
     "SELECT FROM launch_partition WHERE launch = $1 AND partition = $2 FOR UPDATE"  # so that CLOSE sees what others have just set
@@ -93,10 +93,10 @@ DELAY = "UPDATE launch_partition SET next_at = $3 WHERE launch = $1 AND partitio
 FOLD = """
 WITH pair AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[]) AS u (loser, winner, partition)),
 gone AS (DELETE FROM recipient r USING pair WHERE r.id = pair.loser AND r.launch = ANY($4::uuid[]) RETURNING r.*, pair.winner, pair.partition AS home)
-INSERT INTO recipient AS r (launch, id, partition, place, verdict, rule, variant, attempt, intent, became, todo)
-SELECT DISTINCT ON (launch, winner) launch, winner, home, place, verdict, rule, variant, attempt, intent, became, todo FROM gone ORDER BY launch, winner, {rank} DESC, id
+INSERT INTO recipient AS r (launch, id, partition, place, verdict, rule, variant, attempt, intent, became, due)
+SELECT DISTINCT ON (launch, winner) launch, winner, home, place, verdict, rule, variant, attempt, intent, became, due FROM gone ORDER BY launch, winner, {rank} DESC, id
 ON CONFLICT (launch, id) DO UPDATE SET verdict = EXCLUDED.verdict, rule = EXCLUDED.rule, variant = EXCLUDED.variant,
-    attempt = EXCLUDED.attempt, intent = EXCLUDED.intent, todo = EXCLUDED.todo, became = r.became | EXCLUDED.became, place = least(r.place, EXCLUDED.place)
+    attempt = EXCLUDED.attempt, intent = EXCLUDED.intent, due = EXCLUDED.due, became = r.became | EXCLUDED.became, place = least(r.place, EXCLUDED.place)
 WHERE {ranked} > {own}
 """
 _RANK = "array_position(ARRAY['', 'skipped', 'deferred', 'late', 'held', 'would_have_sent', 'failed', 'sent', 'in_doubt', 'unknown', 'accepted'], {})"
@@ -125,7 +125,7 @@ class Decided(NamedTuple):
     variant: str
     attempt: int
     intent: str | None
-    todo: bool
+    due: bool
 
 
 class Became(NamedTuple):
@@ -184,7 +184,7 @@ async def decided(connection: Connection, news: Collection[Decided], became: Col
 
 
 def _columns(rows: Sequence[Decided]) -> Sequence[Sequence[Any]]:
-    fields = ("launch", "id", "verdict", "rule", "variant", "attempt", "intent", "todo")
+    fields = ("launch", "id", "verdict", "rule", "variant", "attempt", "intent", "due")
     return [[getattr(row, name) for row in rows] for name in fields]
 
 

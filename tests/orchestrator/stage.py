@@ -181,7 +181,7 @@ class Stage:
 
     async def rows(self) -> list[dict[str, Any]]:
         async with self.db.connection() as connection:
-            found = await connection.fetch("SELECT id::text AS id, verdict, rule, todo, partition FROM recipient ORDER BY id")
+            found = await connection.fetch("SELECT id::text AS id, verdict, rule, due, partition FROM recipient ORDER BY id")
         return [dict(row) for row in found]
 
     def _item(self, topic: str, profile: str, value: Any, raw: bytes = b"") -> Item:

@@ -225,7 +225,7 @@ class Play:
         rows = await self.stage.rows()
         audience = {self.canonical(who) for who in self.people[:6]}
         assert {row["id"] for row in rows} >= {who for who in audience if who in self.told_of()}
-        assert not [row for row in rows if row["todo"]], "nobody's turn is left"
+        assert not [row for row in rows if row["due"]], "nobody's turn is left"
         assert {row["verdict"] for row in rows} <= {"accepted", "skipped"}, "everybody has a verdict, and it is final"
         letters = Counter(self.canonical(i.profile) for i in self._letters())
         assert all(count == 1 or who in self.became_one for who, count in letters.items()), "nobody gets two"

@@ -44,7 +44,7 @@ async def test_killed_at_every_step_it_decides_about_each_once(kafka, database, 
         assert len((tmp_path / "failpoints" / "hits").read_text().splitlines()) == number + 1
     connection = await asyncpg.connect(database)
     try:
-        assert await connection.fetchval("SELECT count(*) FROM orchestrator.recipient WHERE todo"), "the kills came in the middle"
+        assert await connection.fetchval("SELECT count(*) FROM orchestrator.recipient WHERE due"), "the kills came in the middle"
         fleet.add(ORCHESTRATOR, 1)
         fleet.add(ORCHESTRATOR, 2)
         await until(lambda: connection.fetchval(DECIDED, PEOPLE), 60)

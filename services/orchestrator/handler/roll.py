@@ -40,7 +40,7 @@ class Roll:
             if emission.document.startswith(PREFIX):
                 self._count(emission.occurrence, partition_of(emission.profile, self._partitions), 0)
         elif isinstance(emission, Decision) and emission.document.startswith(PREFIX) and emission.verdict in OURS:
-            self._note(emission, profile, todo=emission.rule == PAUSED)
+            self._note(emission, profile, due=emission.rule == PAUSED)
 
     def heard(self, verdict: Decision, profiles: Iterable[str], partition: int) -> None:
         """What the sender says of an intent."""
@@ -49,7 +49,7 @@ class Roll:
         if verdict.verdict != "unknown":
             self._count(verdict.occurrence, partition, 1)
         for profile in profiles:
-            self._note(verdict, profile, todo=verdict.verdict == "held")
+            self._note(verdict, profile, due=verdict.verdict == "held")
 
     def read(self, fact: Fact, profile: str) -> None:
         """What somebody did with a letter of his."""
@@ -89,16 +89,16 @@ class Roll:
                     await recipients.choose(connection, launched.id, pairs[loser][1], {pairs[loser][0]: place})
         await recipients.fold(connection, pairs, under_way)
 
-    def _note(self, told: Decision, profile: str, *, todo: bool) -> None:
+    def _note(self, told: Decision, profile: str, *, due: bool) -> None:
         key = (told.occurrence, profile)
         before = self._decided.get(key)
         if before is not None and (told.rule in BESIDE or (before.verdict == "accepted" != told.verdict)):
             return
         variant = str(told.detail.get("variant", ""))
         self._decided[key] = Decided(
-            told.occurrence, profile, told.verdict, told.rule, variant, told.attempt, told.intent or None, todo
+            told.occurrence, profile, told.verdict, told.rule, variant, told.attempt, told.intent or None, due
         )
-        if todo:
+        if due:
             self._tally.setdefault((told.occurrence, partition_of(profile, self._partitions)), [0, 0, 0])[2] = 1
 
     def _count(self, launch: str, partition: int, which: int) -> None:

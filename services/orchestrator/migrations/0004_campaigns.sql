@@ -1,6 +1,6 @@
 -- Whom a launch of a campaign is for. One row a person (the canonical one: a merge folds them), written under the lock of his row in
 -- `person` once he is chosen. place: his place in the order by chance in which people are taken. verdict, rule, variant: what was decided
--- last, '' before; attempt, intent: of the letter that it is about. todo: his turn is yet to come, or comes again. became: 1 opened, 2 clicked,
+-- last, '' before; attempt, intent: of the letter that it is about. due: his turn is yet to come, or comes again. became: 1 opened, 2 clicked,
 -- 4 bounced, 8 unsubscribed or complained.
 CREATE TABLE recipient (
     launch uuid NOT NULL,
@@ -13,10 +13,10 @@ CREATE TABLE recipient (
     attempt smallint NOT NULL DEFAULT 0,
     intent uuid,
     became smallint NOT NULL DEFAULT 0,
-    todo boolean NOT NULL DEFAULT true,
+    due boolean NOT NULL DEFAULT true,
     PRIMARY KEY (launch, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX recipient_todo ON recipient (launch, partition, place) WHERE todo;
+CREATE INDEX recipient_due ON recipient (launch, partition, place) WHERE due;
 
 -- How far each partition has come with a launch. revision: of what was told of the launch, when this row was opened last; round, last_id,
 -- chosen: how far the audience has been chosen, for which round; stopped: that it was stopped has been taken in. issued, settled: intents, and those of which

@@ -12,7 +12,8 @@ from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import campaigns as handler
 from services.gateway.handler.call import Answer, Call
-from services.gateway.store import documents, launches
+from services.gateway.handler.finding import seen
+from services.gateway.store import launches
 
 CAMPAIGN = KINDS["campaign"]
 Number = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
@@ -45,9 +46,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def report(request: Request, key: str, launch: Number = None) -> Response:
         """The people of its newest launch (or of `launch`, a number) by verdict and rule, which add up to the audience, and by variant."""
         async with desk.calling(request, "read") as call:
-            draft = await documents.get(call.connection, CAMPAIGN.name, key)
-            if draft is None or not call.key.sees(draft.brand):
-                raise Problem("document_not_found", kind=CAMPAIGN.name, key=key)
+            await seen(call, CAMPAIGN, key)
             stood = await launches.last(call.connection, key, launch)
         if stood is None:
             raise Problem("not_launched")

@@ -15,6 +15,7 @@ from services.gateway.domain.kinds import KINDS
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.standing import table
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.finding import seen
 from services.gateway.handler.lifecycle import gate_in_force, set_gate, told
 from services.gateway.handler.titles import titles
 from services.gateway.store import documents
@@ -35,7 +36,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         deferred; `settled`: nobody is still to be moved or taken up after what was ordered last.
         """
         async with desk.calling(request, "read") as call:
-            draft = await _mine(call, key)
+            draft = await seen(call, JOURNEY, key)
             gate = await gate_in_force(call, key)
             bodies = await documents.bodies(call.connection, JOURNEY.name, key)
         found = await stands(neighbours, key)
@@ -50,7 +51,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         from: left out, the version in force.
         """
         async with desk.calling(request, "read") as call:
-            draft = await _mine(call, key)
+            draft = await seen(call, JOURNEY, key)
             first = await _body(call, draft, key, start or str(draft.published_version or "draft"), "from")
             second = await _body(call, draft, key, to, "to")
             named = await titles(call, call.language)
@@ -60,7 +61,7 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     async def stats(request: Request, key: str) -> Response:
         """How many entered, how they ended, and what became of each step's letters, since the beginning; who stands where now."""
         async with desk.calling(request, "read") as call:
-            await _mine(call, key)
+            await seen(call, JOURNEY, key)
         counts = await neighbours.require("warehouse", "/document-stats", document=gate_of(key), **brands_of(call.key))
         found = await stands(neighbours, key)
         steps: dict[str, int] = {}
@@ -87,13 +88,6 @@ def _act(router: APIRouter, desk: Desk, name: str, state: GateState) -> None:
             return await set_gate(call, key, state, body)
 
         return await desk.act(request, "publish", work)
-
-
-async def _mine(call: Call, key: str) -> Draft:
-    draft = await documents.get(call.connection, JOURNEY.name, key)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=JOURNEY.name, key=key)
-    return draft
 
 
 async def _body(call: Call, draft: Draft, key: str, wanted: str, field: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from services.gateway.domain.preflight import Findings
 from services.gateway.domain.problems import Fault, Language, Problem
 from services.gateway.domain.references import check
 from services.gateway.handler.call import Call
+from services.gateway.handler.finding import seen
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
@@ -40,9 +41,7 @@ class Gathered(NamedTuple):
 
 async def gathered(call: Call, key: str) -> Gathered:
     """Raises Problem: there is no draft, or what is written is no campaign."""
-    draft = await documents.get(call.connection, CAMPAIGN.name, key)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=CAMPAIGN.name, key=key)
+    draft = await seen(call, CAMPAIGN, key)
     campaign = read(CAMPAIGN, key, draft.body)
     assert isinstance(campaign, Campaign)
     world = await documents.world(call.connection)

@@ -17,6 +17,7 @@ from services.gateway.domain.problems import Fault, Problem, language_of
 from services.gateway.domain.references import check
 from services.gateway.domain.rehearsals import with_words
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.finding import seen
 from services.gateway.handler.keys import validated
 from services.gateway.store import documents
 
@@ -150,9 +151,7 @@ def _rehearse(router: APIRouter, desk: Desk, neighbours: Neighbours, kind: Kind)
 
 async def _draft(call: Call, kind: Kind, key: str) -> tuple[documents.Draft, dict[str, Any]]:
     """A draft that could be published. Raises Problem with every fault."""
-    draft = await documents.get(call.connection, kind.name, key)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=kind.name, key=key)
+    draft = await seen(call, kind, key)
     document = read(kind, key, draft.body)
     if faults := check(kind.name, key, document, await documents.world(call.connection)):
         raise Problem("invalid", faults)

@@ -9,7 +9,8 @@ from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
-from services.gateway.handler.documents import matches, mine
+from services.gateway.handler.documents import matches
+from services.gateway.handler.finding import mine
 from services.gateway.handler.keys import validated
 from services.gateway.handler.noticing import warnings, with_warnings
 from services.gateway.handler.publishing import Publishing

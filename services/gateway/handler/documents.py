@@ -15,6 +15,7 @@ from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
 from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.finding import mine, seen
 from services.gateway.handler.keys import validated
 from services.gateway.handler.lifecycle import lead, reopen
 from services.gateway.handler.noticing import warnings, with_warnings
@@ -49,9 +50,7 @@ def shown(body: dict[str, Any], draft: Draft) -> dict[str, Any]:
 
 
 async def get(call: Call, kind: Kind, key: str) -> Answer:
-    draft = await documents.get(call.connection, kind.name, key)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=kind.name, key=key)
+    draft = await seen(call, kind, key)
     return Answer(shown(draft.body, draft), headers={"ETag": etag(draft.revision)})
 
 
@@ -210,15 +209,6 @@ async def save(call: Call, kind: Kind, key: str, document: BaseModel) -> tuple[i
         raise Problem("document_too_large", limit=MAX_BYTES)
     brand = brand_of(kind.name, document)
     return await documents.save(call.connection, kind.name, key, brand, text, call.now)
-
-
-async def mine(call: Call, kind: Kind, key: str) -> Draft:
-    """The draft, locked, if the key may change it."""
-    draft = await documents.get(call.connection, kind.name, key, lock=True)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=kind.name, key=key)
-    call.key.needs_brand(draft.brand)
-    return draft
 
 
 def matches(draft: Draft | None, match: str | None, kind: Kind, key: str) -> None:

@@ -12,6 +12,7 @@ from services.gateway.domain.kinds import KINDS, text_of
 from services.gateway.domain.moves import moves_of
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.finding import mine
 from services.gateway.handler.keys import validated
 from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
@@ -43,10 +44,7 @@ async def set_gate(call: Call, key: str, state: GateState, body: Any = None) -> 
     """Pause a journey, open it again, archive or end it. What is so already stays as it is."""
     asked = validated(Pause, body if body is not None else {})
     publishing = await Publishing.begin(call)
-    draft = await documents.get(call.connection, JOURNEY.name, key, lock=True)
-    if draft is None or not call.key.sees(draft.brand):
-        raise Problem("document_not_found", kind=JOURNEY.name, key=key)
-    call.key.needs_brand(draft.brand)
+    draft = await mine(call, JOURNEY, key)
     if draft.published_version is None:
         raise Problem("not_in_force", kind=JOURNEY.name, key=key)
     before = await gate_in_force(call, key)

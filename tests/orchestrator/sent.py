@@ -118,6 +118,7 @@ class Sent:
         if verdict in ("late", "held"):
             self.back[intent.id] = intent
         self.world.verdict(intent, verdict)
+        self.world.run(self.world.now)  # what it freed a place for is due at this very instant, for whom it is for as yet
         self.look()
 
     def give_up(self, settled: list[Intent], folded: set[str]) -> None:

@@ -6,7 +6,7 @@ WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.j
 CODE := schemas runtime services deploy $(wildcard bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants test-long check-deploy clickhouse rebuild
+.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants test-long explore check-deploy clickhouse rebuild
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,9 @@ bench-large: setup ## the same with a large shop; takes long
 
 test-long: setup ## the tests that take longest and show nothing else than others do
 	@$(PY) -m pytest -q -m long tests
+
+explore: setup ## the properties, with examples that were never tried; N=10 times
+	@for n in $$(seq $(or $(N),10)); do OTKLIK_TEST_EXAMPLES=new $(PY) -m pytest -q -m hypothesis tests || exit 1; done
 
 chaos: setup ## kill everything at every step and count what was lost or doubled
 	@$(PY) tests/chaos/run.py

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +22,11 @@ from deploy.local.settings import PORTS, LocalSettings
 from tests.support import databases
 
 HOMES = Path(tempfile.gettempdir())
+
+# One commit has one answer: properties try the same examples each time, and new ones where they are looked for (`make explore`).
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("new", derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("OTKLIK_TEST_EXAMPLES", "same"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,7 +56,7 @@ def make_settings(home: Path, **changed: object) -> LocalSettings:
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o755)
     ports = dict(zip((*PORTS, "admin_port"), free_ports(len(PORTS) + 1), strict=True))
-    return LocalSettings(**{"home": home, "workers": {}, "database_url": None, **ports, **changed})
+    return LocalSettings(**{"home": home, "workers": {}, "database_url": None, "kafka_short_lived": True, **ports, **changed})
 
 
 def end_killed_sessions() -> None:

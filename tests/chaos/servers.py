@@ -23,7 +23,7 @@ class Servers:
     """The infrastructure of one run in `home`."""
 
     def __init__(self, home: Path) -> None:
-        self.local: LocalSettings = make_settings(home, postgres_fsync=True, kafka_heap_mb=512)
+        self.local: LocalSettings = make_settings(home, postgres_fsync=True, kafka_heap_mb=512, kafka_short_lived=False)
         self.supervisor = Supervisor(self.local.home)
 
     def up(self) -> None:

@@ -55,8 +55,7 @@ def prepare(settings: LocalSettings) -> None:
     shutil.rmtree(folder / "data", ignore_errors=True)  # a format that was killed half-way
     cluster = base64.urlsafe_b64encode(b"\x00" + os.urandom(15)).decode().rstrip("=")  # never begins with a dash
     tool = (
-        *_java(heap_mb=128),
-        "-XX:TieredStopAtLevel=1",
+        *_java(heap_mb=128, short_lived=True),
         "kafka.tools.StorageTool",
         "format",
         "--cluster-id",
@@ -68,10 +67,11 @@ def prepare(settings: LocalSettings) -> None:
 
 
 def command(settings: LocalSettings) -> tuple[str, ...]:
-    return (*_java(settings.kafka_heap_mb), "kafka.Kafka", str(settings.home / "kafka" / "server.properties"))
+    java = _java(settings.kafka_heap_mb, short_lived=settings.kafka_short_lived)
+    return (*java, "kafka.Kafka", str(settings.home / "kafka" / "server.properties"))
 
 
-def _java(heap_mb: int) -> tuple[str, ...]:
+def _java(heap_mb: int, *, short_lived: bool) -> tuple[str, ...]:
     java = shutil.which("java")
     if java is None:
         raise LocalRunError("java was not found: install Java 17 or newer (for example the package `default-jre-headless`)")
@@ -79,4 +79,6 @@ def _java(heap_mb: int) -> tuple[str, ...]:
         raise LocalRunError(f"Kafka's jars are not in {JARS}: run `make setup`")
     # One small heap on a small machine: the serial collector starts faster and takes less memory than G1.
     flags = (f"-Xmx{heap_mb}m", "-Xms128m", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true")
+    if short_lived:
+        flags += ("-XX:TieredStopAtLevel=1",)
     return (java, *flags, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{JARS}/*")

@@ -79,6 +79,5 @@ def _java(heap_mb: int, *, short_lived: bool) -> tuple[str, ...]:
         raise LocalRunError(f"Kafka's jars are not in {JARS}: run `make setup`")
     # One small heap on a small machine: the serial collector starts faster and takes less memory than G1.
     flags = (f"-Xmx{heap_mb}m", "-Xms128m", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true")
-    if short_lived:
-        flags += ("-XX:TieredStopAtLevel=1",)
-    return (java, *flags, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{JARS}/*")
+    compiled = ("-XX:TieredStopAtLevel=1",) if short_lived else ()
+    return (java, *flags, *compiled, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{JARS}/*")

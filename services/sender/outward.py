@@ -18,7 +18,7 @@ from schemas.webhooks import Body, Call, Letter, Recipient, WebhookEndpoint, sec
 from services.sender import domain, store
 from services.sender.channels.addresses import AddressError, mailbox
 from services.sender.channels.contract import Rendered
-from services.sender.content.bodies import Compiled, compile_body, render_body
+from services.sender.content.bodies import TOO_DEEP, Compiled, compile_body, render_body
 from services.sender.content.templates import TemplateFault
 from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
@@ -114,7 +114,7 @@ class Outward:
         said = variables(contact, intent, person, now)
         body = saying.body if saying.body is not None else endpoint.body
         if body is None:
-            text: str | TemplateFault = envelope(saying.type, intent, said)
+            text = envelope(saying.type, intent, said)
         else:
             compiled = self._compiled(body, endpoint, version, name_of(intent))
             text = compiled if isinstance(compiled, TemplateFault) else render_body(compiled, {**said, "type": saying.type})
@@ -167,7 +167,7 @@ def variables(contact: Contact, intent: Intent, person: str, now: int) -> dict[s
     return {**domain.variables(contact, intent), **more}
 
 
-def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str:
+def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str | TemplateFault:
     """Of Standard Webhooks. The same for every repeat: its time is that of the decision."""
     data = {
         "brand": intent.brand,
@@ -178,7 +178,10 @@ def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str:
         "run": intent.data.get("run", {}),
     }
     at = datetime.fromtimestamp(intent.received_at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
+    try:
+        return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
+    except RecursionError:
+        return TOO_DEEP
 
 
 def _taken(value: Any, path: str) -> Any:

@@ -57,7 +57,7 @@ def one(cls: str, step: dict[str, Any], **more: Any) -> Intent:
     goes: dict[str, Any] = {"channel": "email" if "template" in hand else "webhook", "to": "manager" if hand else ""}
     template = step.get("webhook") or hand.get("webhook") or "lead"
     given = {"document": "journey:trial", "step": "tell", "data": DATA, "template": template, "template_version": 0}
-    return replace(intent(1, cls=cls), **given, **goes, **more)
+    return replace(intent(1, cls=cls), **{**given, **goes, **more})
 
 
 def call(*given: Any, **more: Any) -> Rendered:
@@ -105,6 +105,29 @@ def test_a_body_stands_under_the_limits_of_templates():
     endless = "{% for a in (1..100000) %}{% for b in (1..100000) %}x{% endfor %}{% endfor %}"
     assert str(prepared({"webhook": "crm", "body": {"a": endless}})).startswith("template:too_many")
     assert prepared({"webhook": "crm", "body": {"a": "{{ 'x' | nothing }}"}}) == "template:unknown_filter"
+
+
+def nested(deep: int) -> Any:
+    found: Any = 1
+    for _ in range(deep):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "x"),
+    [
+        ('{"a": {{ event.x }}}', "[" * 5000),
+        ('{"a": {{ event.x }}}', "[" * 5000 + "]" * 5000),
+        ({"a": {"data": "event.x"}}, nested(5000)),
+        ('{"a": {{ event.x | json }}}', nested(5000)),
+        ({"a": "{{ event.x | json }}"}, nested(5000)),
+        ({"a": "{{ event.x }}"}, nested(5000)),
+        (None, nested(5000)),
+    ],
+)
+def test_what_is_nested_too_deep_is_a_fault_of_this_call_and_ends_nothing(body, x):
+    assert prepared({"webhook": "crm", "body": body}, data={"event": {"x": x}}) == "template:too_deep"
 
 
 def test_both_secrets_sign_while_one_is_changed():

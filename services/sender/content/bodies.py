@@ -8,6 +8,8 @@ from schemas.webhooks import Body, is_liquid
 from services.sender.content.templates import Template, TemplateFault, TemplateSource, compile_template, render
 
 MOST_BYTES = 256_000
+# What events and people say is nested as deep as they like: that is a fault of one call, and may not end the process.
+TOO_DEEP = TemplateFault("too_deep", "what is rendered is nested too deep to be JSON")
 
 
 class _Value(NamedTuple):
@@ -43,17 +45,16 @@ def render_body(compiled: Compiled, variables: Mapping[str, Any]) -> str | Templ
     try:
         found = _rendered(compiled.tree, variables)
         text = found if isinstance(compiled.tree, Template) else json.dumps(found, ensure_ascii=False)
+        if len(text.encode()) > MOST_BYTES:
+            return TemplateFault("output_too_large", f"the body is larger than {MOST_BYTES} bytes")
+        if compiled.json and isinstance(compiled.tree, Template):
+            json.loads(text)
     except _FaultError as error:
         return error.fault
-    if len(text.encode()) > MOST_BYTES:
-        return TemplateFault("output_too_large", f"the body is larger than {MOST_BYTES} bytes")
-    if compiled.json and isinstance(compiled.tree, Template):
-        try:
-            json.loads(text)
-        except ValueError:
-            return TemplateFault(
-                "not_json", "what is rendered is no JSON: write the body as an object, or quote values by `| json`"
-            )
+    except RecursionError:
+        return TOO_DEEP
+    except ValueError:
+        return TemplateFault("not_json", "what is rendered is no JSON: write the body as an object, or quote values by `| json`")
     return text
 
 

@@ -1,7 +1,7 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -87,7 +87,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """A gate behind which nothing goes. state: "paused" or "ended"."""
+    """A gate behind which nothing goes. number: 0 of a launch; state: "paused", "ended" or "stopped"."""
 
     number: int
     state: str
@@ -98,8 +98,8 @@ class Library:
     """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
     are first used, and kept.
 
-    confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of.
-    shut: launches of campaigns that are paused or stopped, with which of both.
+    confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of, and launches of
+    campaigns that are paused or stopped, by their keys.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -112,7 +112,6 @@ class Library:
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
     gates: dict[str, Shut]
-    shut: dict[str, str] = field(default_factory=dict)
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
@@ -123,7 +122,7 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
         elif document.kind == LAUNCHES and document.pointer:
             if (state := _launch(document.body).state) != "running":
-                library.shut[document.key] = state
+                library.gates[document.key] = Shut(0, state)
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
         elif document.kind == "gate" and document.pointer:
@@ -159,8 +158,9 @@ class Letters:
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
-        """The gate that keeps a message back, as of the last `current`."""
-        return self._library.gates.get(intent.document)
+        """The gate, or the launch, that keeps a message back, as of the last `current`."""
+        gates = self._library.gates
+        return gates.get(intent.document) or gates.get(intent.occurrence)
 
     def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | Shut | str:
         """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
@@ -168,8 +168,6 @@ class Letters:
             return "not_after"
         if (gate := self.shut(intent)) is not None:
             return gate
-        if shut := self._library.shut.get(intent.occurrence):
-            return shut
         if row is None:
             return "no_address"
         contact = _decode(row["state"])

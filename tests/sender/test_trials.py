@@ -8,7 +8,7 @@ from schemas.messages import Intent
 from schemas.permission import Said
 from services.sender import domain, letters, trials
 from services.sender.domain import Contact
-from services.sender.letters import Letters
+from services.sender.letters import Letters, Shut
 from services.sender.settings import SenderSettings
 from tests.sender.live.kit import intent
 from tests.sender.test_letters import KEYS, document
@@ -55,5 +55,9 @@ def test_what_belongs_to_a_launch_that_does_not_go_on_does_not_go(state: str, ve
     one: Intent = intent(1, cls="mass")
     launch = document("launch", {"key": one.occurrence, "state": state})
     template = document("template", {"key": one.template, "subject": "Hi", "text": "hello"})
-    found = made(launch, template).prepare(one, domain.address_key(one, "ann@example.org"), row(YES), one.received_at, 0)
-    assert (found if isinstance(found, str) else None) == verdict
+    library = made(launch, template)
+    found = library.prepare(one, domain.address_key(one, "ann@example.org"), row(YES), one.received_at, 0)
+    assert (found.state if isinstance(found, Shut) else None) == verdict
+    assert library.shut(one) == (Shut(0, state) if verdict else None), "one that waits with its provider is asked after by this"
+    other = msgspec.structs.replace(one, occurrence=intent(2).occurrence)
+    assert library.shut(other) is None

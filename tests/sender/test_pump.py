@@ -6,12 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.sender.delivery import Delivery, Job, NotStarted, Ready
+from services.sender.delivery import Delivery, NotStarted, Ready
+from services.sender.waiting import Job
 from tests.support.live import until
 
 
 def job(channel: str) -> Job:
     return Job(SimpleNamespace(channel=channel, message_class="service"), "person", b"")
+
+
+def to(endpoint: str) -> Job:
+    return Job(SimpleNamespace(channel="webhook", message_class="service", template=endpoint), "person", b"")
 
 
 async def everything(_channel: str, wanted: int) -> int:
@@ -21,7 +26,7 @@ async def everything(_channel: str, wanted: int) -> int:
 @pytest.fixture
 async def delivery():
     made = Delivery()
-    made._context = SimpleNamespace(clock=SimpleNamespace(last_known_ms=lambda: 0))
+    made._context = SimpleNamespace(clock=SimpleNamespace(last_known_ms=lambda: 0), db=None)
     made._channels = {name: SimpleNamespace(connections=4) for name in ("email", "sms")}
     made._rates = SimpleNamespace(take=everything)
     return made
@@ -75,17 +80,13 @@ async def test_an_endpoint_that_answers_nobody_keeps_no_other_waiting_and_one_th
         called.append(ready.job.intent.template)
         await asyncio.Event().wait()
 
-    def to(endpoint: str) -> Job:
-        intent = SimpleNamespace(channel="webhook", message_class="service", template=endpoint)
-        return Job(intent, "person", b"")
-
     delivery._prepare, delivery._call = prepare, call
-    delivery._paused["webhook:busy"] = 1_000
+    delivery._waiting.pause("webhook:busy", 1_000)
     for endpoint in ["slow"] * 5 + ["busy"] + ["quick"]:
         delivery.put(to(endpoint))
     await pumped(delivery, lambda: len(called) == 3)
     assert sorted(called) == ["quick", "slow", "slow"]
-    assert delivery.waiting() == 4 and delivery._paused_jobs() == 1
+    assert delivery.waiting() == 4 and delivery._waiting.paused_jobs(0) == 1
     for task in delivery._calls["webhook"]:
         task.cancel()
 

@@ -64,6 +64,7 @@ class Delivery:
         self._number = 0
         self._calls: dict[str, set[asyncio.Task[None]]] = {}  # until their results are recorded
         self._connected: Counter[str] = Counter()  # calls that hold a connection
+        self._served: dict[str, int] = {}  # lane -> when it was last taken from, as `moved` was then
         self._wake = asyncio.Event()
         self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
         self._records: Group[Record] = Group(self._commit_records, RESULTS, self._gather)
@@ -119,7 +120,7 @@ class Delivery:
             self._waiting.wake(self._now())
             busy = await self._waiting.refill(self._context.db, self.owner, self._now())
             # A copy: a batch may bring the first message of a lane meanwhile.
-            for lane, queue in list(self._waiting.queues.items()):
+            for lane, queue in sorted(self._waiting.queues.items(), key=self._turn):
                 if queue and self._now() >= self._waiting.paused.get(lane, 0):
                     busy = await self._advance(lane, queue) or busy
             if not busy:
@@ -128,11 +129,17 @@ class Delivery:
                 except TimeoutError:
                     continue
 
+    def _turn(self, one: tuple[str, Queue]) -> tuple[int, int]:
+        """Who has the fewest connections comes first, of several whose turn is longest ago."""
+        return self._connected[one[0]], self._served.get(one[0], -1)
+
     def _free(self, lane: str, channel: str) -> int:
-        """Connections that a lane may take: one among others of its channel has no more than half of them."""
-        most = self._channels[channel].connections
+        """Connections that a lane may take: one among others of its channel has no more than half of them, and leaves one to a lane that
+        has none.
+        """
+        most, own = self._channels[channel].connections, self._connected[lane]
         free = most - self._connected[channel]
-        return free if lane == channel else min(free, max(1, most // 2) - self._connected[lane])
+        return free if lane == channel else min(max(1, most // 2) - own, max(free - 1, 0 if own else min(free, 1)))
 
     async def _advance(self, lane: str, queue: Queue) -> bool:
         """Take as many jobs as the lane has free connections and tokens, prepare them together, start their calls."""
@@ -163,6 +170,7 @@ class Delivery:
         finally:
             self._preparing -= 1
         self.moved += len(jobs)
+        self._served[lane] = self.moved
         return True
 
     def _spawn(self, work: Coroutine[Any, Any, None], channel: str) -> asyncio.Task[None]:

@@ -91,6 +91,39 @@ async def test_an_endpoint_that_answers_nobody_keeps_no_other_waiting_and_one_th
         task.cancel()
 
 
+async def test_two_endpoints_with_backlogs_leave_a_third_its_turn(delivery):
+    delivery._channels["webhook"] = SimpleNamespace(connections=4)
+    called, answers = [], asyncio.Semaphore(0)
+
+    async def prepare(jobs):
+        return [SimpleNamespace(job=one) for one in jobs]
+
+    async def call(ready):
+        lane = ready.job.intent.template
+        called.append(lane)
+        await answers.acquire()
+        delivery._connected.subtract({"webhook", f"webhook:{lane}"})
+
+    delivery._prepare, delivery._call = prepare, call
+    for endpoint in ["a"] * 50 + ["b"] * 50:
+        delivery.put(to(endpoint))
+    pump = asyncio.create_task(delivery.run())
+    await until(lambda: len(called) == 3)
+    assert sorted(called) == ["a", "a", "b"], "one connection is kept for who has none"
+    delivery.put(to("c"))
+    await until(lambda: len(called) == 4)
+    assert called[-1] == "c", "it need not wait for an answer to others"
+    for endpoint in "de":
+        delivery.put(to(endpoint))
+    answers.release()
+    answers.release()
+    await until(lambda: len(called) == 6)
+    assert called[-2:] == ["d", "e"], "who has no connection goes before those with backlogs, and before who has just had one"
+    pump.cancel()
+    for task in delivery._calls["webhook"]:
+        task.cancel()
+
+
 @pytest.fixture
 def without_a_database(delivery):
     """From now on the database answers nothing."""

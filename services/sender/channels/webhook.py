@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -64,11 +65,12 @@ class WebhookChannel:
             return found
         if started is not None:
             await started()
+        begun = asyncio.Event()
         try:
             async with asyncio.timeout(float(message.options["timeout_s"])):
-                answer = await self._call(message, url, found)
+                answer = await self._call(message, url, found, begun)
         except TimeoutError:
-            return Result(Outcome.UNKNOWN, code="webhook:timeout")
+            return Result(Outcome.UNKNOWN if begun.is_set() else Outcome.TRANSIENT, code="webhook:timeout")
         return answer if isinstance(answer, Result) else await _read(answer)
 
     async def close(self) -> None:
@@ -88,11 +90,22 @@ class WebhookChannel:
             return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{why}")
         return good[:MOST_ADDRESSES] or Result(Outcome.TRANSIENT, code="webhook:unresolved")
 
-    async def _call(self, message: Rendered, url: httpx.URL, addresses: Sequence[str]) -> httpx.Response | Result:
+    async def _call(
+        self, message: Rendered, url: httpx.URL, addresses: Sequence[str], begun: asyncio.Event
+    ) -> httpx.Response | Result:
+        """begun: set before the first byte of the request leaves. A number that does not answer leaves time for the others."""
+
+        async def watch(step: str, _about: Any) -> None:
+            if step.endswith("send_request_headers.started"):
+                begun.set()
+
         failed = Result(Outcome.TRANSIENT, code="webhook:unreachable")
+        limits = _limits(float(message.options["timeout_s"]), len(addresses))
         for address in addresses:
+            request = _request(message, url, address)
+            request.extensions |= {"timeout": limits, "trace": watch}
             try:
-                return await self._http.handle_async_request(_request(message, url, address))
+                return await self._http.handle_async_request(request)
             except NOTHING_WRITTEN as error:
                 failed = Result(Outcome.TRANSIENT, code=f"webhook:{type(error).__name__}")
             except httpx.HTTPError as error:
@@ -126,10 +139,12 @@ def _request(message: Rendered, url: httpx.URL, address: str) -> httpx.Request:
         *signature(message.key, wall_ms() // 1000, body, options["secrets"]),
         *message.headers,
     ]
-    timeout = float(options["timeout_s"])
-    limits = {"connect": min(CONNECT_S, timeout), "read": timeout, "write": timeout, "pool": timeout}
-    more = {"timeout": limits, "sni_hostname": url.raw_host.decode("ascii")}
+    more = {"sni_hostname": url.raw_host.decode("ascii")}
     return httpx.Request("POST", url.copy_with(host=address), headers=told, content=body, extensions=more)
+
+
+def _limits(timeout: float, addresses: int) -> dict[str, float]:
+    return {"connect": min(CONNECT_S, timeout / (addresses + 1)), "read": timeout, "write": timeout, "pool": timeout}
 
 
 def read_answer(status: int, headers: Mapping[str, str], now: int) -> Result:

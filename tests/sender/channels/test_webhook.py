@@ -1,8 +1,10 @@
 """The adapter of webhooks against a receiver that checks what it is told to check, with all that may go wrong between them."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -17,6 +19,7 @@ from schemas.webhooks import secret_of, shown
 from services.sender.channels.contract import Outcome, Rendered
 from services.sender.channels.fakes.webhook import WebhookFake
 from services.sender.channels.webhook import WebhookChannel, WebhookSettings, read_answer, retry_after_ms
+from tests.support.live import until
 
 HOST = "hooks.example"  # no resolver of the world knows it: what reaches the fake went to the number that was checked
 SECRET = secret_of(Vault("s"), "shop", "crm", 1)
@@ -161,6 +164,36 @@ async def test_a_name_that_there_is_not_and_a_port_that_nobody_listens_on_may_be
     await made.close()
 
 
+@contextlib.contextmanager
+def deaf(number: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """The port of a listener that takes no connection any more: who connects waits."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind((number, port))
+        listener.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(("scheme", "numbers"), [("http", 1), ("http", 3), ("https", 1)])
+async def test_who_takes_no_connection_was_told_nothing_and_may_be_called_again(started, scheme, numbers):
+    made = channel(["127.0.0.1"] * numbers)
+    with deaf() as port:
+        result = await made.send(call(f"{scheme}://{HOST}:{port}/", timeout_s=0.4), started)
+    assert (result.outcome, result.code) == (Outcome.TRANSIENT, "webhook:ConnectTimeout")
+    await made.close()
+
+
+async def test_a_number_that_takes_no_connection_leaves_time_for_the_next_one(fake, started):
+    made = channel(["127.0.0.2", "127.0.0.1"], allowed=(ip_network("127.0.0.0/30"),))
+    with deaf("127.0.0.2", fake.port):
+        result = await made.send(call(f"http://{HOST}:{fake.port}/crm", timeout_s=1), started)
+    assert (result.outcome, len(fake.record.accepted)) == (Outcome.ACCEPTED, 1)
+    await made.close()
+
+
 async def test_nothing_is_called_when_the_start_could_not_be_written_down(fake, failing_start):
     made = channel()
     with pytest.raises(RuntimeError):
@@ -203,12 +236,16 @@ def certificates(folder, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=str(chain))
 
 
-async def test_no_more_calls_than_connections_are_on_their_way(fake):
+async def test_no_more_calls_than_connections_are_on_their_way_and_what_never_left_is_in_no_doubt(fake):
     made = channel()
     fake.script.put("/crm", ["hang"] * 4)
     url = f"http://{HOST}:{fake.port}/crm"
-    results = await asyncio.gather(*(made.send(call(url, timeout_s=0.3)) for _ in range(4)))
-    assert {one.code for one in results} == {"webhook:timeout"}
+    first = asyncio.gather(*(made.send(call(url, timeout_s=0.6)) for _ in range(4)))
+    await until(lambda: fake.server.requests == 4)
+    more = await asyncio.gather(*(made.send(call(url, timeout_s=0.1)) for _ in range(2)))
+    assert [(one.outcome, one.code) for one in more] == [(Outcome.TRANSIENT, "webhook:timeout")] * 2
+    assert fake.server.requests == 4
+    assert {(one.outcome, one.code) for one in await first} == {(Outcome.UNKNOWN, "webhook:timeout")}
     assert (await made.send(call(url))).outcome is Outcome.ACCEPTED, "what was given up holds no connection"
     await made.close()
 

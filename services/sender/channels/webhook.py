@@ -24,6 +24,9 @@ MOST_ANSWER = 65_536  # bytes of an answer that are read; nothing of it is kept
 MOST_ADDRESSES = 3  # of a name that are tried
 CONNECT_S = 5.0
 REST_S = 1.0  # for the rest of an answer, once its status is there
+# A gateway says these; who stands behind it may have taken the call. 408 (the request did not come whole) and 500 (it was not done) are the
+# receiver's own word, as 503 is.
+_DOUBTFUL = frozenset((502, 504))
 _LATER = frozenset((408, 429))
 
 
@@ -155,7 +158,7 @@ def read_answer(status: int, headers: Mapping[str, str], now: int) -> Result:
     if status == 410:
         return Result(Outcome.GONE, code=code)
     if status in _LATER or status >= 500:
-        outcome = Outcome.THROTTLED if status == 429 else Outcome.TRANSIENT
+        outcome = Outcome.UNKNOWN if status in _DOUBTFUL else Outcome.THROTTLED if status == 429 else Outcome.TRANSIENT
         return Result(outcome, code=code, retry_after_ms=retry_after_ms(headers.get("retry-after", ""), now))
     return Result(Outcome.REJECTED, code=code)
 

@@ -81,6 +81,8 @@ async def sent(fake, started, fault: str = "", *answers: list[str], timeout_s: f
         ("429 after 7", Outcome.THROTTLED, "webhook:429", 7000, 0),
         ("503 after 3600", Outcome.TRANSIENT, "webhook:503", 3_600_000, 0),
         ("500", Outcome.TRANSIENT, "webhook:500", None, 0),
+        ("502", Outcome.UNKNOWN, "webhook:502", None, 0),
+        ("504 after 7", Outcome.UNKNOWN, "webhook:504", 7000, 0),
         ("410", Outcome.GONE, "webhook:410", None, 0),
         ("400", Outcome.REJECTED, "webhook:400", None, 0),
         ("404", Outcome.REJECTED, "webhook:404", None, 0),
@@ -263,4 +265,6 @@ def test_every_status_means_something():
     for status in range(100, 600):
         outcome = read_answer(status, {}, NOW).outcome
         assert (outcome is Outcome.ACCEPTED) == (200 <= status < 300)
-        assert (outcome in (Outcome.TRANSIENT, Outcome.THROTTLED)) == (status in (408, 429) or status >= 500)
+        doubtful = status in (502, 504)
+        assert (outcome is Outcome.UNKNOWN) == doubtful
+        assert (outcome in (Outcome.TRANSIENT, Outcome.THROTTLED)) == (status in (408, 429) or (status >= 500 and not doubtful))

@@ -15,7 +15,7 @@ class WebhookSecret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(min_length=1, max_length=253)
-    value: str = Field(repr=False, pattern=r"^[\x20-\x7e]{1,4000}$")
+    value: str = Field(repr=False, pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,3998}[\x21-\x7e])?$")
 
 
 class SenderSettings(BaseSettings):

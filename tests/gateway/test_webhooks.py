@@ -28,6 +28,8 @@ WRONG = [
     ({"headers": {"webhook-id": "1"}}, "headers.webhook-id", "sender sets"),
     ({"headers": {"Host": "x"}}, "headers.Host", "sender sets"),
     ({"headers": {"X-A": "a\r\nb"}}, "headers.X-A", "printable"),
+    ({"headers": {"X-A": " a"}}, "headers.X-A", "no space at either end"),
+    ({"headers": {"X-A": "a "}}, "headers.X-A", "no space at either end"),
     ({"headers": {"X A": "a"}}, "headers", "no header's name"),
     ({"headers": {"X-A": "1", "x-a": "2"}}, "headers", "twice"),
     ({"secret_headers": {"Content-Length": "crm"}}, "secret_headers.Content-Length", "sender sets"),

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from pydantic import ValidationError
 
 from runtime.poison import Vault
 from schemas.definitions import Published
@@ -197,3 +198,9 @@ def replace_words(contact: Contact) -> Contact:
 
 def test_an_endpoint_is_what_the_document_says():
     assert WebhookEndpoint(**CRM).secret_versions() == (1,)
+
+
+@pytest.mark.parametrize("value", [" Bearer t", "Bearer t ", "a\r\nb", ""])
+def test_a_secret_that_no_header_could_hold_is_refused_at_the_start(value):
+    with pytest.raises(ValidationError):
+        WebhookSecret(host="crm.example", value=value)

@@ -111,6 +111,8 @@ class WebhookChannel:
                 return await self._http.handle_async_request(request)
             except NOTHING_WRITTEN as error:
                 failed = Result(Outcome.TRANSIENT, code=f"webhook:{type(error).__name__}")
+            except httpx.LocalProtocolError:  # what we would say is no HTTP: it never will be
+                return Result(Outcome.REJECTED, code="webhook:LocalProtocolError")
             except httpx.HTTPError as error:
                 return Result(Outcome.UNKNOWN, code=f"webhook:{type(error).__name__}")
         return failed

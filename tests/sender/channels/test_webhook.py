@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -97,6 +98,13 @@ async def test_each_outcome(fake, started, fault, outcome, code, after, taken):
     assert (len(fake.record.accepted), started.count, fake.server.requests) == (taken, 1, 1), "a redirect is not followed"
 
 
+async def test_what_is_no_http_never_leaves_and_is_in_no_doubt(fake, started):
+    made = channel()
+    result = await made.send(call(f"http://{HOST}:{fake.port}/crm", headers=(("X-A", "1 "),)), started)
+    assert (result.outcome, result.code, fake.server.requests) == (Outcome.REJECTED, "webhook:LocalProtocolError", 0)
+    await made.close()
+
+
 async def test_without_an_answer_in_time_it_may_have_been_taken(fake, started):
     result = await sent(fake, started, "hang", timeout_s=0.3)
     assert (result.outcome, result.code, started.count) == (Outcome.UNKNOWN, "webhook:timeout", 1)
@@ -120,9 +128,11 @@ async def test_what_is_said_is_signed_and_the_receiver_can_tell(fake, started):
 
 async def test_a_repeat_has_the_same_id_and_cookies_are_not_kept(fake, started):
     made = channel()
-    for _ in range(2):
-        assert (await made.send(call(f"http://{HOST}:{fake.port}/crm"), started)).outcome is Outcome.ACCEPTED
-    assert (len(fake.record.accepted), len(fake.repeats)) == (1, 1)
+    first = call(f"http://{HOST}:{fake.port}/crm")
+    for one in (first, first, replace(first, key="6f1d3c5e-0b55-5c0e-9d0b-000000000002")):
+        assert (await made.send(one, started)).outcome is Outcome.ACCEPTED
+    assert (len(fake.record.accepted), fake.repeats) == (2, [first.key])
+    assert all("cookie" not in taken["headers"] for taken in fake.record.accepted), "every answer sets one"
     await made.close()
 
 

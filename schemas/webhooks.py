@@ -52,12 +52,17 @@ def texts(body: Body | None, path: str = "body") -> Iterator[tuple[str, str]]:
     """Every Liquid text of a body, with its place."""
     if isinstance(body, str):
         yield path, body
-    elif isinstance(body, dict) and set(body) != {"data"}:
+    elif isinstance(body, dict) and not is_value(body):
         for name, value in body.items():
             yield from texts(value, f"{path}.{name}")
     elif isinstance(body, list):
         for place, value in enumerate(body):
             yield from texts(value, f"{path}.{place}")
+
+
+def is_value(node: Any) -> bool:
+    """Is it `{"data": "profile.city"}`, a value to be taken as it is?"""
+    return isinstance(node, dict) and set(node) == {"data"} and isinstance(node["data"], str)
 
 
 def is_liquid(text: str) -> bool:

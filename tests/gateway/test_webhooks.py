@@ -38,6 +38,8 @@ WRONG = [
     ({"secret_version": 2, "old_secret_version": 2}, "old_secret_version", "leave it out"),
     ({"body": {"a": ["{{ profile.name"]}}, "body.a.0", "line 1"),
     ({"body": {"a": "{{ profile.name | nothing }}"}}, "body.a", "nothing"),
+    ({"body": {"data": {"name": "{{ profile.name | nothing }}"}}}, "body.data.name", "nothing"),
+    ({"body": {"a": {"data": ["{{ profile.name | nothing }}"]}}}, "body.a.data.0", "nothing"),
     ({"body": 1}, "body", "a text, an object or a list"),
     ({"content_type": "json"}, "content_type", "pattern"),
     ({"secret": "whsec_x"}, "secret", "no such field"),

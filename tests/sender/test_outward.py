@@ -87,10 +87,12 @@ def test_a_json_body_keeps_types_and_quotes_what_people_say():
     body = {
         "name": "{{ profile.name }}", "ltv": {"data": "profile.ltv"}, "tags": {"data": "event.tags"}, "none": {"data": "event.x.y"},
         "list": [1, "{{ event.seats }} seats", {"data": "person.addresses.phone"}], "plain": "{ as it is }", "data": {"data": "type"},
+        "within": {"data": {"name": "{{ event.seats }}", "list": {"data": ["{{ event.seats }}"]}}},
     }  # fmt: skip
     assert json.loads(call({"webhook": "crm", "body": body}).text) == {
         "name": 'Ann "A" O\'Hara', "ltv": 12.5, "tags": ["a"], "none": None,
         "list": [1, "7 seats", "+79161234567"], "plain": "{ as it is }", "data": "trial.tell",
+        "within": {"data": {"name": "7", "list": {"data": ["7"]}}},
     }  # fmt: skip
 
 

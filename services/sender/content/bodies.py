@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from schemas.webhooks import Body, is_liquid
+from schemas.webhooks import Body, is_liquid, is_value
 from services.sender.content.templates import Template, TemplateFault, TemplateSource, compile_template, render
 
 MOST_BYTES = 256_000
@@ -59,10 +59,9 @@ def render_body(compiled: Compiled, variables: Mapping[str, Any]) -> str | Templ
 
 
 def _compiled(node: Any) -> Any:
+    if is_value(node):
+        return _Value(node["data"])
     if isinstance(node, dict):
-        path = node.get("data")
-        if set(node) == {"data"} and isinstance(path, str):
-            return _Value(path)
         return {name: _compiled(value) for name, value in node.items()}
     if isinstance(node, list):
         return [_compiled(value) for value in node]

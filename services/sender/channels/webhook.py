@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from services.sender.webhook_addresses import Network, checked
 
 from .contract import Outcome, Rendered, Result, Started
 from .http_client import NOTHING_WRITTEN
+from .lookups import Lookups
 from .webhook_signature import headers as signature
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -39,12 +39,6 @@ class WebhookSettings:
     connections: int = 16
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
-
-
 class WebhookChannel:
     """`Rendered.address`: the URL; `text`: the body; `headers`; `options`: {"secrets", "timeout_s", "content_type", "version"}.
 
@@ -52,9 +46,10 @@ class WebhookChannel:
     of cookies, no redirect and no proxy.
     """
 
-    def __init__(self, settings: WebhookSettings, lookup: Resolve = resolve, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, settings: WebhookSettings, lookup: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.connections = settings.connections
-        self._settings, self._resolve = settings, lookup
+        self._settings, self._lookups = settings, Lookups(2 * settings.connections)
+        self._resolve: Resolve = lookup or self._lookups
         limits = httpx.Limits(max_connections=settings.connections, max_keepalive_connections=0)
         self._http = httpx.AsyncHTTPTransport(verify=tls or True, trust_env=False, limits=limits)
 
@@ -78,6 +73,7 @@ class WebhookChannel:
 
     async def close(self) -> None:
         await self._http.aclose()
+        self._lookups.close()
 
     async def _addresses(self, url: httpx.URL) -> list[str] | Result:
         if url.scheme != "https" and not (url.scheme == "http" and self._settings.http):

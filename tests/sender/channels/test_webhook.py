@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from runtime.poison import Vault
 from schemas.webhooks import secret_of, shown
+from services.sender.channels import webhook
 from services.sender.channels.contract import Outcome, Rendered
 from services.sender.channels.fakes.webhook import WebhookFake
 from services.sender.channels.webhook import WebhookChannel, WebhookSettings, read_answer, retry_after_ms
@@ -157,6 +159,29 @@ async def test_numbers_in_whatever_spelling_are_looked_at_as_they_will_be_called
     made = WebhookChannel(WebhookSettings(http=True))
     result = await made.send(call(url), started)
     assert (result.outcome, started.count) == (Outcome.FORBIDDEN_ADDRESS, 0)
+    await made.close()
+
+
+async def test_a_name_that_nobody_answers_for_keeps_one_thread_and_holds_up_no_other_name(started, monkeypatch):
+    asked, answer = [], threading.Event()
+
+    def slow(host: str, port: int, *_kind):
+        asked.append(host)
+        if host == "dead.example":
+            answer.wait(20)
+            raise OSError("no answer")
+        return [(0, 0, 0, "", ("127.0.0.2", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(webhook, "CONNECT_S", 0.1)
+    made = WebhookChannel(WebhookSettings(http=True, connections=1))
+    for _ in range(2):
+        dead = await asyncio.gather(*(made.send(call("http://dead.example/"), started) for _ in range(8)))
+        assert {one.code for one in dead} == {"webhook:unresolved"}
+    quick = [await made.send(call(f"http://{name}.example/"), started) for name in ("a", "b")]
+    answer.set()
+    assert {one.outcome for one in quick} == {Outcome.FORBIDDEN_ADDRESS} and asked == ["dead.example", "a.example", "b.example"]
+    await until(lambda: not made._lookups._asked)
     await made.close()
 
 

@@ -98,8 +98,7 @@ class Library:
     """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
     are first used, and kept.
 
-    confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of, and launches of
-    campaigns that are paused or stopped, by their keys.
+    confirming: the templates that ask for a confirmation.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -111,24 +110,16 @@ class Library:
     topics: Tree
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
-    gates: dict[str, Shut]
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {}, {})
+    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
-        elif document.kind == LAUNCHES and document.pointer:
-            if (state := _launch(document.body).state) != "running":
-                library.gates[document.key] = Shut(0, state)
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
-        elif document.kind == "gate" and document.pointer:
-            gate = Gate.model_validate_json(bytes(document.body))
-            if gate.state in ("paused", "ended"):
-                library.gates[gate.key] = Shut(document.version, gate.state)
         elif document.kind == "survey" and document.pointer:
             brand = _owned(document.body).brand
             library.surveys.setdefault(brand, []).append(document.key)
@@ -141,26 +132,42 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
     return library
 
 
+def _gates(documents: Sequence[Published], _revision: int = 0) -> dict[str, Shut]:
+    """Those that are shut, by the document that they are of, and launches of campaigns that are paused or stopped, by their keys."""
+    gates: dict[str, Shut] = {}
+    for document in documents:
+        if document.kind == LAUNCHES and document.pointer:
+            if (state := _launch(document.body).state) != "running":
+                gates[document.key] = Shut(0, state)
+        elif document.kind == "gate" and document.pointer:
+            gate = Gate.model_validate_json(bytes(document.body))
+            if gate.state in ("paused", "ended"):
+                gates[gate.key] = Shut(document.version, gate.state)
+    return gates
+
+
 class Letters:
     """Makes messages. `current` first, within a connection; then `prepare` for each intent."""
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate", LAUNCHES), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey"), _build)
         self._library = _build((), 0)
+        self._shutting = Definitions(("gate", LAUNCHES), _gates)
+        self._gates = _gates(())
         self._outward = Outward(settings, vault)
 
     async def current(self, connection: Connection, *, webhooks: bool = False) -> "Letters":
-        """Take the documents of this moment's revision: those that Library says. webhooks: whether calls are to be prepared."""
+        """Take the documents of this moment's revision, and the gates. webhooks: whether calls are to be prepared."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
+        self._gates = await self._shutting.at(connection, revision)
         await self._outward.current(connection, revision, webhooks=webhooks)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
         """The gate, or the launch, that keeps a message back, as of the last `current`."""
-        gates = self._library.gates
-        return gates.get(intent.document) or gates.get(intent.occurrence)
+        return self._gates.get(intent.document) or self._gates.get(intent.occurrence)
 
     def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | Shut | str:
         """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""

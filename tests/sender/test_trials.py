@@ -25,7 +25,7 @@ def row(words=None, **attributes) -> dict:
 
 def made(*documents) -> Letters:
     found = Letters(SenderSettings(public_url="https://go.example"), KEYS, Vault("secret"))
-    found._library = letters._build(documents, 1)
+    found._library, found._gates = letters._build(documents, 1), letters._gates(documents)
     return found
 
 

@@ -176,7 +176,7 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
         timers=Doubts(),
         settle=delivery.settle,
         busy=delivery.busy,
-        api=lambda context: [*routes(context), *trials.routes(context, lambda: delivery.letters)],
+        api=lambda context: [*routes(context), *trials.routes(context, lambda: delivery.letters, settings.public_url)],
         may_read=lambda lane: delivery.crowding() < settings.queue_limit * (1 if lane == "bulk" else 4),
         migrations=("services.sender.migrations",),
         topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),

@@ -168,7 +168,7 @@ def variables(contact: Contact, intent: Intent, person: str, now: int) -> dict[s
 
 
 def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str | TemplateFault:
-    """Of Standard Webhooks. The same for every repeat: its time is that of the decision."""
+    """Of Standard Webhooks. Its time is that of the decision for every repeat too; of the person it says what is known when it is made."""
     data = {
         "brand": intent.brand,
         "journey": intent.document.removeprefix("journey:"),

@@ -67,14 +67,17 @@ def call(*given: Any, **more: Any) -> Rendered:
     return found.message
 
 
-def test_without_a_body_it_is_the_envelope_and_the_same_for_every_repeat():
+def test_without_a_body_it_is_the_envelope_whose_time_stays_while_it_tells_of_the_person_as_he_is_now():
     message = call({"webhook": "crm", "type": "trial.ended"})
     told = json.loads(message.text)
     assert told["type"] == "trial.ended" and told["timestamp"].endswith("Z") and set(told) == {"type", "timestamp", "data"}
     data = told["data"]
     assert (data["journey"], data["step"], data["event"]) == ("trial", "tell", DATA["event"])
     assert data["person"]["addresses"] == {"phone": "+79161234567"} and data["person"]["attributes"]["ltv"] == 12.5
-    assert call({"webhook": "crm", "type": "trial.ended"}).text == message.text
+    moved = replace(CONTACT, attributes={**CONTACT.attributes, "ltv": (2, 99)})
+    again = call({"webhook": "crm", "type": "trial.ended"}, contact=moved)
+    told["data"]["person"]["attributes"]["ltv"] = 99
+    assert (json.loads(again.text), again.key) == (told, message.key), "a repeat: nothing else is another"
     assert json.loads(call({"webhook": "crm"}).text)["type"] == "trial.tell"
     assert (message.address, message.key, message.options["version"]) == (
         "https://crm.example/hook",

@@ -189,7 +189,8 @@ class Delivery:
         """Permission and rendering, on the newest copy of the contacts: one read for all."""
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
-            letters = await self._letters.current(connection, webhooks=jobs[0].intent.channel == "webhook")
+            one = jobs[0].intent  # a lane of webhooks is of one endpoint
+            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "")
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:

@@ -157,12 +157,12 @@ class Letters:
         self._gates = _gates(())
         self._outward = Outward(settings, vault)
 
-    async def current(self, connection: Connection, *, webhooks: bool = False) -> "Letters":
-        """Take the documents of this moment's revision, and the gates. webhooks: whether calls are to be prepared."""
+    async def current(self, connection: Connection, endpoint: str = "") -> "Letters":
+        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
         self._gates = await self._shutting.at(connection, revision)
-        await self._outward.current(connection, revision, webhooks=webhooks)
+        await self._outward.current(connection, revision, endpoint)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:

@@ -18,7 +18,7 @@ from schemas.webhooks import Body, Call, Letter, Recipient, WebhookEndpoint, sec
 from services.sender import domain, store
 from services.sender.channels.addresses import AddressError, mailbox
 from services.sender.channels.contract import Rendered
-from services.sender.content.bodies import TOO_DEEP, Compiled, compile_body, render_body
+from services.sender.content.bodies import TOO_DEEP, Compiled, compile_body, render_body, taken
 from services.sender.content.templates import TemplateFault
 from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
@@ -94,11 +94,11 @@ class Outward:
         self._tellings = build(())
         self._off: Mapping[tuple[str, int], int] = {}
 
-    async def current(self, connection: Connection, revision: int, *, webhooks: bool) -> None:
-        """Take the documents of this revision; webhooks: also which endpoints are switched off."""
+    async def current(self, connection: Connection, revision: int, endpoint: str) -> None:
+        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none."""
         self._tellings = await self._definitions.at(connection, revision)
-        if webhooks:
-            self._off = await store.switched_off(connection)
+        if endpoint:
+            self._off = await store.switched_off(connection, endpoint)
 
     def call(self, intent: Intent, contact: Contact, person: str, now: int) -> Rendered | str:
         """The call that an intent asks for, or the rule that keeps it back."""
@@ -134,7 +134,7 @@ class Outward:
         if to is None:
             return None
         told = (
-            _taken(intent.data, to.data) if to.data else None,
+            taken(intent.data, to.data) if to.data else None,
             contact.attributes.get(to.attribute, (0, None))[1] if to.attribute else None,
             to.address,
         )
@@ -182,12 +182,6 @@ def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str | Templa
         return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
     except RecursionError:
         return TOO_DEEP
-
-
-def _taken(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def _is_address(text: str) -> bool:

@@ -108,7 +108,7 @@ SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest,
 FROM runtime.progress WHERE service = 'profile'
 """
 SWITCH_OFF = "INSERT INTO webhook_off (key, version, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-OFF = "SELECT key, version, at FROM webhook_off WHERE $1::text IS NULL OR key = $1"
+OFF = "SELECT key, version, at FROM webhook_off WHERE key = $1"
 TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
 
 
@@ -251,8 +251,8 @@ async def switch_off(connection: Connection, endpoints: Collection[tuple[str, in
         await connection.execute(SWITCH_OFF, key, version, now)
 
 
-async def switched_off(connection: Connection, key: str | None = None) -> dict[tuple[str, int], int]:
-    """(key, version) of the endpoints that said that they are gone -> when (ms); key None: of all."""
+async def switched_off(connection: Connection, key: str) -> dict[tuple[str, int], int]:
+    """(key, version) of those of an endpoint that said that they are gone -> when (ms)."""
     return {(row["key"], row["version"]): row["at"] for row in await connection.fetch(OFF, key)}
 
 

@@ -77,7 +77,7 @@ def _template(text: str) -> Template:
 
 def _rendered(node: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(node, _Value):
-        return _taken(variables, node.path)
+        return taken(variables, node.path)
     if isinstance(node, Template):
         parts = render(node, variables)
         if isinstance(parts, TemplateFault):
@@ -90,7 +90,8 @@ def _rendered(node: Any, variables: Mapping[str, Any]) -> Any:
     return node
 
 
-def _taken(value: Any, path: str) -> Any:
+def taken(value: Any, path: str) -> Any:
+    """What dotted keys lead to, None where they lead to nothing."""
     for name in path.split("."):
         if not isinstance(value, Mapping):
             return None

@@ -172,3 +172,10 @@ async def test_one_that_was_long_on_its_way_to_the_provider_looks_whether_its_ga
     with pytest.raises(NotStarted):
         await delivery._start(old)
     assert (started, old.forbidden) == ([fresh], "gate")
+    more = [Ready(Job(intent, "person", b""), None, 0, None, f"2:{n}", prepared=now - 2) for n in range(20)]
+    found = await asyncio.gather(*map(delivery._start, more), return_exceptions=True)
+    assert {type(one) for one in found} == {NotStarted} and len(looked) == 1, "one look for all that wait"
+    delivery._looked -= 0.6
+    with pytest.raises(NotStarted):
+        await delivery._start(old)
+    assert len(looked) == 2, "it is not trusted for long"

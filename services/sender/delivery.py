@@ -33,7 +33,7 @@ GROUP = 64  # attempts that are started and not recorded: a kill leaves no more 
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 UNHEARD = frozenset(
-    ("no_address", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
+    ("no_address", "unknown_person", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
 )  # what is not known yet may be in the log already
 
 

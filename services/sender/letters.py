@@ -176,7 +176,7 @@ class Letters:
         if (gate := self.shut(intent)) is not None:
             return gate
         if row is None:
-            return "no_address"
+            return "unknown_person" if intent.for_others else "no_address"
         contact = _decode(row["state"])
         if intent.for_others:
             return self._to_others(intent, contact, row, now, consent_age_ms)

@@ -40,6 +40,9 @@ def document(kind: str, body: dict[str, Any], version: int = 1) -> Published:
     return Published(kind=kind, key=body["key"], version=version, body=msgspec.Raw(msgspec.json.encode(body)), pointer=True)
 
 
+NOBODY = Contact()  # of whom nothing was heard
+
+
 def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Contact = CONTACT, off=(), cls="service", **more: Any):
     """What becomes of the intent of a journey's step."""
     settings = SenderSettings(webhook_secrets={"token": WebhookSecret(host="crm.example", value="Bearer t")})
@@ -49,7 +52,7 @@ def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Cont
     made._outward._tellings = outward.build([document("webhook", {**CRM, **endpoint}, 3), document("journey", journey)])
     made._outward._off = dict.fromkeys(off, 1)
     told = one(cls, step, **more)
-    row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5}
+    row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5} if contact is not NOBODY else None
     return made.prepare(told, domain.nowhere_key(told), row, told.received_at, 0)
 
 
@@ -159,6 +162,11 @@ def test_both_secrets_sign_while_one_is_changed():
 def test_a_secret_of_the_installation_goes_to_its_host_alone(endpoint, expected):
     found = prepared({"webhook": "crm"}, endpoint)
     assert (found if isinstance(found, str) else found.message.headers) == expected
+
+
+def test_of_whom_nothing_is_known_nothing_is_told():
+    assert prepared({"webhook": "crm"}, contact=NOBODY) == "unknown_person"
+    assert prepared({"hand": {"template": "lead", "to": {"address": "all@shop.example"}}}, contact=NOBODY) == "unknown_person"
 
 
 def test_an_endpoint_that_is_gone_is_not_called_until_it_is_published_anew():

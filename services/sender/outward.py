@@ -53,12 +53,16 @@ class Saying:
 
 @dataclass(frozen=True, slots=True)
 class Tellings:
-    """The endpoints in force with their versions, what steps of all versions of journeys say to them, and to whom letters go."""
+    """The endpoints in force with their versions, what steps of all versions of journeys say to them, and to whom letters go; and what is
+    made of them when it is first used.
+    """
 
     endpoints: dict[str, tuple[int, WebhookEndpoint]]
     sayings: dict[Name, Saying]
     recipients: dict[Name, Recipient]
     compiled: dict[tuple[str, int, Name], Compiled | TemplateFault] = field(default_factory=dict)
+    headers: dict[tuple[str, int], tuple[tuple[str, str], ...] | str] = field(default_factory=dict, repr=False)
+    secrets: dict[tuple[str, int], tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
 
 def build(documents: Sequence[Published], _revision: int = 0) -> Tellings:
@@ -108,7 +112,7 @@ class Outward:
         version, endpoint = found
         if (endpoint.key, version) in self._off:
             return "webhook:gone"
-        headers = self._headers(endpoint)
+        headers = self._headers(endpoint, version)
         if isinstance(headers, str):
             return headers
         said = variables(contact, intent, person, now)
@@ -121,7 +125,7 @@ class Outward:
         if isinstance(text, TemplateFault):
             return f"template:{text.code}"
         options = {
-            "secrets": tuple(secret_of(self._vault, endpoint.brand, endpoint.key, one) for one in endpoint.secret_versions()),
+            "secrets": self._signing(endpoint, version),
             "timeout_s": endpoint.timeout_s,
             "content_type": endpoint.content_type,
             "version": version,
@@ -146,7 +150,19 @@ class Outward:
             kept[name] = compile_body(body, endpoint.content_type)
         return kept[name]
 
-    def _headers(self, endpoint: WebhookEndpoint) -> tuple[tuple[str, str], ...] | str:
+    def _signing(self, endpoint: WebhookEndpoint, version: int) -> tuple[bytes, ...]:
+        kept, name = self._tellings.secrets, (endpoint.key, version)
+        if name not in kept:
+            kept[name] = tuple(secret_of(self._vault, endpoint.brand, endpoint.key, one) for one in endpoint.secret_versions())
+        return kept[name]
+
+    def _headers(self, endpoint: WebhookEndpoint, version: int) -> tuple[tuple[str, str], ...] | str:
+        kept, name = self._tellings.headers, (endpoint.key, version)
+        if name not in kept:
+            kept[name] = self._allowed(endpoint)
+        return kept[name]
+
+    def _allowed(self, endpoint: WebhookEndpoint) -> tuple[tuple[str, str], ...] | str:
         """A secret of the installation is for one host: who may write documents cannot send it to his own."""
         host = (urlsplit(endpoint.url).hostname or "").lower()
         named = {header: self._secrets.get(name) for header, name in endpoint.secret_headers.items()}

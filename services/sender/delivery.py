@@ -200,7 +200,7 @@ class Delivery:
         for job in jobs:
             outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
             if isinstance(outcome, str) and outcome in UNHEARD and not self._heard(job):
-                self.put(job, self._now() + 200)
+                self._waiting.postpone(job, self._now() + 200)
             elif isinstance(outcome, Shut):
                 await self._settle_unsent(job, outcome.state, outcome.number)
             elif isinstance(outcome, str):
@@ -224,7 +224,7 @@ class Delivery:
 
     async def _settle_unsent(self, job: Job, rule: str, gate: int = 0) -> None:
         if rule == "stale_consent":
-            self.put(job, self._now() + 1000)
+            self._waiting.postpone(job, self._now() + 1000)
             return
         state = domain.UNSENT.get(rule) or ("failed" if rule.startswith(("template", "webhook")) else "skipped")
         record = Record(job.intent, job.person, state, rule, gate=gate)

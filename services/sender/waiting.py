@@ -44,12 +44,17 @@ class Waiting:
         """Queue a job, or leave it in the ledger; `at`: not before that instant."""
         if not self.shelves.hold(job, at, now):
             return
-        self._number += 1
         if at > now:
-            heapq.heappush(self._later, (at, self._number, job))
+            self.postpone(job, at)
         else:
+            self._number += 1
             rank = domain.RANK[job.intent.message_class]
             heapq.heappush(self.queues.setdefault(domain.lane(job.intent), []), (rank, self._number, job))
+
+    def postpone(self, job: Job, at: int) -> None:
+        """Queue it then; until then it stays in memory. For what is in the ledger as due: from there it would come back at once."""
+        self._number += 1
+        heapq.heappush(self._later, (at, self._number, job))
 
     def wake(self, now: int) -> None:
         """Queue what was for later and is due."""

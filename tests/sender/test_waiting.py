@@ -59,6 +59,19 @@ def test_what_is_to_be_tried_again_soon_keeps_half_of_the_places_free_and_what_i
     assert len(unbounded) == 2 * HELD, "what is not on a shelf has no other place"
 
 
+def test_what_cannot_be_looked_at_yet_stays_in_memory_and_brings_nothing_more_from_the_ledger():
+    waiting = Waiting()
+    for n in range(HELD + 1):
+        waiting.put(job(n), 0, 100)
+    for _ in range(HELD):
+        waiting.postpone(popped(waiting), 300)
+    assert len(waiting) == 0 and waiting.shelves.asked(SHELF)[1] == 0, "as these are, so are those in the ledger"
+    waiting.wake(299)
+    assert len(waiting) == 0
+    waiting.wake(300)
+    assert len(waiting) == HELD
+
+
 def test_a_job_that_is_here_already_is_not_queued_twice_and_one_that_came_back_takes_its_place():
     waiting = Waiting()
     first, twin, next_one = job(1), job(1), job(1, attempt=1)

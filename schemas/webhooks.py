@@ -19,7 +19,7 @@ MOST_BODY = 100_000  # characters of a body's template
 MOST_DEPTH = 20
 MOST_TEXTS = 200  # of a body: each is rendered under limits of its own
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,100}")
-VALUE = re.compile(r"[\x20-\x7e]{0,2000}")
+VALUE = re.compile(r"([\x21-\x7e]([\x20-\x7e]{0,1998}[\x21-\x7e])?)?")
 # What the sender sets itself, and what belongs to one connection.
 OWN_HEADERS = frozenset(
     ("host", "content-length", "content-type", "connection", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "expect", "user-agent", "accept-encoding")
@@ -52,12 +52,17 @@ def texts(body: Body | None, path: str = "body") -> Iterator[tuple[str, str]]:
     """Every Liquid text of a body, with its place."""
     if isinstance(body, str):
         yield path, body
-    elif isinstance(body, dict) and set(body) != {"data"}:
+    elif isinstance(body, dict) and not is_value(body):
         for name, value in body.items():
             yield from texts(value, f"{path}.{name}")
     elif isinstance(body, list):
         for place, value in enumerate(body):
             yield from texts(value, f"{path}.{place}")
+
+
+def is_value(node: Any) -> bool:
+    """Is it `{"data": "profile.city"}`, a value to be taken as it is?"""
+    return isinstance(node, dict) and set(node) == {"data"} and isinstance(node["data"], str)
 
 
 def is_liquid(text: str) -> bool:
@@ -119,7 +124,7 @@ class WebhookEndpoint(Document):
             if name.lower() in CREDENTIALS:
                 raise ValueError(f"{name}: a document is read by many: name a secret of the installation in `secret_headers`")
             if not VALUE.fullmatch(text):
-                raise ValueError(f"{name}: a value has up to 2000 printable ASCII characters")
+                raise ValueError(f"{name}: a value has up to 2000 printable ASCII characters, and no space at either end")
         return value
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from runtime.clock import wall_ms
@@ -24,6 +24,7 @@ from services.sender.ledger import Record
 from services.sender.letters import Letters, Shut
 from services.sender.rates import Rates
 from services.sender.store import Start
+from services.sender.waiting import Job, Queue, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +33,8 @@ GROUP = 64  # attempts that are started and not recorded: a kill leaves no more 
 RESULTS = 32  # a group of results this large waits for no more
 GATHER_S = 0.025  # nobody waits for a result, and a transaction for each would cost more than the mail
 UNHEARD = frozenset(
-    ("no_address", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
+    ("no_address", "unknown_person", "consent", "nothing_to_confirm", "template:missing", "webhook:missing", "no_manager")
 )  # what is not known yet may be in the log already
-
-
-@dataclass(slots=True, order=True)
-class Job:
-    """An intent whose row of the ledger is ours. since: when it came to us (wall ms)."""
-
-    intent: Intent = field(compare=False)
-    person: str = field(compare=False)
-    address_key: bytes = field(compare=False)
-    tries: int = field(default=0, compare=False)
-    since: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -70,12 +60,15 @@ class Delivery:
 
     def __init__(self) -> None:
         self.owner = secrets.randbelow(2**31 - 1) + 1
-        self._queues: dict[str, list[tuple[int, int, Job]]] = {}
-        self._later: list[tuple[int, int, Job]] = []
+        self._waiting = Waiting()
         self._number = 0
         self._calls: dict[str, set[asyncio.Task[None]]] = {}  # until their results are recorded
         self._connected: Counter[str] = Counter()  # calls that hold a connection
-        self._paused: dict[str, int] = {}
+        self._looking, self._looked = (
+            asyncio.Lock(),
+            float("-inf"),
+        )  # at the gates, and when it began (s, of the event loop's clock)
+        self._served: dict[str, int] = {}  # lane -> when it was last taken from, as `moved` was then
         self._wake = asyncio.Event()
         self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
         self._records: Group[Record] = Group(self._commit_records, RESULTS, self._gather)
@@ -93,21 +86,21 @@ class Delivery:
     # ---- what waits
 
     def put(self, job: Job, at: int = 0) -> None:
-        """Queue a job, service mail first; `at`: not before that instant (ms)."""
-        self._number += 1
-        if at > self._now():
-            heapq.heappush(self._later, (at, self._number, job))
-        else:
-            rank = domain.RANK[job.intent.message_class]
-            heapq.heappush(self._queues.setdefault(domain.lane(job.intent), []), (rank, self._number, job))
+        """Queue a job, service mail first, or leave it in the ledger; `at`: not before that instant (ms)."""
+        self._waiting.put(job, at, self._now())
         self._wake.set()
 
     def waiting(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return len(self._waiting)
+
+    def crowding(self) -> int:
+        """What is in memory for want of another place, so that no more may be read. Calls of endpoints are not: they wait in the ledger."""
+        return sum(len(queue) for lane, queue in self._waiting.queues.items() if lane in self._channels)
 
     def open(self) -> int:
         """Attempts under way or ready to go: what the quiet protocol waits for."""
-        return self.waiting() + self._unrecorded() + len(self._records) + len(self._starts) + self._preparing
+        under_way = self._unrecorded() + len(self._records) + len(self._starts) + self._preparing
+        return self._waiting.open(self._now()) + under_way
 
     async def busy(self) -> bool:
         """For the quiet question: a call under way is not quiet."""
@@ -122,22 +115,17 @@ class Delivery:
     def _now(self) -> int:
         return self._context.clock.last_known_ms()
 
-    def _wake_due(self) -> None:
-        now = self._now()
-        while self._later and self._later[0][0] <= now:
-            _, _, job = heapq.heappop(self._later)
-            self.put(job)
-
     # ---- the pump
 
     async def run(self) -> None:
         """Prepare and call, until cancelled."""
         while True:
             self._wake.clear()
-            self._wake_due()
-            busy = False
-            for lane, queue in list(self._queues.items()):  # a batch may bring the first message of a lane meanwhile
-                if queue and self._now() >= self._paused.get(lane, 0):
+            self._waiting.wake(self._now())
+            busy = await self._waiting.refill(self._context.db, self.owner, self._now())
+            # A copy: a batch may bring the first message of a lane meanwhile.
+            for lane, queue in sorted(self._waiting.queues.items(), key=self._turn):
+                if queue and self._now() >= self._waiting.paused.get(lane, 0):
                     busy = await self._advance(lane, queue) or busy
             if not busy:
                 try:
@@ -145,13 +133,19 @@ class Delivery:
                 except TimeoutError:
                     continue
 
-    def _free(self, lane: str, channel: str) -> int:
-        """Connections that a lane may take: one among others of its channel has no more than half of them."""
-        most = self._channels[channel].connections
-        free = most - self._connected[channel]
-        return free if lane == channel else min(free, max(1, most // 2) - self._connected[lane])
+    def _turn(self, one: tuple[str, Queue]) -> tuple[int, int]:
+        """Who has the fewest connections comes first, of several whose turn is longest ago."""
+        return self._connected[one[0]], self._served.get(one[0], -1)
 
-    async def _advance(self, lane: str, queue: list[tuple[int, int, Job]]) -> bool:
+    def _free(self, lane: str, channel: str) -> int:
+        """Connections that a lane may take: one among others of its channel has no more than half of them, and leaves one to a lane that
+        has none.
+        """
+        most, own = self._channels[channel].connections, self._connected[lane]
+        free = most - self._connected[channel]
+        return free if lane == channel else min(max(1, most // 2) - own, max(free - 1, 0 if own else min(free, 1)))
+
+    async def _advance(self, lane: str, queue: Queue) -> bool:
         """Take as many jobs as the lane has free connections and tokens, prepare them together, start their calls."""
         channel = queue[0][2].intent.channel
         calls = self._calls.setdefault(channel, set())
@@ -180,6 +174,7 @@ class Delivery:
         finally:
             self._preparing -= 1
         self.moved += len(jobs)
+        self._served[lane] = self.moved
         return True
 
     def _spawn(self, work: Coroutine[Any, Any, None], channel: str) -> asyncio.Task[None]:
@@ -198,13 +193,14 @@ class Delivery:
         """Permission and rendering, on the newest copy of the contacts: one read for all."""
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
-            letters = await self._letters.current(connection, webhooks=jobs[0].intent.channel == "webhook")
+            one = jobs[0].intent  # a lane of webhooks is of one endpoint
+            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "")
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:
             outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
             if isinstance(outcome, str) and outcome in UNHEARD and not self._heard(job):
-                self.put(job, self._now() + 200)
+                self._waiting.postpone(job, self._now() + 200)
             elif isinstance(outcome, Shut):
                 await self._settle_unsent(job, outcome.state, outcome.number)
             elif isinstance(outcome, str):
@@ -228,11 +224,20 @@ class Delivery:
 
     async def _settle_unsent(self, job: Job, rule: str, gate: int = 0) -> None:
         if rule == "stale_consent":
-            self.put(job, self._now() + 1000)
+            self._waiting.postpone(job, self._now() + 1000)
             return
         state = domain.UNSENT.get(rule) or ("failed" if rule.startswith(("template", "webhook")) else "skipped")
         record = Record(job.intent, job.person, state, rule, gate=gate)
-        self._calls[job.intent.channel].add(self._spawn(self._record(record), job.intent.channel))
+        self._calls[job.intent.channel].add(self._spawn(self._end(job, record), job.intent.channel))
+
+    async def _end(self, job: Job, record: Record) -> None:
+        """Write how a job ended, or that it is to be tried again, and keep it for that."""
+        await self._record(record)
+        if record.state == "retry":
+            job.shelf = domain.shelf(job.intent, again=True)
+            self.put(job, record.next_at)
+        else:
+            self._waiting.shelves.drop(job)
 
     # ---- one call
 
@@ -250,16 +255,14 @@ class Delivery:
         job.tries += 1
         after = domain.after(result.outcome, job.intent, job.tries, self._now(), result.retry_after_ms)
         if after.pause_ms:
-            self._paused[domain.lane(job.intent)] = self._now() + after.pause_ms
+            self._waiting.pause(domain.lane(job.intent), self._now() + after.pause_ms)
             log.warning("channel pauses", extra={"channel": domain.lane(job.intent), "why": result.code, "ms": after.pause_ms})
         record = ledger.record_of(job.intent, job.person, after, result, ready.message)
         if record.gone:
             log.warning(
                 "a webhook endpoint is gone and called no more", extra={"endpoint": job.intent.template, "version": record.gone}
             )
-        await self._record(record)
-        if after.state == "retry":
-            self.put(job, after.at)
+        await self._end(job, record)
 
     async def _start(self, ready: Ready) -> None:
         """Commit `started` (with others), then make sure that the call begins at once and in time. Raises NotStarted."""
@@ -278,11 +281,17 @@ class Delivery:
             raise NotStarted
 
     async def _is_shut(self, intent: Intent) -> bool:
-        try:
-            async with self._context.db.connection() as connection:
-                await self._letters.current(connection)
-        except TRANSIENT:
-            return False  # it cannot be started then, either
+        """By gates that are no older than half a second: one look for all calls that wait."""
+        clock = asyncio.get_running_loop().time
+        async with self._looking:
+            if clock() - self._looked > 0.5:
+                now = clock()
+                try:
+                    async with self._context.db.connection() as connection:
+                        await self._letters.current(connection)
+                except TRANSIENT:
+                    return False  # it cannot be started then, either
+                self._looked = now
         return self._letters.shut(intent) is not None
 
     async def _still_allowed(self, ready: Ready) -> bool:
@@ -299,13 +308,10 @@ class Delivery:
     async def _not_started(self, ready: Ready) -> None:
         job = ready.job
         if ready.forbidden == "not_after":
-            await self._record(Record(job.intent, job.person, "late", "not_after"))
+            await self._end(job, Record(job.intent, job.person, "late", "not_after"))
             return
-        if ready.forbidden:
-            await self._record(
-                Record(job.intent, job.person, "retry")
-            )  # nothing was called: look again, and say the rule that forbids
-            self.put(job)
+        if ready.forbidden:  # nothing was called: look again, and say the rule that forbids
+            await self._end(job, Record(job.intent, job.person, "retry"))
             return
         try:
             async with self._context.db.connection() as connection:
@@ -315,6 +321,8 @@ class Delivery:
             return
         if row and row["owner"] == self.owner and row["state"] == "taken":
             self.put(job)  # something was forbidden since we looked: look again
+        else:
+            self._waiting.shelves.drop(job)
 
     async def _record(self, record: Record) -> None:
         await self._records.add(record)
@@ -349,8 +357,7 @@ class Delivery:
 
     async def drain(self) -> None:
         """Stopping: let the calls under way end and be recorded; what waits stays `taken` for the next incarnation."""
-        self._queues.clear()
-        self._later.clear()
+        self._waiting.clear()
         while self._preparing or any(self._calls.values()) or len(self._records):  # noqa: ASYNC110  (each ends at its own time)
             await asyncio.sleep(0.01)
 
@@ -358,11 +365,12 @@ class Delivery:
 
     async def adopt(self, lock: Any) -> None:
         """Take over what dead processes held: taken rows are ours now, started ones are in doubt (or repeated, if their class may)."""
-        async with self._context.db.transaction() as connection:
-            for intent, person, key, tries, next_at in await ledger.adopt(
-                connection, self._context.settings, self.owner, lock, self._now()
-            ):
-                self.put(Job(intent, person, key, tries, wall_ms()), next_at)
+        adopted = ledger.Adopted()
+        try:
+            async with self._context.db.transaction() as connection:
+                adopted = await ledger.adopt(connection, self._context.settings, self.owner, lock, self._now())
+        finally:  # also where the commit was not heard of: it may stand
+            self._waiting.adopt(adopted.rows, adopted.shelves, self._now())
         self._context.relay.wake.set()
 
     async def hear(self) -> None:
@@ -373,14 +381,9 @@ class Delivery:
     async def settle(self) -> bool:
         """Driven turn: until nothing is open and nothing due. True if anything was done."""
         before = self.moved
-        self._wake_due()
-        while self.open() > self._paused_jobs():
+        self._waiting.wake(self._now())
+        while self.open() > self._waiting.paused_jobs(self._now()):
             self._wake.set()
             await asyncio.sleep(0.001)
-            self._wake_due()
+            self._waiting.wake(self._now())
         return self.moved > before
-
-    def _paused_jobs(self) -> int:
-        """Jobs of lanes that pause: like those of `_later`, they move when the clock does."""
-        now = self._now()
-        return sum(len(queue) for lane, queue in self._queues.items() if now < self._paused.get(lane, 0))

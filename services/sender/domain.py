@@ -333,6 +333,11 @@ def lane(intent: Intent) -> str:
     return f"webhook:{intent.template}" if intent.channel == "webhook" else intent.channel
 
 
+def shelf(intent: Intent, *, again: bool = False) -> str:
+    """Where an attempt waits in the ledger, of its lane and class; "" for a message that was not tried yet. again: it was."""
+    return f"{lane(intent)}:{intent.message_class}" if again or intent.channel == "webhook" else ""
+
+
 def _after_call(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms: int) -> Next:
     """A call that may be made again is, with growing pauses, none shorter than the receiver asked for; who says that there are too many is
     left alone by the others to him too. One without an answer is repeated where the class allows it: receivers drop repeats by its id.

@@ -17,11 +17,12 @@ from schemas.facts import PROFILE_CHANGED, PROFILE_ERASED, PROFILE_MERGED, PROFI
 from schemas.ids import partition_of
 from schemas.messages import Intent, decode_intent
 from services.sender import domain, erasure, parting, store
-from services.sender.delivery import Delivery, Job
+from services.sender.delivery import Delivery
 from services.sender.domain import Contact
 from services.sender.erasure import Refusal
 from services.sender.store import Claim
 from services.sender.verdicts import verdict_emit
+from services.sender.waiting import Job
 
 encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
@@ -160,7 +161,7 @@ class Handler:
         claimed, refused = await store.claim(tx.connection, [c for *_, c in claims.values()], self._delivery.owner)
         for id_, (item, intent, claim) in claims.items():
             if id_ in claimed:
-                self._claimed[id_] = Job(intent, claim.profile, claim.address_key, since=wall_ms())
+                self._claimed[id_] = Job(intent, claim.profile, claim.address_key, since=wall_ms(), shelf=claim.shelf)
             elif id_ in refused:
                 told.append((item, "same_address"))
         order = {id(item): n for n, item in enumerate(items)}
@@ -178,7 +179,16 @@ def _contact(crowd: People, desk: dict[str, Contact], person: str) -> Contact:
 def _claim_of(intent: Intent, key: bytes, person: str) -> Claim:
     body = msgspec.json.encode(intent)
     return Claim(
-        intent.id, key, person, intent.channel, intent.message_class, intent.attempt, intent.not_after, body, intent.received_at
+        intent.id,
+        key,
+        person,
+        intent.channel,
+        intent.message_class,
+        intent.attempt,
+        intent.not_after,
+        body,
+        intent.received_at,
+        domain.shelf(intent),
     )
 
 

@@ -1,6 +1,7 @@
 """What is written when an attempt ends: the row, the verdict, the fact, and what it says of the address, in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -69,10 +70,7 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     group = list({r.intent.id: r for r in reversed(group)}.values())[::-1]
     await _suppress(connection, settings, now, [r for r in group if r.suppress])
     await store.switch_off(connection, {(r.intent.template, r.gone) for r in group if r.gone}, now)
-    rows = [
-        Ended(r.intent.id, r.intent.attempt, "taken" if r.state == "retry" else r.state, r.code, r.provider_id, r.next_at, r.repeat)
-        for r in group
-    ]
+    rows = [_ended(record) for record in group]
     ended = await store.finish(connection, owner, now, rows)
     emits: list[Emit] = []
     for record in group:
@@ -86,6 +84,12 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     if emits:
         await own.publish_in(connection, settings, "sender", RESULTS, emits)
     return ended
+
+
+def _ended(record: Record) -> Ended:
+    intent, again = record.intent, record.state == "retry"
+    state, shelf = ("taken", domain.shelf(intent, again=True)) if again else (record.state, "")
+    return Ended(intent.id, intent.attempt, state, record.code, record.provider_id, record.next_at, record.repeat, shelf)
 
 
 async def _suppress(connection: Connection, settings: Settings, now: int, records: Sequence[Record]) -> None:
@@ -102,11 +106,17 @@ async def _suppress(connection: Connection, settings: Settings, now: int, record
     await crowd.save(connection, saved)
 
 
-async def adopt(
-    connection: Connection, settings: Settings, owner: int, prober: Any, now: int
-) -> list[tuple[Intent, str, bytes, int, int]]:
-    """Rows of incarnations that are gone: (intent, person, address key, tries, next_at) of those that are ours now."""
-    adopted: list[tuple[Intent, str, bytes, int, int]] = []
+@dataclass(slots=True)
+class Adopted:
+    """What is ours now of incarnations that are gone: rows to be held, and the shelves with when something of them is due (ms)."""
+
+    rows: list[Any] = field(default_factory=list)
+    shelves: list[tuple[str, int]] = field(default_factory=list)
+
+
+async def adopt(connection: Connection, settings: Settings, owner: int, prober: Any, now: int) -> Adopted:
+    """Take over what incarnations that are gone have left."""
+    adopted = Adopted()
     for row in await connection.fetch(store.OWNERS, owner):
         dead = row["owner"]
         if not await prober.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, dead):
@@ -116,9 +126,9 @@ async def adopt(
             if doubtful:
                 emits = [verdict_emit(i, "in_doubt", "process ended", now, NOWHERE) for i in sorted(doubtful, key=lambda i: i.id)]
                 await own.publish_in(connection, settings, "sender", RESULTS, emits)
-            again = await connection.fetch(store.REPEAT, dead, owner)
-            for r in [*again, *await connection.fetch(store.ADOPT, dead, owner)]:
-                adopted.append((decode_intent(r["intent"]), str(r["profile"]), r["address_key"], r["tries"], r["next_at"]))
+            adopted.shelves += [(r["shelf"], r["due"]) for r in await connection.fetch(store.ADOPT_SHELVES, dead, owner)]
+            for query in (store.REPEAT, store.ADOPT):
+                adopted.rows += await connection.fetch(query, dead, owner)
         finally:
             await prober.execute("SELECT pg_advisory_unlock($1, $2)", LOCK_CLASS, dead)
     return adopted

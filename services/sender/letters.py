@@ -1,7 +1,7 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -87,7 +87,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """A gate behind which nothing goes. state: "paused" or "ended"."""
+    """A gate behind which nothing goes. number: 0 of a launch; state: "paused", "ended" or "stopped"."""
 
     number: int
     state: str
@@ -98,8 +98,7 @@ class Library:
     """The templates, bots, brands, topics and policies of one revision, and the keys of each brand's surveys. Texts are compiled when they
     are first used, and kept.
 
-    confirming: the templates that ask for a confirmation. gates: those that are shut, by the document that they are of.
-    shut: launches of campaigns that are paused or stopped, with which of both.
+    confirming: the templates that ask for a confirmation.
     """
 
     documents: dict[tuple[str, int], TemplateDocument]
@@ -111,25 +110,16 @@ class Library:
     topics: Tree
     confirming: set[tuple[str, int]]
     surveys: dict[str, list[str]]
-    gates: dict[str, Shut]
-    shut: dict[str, str] = field(default_factory=dict)
 
 
 def _build(documents: Sequence[Published], _revision: int) -> Library:
     policies = [Policy.model_validate_json(bytes(d.body)) for d in documents if d.kind == "policy" and d.pointer]
-    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {}, {})
+    library = Library({}, {}, {}, {}, {}, forbidden(policies), subjects(documents).tree, set(), {})
     for document in documents:
         if document.kind == "brand" and document.pointer:
             library.brands[document.key] = Brand.model_validate_json(bytes(document.body))
-        elif document.kind == LAUNCHES and document.pointer:
-            if (state := _launch(document.body).state) != "running":
-                library.shut[document.key] = state
         elif document.kind == "bot":
             library.bots[document.key, document.version] = Bot.model_validate_json(bytes(document.body))
-        elif document.kind == "gate" and document.pointer:
-            gate = Gate.model_validate_json(bytes(document.body))
-            if gate.state in ("paused", "ended"):
-                library.gates[gate.key] = Shut(document.version, gate.state)
         elif document.kind == "survey" and document.pointer:
             brand = _owned(document.body).brand
             library.surveys.setdefault(brand, []).append(document.key)
@@ -142,25 +132,42 @@ def _build(documents: Sequence[Published], _revision: int) -> Library:
     return library
 
 
+def _gates(documents: Sequence[Published], _revision: int = 0) -> dict[str, Shut]:
+    """Those that are shut, by the document that they are of, and launches of campaigns that are paused or stopped, by their keys."""
+    gates: dict[str, Shut] = {}
+    for document in documents:
+        if document.kind == LAUNCHES and document.pointer:
+            if (state := _launch(document.body).state) != "running":
+                gates[document.key] = Shut(0, state)
+        elif document.kind == "gate" and document.pointer:
+            gate = Gate.model_validate_json(bytes(document.body))
+            if gate.state in ("paused", "ended"):
+                gates[gate.key] = Shut(document.version, gate.state)
+    return gates
+
+
 class Letters:
     """Makes messages. `current` first, within a connection; then `prepare` for each intent."""
 
     def __init__(self, settings: SenderSettings, keys: links.Keys, vault: Signs) -> None:
         self._settings, self._keys, self._vault = settings, keys, vault
-        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey", "gate", LAUNCHES), _build)
+        self._definitions = Definitions(("template", "bot", "brand", "topic", "policy", "survey"), _build)
         self._library = _build((), 0)
+        self._shutting = Definitions(("gate", LAUNCHES), _gates)
+        self._gates = _gates(())
         self._outward = Outward(settings, vault)
 
-    async def current(self, connection: Connection, *, webhooks: bool = False) -> "Letters":
-        """Take the documents of this moment's revision: those that Library says. webhooks: whether calls are to be prepared."""
+    async def current(self, connection: Connection, endpoint: str = "") -> "Letters":
+        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
-        await self._outward.current(connection, revision, webhooks=webhooks)
+        self._gates = await self._shutting.at(connection, revision)
+        await self._outward.current(connection, revision, endpoint)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
-        """The gate that keeps a message back, as of the last `current`."""
-        return self._library.gates.get(intent.document)
+        """The gate, or the launch, that keeps a message back, as of the last `current`."""
+        return self._gates.get(intent.document) or self._gates.get(intent.occurrence)
 
     def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | Shut | str:
         """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
@@ -168,10 +175,8 @@ class Letters:
             return "not_after"
         if (gate := self.shut(intent)) is not None:
             return gate
-        if shut := self._library.shut.get(intent.occurrence):
-            return shut
         if row is None:
-            return "no_address"
+            return "unknown_person" if intent.for_others else "no_address"
         contact = _decode(row["state"])
         if intent.for_others:
             return self._to_others(intent, contact, row, now, consent_age_ms)

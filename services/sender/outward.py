@@ -18,7 +18,7 @@ from schemas.webhooks import Body, Call, Letter, Recipient, WebhookEndpoint, sec
 from services.sender import domain, store
 from services.sender.channels.addresses import AddressError, mailbox
 from services.sender.channels.contract import Rendered
-from services.sender.content.bodies import Compiled, compile_body, render_body
+from services.sender.content.bodies import TOO_DEEP, Compiled, compile_body, render_body, taken
 from services.sender.content.templates import TemplateFault
 from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
@@ -53,12 +53,16 @@ class Saying:
 
 @dataclass(frozen=True, slots=True)
 class Tellings:
-    """The endpoints in force with their versions, what steps of all versions of journeys say to them, and to whom letters go."""
+    """The endpoints in force with their versions, what steps of all versions of journeys say to them, and to whom letters go; and what is
+    made of them when it is first used.
+    """
 
     endpoints: dict[str, tuple[int, WebhookEndpoint]]
     sayings: dict[Name, Saying]
     recipients: dict[Name, Recipient]
     compiled: dict[tuple[str, int, Name], Compiled | TemplateFault] = field(default_factory=dict)
+    headers: dict[tuple[str, int], tuple[tuple[str, str], ...] | str] = field(default_factory=dict, repr=False)
+    secrets: dict[tuple[str, int], tuple[bytes, ...]] = field(default_factory=dict, repr=False)
 
 
 def build(documents: Sequence[Published], _revision: int = 0) -> Tellings:
@@ -94,11 +98,11 @@ class Outward:
         self._tellings = build(())
         self._off: Mapping[tuple[str, int], int] = {}
 
-    async def current(self, connection: Connection, revision: int, *, webhooks: bool) -> None:
-        """Take the documents of this revision; webhooks: also which endpoints are switched off."""
+    async def current(self, connection: Connection, revision: int, endpoint: str) -> None:
+        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none."""
         self._tellings = await self._definitions.at(connection, revision)
-        if webhooks:
-            self._off = await store.switched_off(connection)
+        if endpoint:
+            self._off = await store.switched_off(connection, endpoint)
 
     def call(self, intent: Intent, contact: Contact, person: str, now: int) -> Rendered | str:
         """The call that an intent asks for, or the rule that keeps it back."""
@@ -108,20 +112,20 @@ class Outward:
         version, endpoint = found
         if (endpoint.key, version) in self._off:
             return "webhook:gone"
-        headers = self._headers(endpoint)
+        headers = self._headers(endpoint, version)
         if isinstance(headers, str):
             return headers
         said = variables(contact, intent, person, now)
         body = saying.body if saying.body is not None else endpoint.body
         if body is None:
-            text: str | TemplateFault = envelope(saying.type, intent, said)
+            text = envelope(saying.type, intent, said)
         else:
             compiled = self._compiled(body, endpoint, version, name_of(intent))
             text = compiled if isinstance(compiled, TemplateFault) else render_body(compiled, {**said, "type": saying.type})
         if isinstance(text, TemplateFault):
             return f"template:{text.code}"
         options = {
-            "secrets": tuple(secret_of(self._vault, endpoint.brand, endpoint.key, one) for one in endpoint.secret_versions()),
+            "secrets": self._signing(endpoint, version),
             "timeout_s": endpoint.timeout_s,
             "content_type": endpoint.content_type,
             "version": version,
@@ -134,7 +138,7 @@ class Outward:
         if to is None:
             return None
         told = (
-            _taken(intent.data, to.data) if to.data else None,
+            taken(intent.data, to.data) if to.data else None,
             contact.attributes.get(to.attribute, (0, None))[1] if to.attribute else None,
             to.address,
         )
@@ -146,7 +150,19 @@ class Outward:
             kept[name] = compile_body(body, endpoint.content_type)
         return kept[name]
 
-    def _headers(self, endpoint: WebhookEndpoint) -> tuple[tuple[str, str], ...] | str:
+    def _signing(self, endpoint: WebhookEndpoint, version: int) -> tuple[bytes, ...]:
+        kept, name = self._tellings.secrets, (endpoint.key, version)
+        if name not in kept:
+            kept[name] = tuple(secret_of(self._vault, endpoint.brand, endpoint.key, one) for one in endpoint.secret_versions())
+        return kept[name]
+
+    def _headers(self, endpoint: WebhookEndpoint, version: int) -> tuple[tuple[str, str], ...] | str:
+        kept, name = self._tellings.headers, (endpoint.key, version)
+        if name not in kept:
+            kept[name] = self._allowed(endpoint)
+        return kept[name]
+
+    def _allowed(self, endpoint: WebhookEndpoint) -> tuple[tuple[str, str], ...] | str:
         """A secret of the installation is for one host: who may write documents cannot send it to his own."""
         host = (urlsplit(endpoint.url).hostname or "").lower()
         named = {header: self._secrets.get(name) for header, name in endpoint.secret_headers.items()}
@@ -167,8 +183,8 @@ def variables(contact: Contact, intent: Intent, person: str, now: int) -> dict[s
     return {**domain.variables(contact, intent), **more}
 
 
-def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str:
-    """Of Standard Webhooks. The same for every repeat: its time is that of the decision."""
+def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str | TemplateFault:
+    """Of Standard Webhooks. Its time is that of the decision for every repeat too; of the person it says what is known when it is made."""
     data = {
         "brand": intent.brand,
         "journey": intent.document.removeprefix("journey:"),
@@ -178,13 +194,10 @@ def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str:
         "run": intent.data.get("run", {}),
     }
     at = datetime.fromtimestamp(intent.received_at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
-
-
-def _taken(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    try:
+        return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
+    except RecursionError:
+        return TOO_DEEP
 
 
 def _is_address(text: str) -> bool:

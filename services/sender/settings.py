@@ -15,7 +15,7 @@ class WebhookSecret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(min_length=1, max_length=253)
-    value: str = Field(repr=False, pattern=r"^[\x20-\x7e]{1,4000}$")
+    value: str = Field(repr=False, pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,3998}[\x21-\x7e])?$")
 
 
 class SenderSettings(BaseSettings):
@@ -25,8 +25,9 @@ class SenderSettings(BaseSettings):
     begin with. public_port: where /c /o /u /p are answered. smsc_report_secret: the end of the address that SMSC is told to call with
     its delivery reports (/hooks/smsc/<secret>); without one there is no such address. content_days: for so long what a message said is
     kept after it ended; for ever where nothing is said. webhook_allow: networks that webhooks may call beside the public internet, such as
-    "10.1.0.0/16, fd00::/8"; webhook_http: whether they may use plain http; webhook_secrets: JSON, name -> {"host", "value"}, for headers
-    of endpoints.
+    "10.1.0.0/16, fd00::/8"; webhook_http: whether they may use plain http; webhook_connections: calls of a process at one time;
+    webhook_secrets: JSON, name -> {"host", "value"}, for headers of endpoints. queue_limit: messages in memory from which on no mass mail
+    is read, and with four times as many nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore", hide_input_in_errors=True)

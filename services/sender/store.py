@@ -8,17 +8,18 @@ import asyncpg
 from runtime.db import Again, Connection
 
 CLAIM = """
-INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at)
-SELECT u.id, u.address_key, u.profile, u.channel, u.class, 'taken', u.attempt, $9, u.not_after, u.intent, u.received_at
-FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bytea[], $10::bigint[])
-    AS u (id, address_key, profile, channel, class, attempt, not_after, intent, received_at)
+INSERT INTO attempt (id, address_key, profile, channel, message_class, state, attempt, owner, not_after, intent, received_at, shelf)
+SELECT u.id, u.address_key, u.profile, u.channel, u.class, 'taken', u.attempt, $9, u.not_after, u.intent, u.received_at, nullif(u.shelf, '')
+FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bytea[], $10::bigint[], $11::text[])
+    AS u (id, address_key, profile, channel, class, attempt, not_after, intent, received_at, shelf)
 ON CONFLICT DO NOTHING RETURNING id::text AS id
 """
 # An intent that came back late or held is decided again under the same key, with a greater attempt.
 RECLAIM = """
 UPDATE attempt a SET state = 'taken', attempt = u.attempt, owner = $4, not_after = u.not_after, intent = u.intent, next_at = 0,
-       address_key = u.address_key, started_at = NULL, finished_at = NULL
-FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $5::bigint[], $6::bytea[]) AS u (id, attempt, intent, not_after, address_key)
+       address_key = u.address_key, started_at = NULL, finished_at = NULL, shelf = nullif(u.shelf, '')
+FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $5::bigint[], $6::bytea[], $7::text[])
+    AS u (id, attempt, intent, not_after, address_key, shelf)
 WHERE a.id = u.id AND a.state IN ('late', 'held') AND a.attempt < u.attempt
       AND NOT EXISTS (SELECT FROM attempt b WHERE b.address_key = u.address_key AND b.id <> a.id)
 RETURNING a.id::text AS id
@@ -46,9 +47,9 @@ WHERE a.id = u.id AND a.owner = $2 AND a.attempt = u.attempt AND (
 FINISH = """
 UPDATE attempt a SET state = u.state, code = u.code, provider_id = coalesce(u.provider_id, a.provider_id), next_at = u.next_at,
        finished_at = CASE WHEN u.state = 'taken' THEN NULL ELSE $7::bigint END, repeats = a.repeats + u.repeat,
-       owner = CASE WHEN u.state = 'taken' THEN $8::int END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $9::int[])
-    AS u (id, state, code, provider_id, next_at, attempt, repeat)
+       owner = CASE WHEN u.state = 'taken' THEN $8::int END, shelf = coalesce(nullif(u.shelf, ''), a.shelf)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $9::int[], $10::text[])
+    AS u (id, state, code, provider_id, next_at, attempt, repeat, shelf)
 WHERE a.id = u.id AND a.attempt = u.attempt AND (a.owner = $8::int OR a.state = 'in_doubt')
       AND a.state IN ('taken', 'started', 'in_doubt') RETURNING a.id::text AS id
 """
@@ -62,7 +63,27 @@ WITH RECURSIVE found AS (
 )
 SELECT owner FROM found WHERE owner IS NOT NULL AND owner <> $1
 """
-ADOPT = "UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' RETURNING intent, profile, address_key, tries, next_at"
+ADOPT = """
+UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' AND shelf IS NULL
+RETURNING intent, profile, address_key, tries, next_at, '' AS shelf
+"""
+# What waited on shelves goes on waiting there.
+ADOPT_SHELVES = """
+WITH moved AS (
+    UPDATE attempt SET owner = $2 WHERE owner = $1 AND state = 'taken' AND shelf IS NOT NULL
+    RETURNING shelf, greatest(next_at, received_at) AS due
+)
+SELECT shelf, min(due) AS due FROM moved GROUP BY shelf ORDER BY shelf
+"""
+SHELF = """
+SELECT id::text AS id, intent, profile, address_key, tries, next_at, shelf FROM attempt
+WHERE owner = $1 AND state = 'taken' AND shelf = $2 AND greatest(next_at, received_at) <= $3 AND NOT id = ANY($4::uuid[])
+ORDER BY greatest(next_at, received_at), id LIMIT $5
+"""
+SHELF_DUE = """
+SELECT min(greatest(next_at, received_at)) FROM attempt
+WHERE owner = $1 AND state = 'taken' AND shelf = $2 AND NOT id = ANY($3::uuid[])
+"""
 DOUBT = """
 UPDATE attempt SET state = 'in_doubt', code = 'process ended', owner = NULL
 WHERE owner = $1 AND state = 'started' AND message_class <> 'service'
@@ -70,9 +91,10 @@ RETURNING intent
 """
 # A second password mail is better than none (law 7).
 REPEAT = """
-UPDATE attempt SET state = 'taken', owner = $2, code = 'process ended', repeats = repeats + 1
+UPDATE attempt SET state = 'taken', owner = $2, code = 'process ended', repeats = repeats + 1,
+       shelf = coalesce(shelf, channel || ':' || message_class)
 WHERE owner = $1 AND state = 'started' AND message_class = 'service'
-RETURNING intent, profile, address_key, tries, next_at
+RETURNING intent, profile, address_key, tries, next_at, shelf
 """
 AGED = """
 UPDATE attempt SET state = 'unknown', finished_at = $1::bigint WHERE id IN (
@@ -86,7 +108,7 @@ SELECT min(fresh_at) FILTER (WHERE reported_at > $1::bigint - 20000) AS slowest,
 FROM runtime.progress WHERE service = 'profile'
 """
 SWITCH_OFF = "INSERT INTO webhook_off (key, version, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-OFF = "SELECT key, version, at FROM webhook_off WHERE $1::text IS NULL OR key = $1"
+OFF = "SELECT key, version, at FROM webhook_off WHERE key = $1"
 TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
 
 
@@ -102,6 +124,7 @@ class Claim(NamedTuple):
     not_after: int
     intent: bytes
     received_at: int
+    shelf: str
 
 
 class Ended(NamedTuple):
@@ -114,6 +137,7 @@ class Ended(NamedTuple):
     provider_id: str | None = None
     next_at: int = 0
     repeat: bool = False
+    shelf: str = ""
 
 
 class Start(NamedTuple):
@@ -132,7 +156,7 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
     if not claims:
         return set(), set()
     columns = list(zip(*claims, strict=True))
-    rows = await connection.fetch(CLAIM, *map(list, columns[:8]), owner, list(columns[8]))
+    rows = await connection.fetch(CLAIM, *map(list, columns[:8]), owner, list(columns[8]), list(columns[9]))
     claimed = {row["id"] for row in rows}
     left = [c for c in claims if c.id not in claimed]
     if not left:
@@ -146,7 +170,7 @@ async def claim(connection: Connection, claims: Sequence[Claim], owner: int) -> 
 
 async def _reclaim(connection: Connection, again: Sequence[Claim], owner: int) -> set[str]:
     """Take again what came back, one for each address."""
-    rows = ((c.id, c.attempt, c.intent, c.not_after, c.address_key) for c in again)
+    rows = ((c.id, c.attempt, c.intent, c.not_after, c.address_key, c.shelf) for c in again)
     ids, attempts, intents, *rest = (list(column) for column in zip(*rows, strict=True))
     try:
         taken = await connection.fetch(RECLAIM, ids, attempts, intents, owner, *rest)
@@ -181,8 +205,20 @@ async def finish(connection: Connection, owner: int, now: int, ended: Sequence[E
         now,
         owner,
         [int(e.repeat) for e in ended],
+        [e.shelf for e in ended],
     )
     return {row["id"] for row in rows}
+
+
+async def from_shelf(
+    connection: Connection, owner: int, shelf: str, now: int, held: Sequence[str], room: int
+) -> tuple[list[Any], int | None]:
+    """(rows of a shelf that are due, at most `room`; when the next one is, None if there is none), without those that are in memory."""
+    rows = list(await connection.fetch(SHELF, owner, shelf, now, held, room))
+    if len(rows) == room:
+        return rows, now
+    due: int | None = await connection.fetchval(SHELF_DUE, owner, shelf, [*held, *(row["id"] for row in rows)])
+    return rows, due
 
 
 async def contacts(connection: Connection, ids: Collection[str]) -> Mapping[str, Any]:
@@ -215,8 +251,8 @@ async def switch_off(connection: Connection, endpoints: Collection[tuple[str, in
         await connection.execute(SWITCH_OFF, key, version, now)
 
 
-async def switched_off(connection: Connection, key: str | None = None) -> dict[tuple[str, int], int]:
-    """(key, version) of the endpoints that said that they are gone -> when (ms); key None: of all."""
+async def switched_off(connection: Connection, key: str) -> dict[tuple[str, int], int]:
+    """(key, version) of those of an endpoint that said that they are gone -> when (ms)."""
     return {(row["key"], row["version"]): row["at"] for row in await connection.fetch(OFF, key)}
 
 

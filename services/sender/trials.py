@@ -2,11 +2,12 @@
 attribute or text leaves.
 """
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -17,11 +18,13 @@ from schemas.messages import Intent
 from services.sender import store
 from services.sender.content.templates import TemplateFault
 from services.sender.letters import Letters
+from services.sender.links import PATHS, Kind
 
 if TYPE_CHECKING:
     from runtime.process import Context
 
-OURS = ("/u/", "/p/", "/d/", "/e/")  # paths of links that are made for each message
+NO = (Kind.UNSUBSCRIBE, Kind.PREFERENCES)  # links by which a reader can say no
+MOST = 1_000  # people that one letter is tried on
 _LINK = re.compile(r"""href\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _BARE = re.compile(r"https?://[^\s<>\"')]+")
 
@@ -30,33 +33,39 @@ class Asked(msgspec.Struct, frozen=True):
     """intent: of nobody, with the template, channel, class, topic and brand of the letter; people: whom it is tried on."""
 
     intent: Intent
-    people: list[str]
+    people: Annotated[list[str], msgspec.Meta(max_length=MOST)]
 
 
 _asked = msgspec.json.Decoder(Asked).decode
 
 
-def routes(context: "Context", letters: Callable[[], Letters]) -> Sequence[BaseRoute]:
+def routes(context: "Context", letters: Callable[[], Letters], public_url: str) -> Sequence[BaseRoute]:
     async def trial(request: Request) -> Response:
         """`POST /letters/trial`, see `tried`."""
-        asked = _asked(await request.body())
+        try:
+            asked = _asked(await request.body())
+        except msgspec.DecodeError as error:
+            return JSONResponse({"error": str(error)}, 400)
         now = context.clock.last_known_ms()
         async with context.db.connection() as connection:
             rows = await store.contacts(connection, asked.people)
             current = await letters().current(connection)
-        return JSONResponse(tried(current, asked, [rows.get(person) for person in asked.people], now))
+        return JSONResponse(await tried(current, asked, [rows.get(person) for person in asked.people], now, public_url))
 
     return [Route("/letters/trial", trial, methods=["POST"])]
 
 
-def tried(letters: Letters, asked: Asked, rows: Sequence[Any], now: int) -> dict[str, Any]:
+async def tried(letters: Letters, asked: Asked, rows: Sequence[Any], now: int, public_url: str) -> dict[str, Any]:
     """{people, forbidden: {rule: people}, missing: {variable: people}, faults: {code: people}, bytes: of the largest, links, unsubscribes}.
-    unsubscribes: each has a link by which its reader can say no.
+    unsubscribes: each has a link by which its reader can say no. links: those that are not made for each message, as these begin with
+    public_url.
     """
+    ours, no = (tuple(f"{public_url}/{PATHS[kind]}/" for kind in kinds) for kinds in (PATHS, NO))
     forbidden, missing, faults = Counter[str](), Counter[str](), Counter[str]()
     links: set[str] = set()
     largest, unsubscribes = 0, True
     for row in rows:
+        await asyncio.sleep(0)  # mail goes on meanwhile
         rule, parts = letters.tried(asked.intent, row, now)
         if rule is not None:
             forbidden[rule] += 1
@@ -67,8 +76,8 @@ def tried(letters: Letters, asked: Asked, rows: Sequence[Any], now: int) -> dict
             body = parts.html if parts.html is not None else parts.text
             largest = max(largest, len(body.encode()))
             found = {unescape(one).strip() for one in (_LINK if parts.html is not None else _BARE).findall(body)}
-            unsubscribes = unsubscribes and any(way in one for one in found for way in OURS)
-            links |= {one for one in found if not any(way in one for way in OURS)}
+            unsubscribes = unsubscribes and any(one.startswith(no) for one in found)
+            links |= {one for one in found if not one.startswith(ours)}
     return {
         "people": len(rows), "forbidden": dict(forbidden), "missing": dict(missing), "faults": dict(faults),
         "bytes": largest, "links": sorted(links), "unsubscribes": unsubscribes,

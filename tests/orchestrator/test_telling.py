@@ -92,6 +92,21 @@ def test_a_call_that_nobody_could_make_for_a_day_is_skipped_and_the_run_goes_on(
     assert [i.step for i in world.intents] == ["call", "m"]
 
 
+@pytest.mark.parametrize("step", [CALL, HAND, MAIL])
+@pytest.mark.parametrize(("expires", "until"), [("2h", 2 * HOUR), ("1d", DAY), ("3d", DAY)])
+def test_what_is_told_goes_no_later_than_it_expires_also_when_it_came_back(step: dict[str, Any], expires: str, until: int):
+    world = World(journey("j", {**step, "expires": expires}))
+    world.person("p")
+    world.fact("p", "Registered")
+    (first,) = world.intents
+    assert first.not_after - first.received_at == until
+    world.later(HOUR)
+    world.verdict(first, "late")
+    again = world.intents[-1]
+    limit = first.received_at + (3 * DAY if expires == "3d" else until)
+    assert (again.attempt, again.not_after) == (1, min(again.received_at + DAY, limit))
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"until": {"letter": {"step": "call", "became": "opened"}}, "at_most": "1d"}, "accepted, failed, skipped, not opened"),
     ({"if_letter": {"step": "nobody", "became": "failed"}}, "no letter of this journey"),

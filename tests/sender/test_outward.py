@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from pydantic import ValidationError
 
 from runtime.poison import Vault
 from schemas.definitions import Published
@@ -39,6 +40,9 @@ def document(kind: str, body: dict[str, Any], version: int = 1) -> Published:
     return Published(kind=kind, key=body["key"], version=version, body=msgspec.Raw(msgspec.json.encode(body)), pointer=True)
 
 
+NOBODY = Contact()  # of whom nothing was heard
+
+
 def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Contact = CONTACT, off=(), cls="service", **more: Any):
     """What becomes of the intent of a journey's step."""
     settings = SenderSettings(webhook_secrets={"token": WebhookSecret(host="crm.example", value="Bearer t")})
@@ -48,7 +52,7 @@ def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Cont
     made._outward._tellings = outward.build([document("webhook", {**CRM, **endpoint}, 3), document("journey", journey)])
     made._outward._off = dict.fromkeys(off, 1)
     told = one(cls, step, **more)
-    row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5}
+    row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5} if contact is not NOBODY else None
     return made.prepare(told, domain.nowhere_key(told), row, told.received_at, 0)
 
 
@@ -57,7 +61,7 @@ def one(cls: str, step: dict[str, Any], **more: Any) -> Intent:
     goes: dict[str, Any] = {"channel": "email" if "template" in hand else "webhook", "to": "manager" if hand else ""}
     template = step.get("webhook") or hand.get("webhook") or "lead"
     given = {"document": "journey:trial", "step": "tell", "data": DATA, "template": template, "template_version": 0}
-    return replace(intent(1, cls=cls), **given, **goes, **more)
+    return replace(intent(1, cls=cls), **{**given, **goes, **more})
 
 
 def call(*given: Any, **more: Any) -> Rendered:
@@ -66,14 +70,17 @@ def call(*given: Any, **more: Any) -> Rendered:
     return found.message
 
 
-def test_without_a_body_it_is_the_envelope_and_the_same_for_every_repeat():
+def test_without_a_body_it_is_the_envelope_whose_time_stays_while_it_tells_of_the_person_as_he_is_now():
     message = call({"webhook": "crm", "type": "trial.ended"})
     told = json.loads(message.text)
     assert told["type"] == "trial.ended" and told["timestamp"].endswith("Z") and set(told) == {"type", "timestamp", "data"}
     data = told["data"]
     assert (data["journey"], data["step"], data["event"]) == ("trial", "tell", DATA["event"])
     assert data["person"]["addresses"] == {"phone": "+79161234567"} and data["person"]["attributes"]["ltv"] == 12.5
-    assert call({"webhook": "crm", "type": "trial.ended"}).text == message.text
+    moved = replace(CONTACT, attributes={**CONTACT.attributes, "ltv": (2, 99)})
+    again = call({"webhook": "crm", "type": "trial.ended"}, contact=moved)
+    told["data"]["person"]["attributes"]["ltv"] = 99
+    assert (json.loads(again.text), again.key) == (told, message.key), "a repeat: nothing else is another"
     assert json.loads(call({"webhook": "crm"}).text)["type"] == "trial.tell"
     assert (message.address, message.key, message.options["version"]) == (
         "https://crm.example/hook",
@@ -86,10 +93,12 @@ def test_a_json_body_keeps_types_and_quotes_what_people_say():
     body = {
         "name": "{{ profile.name }}", "ltv": {"data": "profile.ltv"}, "tags": {"data": "event.tags"}, "none": {"data": "event.x.y"},
         "list": [1, "{{ event.seats }} seats", {"data": "person.addresses.phone"}], "plain": "{ as it is }", "data": {"data": "type"},
+        "within": {"data": {"name": "{{ event.seats }}", "list": {"data": ["{{ event.seats }}"]}}},
     }  # fmt: skip
     assert json.loads(call({"webhook": "crm", "body": body}).text) == {
         "name": 'Ann "A" O\'Hara', "ltv": 12.5, "tags": ["a"], "none": None,
         "list": [1, "7 seats", "+79161234567"], "plain": "{ as it is }", "data": "trial.tell",
+        "within": {"data": {"name": "7", "list": {"data": ["7"]}}},
     }  # fmt: skip
 
 
@@ -105,6 +114,29 @@ def test_a_body_stands_under_the_limits_of_templates():
     endless = "{% for a in (1..100000) %}{% for b in (1..100000) %}x{% endfor %}{% endfor %}"
     assert str(prepared({"webhook": "crm", "body": {"a": endless}})).startswith("template:too_many")
     assert prepared({"webhook": "crm", "body": {"a": "{{ 'x' | nothing }}"}}) == "template:unknown_filter"
+
+
+def nested(deep: int) -> Any:
+    found: Any = 1
+    for _ in range(deep):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "x"),
+    [
+        ('{"a": {{ event.x }}}', "[" * 5000),
+        ('{"a": {{ event.x }}}', "[" * 5000 + "]" * 5000),
+        ({"a": {"data": "event.x"}}, nested(5000)),
+        ('{"a": {{ event.x | json }}}', nested(5000)),
+        ({"a": "{{ event.x | json }}"}, nested(5000)),
+        ({"a": "{{ event.x }}"}, nested(5000)),
+        (None, nested(5000)),
+    ],
+)
+def test_what_is_nested_too_deep_is_a_fault_of_this_call_and_ends_nothing(body, x):
+    assert prepared({"webhook": "crm", "body": body}, data={"event": {"x": x}}) == "template:too_deep"
 
 
 def test_both_secrets_sign_while_one_is_changed():
@@ -130,6 +162,11 @@ def test_both_secrets_sign_while_one_is_changed():
 def test_a_secret_of_the_installation_goes_to_its_host_alone(endpoint, expected):
     found = prepared({"webhook": "crm"}, endpoint)
     assert (found if isinstance(found, str) else found.message.headers) == expected
+
+
+def test_of_whom_nothing_is_known_nothing_is_told():
+    assert prepared({"webhook": "crm"}, contact=NOBODY) == "unknown_person"
+    assert prepared({"hand": {"template": "lead", "to": {"address": "all@shop.example"}}}, contact=NOBODY) == "unknown_person"
 
 
 def test_an_endpoint_that_is_gone_is_not_called_until_it_is_published_anew():
@@ -174,3 +211,9 @@ def replace_words(contact: Contact) -> Contact:
 
 def test_an_endpoint_is_what_the_document_says():
     assert WebhookEndpoint(**CRM).secret_versions() == (1,)
+
+
+@pytest.mark.parametrize("value", [" Bearer t", "Bearer t ", "a\r\nb", ""])
+def test_a_secret_that_no_header_could_hold_is_refused_at_the_start(value):
+    with pytest.raises(ValidationError):
+        WebhookSecret(host="crm.example", value=value)

@@ -6,12 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.sender.delivery import Delivery, Job, NotStarted, Ready
+from services.sender.delivery import Delivery, NotStarted, Ready
+from services.sender.waiting import Job
 from tests.support.live import until
 
 
 def job(channel: str) -> Job:
     return Job(SimpleNamespace(channel=channel, message_class="service"), "person", b"")
+
+
+def to(endpoint: str) -> Job:
+    return Job(SimpleNamespace(channel="webhook", message_class="service", template=endpoint), "person", b"")
 
 
 async def everything(_channel: str, wanted: int) -> int:
@@ -21,7 +26,7 @@ async def everything(_channel: str, wanted: int) -> int:
 @pytest.fixture
 async def delivery():
     made = Delivery()
-    made._context = SimpleNamespace(clock=SimpleNamespace(last_known_ms=lambda: 0))
+    made._context = SimpleNamespace(clock=SimpleNamespace(last_known_ms=lambda: 0), db=None)
     made._channels = {name: SimpleNamespace(connections=4) for name in ("email", "sms")}
     made._rates = SimpleNamespace(take=everything)
     return made
@@ -75,17 +80,46 @@ async def test_an_endpoint_that_answers_nobody_keeps_no_other_waiting_and_one_th
         called.append(ready.job.intent.template)
         await asyncio.Event().wait()
 
-    def to(endpoint: str) -> Job:
-        intent = SimpleNamespace(channel="webhook", message_class="service", template=endpoint)
-        return Job(intent, "person", b"")
-
     delivery._prepare, delivery._call = prepare, call
-    delivery._paused["webhook:busy"] = 1_000
+    delivery._waiting.pause("webhook:busy", 1_000)
     for endpoint in ["slow"] * 5 + ["busy"] + ["quick"]:
         delivery.put(to(endpoint))
     await pumped(delivery, lambda: len(called) == 3)
     assert sorted(called) == ["quick", "slow", "slow"]
-    assert delivery.waiting() == 4 and delivery._paused_jobs() == 1
+    assert delivery.waiting() == 4 and delivery._waiting.paused_jobs(0) == 1
+    for task in delivery._calls["webhook"]:
+        task.cancel()
+
+
+async def test_two_endpoints_with_backlogs_leave_a_third_its_turn(delivery):
+    delivery._channels["webhook"] = SimpleNamespace(connections=4)
+    called, answers = [], asyncio.Semaphore(0)
+
+    async def prepare(jobs):
+        return [SimpleNamespace(job=one) for one in jobs]
+
+    async def call(ready):
+        lane = ready.job.intent.template
+        called.append(lane)
+        await answers.acquire()
+        delivery._connected.subtract({"webhook", f"webhook:{lane}"})
+
+    delivery._prepare, delivery._call = prepare, call
+    for endpoint in ["a"] * 50 + ["b"] * 50:
+        delivery.put(to(endpoint))
+    pump = asyncio.create_task(delivery.run())
+    await until(lambda: len(called) == 3)
+    assert sorted(called) == ["a", "a", "b"], "one connection is kept for who has none"
+    delivery.put(to("c"))
+    await until(lambda: len(called) == 4)
+    assert called[-1] == "c", "it need not wait for an answer to others"
+    for endpoint in "de":
+        delivery.put(to(endpoint))
+    answers.release()
+    answers.release()
+    await until(lambda: len(called) == 6)
+    assert called[-2:] == ["d", "e"], "who has no connection goes before those with backlogs, and before who has just had one"
+    pump.cancel()
     for task in delivery._calls["webhook"]:
         task.cancel()
 
@@ -138,3 +172,10 @@ async def test_one_that_was_long_on_its_way_to_the_provider_looks_whether_its_ga
     with pytest.raises(NotStarted):
         await delivery._start(old)
     assert (started, old.forbidden) == ([fresh], "gate")
+    more = [Ready(Job(intent, "person", b""), None, 0, None, f"2:{n}", prepared=now - 2) for n in range(20)]
+    found = await asyncio.gather(*map(delivery._start, more), return_exceptions=True)
+    assert {type(one) for one in found} == {NotStarted} and len(looked) == 1, "one look for all that wait"
+    delivery._looked -= 0.6
+    with pytest.raises(NotStarted):
+        await delivery._start(old)
+    assert len(looked) == 2, "it is not trusted for long"

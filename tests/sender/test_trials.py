@@ -8,7 +8,7 @@ from schemas.messages import Intent
 from schemas.permission import Said
 from services.sender import domain, letters, trials
 from services.sender.domain import Contact
-from services.sender.letters import Letters
+from services.sender.letters import Letters, Shut
 from services.sender.settings import SenderSettings
 from tests.sender.live.kit import intent
 from tests.sender.test_letters import KEYS, document
@@ -24,20 +24,24 @@ def row(words=None, **attributes) -> dict:
 
 
 def made(*documents) -> Letters:
-    found = Letters(SenderSettings(public_url="https://go.example"), KEYS, Vault("secret"))
-    found._library = letters._build(documents, 1)
+    found = Letters(SenderSettings(public_url=HERE), KEYS, Vault("secret"))
+    found._library, found._gates = letters._build(documents, 1), letters._gates(documents)
     return found
 
 
-def tried(html: str, *rows) -> dict:
+HERE = "https://go.example"
+
+
+async def tried(html: str, *rows) -> dict:
     template = document("template", {"key": "hello", "subject": "Hi", "html": html})
     asked = trials.Asked(msgspec.structs.replace(intent(1, cls="mass"), template="hello"), [])
-    return trials.tried(made(template), asked, rows, 10)
+    survey = document("survey", {"key": "q", "brand": "shop"})
+    return await trials.tried(made(template, survey), asked, rows, 10, HERE)
 
 
-def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_nothing_of_a_person_is_told():
+async def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_nothing_of_a_person_is_told():
     html = '<p>{{ profile.name }} {{ event.total }}</p><a href="https://shop.example/x?a=1&amp;b=2">x</a>'
-    found = tried(html, row(YES, name="Ann"), row(name="Bob"), None)
+    found = await tried(html, row(YES, name="Ann"), row(name="Bob"), None)
     assert found["people"] == 3 and found["forbidden"] == {"consent": 1, "no_address": 1} and found["faults"] == {}
     assert found["missing"] == {"event.total": 2}
     assert found["links"] == ["https://shop.example/x?a=1&b=2"] and not found["unsubscribes"]
@@ -45,9 +49,38 @@ def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_nothing_o
     assert "Ann" not in str(found) and "ann@" not in str(found)
 
 
-@pytest.mark.parametrize("way", ["unsubscribe_url", "preferences_url"])
-def test_a_letter_with_a_way_to_say_no_has_one(way: str):
-    assert tried(f'<a href="{{{{ {way} }}}}">no more</a>', row(YES))["unsubscribes"]
+@pytest.mark.parametrize(
+    ("href", "no", "links"),
+    [
+        ("{{ unsubscribe_url }}", True, []),
+        ("{{ preferences_url }}", True, []),
+        ("{{ attend_url }}", False, []),
+        ("{{ confirm_url }}", False, []),
+        ("{{ survey_url.q }}", False, []),
+        ("https://shop.example/p/123", False, ["https://shop.example/p/123"]),
+        ("https://shop.example/u/", False, ["https://shop.example/u/"]),
+        ("https://go.example.thief.example/u/1", False, ["https://go.example.thief.example/u/1"]),
+        ("https://go.example/help", False, ["https://go.example/help"]),
+    ],
+)
+async def test_a_way_to_say_no_is_a_link_of_ours_and_of_others_none_looks_like_it(href: str, no: bool, links: list[str]):
+    found = await tried(f'<a href="{href}">x</a>', row(YES, name="Ann"))
+    assert (found["unsubscribes"], found["links"], found["missing"], found["faults"]) == (no, links, {}, {})
+
+
+async def test_each_of_them_must_have_it():
+    html = '{% if profile.name %}<a href="{{ unsubscribe_url }}">x</a>{% endif %}'
+    assert (await tried(html, row(YES, name="Ann")))["unsubscribes"]
+    assert not (await tried(html, row(YES, name="Ann"), row(YES)))["unsubscribes"]
+
+
+def test_it_is_tried_on_some_people_and_not_on_all():
+    def asked(people: int) -> bytes:
+        return msgspec.json.encode({"intent": intent(1), "people": ["x"] * people})
+
+    assert len(trials._asked(asked(trials.MOST)).people) == trials.MOST
+    with pytest.raises(msgspec.DecodeError):
+        trials._asked(asked(trials.MOST + 1))
 
 
 @pytest.mark.parametrize(("state", "verdict"), [("running", None), ("paused", "paused"), ("stopped", "stopped")])
@@ -55,5 +88,9 @@ def test_what_belongs_to_a_launch_that_does_not_go_on_does_not_go(state: str, ve
     one: Intent = intent(1, cls="mass")
     launch = document("launch", {"key": one.occurrence, "state": state})
     template = document("template", {"key": one.template, "subject": "Hi", "text": "hello"})
-    found = made(launch, template).prepare(one, domain.address_key(one, "ann@example.org"), row(YES), one.received_at, 0)
-    assert (found if isinstance(found, str) else None) == verdict
+    library = made(launch, template)
+    found = library.prepare(one, domain.address_key(one, "ann@example.org"), row(YES), one.received_at, 0)
+    assert (found.state if isinstance(found, Shut) else None) == verdict
+    assert library.shut(one) == (Shut(0, state) if verdict else None), "one that waits with its provider is asked after by this"
+    other = msgspec.structs.replace(one, occurrence=intent(2).occurrence)
+    assert library.shut(other) is None

@@ -202,6 +202,8 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) 
     zone, rules = turn.zone(run.brand), turn.book.rules
     service = step.message_class == "service"
     not_after = now + DAY if service else end_of(rules_of(turn, run, step), zone, message_of(run, step), now)
+    if service and isinstance(step, Told):
+        not_after = min(not_after, pending.first_try + duration_ms(step.expires))
     day = zone.day(now)
     if not service:
         kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]

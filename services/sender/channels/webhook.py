@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -15,6 +15,7 @@ from services.sender.webhook_addresses import Network, checked
 
 from .contract import Outcome, Rendered, Result, Started
 from .http_client import NOTHING_WRITTEN
+from .lookups import Lookups
 from .webhook_signature import headers as signature
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -23,6 +24,9 @@ MOST_ANSWER = 65_536  # bytes of an answer that are read; nothing of it is kept
 MOST_ADDRESSES = 3  # of a name that are tried
 CONNECT_S = 5.0
 REST_S = 1.0  # for the rest of an answer, once its status is there
+# A gateway says these; who stands behind it may have taken the call. 408 (the request did not come whole) and 500 (it was not done) are the
+# receiver's own word, as 503 is.
+_DOUBTFUL = frozenset((502, 504))
 _LATER = frozenset((408, 429))
 
 
@@ -35,12 +39,6 @@ class WebhookSettings:
     connections: int = 16
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
-
-
 class WebhookChannel:
     """`Rendered.address`: the URL; `text`: the body; `headers`; `options`: {"secrets", "timeout_s", "content_type", "version"}.
 
@@ -48,9 +46,10 @@ class WebhookChannel:
     of cookies, no redirect and no proxy.
     """
 
-    def __init__(self, settings: WebhookSettings, lookup: Resolve = resolve, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, settings: WebhookSettings, lookup: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.connections = settings.connections
-        self._settings, self._resolve = settings, lookup
+        self._settings, self._lookups = settings, Lookups(2 * settings.connections)
+        self._resolve: Resolve = lookup or self._lookups
         limits = httpx.Limits(max_connections=settings.connections, max_keepalive_connections=0)
         self._http = httpx.AsyncHTTPTransport(verify=tls or True, trust_env=False, limits=limits)
 
@@ -64,15 +63,17 @@ class WebhookChannel:
             return found
         if started is not None:
             await started()
+        begun = asyncio.Event()
         try:
             async with asyncio.timeout(float(message.options["timeout_s"])):
-                answer = await self._call(message, url, found)
+                answer = await self._call(message, url, found, begun)
         except TimeoutError:
-            return Result(Outcome.UNKNOWN, code="webhook:timeout")
+            return Result(Outcome.UNKNOWN if begun.is_set() else Outcome.TRANSIENT, code="webhook:timeout")
         return answer if isinstance(answer, Result) else await _read(answer)
 
     async def close(self) -> None:
         await self._http.aclose()
+        self._lookups.close()
 
     async def _addresses(self, url: httpx.URL) -> list[str] | Result:
         if url.scheme != "https" and not (url.scheme == "http" and self._settings.http):
@@ -88,13 +89,26 @@ class WebhookChannel:
             return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{why}")
         return good[:MOST_ADDRESSES] or Result(Outcome.TRANSIENT, code="webhook:unresolved")
 
-    async def _call(self, message: Rendered, url: httpx.URL, addresses: Sequence[str]) -> httpx.Response | Result:
+    async def _call(
+        self, message: Rendered, url: httpx.URL, addresses: Sequence[str], begun: asyncio.Event
+    ) -> httpx.Response | Result:
+        """begun: set before the first byte of the request leaves. A number that does not answer leaves time for the others."""
+
+        async def watch(step: str, _about: Any) -> None:
+            if step.endswith("send_request_headers.started"):
+                begun.set()
+
         failed = Result(Outcome.TRANSIENT, code="webhook:unreachable")
+        limits = _limits(float(message.options["timeout_s"]), len(addresses))
         for address in addresses:
+            request = _request(message, url, address)
+            request.extensions |= {"timeout": limits, "trace": watch}
             try:
-                return await self._http.handle_async_request(_request(message, url, address))
+                return await self._http.handle_async_request(request)
             except NOTHING_WRITTEN as error:
                 failed = Result(Outcome.TRANSIENT, code=f"webhook:{type(error).__name__}")
+            except httpx.LocalProtocolError:  # what we would say is no HTTP: it never will be
+                return Result(Outcome.REJECTED, code="webhook:LocalProtocolError")
             except httpx.HTTPError as error:
                 return Result(Outcome.UNKNOWN, code=f"webhook:{type(error).__name__}")
         return failed
@@ -126,10 +140,12 @@ def _request(message: Rendered, url: httpx.URL, address: str) -> httpx.Request:
         *signature(message.key, wall_ms() // 1000, body, options["secrets"]),
         *message.headers,
     ]
-    timeout = float(options["timeout_s"])
-    limits = {"connect": min(CONNECT_S, timeout), "read": timeout, "write": timeout, "pool": timeout}
-    more = {"timeout": limits, "sni_hostname": url.raw_host.decode("ascii")}
+    more = {"sni_hostname": url.raw_host.decode("ascii")}
     return httpx.Request("POST", url.copy_with(host=address), headers=told, content=body, extensions=more)
+
+
+def _limits(timeout: float, addresses: int) -> dict[str, float]:
+    return {"connect": min(CONNECT_S, timeout / (addresses + 1)), "read": timeout, "write": timeout, "pool": timeout}
 
 
 def read_answer(status: int, headers: Mapping[str, str], now: int) -> Result:
@@ -140,7 +156,7 @@ def read_answer(status: int, headers: Mapping[str, str], now: int) -> Result:
     if status == 410:
         return Result(Outcome.GONE, code=code)
     if status in _LATER or status >= 500:
-        outcome = Outcome.THROTTLED if status == 429 else Outcome.TRANSIENT
+        outcome = Outcome.UNKNOWN if status in _DOUBTFUL else Outcome.THROTTLED if status == 429 else Outcome.TRANSIENT
         return Result(outcome, code=code, retry_after_ms=retry_after_ms(headers.get("retry-after", ""), now))
     return Result(Outcome.REJECTED, code=code)
 

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from schemas.webhooks import Body, is_liquid
+from schemas.webhooks import Body, is_liquid, is_value
 from services.sender.content.templates import Template, TemplateFault, TemplateSource, compile_template, render
 
 MOST_BYTES = 256_000
+# What events and people say is nested as deep as they like: that is a fault of one call, and may not end the process.
+TOO_DEEP = TemplateFault("too_deep", "what is rendered is nested too deep to be JSON")
 
 
 class _Value(NamedTuple):
@@ -43,25 +45,23 @@ def render_body(compiled: Compiled, variables: Mapping[str, Any]) -> str | Templ
     try:
         found = _rendered(compiled.tree, variables)
         text = found if isinstance(compiled.tree, Template) else json.dumps(found, ensure_ascii=False)
+        if len(text.encode()) > MOST_BYTES:
+            return TemplateFault("output_too_large", f"the body is larger than {MOST_BYTES} bytes")
+        if compiled.json and isinstance(compiled.tree, Template):
+            json.loads(text)
     except _FaultError as error:
         return error.fault
-    if len(text.encode()) > MOST_BYTES:
-        return TemplateFault("output_too_large", f"the body is larger than {MOST_BYTES} bytes")
-    if compiled.json and isinstance(compiled.tree, Template):
-        try:
-            json.loads(text)
-        except ValueError:
-            return TemplateFault(
-                "not_json", "what is rendered is no JSON: write the body as an object, or quote values by `| json`"
-            )
+    except RecursionError:
+        return TOO_DEEP
+    except ValueError:
+        return TemplateFault("not_json", "what is rendered is no JSON: write the body as an object, or quote values by `| json`")
     return text
 
 
 def _compiled(node: Any) -> Any:
+    if is_value(node):
+        return _Value(node["data"])
     if isinstance(node, dict):
-        path = node.get("data")
-        if set(node) == {"data"} and isinstance(path, str):
-            return _Value(path)
         return {name: _compiled(value) for name, value in node.items()}
     if isinstance(node, list):
         return [_compiled(value) for value in node]
@@ -77,7 +77,7 @@ def _template(text: str) -> Template:
 
 def _rendered(node: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(node, _Value):
-        return _taken(variables, node.path)
+        return taken(variables, node.path)
     if isinstance(node, Template):
         parts = render(node, variables)
         if isinstance(parts, TemplateFault):
@@ -90,7 +90,8 @@ def _rendered(node: Any, variables: Mapping[str, Any]) -> Any:
     return node
 
 
-def _taken(value: Any, path: str) -> Any:
+def taken(value: Any, path: str) -> Any:
+    """What dotted keys lead to, None where they lead to nothing."""
     for name in path.split("."):
         if not isinstance(value, Mapping):
             return None

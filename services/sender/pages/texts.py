@@ -70,7 +70,7 @@ EN = Texts(
     nothing_to_confirm_more="Your subscription is confirmed already, you have unsubscribed since, or you have another address by now. Nothing has been changed.",
     attend="Will you come?",
     attend_yes="Yes, I will come",
-    attending="Thank you, your seat is kept for you.",
+    attending="Thank you, we have noted that you will come.",
     channels={"email": "E-mail", "sms": "SMS", "telegram": "Telegram", "vk": "VK"},
 )
 RU = Texts(
@@ -103,7 +103,7 @@ RU = Texts(
     nothing_to_confirm_more="Подписка уже подтверждена, вы с тех пор отписались, или у вас теперь другой адрес. Ничего не изменилось.",
     attend="Вы придёте?",
     attend_yes="Да, приду",
-    attending="Спасибо, место за вами.",
+    attending="Спасибо, мы отметили, что вы придёте.",
     channels={"email": "Почта", "sms": "SMS", "telegram": "Telegram", "vk": "ВКонтакте"},
 )
 TEXTS: Mapping[str, Texts] = {"en": EN, "ru": RU}

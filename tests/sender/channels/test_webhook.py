@@ -1,8 +1,12 @@
 """The adapter of webhooks against a receiver that checks what it is told to check, with all that may go wrong between them."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -14,9 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from runtime.poison import Vault
 from schemas.webhooks import secret_of, shown
+from services.sender.channels import webhook
 from services.sender.channels.contract import Outcome, Rendered
 from services.sender.channels.fakes.webhook import WebhookFake
 from services.sender.channels.webhook import WebhookChannel, WebhookSettings, read_answer, retry_after_ms
+from tests.support.live import until
 
 HOST = "hooks.example"  # no resolver of the world knows it: what reaches the fake went to the number that was checked
 SECRET = secret_of(Vault("s"), "shop", "crm", 1)
@@ -78,6 +84,8 @@ async def sent(fake, started, fault: str = "", *answers: list[str], timeout_s: f
         ("429 after 7", Outcome.THROTTLED, "webhook:429", 7000, 0),
         ("503 after 3600", Outcome.TRANSIENT, "webhook:503", 3_600_000, 0),
         ("500", Outcome.TRANSIENT, "webhook:500", None, 0),
+        ("502", Outcome.UNKNOWN, "webhook:502", None, 0),
+        ("504 after 7", Outcome.UNKNOWN, "webhook:504", 7000, 0),
         ("410", Outcome.GONE, "webhook:410", None, 0),
         ("400", Outcome.REJECTED, "webhook:400", None, 0),
         ("404", Outcome.REJECTED, "webhook:404", None, 0),
@@ -90,6 +98,13 @@ async def test_each_outcome(fake, started, fault, outcome, code, after, taken):
     result = await sent(fake, started, fault)
     assert (result.outcome, result.code, result.retry_after_ms) == (outcome, code, after)
     assert (len(fake.record.accepted), started.count, fake.server.requests) == (taken, 1, 1), "a redirect is not followed"
+
+
+async def test_what_is_no_http_never_leaves_and_is_in_no_doubt(fake, started):
+    made = channel()
+    result = await made.send(call(f"http://{HOST}:{fake.port}/crm", headers=(("X-A", "1 "),)), started)
+    assert (result.outcome, result.code, fake.server.requests) == (Outcome.REJECTED, "webhook:LocalProtocolError", 0)
+    await made.close()
 
 
 async def test_without_an_answer_in_time_it_may_have_been_taken(fake, started):
@@ -115,9 +130,11 @@ async def test_what_is_said_is_signed_and_the_receiver_can_tell(fake, started):
 
 async def test_a_repeat_has_the_same_id_and_cookies_are_not_kept(fake, started):
     made = channel()
-    for _ in range(2):
-        assert (await made.send(call(f"http://{HOST}:{fake.port}/crm"), started)).outcome is Outcome.ACCEPTED
-    assert (len(fake.record.accepted), len(fake.repeats)) == (1, 1)
+    first = call(f"http://{HOST}:{fake.port}/crm")
+    for one in (first, first, replace(first, key="6f1d3c5e-0b55-5c0e-9d0b-000000000002")):
+        assert (await made.send(one, started)).outcome is Outcome.ACCEPTED
+    assert (len(fake.record.accepted), fake.repeats) == (2, [first.key])
+    assert all("cookie" not in taken["headers"] for taken in fake.record.accepted), "every answer sets one"
     await made.close()
 
 
@@ -145,6 +162,29 @@ async def test_numbers_in_whatever_spelling_are_looked_at_as_they_will_be_called
     await made.close()
 
 
+async def test_a_name_that_nobody_answers_for_keeps_one_thread_and_holds_up_no_other_name(started, monkeypatch):
+    asked, answer = [], threading.Event()
+
+    def slow(host: str, port: int, *_kind):
+        asked.append(host)
+        if host == "dead.example":
+            answer.wait(20)
+            raise OSError("no answer")
+        return [(0, 0, 0, "", ("127.0.0.2", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(webhook, "CONNECT_S", 0.1)
+    made = WebhookChannel(WebhookSettings(http=True, connections=1))
+    for _ in range(2):
+        dead = await asyncio.gather(*(made.send(call("http://dead.example/"), started) for _ in range(8)))
+        assert {one.code for one in dead} == {"webhook:unresolved"}
+    quick = [await made.send(call(f"http://{name}.example/"), started) for name in ("a", "b")]
+    answer.set()
+    assert {one.outcome for one in quick} == {Outcome.FORBIDDEN_ADDRESS} and asked == ["dead.example", "a.example", "b.example"]
+    await until(lambda: not made._lookups._asked)
+    await made.close()
+
+
 async def test_plain_http_needs_the_installations_word(fake, started):
     made = channel(http=False)
     result = await made.send(call(f"http://{HOST}:{fake.port}/crm"), started)
@@ -158,6 +198,36 @@ async def test_a_name_that_there_is_not_and_a_port_that_nobody_listens_on_may_be
     assert started.count == 0
     result = await made.send(call(f"http://{HOST}:{unused_port}/"), started)
     assert (result.outcome, result.code) == (Outcome.TRANSIENT, "webhook:ConnectError")
+    await made.close()
+
+
+@contextlib.contextmanager
+def deaf(number: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """The port of a listener that takes no connection any more: who connects waits."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind((number, port))
+        listener.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(("scheme", "numbers"), [("http", 1), ("http", 3), ("https", 1)])
+async def test_who_takes_no_connection_was_told_nothing_and_may_be_called_again(started, scheme, numbers):
+    made = channel(["127.0.0.1"] * numbers)
+    with deaf() as port:
+        result = await made.send(call(f"{scheme}://{HOST}:{port}/", timeout_s=0.4), started)
+    assert (result.outcome, result.code) == (Outcome.TRANSIENT, "webhook:ConnectTimeout")
+    await made.close()
+
+
+async def test_a_number_that_takes_no_connection_leaves_time_for_the_next_one(fake, started):
+    made = channel(["127.0.0.2", "127.0.0.1"], allowed=(ip_network("127.0.0.0/30"),))
+    with deaf("127.0.0.2", fake.port):
+        result = await made.send(call(f"http://{HOST}:{fake.port}/crm", timeout_s=1), started)
+    assert (result.outcome, len(fake.record.accepted)) == (Outcome.ACCEPTED, 1)
     await made.close()
 
 
@@ -203,12 +273,16 @@ def certificates(folder, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=str(chain))
 
 
-async def test_no_more_calls_than_connections_are_on_their_way(fake):
+async def test_no_more_calls_than_connections_are_on_their_way_and_what_never_left_is_in_no_doubt(fake):
     made = channel()
     fake.script.put("/crm", ["hang"] * 4)
     url = f"http://{HOST}:{fake.port}/crm"
-    results = await asyncio.gather(*(made.send(call(url, timeout_s=0.3)) for _ in range(4)))
-    assert {one.code for one in results} == {"webhook:timeout"}
+    first = asyncio.gather(*(made.send(call(url, timeout_s=0.6)) for _ in range(4)))
+    await until(lambda: fake.server.requests == 4)
+    more = await asyncio.gather(*(made.send(call(url, timeout_s=0.1)) for _ in range(2)))
+    assert [(one.outcome, one.code) for one in more] == [(Outcome.TRANSIENT, "webhook:timeout")] * 2
+    assert fake.server.requests == 4
+    assert {(one.outcome, one.code) for one in await first} == {(Outcome.UNKNOWN, "webhook:timeout")}
     assert (await made.send(call(url))).outcome is Outcome.ACCEPTED, "what was given up holds no connection"
     await made.close()
 
@@ -226,4 +300,6 @@ def test_every_status_means_something():
     for status in range(100, 600):
         outcome = read_answer(status, {}, NOW).outcome
         assert (outcome is Outcome.ACCEPTED) == (200 <= status < 300)
-        assert (outcome in (Outcome.TRANSIENT, Outcome.THROTTLED)) == (status in (408, 429) or status >= 500)
+        doubtful = status in (502, 504)
+        assert (outcome is Outcome.UNKNOWN) == doubtful
+        assert (outcome in (Outcome.TRANSIENT, Outcome.THROTTLED)) == (status in (408, 429) or (status >= 500 and not doubtful))

@@ -1,31 +1,41 @@
-"""A journey is paused while its letters are under way: none starts behind the shut gate, and each goes once when it comes again."""
+"""A journey, or a launch of a campaign, is paused while its letters are under way: none starts behind the shut gate, and each goes once
+when it comes again."""
 
 from collections import Counter
 
 import msgspec
+import pytest
 
 from runtime.clock import wall_ms
 from runtime.kafka import Producer
 from schemas.definitions import Published
+from schemas.ids import derive
 from tests.sender.live.kit import contact, intent, put, rows, sender, states
 from tests.support.live import read, running, until
 
 LETTERS = 60
 
 
-async def gate(config, number: int, state: str) -> None:
-    body = msgspec.Raw(msgspec.json.encode({"key": "journey:welcome", "state": state, "at": wall_ms()}))
-    document = Published(kind="gate", key="journey:welcome", version=number, body=body, pointer=True, received_at=wall_ms())
+LAUNCH = derive("launch", 1)
+OPEN = {"gate": "open", "launch": "running"}
+ENDED = {"gate": "ended", "launch": "stopped"}
+
+
+async def gate(config, kind: str, number: int, state: str) -> None:
+    key = {"gate": "journey:welcome", "launch": LAUNCH}[kind]
+    body = msgspec.Raw(msgspec.json.encode({"key": key, "state": state, "at": wall_ms()}))
+    document = Published(kind=kind, key=key, version=number, body=body, pointer=True, received_at=wall_ms())
     producer = await Producer(config, "test").start()
-    await producer.send("definitions", 0, [(b"gate:journey:welcome", msgspec.json.encode(document), [])])
+    await producer.send("definitions", 0, [(f"{kind}:{key}".encode(), msgspec.json.encode(document), [])])
     await producer.stop()
 
 
-async def test_what_is_under_way_is_held_and_goes_once_under_its_key_when_it_comes_again(config, smtp):
+@pytest.mark.parametrize(("kind", "number"), [("gate", 1), ("launch", 0)])
+async def test_what_is_under_way_is_held_and_goes_once_under_its_key_when_it_comes_again(config, smtp, kind, number):
     now = wall_ms()
     await put(config, [fact for n in range(LETTERS) for fact in contact(n, at=now)])
     service, _ = sender(config, smtp, rate_email="40/1000")
-    letters = [intent(n, at=wall_ms()) for n in range(LETTERS)]
+    letters = [intent(n, at=wall_ms(), occurrence=LAUNCH) for n in range(LETTERS)]
     async with running(config, service) as (context,):
         await put(config, [], letters, documents=False)
 
@@ -33,7 +43,7 @@ async def test_what_is_under_way_is_held_and_goes_once_under_its_key_when_it_com
             return (await states(context))["accepted"] >= 5
 
         await until(some)
-        await gate(config, 1, "paused")
+        await gate(config, kind, 1, "paused")
 
         async def through() -> Counter | None:
             found = await states(context)
@@ -42,14 +52,14 @@ async def test_what_is_under_way_is_held_and_goes_once_under_its_key_when_it_com
         found = await until(through)
         assert found["held"] > 0
         verdicts = [d for d in await read(config, "decisions") if d["verdict"] == "held"]
-        assert {(d["rule"], d["gate"]) for d in verdicts} == {("paused", 1)} and len(verdicts) == found["held"]
-        known = await rows(context, "SELECT version FROM definition_current WHERE kind = 'gate'")
+        assert {(d["rule"], d.get("gate", 0)) for d in verdicts} == {("paused", number)} and len(verdicts) == found["held"]
+        known = await rows(context, "SELECT version FROM definition_current WHERE kind = $1", kind)
         assert [row["version"] for row in known] == [1]
 
-        await gate(config, 2, "open")
+        await gate(config, kind, 2, OPEN[kind])
 
         async def opened() -> bool:
-            return bool(await rows(context, "SELECT FROM definition_current WHERE kind = 'gate' AND version = 2"))
+            return bool(await rows(context, "SELECT FROM definition_current WHERE kind = $1 AND version = 2", kind))
 
         await until(opened)
         held = {d["intent"] for d in verdicts}
@@ -60,13 +70,13 @@ async def test_what_is_under_way_is_held_and_goes_once_under_its_key_when_it_com
             return (await states(context))["accepted"] == LETTERS
 
         await until(all_accepted)
-        await gate(config, 3, "ended")
+        await gate(config, kind, 3, ENDED[kind])
 
         async def ended() -> bool:
-            return bool(await rows(context, "SELECT FROM definition_current WHERE kind = 'gate' AND version = 3"))
+            return bool(await rows(context, "SELECT FROM definition_current WHERE kind = $1 AND version = 3", kind))
 
         await until(ended)
-        await put(config, [], [intent(0, "s2", at=wall_ms())], documents=False)
+        await put(config, [], [intent(0, "s2", at=wall_ms(), occurrence=LAUNCH)], documents=False)
 
         async def skipped() -> bool:
             return (await states(context))["skipped"] == 1

@@ -79,6 +79,9 @@ RULES: Mapping[str, Text] = {
     "promo_never_sent": Text("no message with it ever went out", "ни одно сообщение с ним так и не ушло"),
     "handoff": Text("a manager is told of him", "о нём сообщают менеджеру"),
     "no_manager": Text("no address of his manager is known", "адрес его менеджера неизвестен"),
+    "unknown_person": Text(
+        "nothing is known of the person that could be told", "о человеке нечего сообщить: о нём ничего не известно"
+    ),
     "webhook:": Text("the endpoint cannot be called ({arg})", "адрес вызова недоступен ({arg})"),
     # ---- places in events
     "seat": Text("a seat of the event became his", "он получил место на мероприятии"),

@@ -1,4 +1,5 @@
 """A receiver of webhooks that does what docs/webhooks-out.md tells receivers to do: it checks the signature and drops repeats.
+What it takes it answers with a cookie, which nobody is to bring back.
 
 What the next calls of a path meet is scripted: a status such as "503", with "after" a Retry-After ("429 after 7"); "hang" gives no
 answer, "drop" takes the call and ends the connection, "endless" answers 200 with a body that does not end.
@@ -63,7 +64,7 @@ class WebhookFake:
             return Answer(fault="drop")
         if fault == "endless":
             return Answer(200, ENDLESS, {"content-length": str(10**12)}, fault="endless")
-        return Answer(204, b"")
+        return Answer(204, b"", {"Set-Cookie": "session=1; Path=/"})
 
     def _take(self, request: Request) -> None:
         id_ = request.headers.get("webhook-id", "")

@@ -64,10 +64,8 @@ class Delivery:
         self._number = 0
         self._calls: dict[str, set[asyncio.Task[None]]] = {}  # until their results are recorded
         self._connected: Counter[str] = Counter()  # calls that hold a connection
-        self._looking, self._looked = (
-            asyncio.Lock(),
-            float("-inf"),
-        )  # at the gates, and when it began (s, of the event loop's clock)
+        self._looking = asyncio.Lock()  # at the gates
+        self._looked = float("-inf")  # when that was last begun (s, of the event loop's clock)
         self._served: dict[str, int] = {}  # lane -> when it was last taken from, as `moved` was then
         self._wake = asyncio.Event()
         self._starts: Group[Ready] = Group(self._commit_starts, GROUP)
@@ -310,8 +308,10 @@ class Delivery:
         if ready.forbidden == "not_after":
             await self._end(job, Record(job.intent, job.person, "late", "not_after"))
             return
-        if ready.forbidden:  # nothing was called: look again, and say the rule that forbids
-            await self._end(job, Record(job.intent, job.person, "retry"))
+        if ready.forbidden:
+            await self._end(
+                job, Record(job.intent, job.person, "retry")
+            )  # nothing was called: look again, and say the rule that forbids
             return
         try:
             async with self._context.db.connection() as connection:

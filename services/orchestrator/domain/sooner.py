@@ -47,7 +47,8 @@ def letter_of(turn: Turn, run: Run, step_id: str) -> Sends | None:
 
 
 def _due(turn: Turn, run: Run, step_id: str, first_try: int, now: int) -> int | None:
-    """When it may go, as things stand; None if never, or if it is no marketing."""
+    """When it may go, as things stand, and not before it was to; None if never, or if it is no marketing."""
+    now = max(now, first_try)
     step = letter_of(turn, run, step_id)
     if step is None or step.message_class == "service":
         return None

@@ -1,5 +1,6 @@
 """A journey that is paused: nobody enters, nothing goes, no timer is lost; what came due meanwhile goes on afterwards, in its order."""
 
+from tests.orchestrator.cascades import KINDS, cascade
 from tests.orchestrator.controlled import Controlled
 from tests.orchestrator.world import DAY, HOUR, T0, journey, rule, send, wait
 
@@ -148,6 +149,24 @@ def test_two_letters_that_became_one_and_were_both_held_go_once():
         world.gate("open")
         world.walk()
         assert len(world.intents) == 3, merged_at
+
+
+def test_two_cascades_that_became_one_and_were_both_held_go_once():
+    for merged_at in range(3):
+        world = Controlled(journey("j", cascade(), wait("w", "9d")))
+        for name in ("ann", "bob"):
+            world.person(name, kinds=KINDS)
+            world.fact(name, "Registered")
+        world.gate("paused")
+        ann, bob = world.intents
+        moves = [lambda: world.held(ann), lambda: world.held(bob)]  # noqa: B023 - called in this round
+        moves.insert(merged_at, lambda: world.merge("ann", "bob"))  # noqa: B023
+        for move in moves:
+            move()
+        world.gate("open")
+        world.walk()
+        assert [i.attempt for i in world.intents] == [0, 0, 1], merged_at
+        assert len(world.people["ann"].pending) == 1
 
 
 def test_one_who_is_paused_twice_is_let_go_by_the_last_gate():

@@ -131,7 +131,7 @@ def of_runs(turn: Turn, joined: list[Run]) -> list[Run]:
 
 def keep_one(turn: Turn, run: Run, keys: list[str], moment: Moment) -> None:
     """Of the intents of two cascades that are one none waits to be sent again, but that at hand where none is under way."""
-    waiting = [key for key in keys if turn.person.pending[key].due_at is not None]
+    waiting = [key for key in keys if (letter := turn.person.pending[key]).due_at is not None or letter.parked]
     at = run.cascade
     for key in waiting if at else ():
         assert at is not None

@@ -22,11 +22,20 @@ days = st.sampled_from([-366, -30, -7, -1, 0, 1, 30])
 
 
 @settings(max_examples=60, deadline=None)
-@example("1988-02-29", "America/New_York", -1, "10:00", "year")
-@example("2010-11-22", "UTC", 1, "00:00", None)
-@given(values, st.sampled_from(ZONES), days, st.sampled_from(["00:00", "10:00", "23:59"]), st.sampled_from(["year", None]))
+@example("1988-02-29", "America/New_York", None, "UTC", -1, "10:00", "year")
+@example("2010-11-22", "UTC", None, "UTC", 1, "00:00", None)
+@example("2010-11-25", "Asia/Kolkata", None, "UTC", 0, "00:00", None)
+@given(
+    values,
+    st.sampled_from(ZONES),
+    st.sampled_from([None, *ZONES]),
+    st.sampled_from(ZONES),
+    days,
+    st.sampled_from(["00:00", "10:00", "23:59"]),
+    st.sampled_from(["year", None]),
+)
 def test_it_begins_on_that_day_of_his_at_that_time_each_year_or_once(
-    value: str, name: str, offset: int, at: str, every: Any
+    value: str, name: str, own: str | None, brands: str, offset: int, at: str, every: Any
 ) -> None:
     body = journey(
         "day",
@@ -37,17 +46,18 @@ def test_it_begins_on_that_day_of_his_at_that_time_each_year_or_once(
     assert isinstance(read.trigger, DateTrigger)
     key, end = date_key("day", read.trigger), T0 + 800 * DAY
     plan = compile_plan({key: conditions(read, 1)[key]}, 1)
-    fact = Fact(id="f", type="identify", brand="shop", source="s", occurred_at=T0, received_at=T0, attributes={"x": value})
+    said = {"x": value, **({"time_zone": own} if own else {})}
+    fact = Fact(id="f", type="identify", brand="shop", source="s", occurred_at=T0, received_at=T0, attributes=said)
     began = decide(State(), fact, T0, plan)
     told = [(change, "fact") for change in began.changes] + [(change, "time") for change in fire(began.state, end, plan).changes]
-    world = World(body, brand(name))
-    world.person("p")
+    world = World(body, brand(brands))
+    world.person("p", own)
     for change, why in told:
         world.run(change.at)
         world.membership("p", key, "entered" if change.entered else "left", why=why)
     world.run(end)
     assert [when for _, when in world.sent()] == list(
-        expected(date.fromisoformat(value), ZoneInfo(name), offset, at, end, every=every)
+        expected(date.fromisoformat(value), ZoneInfo(own or name), offset, at, end, every=every)
     )
 
 

@@ -29,7 +29,7 @@ from services.orchestrator.domain.mailings import PAUSED, STOPPED, Launched, Mai
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.seating import Announced
-from services.orchestrator.domain.starting import Start, start_of, time_of
+from services.orchestrator.domain.starting import Start, start_of, time_of, zone_of
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.terms import Terms, terms_of
 
@@ -56,7 +56,8 @@ class Plan:
 
     answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? data_tests: of
     branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties). time: of
-    his day at which it begins (ms after midnight), where that is said; values: of its parameters.
+    his day at which it begins (ms after midnight), where that is said; date_zone: whose day, of people whose zone is unknown; values: of
+    its parameters.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Plan:
     terms: Mapping[str, Terms] = field(default_factory=dict)
     control: LocalControl | None = None
     time: int | None = None
+    date_zone: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     mailing: Mailing | None = None
 
@@ -319,6 +321,7 @@ def _plan(body: bytes, version: int) -> Plan:
         terms=terms_of(journey),
         control=journey.control,
         time=time_of(journey),
+        date_zone=zone_of(journey),
         values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.param or {}).items()},
     )
 

@@ -13,6 +13,7 @@ from schemas.steps import LETTER_EVENTS, Until
 from schemas.triggers import JOURNEY_START
 from services.orchestrator.domain import (
     campaigns,
+    dates,
     dialogues,
     loans,
     merging,
@@ -103,7 +104,7 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
     if news.why not in QUIET or (news.why == "merge" and news.type == "entered" and not news.carried):
         for plan in book.entering.get((news.segment, news.type), ()):
             run = Run(plan.key, plan.version, news.id, plan.brand, news.at, now)
-            _begin(turn, plan, run, moment)
+            dates.begin(turn, plan, run, moment)
     return _done(turn, moment)
 
 
@@ -115,18 +116,6 @@ def _leave(turn: Turn, segment: str, moment: Moment) -> None:
     for plan in turn.book.entering.get((segment, "entered"), ()):
         for run in [run for run in _inside(turn, plan) if not run.step and run.started_at > moment.now]:
             runs.end(turn, run, moment, "left", "date_changed")
-
-
-def _begin(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
-    """At its time of his day, if it has one."""
-    if plan.time is not None:
-        zone = turn.zone(plan.brand)
-        at = zone.clock(zone.day(run.trigger_at), plan.time)
-        if at < run.trigger_at:  # he was known too late
-            turn.tell(run, "skipped", moment, "missed")
-            return
-        run = replace(run, started_at=max(at, run.started_at))
-    runs.start(turn, plan, run, moment)
 
 
 def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:

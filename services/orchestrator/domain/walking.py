@@ -18,7 +18,7 @@ from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.steps import LETTER_EVENTS, Branch, Cascade, FactTrigger, Split, Step, Until, Wait
 from schemas.triggers import JOURNEY_START, OF_START, ScheduleTrigger
-from services.orchestrator.domain import decide, runs
+from services.orchestrator.domain import dates, decide, runs
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.rehearsing import WAYS
@@ -118,7 +118,7 @@ class _Walker:
 
     def _dawn(self) -> int:
         """By date with a time of his day: of the next such day, where that time is over."""
-        zone, time = Turn(self._book, self._who, self._person).zone(self._plan.brand), self._plan.time
+        zone, time = dates.zone_of(Turn(self._book, self._who, self._person), self._plan), self._plan.time
         day = zone.day(self._now)
         return self._now if time is None or zone.clock(day, time) >= self._now else zone.clock(day + 1, 0)
 

@@ -179,6 +179,7 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)
+    schedules.moved(turn)
     runs.named(turn, moment)
     runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return _done(turn, moment)
@@ -199,6 +200,7 @@ def on_split(
         turn.person.zone = turn.person.language = turn.person.preferred = turn.person.bucketing = None
         turn.person.reach = []
         _learn(turn.person, fact)
+        schedules.moved(turn)
     moment = Moment(fact.received_at, fact.id)
     runs.release(turn, moment)
     return _done(turn, moment), taken

@@ -50,10 +50,10 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
         turn.person.introduced = turn.person.introduced or introduces(fact)
-        before = turn.person.zone
+        before, days = turn.person.zone, dates.to_come(turn)
         _learn(turn.person, fact)
         if turn.person.zone != before:
-            schedules.moved(turn)
+            _moved(turn, days, now)
         runs.named(turn, moment)
         runs.release(turn, moment)
         return _done(turn, moment)
@@ -174,12 +174,13 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     for emission in before.emits:
         turn.emit(emission)
     moment = Moment(fact.received_at, fact.id)
+    days = dates.to_come(Turn(book, loser[0], before.person)) | dates.to_come(turn)
     joined = merging.fold(turn, before.person, moment)
     runs.release(turn, moment)
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)
-    schedules.moved(turn)
+    _moved(turn, days, fact.received_at)
     runs.named(turn, moment)
     runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return _done(turn, moment)
@@ -197,10 +198,11 @@ def on_split(
     runs.fire(turn, fact.received_at)
     taken = parting.leave(profile, turn.person, parts)
     if profile == fact.profile:
+        days = dates.to_come(turn)
         turn.person.zone = turn.person.language = turn.person.preferred = turn.person.bucketing = None
         turn.person.reach = []
         _learn(turn.person, fact)
-        schedules.moved(turn)
+        _moved(turn, days, fact.received_at)
     moment = Moment(fact.received_at, fact.id)
     runs.release(turn, moment)
     return _done(turn, moment), taken
@@ -229,6 +231,12 @@ def _done(turn: Turn, moment: Moment) -> Outcome:
     """When all is decided it shows which promo codes go back."""
     loans.settle(turn, moment)
     return turn.outcome()
+
+
+def _moved(turn: Turn, days: dates.Days, now: int) -> None:
+    """His zone is another one, or may be: what is to come on a day of his comes at its time there."""
+    schedules.moved(turn)
+    dates.moved(turn, days, now)
 
 
 def _learn(person: Person, fact: Fact) -> None:

@@ -1,5 +1,6 @@
 """Journeys that begin on a day of his, at their time of it. That the day has come the segmenter tells, by the same zone."""
 
+from schemas.steps import SegmentTrigger
 from services.orchestrator.domain import runs
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.state import Run, replace
@@ -12,6 +13,12 @@ Days = dict[tuple[str, str], int]  # (journey, occurrence) -> local day, from 19
 def zone_of(turn: Turn, plan: Plan) -> Zone:
     """His own, else the one that the trigger names, else the brand's."""
     return turn.zone(plan.brand, plan.date_zone)
+
+
+def is_of(turn: Turn, run: Run, segment: str) -> bool:
+    """Is this the day of which the run is, whatever its version?"""
+    plan = turn.plan(run)
+    return plan is not None and isinstance(plan.trigger, SegmentTrigger) and plan.trigger.segment == segment
 
 
 def begin(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:

@@ -113,9 +113,10 @@ def _leave(turn: Turn, segment: str, moment: Moment) -> None:
     for plan in turn.book.exits.get(segment, ()):
         for run in _inside(turn, plan):
             runs.end(turn, run, moment, "left", "exit_segment")
-    for plan in turn.book.entering.get((segment, "entered"), ()):
-        for run in [run for run in _inside(turn, plan) if not run.step and run.started_at > moment.now]:
-            runs.end(turn, run, moment, "left", "date_changed")
+    for run in [
+        run for run in turn.person.runs if not run.step and run.started_at > moment.now and dates.is_of(turn, run, segment)
+    ]:
+        runs.end(turn, run, moment, "left", "date_changed")
 
 
 def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:

@@ -94,7 +94,7 @@ def fire(turn: Turn, upto: int) -> None:
 
 
 def _migrate(turn: Turn, run: Run, order: Order, at: int) -> None:
-    to, moment = order.target(run), Moment(max(at, run.since), order.id)
+    to, moment = order.target(run), Moment(max(at, run.since), order.id, run.waits)
     if to == FINISH:
         turn.put(replace(run, asked=order.number))
         return
@@ -196,7 +196,7 @@ def moved(turn: Turn, news: Iterable[Run], moment: Moment, kinds: tuple[type, ..
         if plan is None or not isinstance(step, kinds):
             continue
         if isinstance(step, Until) or not pausing.parks(turn, run, moment):  # a cascade would send
-            _walk(turn, plan, replace(run, due_at=None), moment)
+            _walk(turn, plan, run if isinstance(step, Until) else replace(run, due_at=None), moment)
 
 
 def let_go(turn: Turn, plan: Plan, step: Until, waiting: Iterable[Run], moment: Moment) -> None:

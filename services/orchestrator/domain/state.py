@@ -112,6 +112,13 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     parked: Parked | None = None
 
     @property
+    def timer(self) -> int | None:
+        """When time alone wakes it. Not where it stands and waits for the segmenter's answer: the mark does, and a timer that is over would
+        fire for ever.
+        """
+        return None if self.step and self.waits is not None else self.due_at
+
+    @property
     def tried(self) -> str:
         """The first intent of the cascade in which it stands, "" where there is none."""
         return self.cascade.first if self.cascade else ""
@@ -313,8 +320,8 @@ class Person(msgspec.Struct, array_like=True):
 
     def timers(self) -> Iterator[Timer]:
         for run in self.runs:
-            if run.due_at is not None:
-                yield Timer(run.due_at, run.journey, run.occurrence, "")
+            if run.timer is not None:
+                yield Timer(run.timer, run.journey, run.occurrence, "")
         for intent, pending in self.pending.items():
             if pending.due_at is not None:
                 yield Timer(pending.due_at, pending.run.journey, pending.run.occurrence, intent)

@@ -130,7 +130,7 @@ class _Walker:
         assert run is not None
         if choice.after is not None and choice.do != "time":
             self._now += duration_ms(choice.after)
-            if run.due_at is not None and self._now >= run.due_at:
+            if run.timer is not None and self._now >= run.timer:
                 raise Refused(place, [_shown(option) for option in may])
         self._do(choice, run)
         self._person.segments = {key: at for key, at in self._person.segments.items() if key not in self._plan.answers.values()}
@@ -231,7 +231,7 @@ class _Walker:
         return {"at": self._now, "path": self._path, "stands": stands, "over": run is None, "may": may}
 
     def _until(self, run: Run) -> int | None:
-        return None if self._is_held(run) else run.due_at
+        return None if self._is_held(run) else run.timer
 
     def _run(self) -> Run | None:
         return next((run for run in self._person.runs if run.journey == self._plan.key), None)

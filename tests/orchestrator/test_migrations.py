@@ -148,7 +148,12 @@ def led_to(until: dict[str, Any]) -> Controlled:
     world = Controlled(LED_ON)
     entered(world, "ann", "bob")
     world.later(HOUR)
-    steps = [send("a"), {"id": "until", "until": until, "at_most": "7d", "then": "b", "else": "end"}, send("b"), {"id": "end", "end": True}]
+    steps = [
+        send("a"),
+        {"id": "until", "until": until, "at_most": "7d", "then": "b", "else": "end"},
+        send("b"),
+        {"id": "end", "end": True},
+    ]
     world.publish(journey("j", *steps), second="until")
     world.walk()
     return world

@@ -48,7 +48,7 @@ def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
     """When each waiting message of his that is more important is decided. Those that wait for another of their run, or for a name, are not
     due then: theirs is the instant at which they give up.
     """
-    runs = [(r, r.step, r.timer) for r in turn.person.runs if not r.held and r.step not in r.done and not same(one.run, r)]
+    runs = [(r, r.step, r.due_at) for r in turn.person.runs if r.waits_to_go and not same(one.run, r)]
     waiting = [p for p in turn.person.pending.values() if not p.held and not (p.of(one.run) and p.step == one.step)]
     for run, step, due in (*runs, *((p.run, p.step, p.due_at) for p in waiting)):
         if due is not None and _terms(turn, run, step).priority > priority:

@@ -16,9 +16,9 @@ def look_again(turn: Turn, now: int) -> None:
     It was told until when it waits at the latest, so nothing is told: how it is decided then is. What a launch holds back waits for that.
     """
     for run in list(turn.person.runs):
-        if run.timer is not None and not run.held and run.step not in run.done and not turn.book.gate(run):
+        if run.waits_to_go and not turn.book.gate(run):
             due = _due(turn, run, run.step, run.since, now)
-            if due is not None and due < run.timer:
+            if due is not None and run.due_at is not None and due < run.due_at:
                 turn.put(replace(run, due_at=due))
     for key, pending in list(turn.person.pending.items()):
         if pending.due_at is not None and not pending.held and not turn.book.gate(pending.run):

@@ -119,6 +119,12 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
         return None if self.step and self.waits is not None else self.due_at
 
     @property
+    def waits_to_go(self) -> bool:
+        """Does a letter that was not sent yet wait for an instant here, if it stands at one? Of a cascade by the channel at hand."""
+        unsent = self.step not in self.done if self.cascade is None else self.cascade.letter is None
+        return self.timer is not None and not self.held and unsent
+
+    @property
     def tried(self) -> str:
         """The first intent of the cascade in which it stands, "" where there is none."""
         return self.cascade.first if self.cascade else ""

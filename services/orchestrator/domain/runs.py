@@ -49,7 +49,8 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
     elif run.step:
         due_at = run.due_at if run.parked is None else run.parked.due_at
         if not pausing.parks(turn, run, moment, due_at):
-            _walk(turn, plan, replace(run, due_at=due_at, parked=None, waits=None, held=False), moment)
+            after = moment._replace(place=run.waits or moment.place)
+            _walk(turn, plan, replace(run, due_at=due_at, parked=None, waits=None, held=False), after)
     else:
         turn.drop(run)
         start(turn, plan, replace(run, since=max(run.since, moment.now)), moment._replace(place=run.waits))
@@ -104,7 +105,7 @@ def _migrate(turn: Turn, run: Run, order: Order, at: int) -> None:
     moved = migrating.moved(turn, run, order, to, moment.now)
     turn.tell(moved, "moved", moment, order.rule, step=to, detail={"from_version": run.version, "from_step": run.step})
     if moved.parked is not None:
-        turn.put(moved)
+        turn.put(replace(moved, waits=run.waits))
     elif moved.due_at is not None or not pausing.parks(turn, moved, moment):
         _walk(turn, turn.book.plans[moved.journey, moved.version], moved, moment)
 

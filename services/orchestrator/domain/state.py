@@ -114,9 +114,10 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     @property
     def timer(self) -> int | None:
         """When time alone wakes it. Not where it stands and waits for the segmenter's answer: the mark does, and a timer that is over would
-        fire for ever.
+        fire for ever. That of a pause which is over fires once.
         """
-        return None if self.step and self.waits is not None else self.due_at
+        asks = self.waits is not None and self.step and self.parked is None
+        return None if asks else self.due_at
 
     @property
     def waits_to_go(self) -> bool:

@@ -102,6 +102,18 @@ def test_an_order_is_carried_out_once_whoever_comes_first():
     assert len(world.told("moved")) == 2
 
 
+def test_who_is_led_on_by_one_order_is_found_by_the_next_in_the_same_decision():
+    """Timers that were due between the two fire between them."""
+    world = Controlled(journey("j", wait("first", "9d"), send("a")))
+    entered(world, "ann")
+    world.publish(journey("j", wait("pause", "9d"), send("new"), wait("tail", "9d"), send("b")), first="new")
+    world.now += HOUR
+    world.publish(journey("j", send("last")), tail="last")
+    world.now += HOUR
+    world.walk()
+    assert world.sent() == [("new", T0), ("last", T0 + HOUR)] and world.run_of("ann") is None
+
+
 def test_a_letter_that_went_goes_no_second_time_in_another_version():
     world = Controlled(OLD, prompt=True)
     entered(world, "ann")

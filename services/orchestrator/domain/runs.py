@@ -82,8 +82,11 @@ def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> No
 
 
 def fire(turn: Turn, upto: int) -> None:
-    """Everything that happens to him by `upto` without news of him: what a pause held back, migrations and timers, each with its instant."""
-    for order in migrating.orders(turn):
+    """Everything that happens to him by `upto` without news of him: what a pause held back, migrations and timers, each with its instant.
+
+    Where an order has led him, the next one finds him: each is asked of a run once (`Run.asked`).
+    """
+    while (order := migrating.first(turn)) is not None:
         at = min(order.at, upto)
         pausing.wake(turn, at)
         _fire(turn, at)

@@ -335,6 +335,7 @@ def _with(book: Book, old: Plan, new: Plan) -> Book:
         entering=swapped(book.entering),
         exits=swapped(book.exits),
         waiting=swapped(book.waiting),
+        foremost=[new if plan is old else plan for plan in book.foremost],
         awaits={
             event: [(new if plan is old else plan, step, test) for plan, step, test in found]
             for event, found in book.awaits.items()

@@ -145,7 +145,8 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
-    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone
+    of now; it keeps its place in the stored array.
     cascade: the first intent of the cascade whose later one this is: all of them are one message.
     """
 

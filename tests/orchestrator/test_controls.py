@@ -67,6 +67,18 @@ def test_of_a_merge_the_older_pair_decides_and_a_run_keeps_its_arm() -> None:
     assert [rule for _, rule, _ in arms(world)] == ["arm:treatment", "arm:control"]
 
 
+def test_of_two_runs_that_become_one_the_arm_that_was_told_of_either_stays() -> None:
+    world = World({**chain(), "reentry": {"mode": "never"}}, prompt=True)
+    world.person(INSIDE, kinds="phone", at=1)
+    world.person(OUTSIDE, at=2)
+    world.fact(INSIDE, "Registered")
+    world.now += 1
+    world.fact(OUTSIDE, "Registered")
+    world.merge(INSIDE, OUTSIDE)
+    world.later(2 * DAY)
+    assert arms(world) == [(OUTSIDE, "arm:treatment", False)] and world.intents[-1].template == "c"
+
+
 def test_a_message_that_is_put_off_is_exposed_once() -> None:
     world = World(chain(), rule(quiet_hours={"from": "00:00", "to": "09:00"}))
     world.person(OUTSIDE)

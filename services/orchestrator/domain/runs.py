@@ -13,7 +13,7 @@ from services.orchestrator.domain.controls import Order
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.steps import branching, cascade_news, cascading, giving, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
-from services.orchestrator.domain.turn import Moment, Turn
+from services.orchestrator.domain.turn import Moment, Turn, same
 
 PARAM = "param"  # the name of a journey's parameters in the data of its runs
 NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
@@ -256,7 +256,10 @@ def _jump(turn: Turn, _plan: Plan, run: Run, step: Jump, moment: Moment) -> Go |
     other = turn.book.current.get(step.jump)
     if other is not None:
         begun = Run(other.key, other.version, run.occurrence, run.brand, moment.now, moment.now, data=run.data, home=run.home)
-        start(turn, other, begun, moment)
+        if any(same(run, begun) for run in turn.person.runs):  # one fact began both
+            turn.tell(begun, "skipped", moment, "reentry")
+        else:
+            start(turn, other, begun, moment)
     return Go(run, None, f"jump:{step.jump}")
 
 

@@ -14,7 +14,7 @@ from schemas.unnamed import conditions, date_key
 from services.segmenter.domain.live import decide, fire
 from services.segmenter.domain.plan import compile_plan
 from services.segmenter.domain.state import State
-from tests.orchestrator.world import DAY, T0, World, brand, journey, send
+from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, send, wait
 
 ZONES = ["UTC", "Europe/London", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"]
 values = st.dates(date(2009, 1, 1), date(2012, 12, 31)).map(str) | st.sampled_from(["1988-02-29", "1990-11-22", "1990-11-30"])
@@ -72,3 +72,21 @@ def expected(born: date, own: ZoneInfo, offset: int, at: str, end: int, *, every
         if T0 <= instant < end:
             found.append(instant)
     return sorted(found)
+
+
+def test_who_waits_for_his_hour_is_not_looked_at_with_every_fact() -> None:
+    """His row stays as it is, so it is not written either."""
+    trigger = {"date": {"attribute": "x", "offset": "0d", "at": "10:00"}}
+    day = journey("day", send("cake"), on=trigger)
+    read = Journey.model_validate(day)
+    assert isinstance(read.trigger, DateTrigger)
+    world = World(day, journey("j", wait("w", "9d")), prompt=True)
+    world.person("p")
+    world.membership("p", date_key("day", read.trigger), why="time")
+    world.fact("p", "Registered")
+    before = world.people["p"]
+    assert len(before.runs) == 2
+    world.fact("p", "Noise")
+    assert world.people["p"] == before
+    world.later(DAY)
+    assert [when for _, when in world.sent()] == [T0 + 10 * HOUR]

@@ -64,7 +64,7 @@ def named(turn: Turn, moment: Moment) -> None:
     """
     if turn.person.bucketing is None:
         return
-    for run in [run for run in turn.person.runs if not run.step and run.due_at is not None]:
+    for run in [run for run in turn.person.runs if not run.step and run.due_at is not None and run.started_at <= moment.now]:
         place = run.waits or moment.place
         if place and moment.place and place[:2] == moment.place[:2]:
             place = max(place, moment.place)

@@ -45,6 +45,15 @@ def test_who_is_kept_out_by_more_than_the_journey_is_not_exposed_to_its_group() 
     assert arms(world) == []
 
 
+def test_of_a_message_that_is_worth_nothing_any_more_nobody_is_told_his_arm() -> None:
+    world = World(chain(), rule(manager_only={"kind": "segment", "key": "managers"}))
+    world.person(OUTSIDE)
+    world.fact(OUTSIDE, "Registered", place=("facts", 0, 5))
+    world.later(9 * DAY)
+    world.mark(6)
+    assert world.told("skipped") == [("skipped", "a", "expired")] and arms(world) == []
+
+
 def test_another_journey_s_group_is_another_s() -> None:
     other = journey("other", send("o"), on="Registered")
     world = World(chain(), other)

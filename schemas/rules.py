@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.audience import Condition
-from schemas.contact import SendWindow
+from schemas.contact import Clock, SendWindow
 from schemas.documents import Document, duration_ms
 from schemas.topics import Channel
 
@@ -42,8 +42,8 @@ class Cap(Document):
 class QuietHours(Document):
     """Local times "21:00" and "09:00" between which nothing but service messages is sent."""
 
-    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    start: Clock = Field(alias="from")
+    end: Clock = Field(alias="to")
 
 
 class RuleWindow(SendWindow):

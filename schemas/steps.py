@@ -5,7 +5,7 @@ steps to which it may lead.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -247,22 +247,24 @@ class Cascade(_Step):
 
     def over(self, channel: str) -> Send:
         """The message as it goes over one of the channels."""
-        return _over(self, channel)
+        return self._sends[channel]
 
+    @cached_property
+    def _sends(self) -> Mapping[str, Send]:
+        """Made once: to look them up by the whole step would hash it for every letter."""
+        return {attempt.channel: self._over(attempt) for attempt in self.cascade}
 
-@lru_cache(maxsize=4096)
-def _over(step: Cascade, channel: str) -> Send:
-    attempt = next(one for one in step.cascade if one.channel == channel)
-    return Send(
-        id=step.id,
-        template=attempt.template,
-        channel=attempt.channel,
-        message_class=step.message_class,
-        topic=step.topic,
-        expires=step.expires,
-        priority=step.priority,
-        windows=step.windows,
-    )
+    def _over(self, attempt: Attempt) -> Send:
+        return Send(
+            id=self.id,
+            template=attempt.template,
+            channel=attempt.channel,
+            message_class=self.message_class,
+            topic=self.topic,
+            expires=self.expires,
+            priority=self.priority,
+            windows=self.windows,
+        )
 
 
 class Purge(_Step):

@@ -89,9 +89,11 @@ class Schedule(Document):
     def _date(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                date.fromisoformat(value)
+                found = date.fromisoformat(value).isoformat()
             except ValueError:
-                raise ValueError(f"{value[:40]!r} is no date: write it like 2026-03-31") from None
+                found = ""
+            if found != value:
+                raise ValueError(f"{value[:40]!r} is no date: write it like 2026-03-31")
         return value
 
     @model_validator(mode="after")

@@ -32,6 +32,8 @@ def faults_of(trigger: Any, **more: Any) -> set[tuple[str, str]]:
         ({"schedule": {"at": "10:00", "every": "month", "day": 32}}, {("trigger.schedule.day", "less_than_equal")}),
         ({"schedule": {"at": "10:00", "every": "month"}}, {("trigger.schedule.day", "value")}),
         ({"schedule": {"at": "10:00", "date": "2026-02-30"}}, {("trigger.schedule.date", "value")}),
+        ({"schedule": {"at": "10:00", "date": "20260228"}}, {("trigger.schedule.date", "value")}),
+        ({"schedule": {"at": "10:00", "date": "2026-W14-2"}}, {("trigger.schedule.date", "value")}),
         ({"schedule": {"at": "10:00", "date": "2026-02-28", "every": "day"}}, {("trigger.schedule.every", "value")}),
         ({"api": False}, {("trigger.api", "literal_error")}),
         ({"deal_stage": {"pipeline": "sales"}}, {("trigger.deal_stage.stage", "value")}),

@@ -75,6 +75,18 @@ def test_who_is_parted_while_his_letter_is_under_way_gets_none_of_his_own_while_
     assert [i.profile for i in went] == []
 
 
+@pytest.mark.parametrize("word", ["accepted", "failed"])
+def test_a_word_on_another_letter_brings_nobody_his_mailing_before_his_own_hour(word: str):
+    other = published("journey", journey("other", send("hello")))
+    world = Mailing(other, news=campaign(start={"local": "2010-11-22T10:00"}))
+    world.belongs("ann")
+    world.fact("ann", "Registered")
+    world.turn("ann")
+    world.verdict(world.intents[0], word)
+    world.later(DAY)
+    assert world.sent() == [("hello", T0), ("news", T0 + 10 * HOUR)]
+
+
 def test_marketing_by_a_webhook_is_no_campaign():
     with pytest.raises(ValidationError, match="channel"):
         Campaign.model_validate({"key": "k", "brand": "b", "audience": EVERYBODY, "template": "t", "channel": "webhook"})

@@ -181,6 +181,7 @@ def test_a_provider_that_is_down_for_longer_than_its_time_holds_nothing_up() -> 
     world.later(HOUR)
     world.verdict(world.intents[0], "late")
     assert fell(world) == [("sms", "not_delivered", "email", [1, 2])]
+    assert ("skipped", "c", "not_delivered") in world.told("skipped")
     assert world.people["p"].pending == {} and world.people["p"].reservations == []
     world.later(12 * HOUR)
     assert channels(world)[1:] == [("email", 33 * HOUR)], "quiet hours are for all channels"

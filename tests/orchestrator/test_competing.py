@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.orchestrator.controlled import Controlled
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, journey, rule, send, wait
 
 COMPETE = rule(compete={"within": "2h"})
@@ -98,6 +99,19 @@ def test_waiting_for_what_may_come_costs_no_message_its_life() -> None:
     other.person("p")
     other.fact("p", "Low")
     assert other.sent() == [("low", T0)]
+
+
+@pytest.mark.parametrize(("state", "inside", "waits"), [
+    ("open", False, True), ("paused", True, False), ("archived", False, False), ("archived", True, True), ("ended", False, False),
+])  # fmt: skip
+def test_only_of_a_journey_that_can_send_it_a_more_important_message_may_come(state: str, inside: bool, waits: bool) -> None:
+    world = Controlled(journey("high", wait("w", "9d"), send("high"), on="High", priority="high"), mail("low", "low"), COMPETE)
+    world.person("p")
+    if inside:
+        world.fact("p", "High")
+    world.gate(state)
+    world.fact("p", "Low")
+    assert world.sent() == ([] if waits else [("low", T0)])
 
 
 def test_who_is_outdone_for_ever_is_skipped_by_name_when_it_is_worth_nothing_any_more() -> None:

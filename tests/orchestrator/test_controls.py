@@ -45,6 +45,15 @@ def test_who_is_kept_out_by_more_than_the_journey_is_not_exposed_to_its_group() 
     assert arms(world) == []
 
 
+def test_of_a_message_that_is_worth_nothing_any_more_nobody_is_told_his_arm() -> None:
+    world = World(chain(), rule(manager_only={"kind": "segment", "key": "managers"}))
+    world.person(OUTSIDE)
+    world.fact(OUTSIDE, "Registered", place=("facts", 0, 5))
+    world.later(9 * DAY)
+    world.mark(6)
+    assert world.told("skipped") == [("skipped", "a", "expired")] and arms(world) == []
+
+
 def test_another_journey_s_group_is_another_s() -> None:
     other = journey("other", send("o"), on="Registered")
     world = World(chain(), other)
@@ -65,6 +74,18 @@ def test_of_a_merge_the_older_pair_decides_and_a_run_keeps_its_arm() -> None:
     world.later(2 * DAY)
     assert [i.template for i in world.intents][3:] == ["b"]
     assert [rule for _, rule, _ in arms(world)] == ["arm:treatment", "arm:control"]
+
+
+def test_of_two_runs_that_become_one_the_arm_that_was_told_of_either_stays() -> None:
+    world = World({**chain(), "reentry": {"mode": "never"}}, prompt=True)
+    world.person(INSIDE, kinds="phone", at=1)
+    world.person(OUTSIDE, at=2)
+    world.fact(INSIDE, "Registered")
+    world.now += 1
+    world.fact(OUTSIDE, "Registered")
+    world.merge(INSIDE, OUTSIDE)
+    world.later(2 * DAY)
+    assert arms(world) == [(OUTSIDE, "arm:treatment", False)] and world.intents[-1].template == "c"
 
 
 def test_a_message_that_is_put_off_is_exposed_once() -> None:

@@ -1,7 +1,10 @@
 """Publishing while people are inside: each finishes on his version, moves to a step of the new one, or leaves, as was chosen."""
 
+from typing import Any
+
 import pytest
 
+from schemas.unnamed import condition_key
 from tests.orchestrator.controlled import Controlled
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, journey, send, wait
 
@@ -99,6 +102,18 @@ def test_an_order_is_carried_out_once_whoever_comes_first():
     assert len(world.told("moved")) == 2
 
 
+def test_who_is_led_on_by_one_order_is_found_by_the_next_in_the_same_decision():
+    """Timers that were due between the two fire between them."""
+    world = Controlled(journey("j", wait("first", "9d"), send("a")))
+    entered(world, "ann")
+    world.publish(journey("j", wait("pause", "9d"), send("new"), wait("tail", "9d"), send("b")), first="new")
+    world.now += HOUR
+    world.publish(journey("j", send("last")), tail="last")
+    world.now += HOUR
+    world.walk()
+    assert world.sent() == [("new", T0), ("last", T0 + HOUR)] and world.run_of("ann") is None
+
+
 def test_a_letter_that_went_goes_no_second_time_in_another_version():
     world = Controlled(OLD, prompt=True)
     entered(world, "ann")
@@ -132,6 +147,70 @@ def test_an_awaited_fact_counts_from_when_the_first_of_the_two_waits_was_reached
     assert world.run_of("ann").due_at == T0 + DAY, "what is left of the old wait, not the seven days of the new one"
     world.fact("ann", "Paid")
     assert world.sent() == [("thanks", T0 + HOUR)]
+
+
+CONDITION = {"condition": {"kind": "segment", "key": "x"}}
+LETTER = {"letter": {"step": "a", "became": "clicked"}}
+ASKS = {"id": "opened", "if_letter": {"step": "a", "became": "opened"}, "then": "b"}
+LED_ON = journey("j", send("a"), wait("second", "1d"), ASKS, send("b"))
+
+
+def led_to(until: dict[str, Any]) -> Controlled:
+    """Two who wait for a day, and by the next version for something, at the most for a week."""
+    world = Controlled(LED_ON)
+    entered(world, "ann", "bob")
+    world.later(HOUR)
+    steps = [
+        send("a"),
+        {"id": "until", "until": until, "at_most": "7d", "then": "b", "else": "end"},
+        send("b"),
+        {"id": "end", "end": True},
+    ]
+    world.publish(journey("j", *steps), second="until")
+    world.walk()
+    return world
+
+
+def test_of_a_wait_that_leads_to_a_letters_fate_the_rest_is_kept_whatever_becomes_of_the_letter():
+    world = led_to(LETTER)
+    world.verdict(world.intents[0], "accepted")
+    assert world.run_of("ann").due_at == T0 + DAY
+    world.later(DAY)
+    assert world.told("left")[0] == ("left", "end", "end")
+
+
+def test_of_a_wait_that_leads_to_a_condition_the_rest_is_kept_also_while_it_is_not_known():
+    world = led_to(CONDITION)
+    world.merge("ann", "bob", place=("facts", 0, 5))
+    asked = condition_key("journey", "j", 2, "until")
+    world.membership("ann", asked)
+    world.membership("ann", asked, "left")
+    assert world.run_of("ann").waits == ("facts", 0, 5)
+    world.mark(6)
+    assert world.run_of("ann").due_at == T0 + DAY
+
+
+def test_of_a_condition_that_is_not_known_yet_the_rest_is_kept_when_it_leads_to_another_wait():
+    world = led_to(CONDITION)
+    world.merge("ann", "bob", place=("facts", 0, 5))
+    world.membership("ann", condition_key("journey", "j", 2, "until"))
+    world.publish(journey("j", send("a"), wait("third", "9d"), send("b")), until="third")
+    world.walk()
+    assert (world.run_of("ann").step, world.run_of("ann").due_at, world.run_of("ann").waits) == ("third", T0 + DAY, None)
+
+
+def test_what_is_asked_in_the_new_version_waits_for_what_was_waited_for_in_the_old_one():
+    branch = {"id": "asks", "if": {"kind": "segment", "key": "x"}, "then": "a", "else": "b"}
+    document = journey("j", branch, send("a"), send("b"))
+    world = Controlled(document)
+    world.person("ann")
+    world.fact("ann", "Registered", place=("facts", 0, 5))
+    world.publish(document, asks="asks")
+    world.walk()
+    assert world.run_of("ann").waits == ("facts", 0, 5) and world.intents == []
+    world.membership("ann", condition_key("journey", "j", 2, "asks"))
+    world.mark(6)
+    assert world.sent() == [("a", T0), ("b", T0)]
 
 
 def test_two_who_become_one_are_moved_once_each_before_they_are_folded():

@@ -1,5 +1,9 @@
 """A journey that is paused: nobody enters, nothing goes, no timer is lost; what came due meanwhile goes on afterwards, in its order."""
 
+import pytest
+
+from schemas.unnamed import condition_key
+from tests.orchestrator.cascades import KINDS, cascade
 from tests.orchestrator.controlled import Controlled
 from tests.orchestrator.world import DAY, HOUR, T0, journey, rule, send, wait
 
@@ -89,6 +93,32 @@ def test_an_awaited_fact_is_not_lost_and_goes_on_from_its_own_instant():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("resumed", ["before the mark", "after it", "in another version"])
+def test_a_fact_that_comes_in_a_pause_is_answered_about_by_what_the_segmenter_says_of_it(resumed):
+    """However short the pause: until it has passed the fact, it has said nothing."""
+    until = {"id": "u", "until": {"fact": {"event": "Opened"}}, "at_most": "9d", "then": "asks", "else": "a"}
+    branch = {"id": "asks", "if": {"kind": "segment", "key": "x"}, "then": "b", "else": "a"}
+    document, version = journey("j", until, branch, send("a", next="end"), send("b"), {"id": "end", "end": True}), 1
+    world = Controlled(document)
+    entered(world, "ann")
+    world.gate("paused")
+    world.fact("ann", "Opened", place=("facts", 0, 5))
+    if resumed == "in another version":
+        world.publish(document, asks="asks")
+        world.walk()
+        version = 2
+    elif resumed == "after it":
+        world.membership("ann", condition_key("journey", "j", 1, "asks"))
+        world.mark(6)
+    world.gate("open")
+    world.walk()
+    if resumed != "after it":
+        assert world.intents == [] and world.run_of("ann").waits == ("facts", 0, 5)
+        world.membership("ann", condition_key("journey", "j", version, "asks"))
+        world.mark(6)
+    assert world.sent() == [("b", T0)]
+
+
 def test_a_goal_and_an_exit_end_a_run_that_is_paused():
     world = Controlled({**TWO, "goal": {"event": "Paid"}}, prompt=True)
     entered(world, "ann")
@@ -148,6 +178,24 @@ def test_two_letters_that_became_one_and_were_both_held_go_once():
         world.gate("open")
         world.walk()
         assert len(world.intents) == 3, merged_at
+
+
+def test_two_cascades_that_became_one_and_were_both_held_go_once():
+    for merged_at in range(3):
+        world = Controlled(journey("j", cascade(), wait("w", "9d")))
+        for name in ("ann", "bob"):
+            world.person(name, kinds=KINDS)
+            world.fact(name, "Registered")
+        world.gate("paused")
+        ann, bob = world.intents
+        moves = [lambda: world.held(ann), lambda: world.held(bob)]  # noqa: B023 - called in this round
+        moves.insert(merged_at, lambda: world.merge("ann", "bob"))  # noqa: B023
+        for move in moves:
+            move()
+        world.gate("open")
+        world.walk()
+        assert [i.attempt for i in world.intents] == [0, 0, 1], merged_at
+        assert len(world.people["ann"].pending) == 1
 
 
 def test_one_who_is_paused_twice_is_let_go_by_the_last_gate():

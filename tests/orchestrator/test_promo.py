@@ -169,6 +169,18 @@ def test_two_whose_timers_are_due_when_they_become_one_get_two_codes():
     assert sorted(g.number for g in world.given) == [1, 2]
 
 
+def test_a_code_of_a_cascade_comes_back_when_one_channel_gave_up_and_the_next_was_skipped():
+    channels = [{"channel": "sms", "template": "text", "delivered_within": "10m"}, {"channel": "email", "template": "mail"}]
+    chain = journey("j", give("gift", "p", **{"return": True}), {"id": "c", "cascade": channels}, END, on="Born")
+    world = Pools(pool("p"), chain, codes={"p": 1})
+    world.fact(world.person("a", kinds="email phone"), "Born")
+    world.later(HOUR)
+    world.verdict(world.intents[0], "late")
+    assert world.returned == []
+    world.verdict(world.intents[1], "skipped")
+    assert world.returned == [1]
+
+
 def test_without_return_it_stays_given():
     once = journey("j", give("gift", "p"), send("one"), END, on="Born")
     world = Pools(pool("p"), once, codes={"p": 1})

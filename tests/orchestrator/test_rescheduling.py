@@ -36,6 +36,17 @@ def told_anew(world: World, at: int, event: str = NAME, source: str = events.SOU
     world.fact("ann", events.RESCHEDULED, properties={**PLACES, "event": event, "starts_at": iso(at)}, source=source)
 
 
+def test_what_is_said_here_counts_from_here_alone():
+    """Anybody may name a fact so; that somebody does not come anybody may say."""
+    world = World(chain(), meetup())
+    seated(world)
+    for event in (events.SEATED, events.DECLINED, events.MOVED_ONLINE, events.CANCELLED):
+        world.fact("ann", event, properties=PLACES, source="site")
+    assert [run.step for run in world.people["ann"].runs][:1] == ["to-day"] and ("left", "to-day", "event_turn") not in world.told()
+    world.fact("ann", events.UNREGISTERED, properties=PLACES, source="site")
+    assert ("left", "to-day", "event_turn") in world.told()
+
+
 def test_a_reminder_moves_with_the_event_later_and_sooner():
     for at in (T0 + 20 * DAY, T0 + 5 * DAY):
         world = World(chain(), meetup(), prompt=True)
@@ -70,12 +81,12 @@ def test_a_place_that_is_over_ends_the_chains_about_it_and_a_seat_those_of_who_w
         world = World(chain(), meetup(), prompt=True)
         seated(world)
         world.later(HOUR)
-        world.fact("ann", said, properties=PLACES)
+        world.fact("ann", said, properties=PLACES, source=events.SOURCE)
         assert ("left", "to-day", "event_turn") in world.told("left")
     for on, ends in ((events.WAITLISTED, True), (events.REGISTERED, False), (events.REQUESTED, True)):
         world = World(chain(on), meetup(), prompt=True)
         world.person("ann")
         world.fact("ann", on, properties={**PLACES, "starts_at": iso(T0 + 10 * DAY)})
         world.later(HOUR)
-        world.fact("ann", events.SEATED, properties=PLACES)
+        world.fact("ann", events.SEATED, properties=PLACES, source=events.SOURCE)
         assert (world.told("left") == [("left", "to-day", "event_turn")]) == ends

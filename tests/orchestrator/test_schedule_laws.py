@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schemas.documents import clock_ms
 from schemas.triggers import Schedule
 from services.orchestrator.domain.decide import on_timer
 from services.orchestrator.domain.occurrences import upcoming, written
@@ -43,6 +44,8 @@ def play(schedule: dict[str, Any], script: list[Any]) -> tuple[World, list[tuple
         reentry={"mode": "always"},
     )
     world, came, zones = World(body, brand("UTC")), [], dict.fromkeys(PEOPLE, "UTC")
+    since: dict[str, int] = {}  # who stands there -> the last local day by which he may have come too late, wherever he is
+    joined: set[str] = set()
     for number, name in enumerate(PEOPLE):
         world.person(name, at=number)
     for number, (kind, *move) in enumerate(script):
@@ -51,11 +54,10 @@ def play(schedule: dict[str, Any], script: list[Any]) -> tuple[World, list[tuple
             world.membership(world.canonical(move[0]), "s", kind)
         elif kind == "zone":
             name = world.canonical(move[0])
-            zones[name] = move[1]
             world.fact(name, "", type="profile.changed", attributes={"time_zone": [number + 1, move[1]]})
         elif kind == "merge" and world.canonical(move[0]) != world.canonical(move[1]):
+            joined |= {world.canonical(name) for name in move}
             world.merge(*move)
-            zones[world.canonical(move[0])] = (world.people[world.canonical(move[0])].zone or (0, "UTC"))[1]
         elif kind == "pass":
             world.later(move[0])
         elif kind == "down":
@@ -64,7 +66,30 @@ def play(schedule: dict[str, Any], script: list[Any]) -> tuple[World, list[tuple
                 world._take(name, lambda one, state: on_timer(world.book, one, state, world.now))
         came += [(i.profile, i.data["event"]["date"], i.received_at, zones[i.profile]) for i in world.intents[before:]]
         came.append(("", kind, world.now, ""))
+        zones = {name: (world.people[world.canonical(name)].zone or (0, "UTC"))[1] for name in PEOPLE}
+        if kind == "entered":
+            since[world.canonical(move[0])] = newest(world.now)
+        elif kind == "left":
+            since.pop(world.canonical(move[0]), None)
+        elif kind == "down":
+            since = dict.fromkeys(since, newest(world.now))
+        elif kind == "pass":
+            for name in since.keys() - joined:
+                had = {date for other, date, *_ in came if other == name}
+                assert owed(schedule, zones[name], since[name], world.now) <= had, "a day of his never came"
     return world, came
+
+
+def newest(now: int) -> int:
+    """The local day where it is latest."""
+    return max(zone(name).day(now) for name in ZONES)
+
+
+def owed(schedule: dict[str, Any], name: str, after: int, now: int) -> set[str]:
+    """The days later than that whose time has come in his zone."""
+    own, time = zone(name), clock_ms(schedule["at"])
+    days = [day for day in range(after + 1, own.day(now) + 1) if own.clock(day, time) <= now]
+    return {written(day) for day in days if fits(schedule, datetime.fromisoformat(written(day)))}
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,6 +98,7 @@ def play(schedule: dict[str, Any], script: list[Any]) -> tuple[World, list[tuple
     [("entered", "a"), ("entered", "b"), ("zone", "a", "Europe/Moscow"), ("pass", 9 * HOUR), ("merge", "b", "a"), ("pass", DAY)],
 )
 @example({"every": "day", "at": "10:00"}, [("entered", "a"), ("pass", DAY), ("zone", "a", "America/New_York"), ("pass", DAY)])
+@example({"every": "day", "at": "10:00"}, [("entered", "a"), ("pass", DAY), ("zone", "a", "Asia/Kolkata"), ("pass", DAY)])
 @given(schedules, st.lists(moves, max_size=40))
 def test_nobody_gets_one_day_twice_and_an_outage_is_made_up_for_once(schedule, script):
     world, came = play(schedule, script)
@@ -86,8 +112,11 @@ def test_nobody_gets_one_day_twice_and_an_outage_is_made_up_for_once(schedule, s
             name = merged[name]
         return name
 
-    for name, date, _at, _zone in came:
+    for name, date, at, where in came:
         if name:
+            day = datetime.fromisoformat(date)
+            own = day.replace(tzinfo=UTC).timestamp() * 1000 // DAY
+            assert fits(schedule, day) and at == zone(where).clock(int(own), clock_ms(schedule["at"])), "at its time of his day"
             assert date not in had[name], "the same day once more"
             had[name].add(date)
             outage[name] += 1

@@ -210,6 +210,17 @@ def test_a_run_says_attributes_and_jumps_with_its_data() -> None:
     assert ("left", "j", "jump:two") in world.told()
 
 
+def test_who_jumps_to_where_the_same_fact_has_led_him_already_goes_on_there() -> None:
+    one = journey("z", {"id": "j", "jump": "two"})
+    two = journey("two", send("a"), wait("w", "1d"), send("b"), reentry={"mode": "always"})
+    world = World(one, two, prompt=True)
+    world.person("p")
+    world.fact("p", "Registered")
+    world.later(2 * DAY)
+    assert [i.template for i in world.intents] == ["a", "b"]
+    assert ("skipped", "", "reentry") in world.told()
+
+
 @pytest.mark.parametrize(
     ("step", "says"),
     [

@@ -10,6 +10,7 @@ from schemas.triggers import JOURNEY_START
 from schemas.unnamed import audience_key, condition_key, date_key
 from services.orchestrator.domain import schedules
 from services.orchestrator.domain.decide import on_timer
+from tests.orchestrator.controlled import Controlled
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, send, wait
 
 SEGMENT = {"kind": "segment", "key": "customers"}
@@ -74,6 +75,31 @@ def test_whose_day_becomes_another_before_its_time_is_not_written_to():
     world.membership("p", day_of(body), "left", why="fact")
     world.later(DAY)
     assert world.told() == [("skipped", "", "date_changed")] and not world.people["p"].runs
+
+
+def waits_in_an_earlier_version(second: dict[str, Any]) -> Controlled:
+    body = dated(at="10:00", every="year", zone="UTC")
+    world = Controlled(body, prompt=True)
+    world.person("p")
+    world.membership("p", day_of(body), why="time")
+    world.publish(second)
+    return world
+
+
+def test_who_waits_in_an_earlier_version_is_told_that_his_day_became_another():
+    body = dated(at="10:00", every="year", zone="UTC")
+    world = waits_in_an_earlier_version(body)
+    world.membership("p", day_of(body), "left", why="fact")
+    world.later(DAY)
+    assert world.told() == [("skipped", "", "date_changed")] and not world.people["p"].runs
+
+
+def test_the_day_of_another_version_is_none_of_his():
+    body = dated(at="10:00", every="year", zone="UTC", offset="1d")
+    world = waits_in_an_earlier_version(body)
+    world.membership("p", day_of(body), "left", why="fact")
+    world.later(DAY)
+    assert [i.version for i in world.intents] == [1]
 
 
 def test_an_instant_that_an_attribute_tells_begins_it_at_once():

@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas.facts import PROFILE_CHANGED
+from tests.orchestrator.cascades import EMAIL, KINDS, SMS
 from tests.orchestrator.world import DAY, HOUR, T0, World, brand, journey, rule, send
 
 
@@ -79,6 +80,21 @@ def test_what_waits_for_a_place_goes_as_soon_as_it_is_known_to_be_free() -> None
     world.verdict(world.intents[0], "accepted")
     world.later(DAY)
     assert world.sent() == [("a", T0), ("b", T0 + 13 * HOUR)], "it went after seven hours, as far as is known"
+
+
+def test_so_does_the_second_channel_of_a_cascade() -> None:
+    chain = {"id": "c", "cascade": [SMS, EMAIL], "class": "mass", "expires": "9d"}
+    cap = {"name": "one", "class": "mass", "channel": "email", "most": 1, "per": "week"}
+    world = World(mail("a"), journey("c", chain, on="C"), rule(caps=[cap]))
+    world.person("p", kinds=KINDS)
+    world.fact("p", "A")
+    world.fact("p", "C")
+    world.verdict(world.intents[1], "failed")
+    assert deferred(world)[-1][:2] == ("c", "cap:mass:week")
+    world.later(HOUR)
+    world.verdict(world.intents[0], "failed")
+    world.later(HOUR)
+    assert world.sent()[2:] == [("mail", T0 + HOUR)]
 
 
 def test_and_at_once_when_the_other_came_to_nothing() -> None:

@@ -23,8 +23,8 @@ BOOK = build([published("journey", DOCUMENT), brand("Europe/Moscow"), rule(quiet
 MADE = Made(at=T0, data={"order": "o1"})
 
 
-def led(*choices: Choice, book=BOOK, made: Made = MADE):
-    return walk(book, book.current["walked"], made, choices)
+def led(*choices: Choice, book=BOOK, made: Made = MADE, key: str = "walked"):
+    return walk(book, book.current[key], made, choices)
 
 
 def option(one) -> Choice:
@@ -103,3 +103,9 @@ def test_a_stranger_waits_for_a_name_and_is_not_written_to():
     assert told["stands"]["until"] == T0 + 10_000
     told = led(Choice("time"), Choice("answer", is_so=True), made=Made(at=T0, bucketing=None, reach=()))
     assert [(one["verdict"], one.get("rule")) for one in told["path"] if one.get("step") == "hello"] == [("skipped", "no_address")]
+
+
+def test_by_date_it_begins_in_the_zone_that_the_trigger_names_where_his_own_is_unknown():
+    body = journey("day", wait("w", "1h"), on={"date": {"attribute": "x", "at": "10:00", "every": "year", "zone": "Asia/Tokyo"}})
+    told = led(book=build([published("journey", body), brand("UTC")]), key="day")
+    assert (told["stands"]["until"], told["path"]) == (T0 + HOUR, [])

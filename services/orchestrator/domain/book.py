@@ -29,7 +29,7 @@ from services.orchestrator.domain.mailings import PAUSED, STOPPED, Launched, Mai
 from services.orchestrator.domain.rules import Rules, joined
 from services.orchestrator.domain.scripts import Script, compiled
 from services.orchestrator.domain.seating import Announced
-from services.orchestrator.domain.starting import Start, start_of, time_of
+from services.orchestrator.domain.starting import Start, start_of, time_of, zone_of
 from services.orchestrator.domain.state import Person, Place, Run
 from services.orchestrator.domain.terms import Terms, terms_of
 
@@ -56,7 +56,8 @@ class Plan:
 
     answers: step (or "audience") -> the segment whose membership answers its condition. sends: does it write to anybody? data_tests: of
     branches by the run's data; watched: steps with letters of which something is asked; awaits: (step, test of a fact's properties). time: of
-    his day at which it begins (ms after midnight), where that is said; values: of its parameters.
+    his day at which it begins (ms after midnight), where that is said; date_zone: whose day, of people whose zone is unknown; values: of
+    its parameters. most_important: the greatest priority of its marketing; -1 of none.
     """
 
     key: str
@@ -82,13 +83,10 @@ class Plan:
     terms: Mapping[str, Terms] = field(default_factory=dict)
     control: LocalControl | None = None
     time: int | None = None
+    date_zone: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     mailing: Mailing | None = None
-
-    @property
-    def most_important(self) -> int:
-        """The greatest priority of its marketing; -1 of none."""
-        return max((terms.priority for terms in self.terms.values()), default=-1)
+    most_important: int = -1
 
     def letter(self, run: Run, step: str) -> Step | None:
         """A step as it is for a run: of a campaign it says the letter of his variant."""
@@ -110,6 +108,7 @@ class Book:
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
     controls: pauses, and where people of earlier versions go. pools: of promo codes; shelf: the codes that the transaction holds.
     launches: of campaigns, by id, until they are forgotten. seated: events for which people register, by key.
+    foremost: the current ones, the most important first.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -135,6 +134,7 @@ class Book:
     shelf: Shelf = field(default_factory=Shelf)
     launches: Mapping[str, Launched] = field(default_factory=dict)
     seated: Mapping[str, Announced] = field(default_factory=dict)
+    foremost: Sequence[Plan] = ()
 
     def is_behind(self, person: Person) -> bool:
         """Does somebody stand in a version of a journey that is newer than all that are known here?"""
@@ -206,6 +206,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
         launches=launches,
         seated=seated,
+        foremost=sorted(current, key=lambda plan: (-plan.most_important, plan.key)),
     )
 
 
@@ -291,6 +292,7 @@ def _plan(body: bytes, version: int) -> Plan:
     steps, trigger, goal = journey.steps, start_of(journey), journey.goal
     listed = dict(zip((s.id for s in steps), (*(s.id for s in steps[1:]), None), strict=True))
     answers = {s.id: condition_key("journey", journey.key, version, s.id) for s in steps if s.asked is not None}
+    terms = terms_of(journey)
     if journey.audience is not None:
         answers["audience"] = audience_key(journey, version)
     return Plan(
@@ -316,9 +318,11 @@ def _plan(body: bytes, version: int) -> Plan:
         data_tests={s.id: tests(s.data) for s in steps if isinstance(s, Branch) and s.data},
         watched=frozenset(s.about.step for s in steps if s.about is not None),
         awaits=[(s, matcher(s.until.fact)) for s in steps if isinstance(s, Until) and s.until.fact is not None],
-        terms=terms_of(journey),
+        terms=terms,
+        most_important=max((own.priority for own in terms.values()), default=-1),
         control=journey.control,
         time=time_of(journey),
+        date_zone=zone_of(journey),
         values={name: list(value) if isinstance(value, tuple) else value for name, value in (journey.param or {}).items()},
     )
 

@@ -1,8 +1,10 @@
 """Which of several marketing messages to one person goes first (docs/adr/0024): the more important one, when both come within a short time."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
+from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
 from services.orchestrator.domain.state import Run
@@ -48,7 +50,7 @@ def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
     """When each waiting message of his that is more important is decided. Those that wait for another of their run, or for a name, are not
     due then: theirs is the instant at which they give up.
     """
-    runs = [(r, r.step, r.due_at) for r in turn.person.runs if not r.held and r.step not in r.done and not same(one.run, r)]
+    runs = [(r, r.step, r.due_at) for r in turn.person.runs if r.waits_to_go and not same(one.run, r)]
     waiting = [p for p in turn.person.pending.values() if not p.held and not (p.of(one.run) and p.step == one.step)]
     for run, step, due in (*runs, *((p.run, p.step, p.due_at) for p in waiting)):
         if due is not None and _terms(turn, run, step).priority > priority:
@@ -56,12 +58,17 @@ def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
 
 
 def _may_come(turn: Turn, priority: int) -> bool:
-    """Has any journey in force a more important message, and may he still come to it? Where he may enter only once, and has left, not."""
-    inside = {other.journey for other in turn.person.runs}
-    return any(
-        plan.most_important > priority and (plan.mode != "never" or plan.key not in turn.person.entries or plan.key in inside)
-        for plan in turn.book.current.values()
-    )
+    """Has any journey in force a more important message, and may he still come to it?"""
+    more = takewhile(lambda plan: plan.most_important > priority, turn.book.foremost)
+    return any(_may_send(turn, plan) for plan in more)
+
+
+def _may_send(turn: Turn, plan: Plan) -> bool:
+    """Not where he may enter only once, and has left; nor while it is paused, nor once it is archived, but to those inside."""
+    door = turn.book.controls.door(plan.key)
+    if door.state in ("open", "archived") and any(run.journey == plan.key for run in turn.person.runs):
+        return True
+    return door.state == "open" and (plan.mode != "never" or plan.key not in turn.person.entries)
 
 
 def _terms(turn: Turn, run: Run, step: str) -> Terms:

@@ -13,6 +13,7 @@ from schemas.steps import LETTER_EVENTS, Until
 from schemas.triggers import JOURNEY_START
 from services.orchestrator.domain import (
     campaigns,
+    dates,
     dialogues,
     loans,
     merging,
@@ -49,10 +50,10 @@ def on_fact(book: Book, profile: str, person: Person, fact: Fact, place: Place |
     runs.fire(turn, now)
     if fact.type == PROFILE_CHANGED:
         turn.person.introduced = turn.person.introduced or introduces(fact)
-        before = turn.person.zone
+        before, days = turn.person.zone, dates.to_come(turn)
         _learn(turn.person, fact)
         if turn.person.zone != before:
-            schedules.moved(turn)
+            _moved(turn, days, now)
         runs.named(turn, moment)
         runs.release(turn, moment)
         return _done(turn, moment)
@@ -103,7 +104,7 @@ def on_membership(book: Book, profile: str, person: Person, news: Membership) ->
     if news.why not in QUIET or (news.why == "merge" and news.type == "entered" and not news.carried):
         for plan in book.entering.get((news.segment, news.type), ()):
             run = Run(plan.key, plan.version, news.id, plan.brand, news.at, now)
-            _begin(turn, plan, run, moment)
+            dates.begin(turn, plan, run, moment)
     return _done(turn, moment)
 
 
@@ -112,21 +113,10 @@ def _leave(turn: Turn, segment: str, moment: Moment) -> None:
     for plan in turn.book.exits.get(segment, ()):
         for run in _inside(turn, plan):
             runs.end(turn, run, moment, "left", "exit_segment")
-    for plan in turn.book.entering.get((segment, "entered"), ()):
-        for run in [run for run in _inside(turn, plan) if not run.step and run.started_at > moment.now]:
-            runs.end(turn, run, moment, "left", "date_changed")
-
-
-def _begin(turn: Turn, plan: Plan, run: Run, moment: Moment) -> None:
-    """At its time of his day, if it has one."""
-    if plan.time is not None:
-        zone = turn.zone(plan.brand)
-        at = zone.clock(zone.day(run.trigger_at), plan.time)
-        if at < run.trigger_at:  # he was known too late
-            turn.tell(run, "skipped", moment, "missed")
-            return
-        run = replace(run, started_at=max(at, run.started_at))
-    runs.start(turn, plan, run, moment)
+    for run in [
+        run for run in turn.person.runs if not run.step and run.started_at > moment.now and dates.is_of(turn, run, segment)
+    ]:
+        runs.end(turn, run, moment, "left", "date_changed")
 
 
 def on_verdict(book: Book, profile: str, person: Person, verdict: Decision) -> Outcome:
@@ -185,11 +175,13 @@ def on_merged(book: Book, winner: tuple[str, Person], loser: tuple[str, Person],
     for emission in before.emits:
         turn.emit(emission)
     moment = Moment(fact.received_at, fact.id)
+    days = dates.to_come(Turn(book, loser[0], before.person)) | dates.to_come(turn)
     joined = merging.fold(turn, before.person, moment)
     runs.release(turn, moment)
     if place is not None:
         turn.person.merges.append(place)
     _learn(turn.person, fact)
+    _moved(turn, days, fact.received_at)
     runs.named(turn, moment)
     runs.moved(turn, cascade_news.of_runs(turn, joined), moment)
     return _done(turn, moment)
@@ -207,9 +199,11 @@ def on_split(
     runs.fire(turn, fact.received_at)
     taken = parting.leave(profile, turn.person, parts)
     if profile == fact.profile:
+        days = dates.to_come(turn)
         turn.person.zone = turn.person.language = turn.person.preferred = turn.person.bucketing = None
         turn.person.reach = []
         _learn(turn.person, fact)
+        _moved(turn, days, fact.received_at)
     moment = Moment(fact.received_at, fact.id)
     runs.release(turn, moment)
     return _done(turn, moment), taken
@@ -238,6 +232,12 @@ def _done(turn: Turn, moment: Moment) -> Outcome:
     """When all is decided it shows which promo codes go back."""
     loans.settle(turn, moment)
     return turn.outcome()
+
+
+def _moved(turn: Turn, days: dates.Days, now: int) -> None:
+    """His zone is another one, or may be: what is to come on a day of his comes at its time there."""
+    schedules.moved(turn)
+    dates.moved(turn, days, now)
 
 
 def _learn(person: Person, fact: Fact) -> None:

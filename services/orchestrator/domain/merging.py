@@ -65,7 +65,11 @@ def _runs(turn: Turn, winner: Iterable[Run], loser: Iterable[Run], moment: Momen
         letters = {**run.letters, **stays.letters}
         at = cascade_news.joined(stays, run)
         data = loans.learnt(stays, run)
-        kept[rival] = (replace(stays, done=stays.done + learnt, letters=letters, cascade=at, data=data), kept[rival][1])
+        arm = run if run.exposed and not stays.exposed else stays
+        stays = replace(
+            stays, done=stays.done + learnt, letters=letters, cascade=at, data=data, control=arm.control, exposed=arm.exposed
+        )
+        kept[rival] = (stays, kept[rival][1])
     turn.person.runs = sorted((run for run, _ in kept), key=lambda r: (r.started_at, r.journey, r.occurrence))
     for stays, goes in ended:
         _part(turn, stays, goes, moment)

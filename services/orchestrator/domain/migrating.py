@@ -15,14 +15,14 @@ from services.orchestrator.domain.state import Parked, Run, replace
 from services.orchestrator.domain.turn import Turn
 
 
-def orders(turn: Turn) -> list[Order]:
-    """Those that were not yet asked of a run of this person, in the order of their instants."""
+def first(turn: Turn) -> Order | None:
+    """Of those that were not yet asked of a run of this person the one of the earliest instant."""
     known = turn.book.controls.orders
     if not known:
-        return []
+        return None
     journeys = {run.journey for run in turn.person.runs}
     found = (order for journey in journeys for order in known.get(journey, ()) if any(concerned(turn, order)))
-    return sorted((order for order in found if _leads(turn, order)), key=lambda o: (o.at, o.journey, o.number))
+    return min((order for order in found if _leads(turn, order)), key=lambda o: (o.at, o.journey, o.number), default=None)
 
 
 def concerned(turn: Turn, order: Order) -> Iterator[Run]:
@@ -43,6 +43,7 @@ def moved(turn: Turn, run: Run, order: Order, to: str, now: int) -> Run:
         held=False,
         taken=run.taken + 1,
         cascade=None,
+        asked=order.number,
     )
     if run.parked is None or (waits and run.parked.due_at is not None):
         return moved

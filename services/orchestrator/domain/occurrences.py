@@ -4,11 +4,11 @@ import calendar
 from datetime import date
 from typing import NamedTuple
 
+from schemas.contact import WEEKDAYS
 from schemas.documents import clock_ms
 from schemas.triggers import Schedule
 from services.orchestrator.domain.zones import Zone
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LONGEST = 40  # days from one occurrence to the next, at the most, and some
 

@@ -13,7 +13,7 @@ def parks(turn: Turn, run: Run, moment: Moment, due_at: int | None = None) -> bo
     door = turn.book.controls.door(run.journey)
     if door.paused:
         at = run.parked.at if run.parked is not None else moment.now
-        turn.put(replace(run, due_at=None, waits=None, held=False, parked=Parked(at, door.number, due_at)))
+        turn.put(replace(run, due_at=None, waits=run.waits or moment.place, held=False, parked=Parked(at, door.number, due_at)))
     return door.paused
 
 

@@ -24,7 +24,9 @@ ENDS: Mapping[str, frozenset[str]] = {
 
 def follow(turn: Turn, fact: Fact, moment: Moment) -> None:
     """Before anything begins by the fact."""
-    if fact.event == events.RESCHEDULED and fact.source == events.SOURCE:
+    if fact.source != events.SOURCE and fact.event != events.UNREGISTERED:
+        return  # anybody may name a fact so
+    if fact.event == events.RESCHEDULED:
         _move(turn, fact, moment)
     elif over := ENDS.get(fact.event):
         for run in [run for run in turn.person.runs if _of(run, fact) and run.trigger_at <= fact.occurred_at]:

@@ -14,8 +14,8 @@ KEEP_MS = 35 * DAY  # longer than a month
 
 
 class Limit(NamedTuple):
-    """A cap. message_class "": of all marketing. brand, channel, topic None: counted over all. per: "day", "week" or "month"; or within: ms of a rolling window. who: the
-    segment that answers whether it is for somebody, "" for everybody.
+    """A cap. message_class "": of all marketing. brand, channel, topic None: counted over all. per: "day", "week" or "month"; or within:
+    ms of a rolling window. who: the segment that answers whether it is for somebody, "" for everybody.
     """
 
     name: str

@@ -13,7 +13,7 @@ from services.orchestrator.domain.controls import Order
 from services.orchestrator.domain.state import Place, Run, replace
 from services.orchestrator.domain.steps import branching, cascade_news, cascading, giving, saying, waiting
 from services.orchestrator.domain.steps.way import Go, answer, unheard
-from services.orchestrator.domain.turn import Moment, Turn
+from services.orchestrator.domain.turn import Moment, Turn, same
 
 PARAM = "param"  # the name of a journey's parameters in the data of its runs
 NAMELESS_MS = 10_000  # for how long a run waits for a name of somebody who cannot be written to
@@ -49,7 +49,8 @@ def go_on(turn: Turn, run: Run, moment: Moment) -> None:
     elif run.step:
         due_at = run.due_at if run.parked is None else run.parked.due_at
         if not pausing.parks(turn, run, moment, due_at):
-            _walk(turn, plan, replace(run, due_at=due_at, parked=None, waits=None, held=False), moment)
+            after = moment._replace(place=run.waits or moment.place)
+            _walk(turn, plan, replace(run, due_at=due_at, parked=None, waits=None, held=False), after)
     else:
         turn.drop(run)
         start(turn, plan, replace(run, since=max(run.since, moment.now)), moment._replace(place=run.waits))
@@ -63,7 +64,7 @@ def named(turn: Turn, moment: Moment) -> None:
     """
     if turn.person.bucketing is None:
         return
-    for run in [run for run in turn.person.runs if not run.step and run.due_at is not None]:
+    for run in [run for run in turn.person.runs if not run.step and run.due_at is not None and run.started_at <= moment.now]:
         place = run.waits or moment.place
         if place and moment.place and place[:2] == moment.place[:2]:
             place = max(place, moment.place)
@@ -81,8 +82,11 @@ def end(turn: Turn, run: Run, moment: Moment, verdict: Verdict, rule: str) -> No
 
 
 def fire(turn: Turn, upto: int) -> None:
-    """Everything that happens to him by `upto` without news of him: what a pause held back, migrations and timers, each with its instant."""
-    for order in migrating.orders(turn):
+    """Everything that happens to him by `upto` without news of him: what a pause held back, migrations and timers, each with its instant.
+
+    Where an order has led him, the next one finds him: each is asked of a run once (`Run.asked`).
+    """
+    while (order := migrating.first(turn)) is not None:
         at = min(order.at, upto)
         pausing.wake(turn, at)
         _fire(turn, at)
@@ -94,7 +98,7 @@ def fire(turn: Turn, upto: int) -> None:
 
 
 def _migrate(turn: Turn, run: Run, order: Order, at: int) -> None:
-    to, moment = order.target(run), Moment(max(at, run.since), order.id)
+    to, moment = order.target(run), Moment(max(at, run.since), order.id, run.waits)
     if to == FINISH:
         turn.put(replace(run, asked=order.number))
         return
@@ -104,7 +108,7 @@ def _migrate(turn: Turn, run: Run, order: Order, at: int) -> None:
     moved = migrating.moved(turn, run, order, to, moment.now)
     turn.tell(moved, "moved", moment, order.rule, step=to, detail={"from_version": run.version, "from_step": run.step})
     if moved.parked is not None:
-        turn.put(moved)
+        turn.put(replace(moved, waits=run.waits))
     elif moved.due_at is not None or not pausing.parks(turn, moved, moment):
         _walk(turn, turn.book.plans[moved.journey, moved.version], moved, moment)
 
@@ -196,7 +200,7 @@ def moved(turn: Turn, news: Iterable[Run], moment: Moment, kinds: tuple[type, ..
         if plan is None or not isinstance(step, kinds):
             continue
         if isinstance(step, Until) or not pausing.parks(turn, run, moment):  # a cascade would send
-            _walk(turn, plan, replace(run, due_at=None), moment)
+            _walk(turn, plan, run if isinstance(step, Until) else replace(run, due_at=None), moment)
 
 
 def let_go(turn: Turn, plan: Plan, step: Until, waiting: Iterable[Run], moment: Moment) -> None:
@@ -252,7 +256,10 @@ def _jump(turn: Turn, _plan: Plan, run: Run, step: Jump, moment: Moment) -> Go |
     other = turn.book.current.get(step.jump)
     if other is not None:
         begun = Run(other.key, other.version, run.occurrence, run.brand, moment.now, moment.now, data=run.data, home=run.home)
-        start(turn, other, begun, moment)
+        if any(same(run, begun) for run in turn.person.runs):  # one fact began both
+            turn.tell(begun, "skipped", moment, "reentry")
+        else:
+            start(turn, other, begun, moment)
     return Go(run, None, f"jump:{step.jump}")
 
 

@@ -10,7 +10,7 @@ from schemas.telling import Hand, Told
 from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain import pausing
 from services.orchestrator.domain.competing import Contender, yields
-from services.orchestrator.domain.local_control import exposed
+from services.orchestrator.domain.local_control import exposed, may_expose
 from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.slots import end_of, hoped, search
@@ -28,7 +28,7 @@ HANDOFF = "handoff"  # the rule by which a manager is told of somebody
 
 
 class Answer(NamedTuple):
-    """until: of a deferred one, the instant to decide again (ms), at the latest."""
+    """until: of a deferred one, the instant to decide again (ms), at the latest; of a sent one, the end of its slot."""
 
     verdict: Literal["sent", "skipped", "deferred", "would_have_sent"]
     rule: str = ""
@@ -61,13 +61,14 @@ def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
         return Offer(run)
-    if step.message_class != "service" and _barred(turn, step) is None:
+    in_time = moment.now <= run.since + duration_ms(step.expires)
+    if step.message_class != "service" and in_time and may_expose(turn, run) and _barred(turn, step) is None:
         run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
-    if answer.verdict == "sent":
+    if answer.verdict == "sent" and answer.until is not None:
         key = intent_id(run.document, run.version, name, turn.profile, run.occurrence)
         run = replace(run, done=tuple(dict.fromkeys([*run.done, step.id, name])))
-        _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since), step, moment)
+        _issue(turn, key, Pending(replace(run, due_at=None, waits=None), step.id, run.since, until=answer.until), step, moment)
         return Offer(run, answer, key)
     _tell(turn, run, step, answer, moment, 0)
     if answer.verdict == "deferred":
@@ -92,8 +93,8 @@ def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
         turn.tell(pending.run, "skipped", moment, "no_version", step=pending.step, intent=key, attempt=pending.attempt)
         return
     answer = _decide(turn, pending.run, step, pending.first_try, moment.now)
-    if answer.verdict == "sent":
-        _issue(turn, key, pending, step, moment)
+    if answer.verdict == "sent" and answer.until is not None:
+        _issue(turn, key, replace(pending, until=answer.until), step, moment)
         return
     _tell(turn, pending.run, step, answer, moment, pending.attempt, key)
     if answer.verdict == "deferred":
@@ -157,7 +158,7 @@ def _decide(turn: Turn, run: Run, step: Sends, first_try: int, now: int) -> Answ
     if now > limit:
         return Answer("skipped", "expired")
     if not marketing:
-        return Answer("sent")
+        return Answer("sent", until=min(now + DAY, limit) if isinstance(step, Told) else now + DAY)
     if before := overdue(turn, run, now):
         return Answer("deferred", ORDER, limit + 1, before)
     rules, message = rules_of(turn, run, step), message_of(run, step)
@@ -171,7 +172,9 @@ def _decide(turn: Turn, run: Run, step: Sends, first_try: int, now: int) -> Answ
     until = yields(turn, rules, Contender(run, step.id, message, first_try, limit), now)
     if until is not None and until > limit:
         return Answer("skipped", "expired", detail=PRIORITY)
-    return Answer("deferred", PRIORITY, until) if until is not None else Answer("sent")
+    if until is not None:
+        return Answer("deferred", PRIORITY, until)
+    return Answer("sent", until=end_of(rules, zone, message, now))
 
 
 def _barred(turn: Turn, step: Sends) -> Answer | None:
@@ -198,15 +201,12 @@ def _shut(turn: Turn, run: Run, now: int, limit: int) -> Answer | None:
 
 
 def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) -> None:
-    run, now, person = pending.run, moment.now, turn.person
-    zone, rules = turn.zone(run.brand), turn.book.rules
-    service = step.message_class == "service"
-    not_after = now + DAY if service else end_of(rules_of(turn, run, step), zone, message_of(run, step), now)
-    if service and isinstance(step, Told):
-        not_after = min(not_after, pending.first_try + duration_ms(step.expires))
+    """pending: with the end of its slot."""
+    run, now, person, not_after = pending.run, moment.now, turn.person, pending.until
+    zone = turn.zone(run.brand)
     day = zone.day(now)
-    if not service:
-        kept = [r for r in person.reservations if max(r.at, r.until) > now - rules.keep]
+    if step.message_class != "service":
+        kept = [r for r in person.reservations if max(r.at, r.until) > now - turn.book.rules.keep]
         made = Reservation(
             key,
             pending.attempt,
@@ -219,7 +219,7 @@ def _issue(turn: Turn, key: str, pending: Pending, step: Sends, moment: Moment) 
             cascade=run.tried,
         )
         person.reservations = [*kept, made]
-    person.pending[key] = replace(pending, until=not_after)
+    person.pending[key] = pending
     if run.mailed:
         still = {launch: mailed for launch, mailed in person.campaigns.items() if mailed.until >= now}
         person.campaigns = {**still, run.occurrence: Mailed(max(now, pending.first_try) + duration_ms(step.expires))}

@@ -16,9 +16,9 @@ def look_again(turn: Turn, now: int) -> None:
     It was told until when it waits at the latest, so nothing is told: how it is decided then is. What a launch holds back waits for that.
     """
     for run in list(turn.person.runs):
-        if run.due_at is not None and not run.held and run.step not in run.done and not turn.book.gate(run):
+        if run.waits_to_go and not turn.book.gate(run):
             due = _due(turn, run, run.step, run.since, now)
-            if due is not None and due < run.due_at:
+            if due is not None and run.due_at is not None and due < run.due_at:
                 turn.put(replace(run, due_at=due))
     for key, pending in list(turn.person.pending.items()):
         if pending.due_at is not None and not pending.held and not turn.book.gate(pending.run):
@@ -47,7 +47,8 @@ def letter_of(turn: Turn, run: Run, step_id: str) -> Sends | None:
 
 
 def _due(turn: Turn, run: Run, step_id: str, first_try: int, now: int) -> int | None:
-    """When it may go, as things stand; None if never, or if it is no marketing."""
+    """When it may go, as things stand, and not before it was to; None if never, or if it is no marketing."""
+    now = max(now, first_try)
     step = letter_of(turn, run, step_id)
     if step is None or step.message_class == "service":
         return None

@@ -25,3 +25,8 @@ def time_of(journey: Journey) -> int | None:
     """At what time of his day it begins (ms after midnight), where it is by date and says so."""
     trigger = journey.trigger
     return clock_ms(trigger.date.at) if isinstance(trigger, DateTrigger) and trigger.date.at else None
+
+
+def zone_of(journey: Journey) -> str | None:
+    """Where it is by date: the zone that it names for people whose own is unknown."""
+    return journey.trigger.date.zone if isinstance(journey.trigger, DateTrigger) else None

@@ -112,6 +112,20 @@ class Run(msgspec.Struct, array_like=True, frozen=True):
     parked: Parked | None = None
 
     @property
+    def timer(self) -> int | None:
+        """When time alone wakes it. Not where it stands and waits for the segmenter's answer: the mark does, and a timer that is over would
+        fire for ever. That of a pause which is over fires once.
+        """
+        asks = self.waits is not None and self.step and self.parked is None
+        return None if asks else self.due_at
+
+    @property
+    def waits_to_go(self) -> bool:
+        """Does a letter that was not sent yet wait for an instant here, if it stands at one? Of a cascade by the channel at hand."""
+        unsent = self.step not in self.done if self.cascade is None else self.cascade.letter is None
+        return self.timer is not None and not self.held and unsent
+
+    @property
     def tried(self) -> str:
         """The first intent of the cascade in which it stands, "" where there is none."""
         return self.cascade.first if self.cascade else ""
@@ -131,7 +145,8 @@ class Reservation(msgspec.Struct, array_like=True, frozen=True):
     """A place in the caps, taken for one intent.
 
     at: when it was decided, and once the sender has told, when it went; until: the end of its slot while it is under way, else `at`.
-    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone of now; it keeps its place in the stored array.
+    channel, topic: "" in states of before these were kept. unused: in states of before his local day, which follows from `at` and his zone
+    of now; it keeps its place in the stored array.
     cascade: the first intent of the cascade whose later one this is: all of them are one message.
     """
 
@@ -313,8 +328,8 @@ class Person(msgspec.Struct, array_like=True):
 
     def timers(self) -> Iterator[Timer]:
         for run in self.runs:
-            if run.due_at is not None:
-                yield Timer(run.due_at, run.journey, run.occurrence, "")
+            if run.timer is not None:
+                yield Timer(run.timer, run.journey, run.occurrence, "")
         for intent, pending in self.pending.items():
             if pending.due_at is not None:
                 yield Timer(pending.due_at, pending.run.journey, pending.run.occurrence, intent)

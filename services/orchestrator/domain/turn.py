@@ -68,10 +68,10 @@ class Turn:
     def plan(self, run: Run) -> Plan | None:
         return self.book.plans.get((run.journey, run.version))
 
-    def zone(self, brand: str) -> Zone:
-        """The person's, else the brand's."""
+    def zone(self, brand: str, named: str | None = None) -> Zone:
+        """The person's, else the one that is named for those whose own is unknown, else the brand's."""
         own = self.person.zone
-        return zone(own[1] if own else None, self.book.zones.get(brand))
+        return zone(own[1] if own else None, named, self.book.zones.get(brand))
 
     def brand_zone(self, brand: str) -> Zone:
         return zone(self.book.zones.get(brand))

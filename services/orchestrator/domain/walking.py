@@ -18,7 +18,7 @@ from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.steps import LETTER_EVENTS, Branch, Cascade, FactTrigger, Split, Step, Until, Wait
 from schemas.triggers import JOURNEY_START, OF_START, ScheduleTrigger
-from services.orchestrator.domain import decide, runs
+from services.orchestrator.domain import dates, decide, runs
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.rehearsing import WAYS
@@ -118,7 +118,7 @@ class _Walker:
 
     def _dawn(self) -> int:
         """By date with a time of his day: of the next such day, where that time is over."""
-        zone, time = Turn(self._book, self._who, self._person).zone(self._plan.brand), self._plan.time
+        zone, time = dates.zone_of(Turn(self._book, self._who, self._person), self._plan), self._plan.time
         day = zone.day(self._now)
         return self._now if time is None or zone.clock(day, time) >= self._now else zone.clock(day + 1, 0)
 
@@ -130,7 +130,7 @@ class _Walker:
         assert run is not None
         if choice.after is not None and choice.do != "time":
             self._now += duration_ms(choice.after)
-            if run.due_at is not None and self._now >= run.due_at:
+            if run.timer is not None and self._now >= run.timer:
                 raise Refused(place, [_shown(option) for option in may])
         self._do(choice, run)
         self._person.segments = {key: at for key, at in self._person.segments.items() if key not in self._plan.answers.values()}
@@ -231,7 +231,7 @@ class _Walker:
         return {"at": self._now, "path": self._path, "stands": stands, "over": run is None, "may": may}
 
     def _until(self, run: Run) -> int | None:
-        return None if self._is_held(run) else run.due_at
+        return None if self._is_held(run) else run.timer
 
     def _run(self) -> Run | None:
         return next((run for run in self._person.runs if run.journey == self._plan.key), None)
@@ -335,6 +335,7 @@ def _with(book: Book, old: Plan, new: Plan) -> Book:
         entering=swapped(book.entering),
         exits=swapped(book.exits),
         waiting=swapped(book.waiting),
+        foremost=[new if plan is old else plan for plan in book.foremost],
         awaits={
             event: [(new if plan is old else plan, step, test) for plan, step, test in found]
             for event, found in book.awaits.items()

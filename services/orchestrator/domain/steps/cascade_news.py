@@ -4,7 +4,7 @@ from schemas.facts import Fact
 from schemas.messages import Decision
 from schemas.steps import Cascade
 from services.orchestrator.domain import sending
-from services.orchestrator.domain.state import Run, Trying, replace
+from services.orchestrator.domain.state import Pending, Run, Trying, replace
 from services.orchestrator.domain.steps.letters import IMPLIES
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -33,11 +33,19 @@ def give_up(turn: Turn, verdict: Decision) -> None:
         if at is None or not pending.of(run) or pending.step != run.step:
             continue
         if at.letter is None or not at.has(verdict.intent):
-            del turn.person.pending[verdict.intent]
+            _drop(turn, pending, verdict)
         elif len(at.left) > 1 and _is_over(turn, run, at, verdict.received_at):
-            del turn.person.pending[verdict.intent]
+            _drop(turn, pending, verdict)
             turn.put(replace(run, cascade=replace(at, letter=at.letter.told(GIVEN_UP))))
         return
+
+
+def _drop(turn: Turn, pending: Pending, verdict: Decision) -> None:
+    """It goes no more; said aloud, also for what hears of it that it carried (`loans.settle`)."""
+    del turn.person.pending[verdict.intent]
+    moment, of = Moment(verdict.received_at, verdict.id), {"channel": verdict.channel, "message_class": verdict.message_class}
+    key, attempt = verdict.intent, pending.attempt
+    turn.tell(pending.run, "skipped", moment, "not_delivered", step=pending.step, intent=key, attempt=attempt, **of)
 
 
 def _is_over(turn: Turn, run: Run, at: Trying, now: int) -> bool:
@@ -131,7 +139,7 @@ def of_runs(turn: Turn, joined: list[Run]) -> list[Run]:
 
 def keep_one(turn: Turn, run: Run, keys: list[str], moment: Moment) -> None:
     """Of the intents of two cascades that are one none waits to be sent again, but that at hand where none is under way."""
-    waiting = [key for key in keys if turn.person.pending[key].due_at is not None]
+    waiting = [key for key in keys if (letter := turn.person.pending[key]).due_at is not None or letter.parked]
     at = run.cascade
     for key in waiting if at else ():
         assert at is not None

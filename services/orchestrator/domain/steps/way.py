@@ -26,6 +26,11 @@ def answer(turn: Turn, plan: Plan, run: Run, moment: Moment) -> bool | None:
     """Whether what the run's step asks about him is true; None: that cannot be said yet, and the run stays and waits for it."""
     condition = plan.answers[run.step]
     if (place := unheard(turn, moment, condition)) is not None:
-        turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it: a timer that is over would fire for ever
+        turn.put(replace(run, waits=place, due_at=_kept(plan, run)))
         return None
     return turn.stands(condition)
+
+
+def _kept(plan: Plan, run: Run) -> int | None:
+    """The end of a wait that led here from another version. Any other the step says again."""
+    return None if run.due_at == run.since + plan.durations.get(run.step, 0) else run.due_at

@@ -176,12 +176,12 @@ def _batch(
     plan, keys = under
     rows: list[tuple[Any, ...]] = []
     for one in portion:
-        split = next((n for n, (place, _) in enumerate(one.facts) if place[0] >= asked.since), len(one.facts))
-        state = begun([fact for _, fact in one.facts[:split]], series.get(one.person, {}), one.first_at, asked.since, plan)
+        before, since = one.parted(asked.since)
+        state = begun(before, series.get(one.person, {}), one.first_at, asked.since, plan)
         rows += [
             (one.person, "standing", key, at, "", None, False, at, "", -1, -1) for key, at in state.members.items() if key in keys
         ]
-        told = flips(state, one.facts[split:], asked.until - 1, plan)
+        told = flips(state, since, asked.until - 1, plan)
         rows += [_row(one.person, flip) for flip in told if flip.change.segment in keys]
     shape = pa.schema(
         [("person", pa.string()), ("type", pa.string()), ("segment", pa.string()), ("at", pa.int64()), ("why", pa.string()),

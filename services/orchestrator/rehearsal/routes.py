@@ -13,7 +13,7 @@ from runtime.process import Context
 from services.orchestrator.domain import walking
 from services.orchestrator.domain.trials import AROUND, Draft, tried
 from services.orchestrator.domain.walking import Choice, Made
-from services.orchestrator.rehearsal.jobs import Jobs
+from services.orchestrator.rehearsal.jobs import MOST_OPEN, Busy, Jobs
 from services.orchestrator.rehearsal.playing import REVISION, Asked, published
 
 
@@ -34,14 +34,17 @@ _walk = msgspec.json.Decoder(_Walk).decode
 
 
 def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
-    """`POST /rehearsals` takes a job in, `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
+    """`POST /rehearsals` takes a job in (429: too many are open), `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
     `POST /walk` with {key, body, made, choices}: see `walking.walk`; 422 {place, may} for a choice that cannot be made.
     """
     documents = Definitions(AROUND, published)
 
     async def ask(request: Request) -> Response:
         job = _job(await request.body())
-        return JSONResponse(await jobs.ask(job.asked, job.brand))
+        try:
+            return JSONResponse(await jobs.ask(job.asked, job.brand))
+        except Busy:
+            return JSONResponse({"code": "rehearsals_open", "most": MOST_OPEN}, 429)
 
     async def read(request: Request) -> Response:
         found = await jobs.read(str(UUID(request.path_params["id"])))

@@ -5,6 +5,7 @@ Nothing of it touches anybody's state. It is worked out on a thread: the loop ta
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from services.segmenter.plans import NOBODY, Defined, defined
 
 REVISION = "SELECT revision FROM definition_revision"
 AT_ONCE = 500  # people of one portion
+MOST = 2  # answers of a process at a time: each holds what it reads in memory. Others wait
 COLUMNS = ("person", "type", "segment", "at", "why", "cause", "carried", "received", "topic", "partition", "place")
 
 
@@ -54,21 +56,27 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     id and an Arrow batch of COLUMNS, each framed. type: `standing` at `since` (at: since when), `entered` or `left`; received, topic,
     partition, place: of the fact that brought it. without: personal attributes and properties, which the lake does not have.
     """
-    documents = Definitions(("segment", "topic"), defined)
+    documents, turns = Definitions(("segment", "topic"), defined), asyncio.Semaphore(MOST)
 
     async def answer(request: Request) -> Response:
         try:
             asked = _asked(await request.body())
             async with context.db.connection() as connection:
                 found = await documents.at(connection, await connection.fetchval(REVISION))
-            plan = _plan(asked, found)
+            plan = await asyncio.to_thread(_plan, asked, found)
         except (msgspec.MsgspecError, ValueError) as error:
             return JSONResponse({"code": "bad_question", "why": str(error)}, 422)
         if not there(context):
             return JSONResponse({"code": "no_lake"}, 503)
-        return StreamingResponse(_told(context, asked, plan), media_type=MEDIA)
+        return StreamingResponse(_in_turn(turns, _told(context, asked, plan)), media_type=MEDIA)
 
     return [Route("/flips", answer, methods=["POST"])]
+
+
+async def _in_turn(turns: asyncio.Semaphore, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with turns, aclosing(frames):
+        async for frame in frames:
+            yield frame
 
 
 def _plan(asked: Asked, found: Defined) -> Plan:

@@ -97,9 +97,7 @@ class Rehearsal:
         self._until = self._asked.until or now + 1
         self._since = self._until - self._asked.days * DAY
         documents = await self._documents()
-        world = tried(documents, self._asked.draft, alone=self._asked.alone)
-        alone = self._asked.key if self._asked.alone else None
-        stages = [Stage(world.book), *([Stage(in_force(documents, alone))] if self._asked.compare else [])]
+        world, stages = await asyncio.to_thread(self._stages, documents)
         lake = Lake(self._context.settings.home, self._context.db, threads=1)
         try:
             snapshot = await lake.snapshot(merges=True)
@@ -118,6 +116,12 @@ class Rehearsal:
         async with self._context.db.connection() as connection:
             revision = await connection.fetchval(REVISION)
             return await Definitions(AROUND, published).at(connection, revision)
+
+    def _stages(self, documents: Sequence[Published]) -> tuple[World, list[Stage]]:
+        """The draft among the others, and that with what is in force in its place where they are compared."""
+        world = tried(documents, self._asked.draft, alone=self._asked.alone)
+        alone = self._asked.key if self._asked.alone else None
+        return world, [Stage(world.book), *([Stage(in_force(documents, alone))] if self._asked.compare else [])]
 
     def _wanted(self, stages: Sequence[Stage]) -> list[Wanted]:
         names = sorted(frozenset().union(*(stage.heard for stage in stages)))

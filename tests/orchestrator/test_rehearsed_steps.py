@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas import events
+from schemas.documents import FARTHEST_MS
 from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.journeys import Journey
 from schemas.memberships import Membership
@@ -15,7 +16,7 @@ from services.orchestrator.domain.book import build
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.rehearsing import Assumed, Days, Stage, ordered, play
 from services.orchestrator.domain.trials import Draft, in_force, says_attributes, tried
-from services.orchestrator.domain.walking import Choice, Made, walk
+from services.orchestrator.domain.walking import Choice, Made, Refused, walk
 from tests.orchestrator.test_rescheduling import iso
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, send, wait
 
@@ -187,3 +188,16 @@ def test_a_walk_begins_by_whatever_starts_its_journey(trigger, more, at: int):
     choices = [Choice("answer", is_so=True)] if more else [Choice("time")] if "date" in trigger else []
     told = led(body, *choices)
     assert [(one["step"], one["at"]) for one in told["path"] if one.get("verdict") == "sent"] == [("hi", T0 + at)]
+
+
+def test_a_walk_ends_where_the_calendar_does():
+    body = journey("far", wait("long", "3660d"), send("a"), wait("longer", "3660d"), send("b"))
+    made = Made(at=FARTHEST_MS - DAY)
+    book = tried(DOCUMENTS, Draft("journey", "far", body), alone=True).book
+    told = walk(book, book.current["far"], made, [])
+    assert (told["stands"]["step"], told["may"]) == ("long", [])
+    asks = journey("asks", {"id": "seen", "until": {"fact": {"event": "Seen"}}, "at_most": "3660d"}, send("a"))
+    book = tried(DOCUMENTS, Draft("journey", "asks", asks), alone=True).book
+    with pytest.raises(Refused):
+        walk(book, book.current["asks"], made, [Choice("fact", after="3659d")])
+    assert walk(book, book.current["asks"], made, [Choice("fact", after="1h")])["over"]

@@ -1,6 +1,8 @@
 """What the gateway asks: /internal/rehearsals and /internal/walk."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from runtime.definitions import Definitions
 from runtime.process import Context
+from schemas.definitions import Published
 from services.orchestrator.domain import walking
 from services.orchestrator.domain.trials import AROUND, Draft, tried
 from services.orchestrator.domain.walking import Choice, Made
@@ -27,6 +30,11 @@ class _Walk(msgspec.Struct):
     body: dict[str, object]
     made: Made
     choices: list[Choice] = []
+
+
+def _walked(known: Sequence[Published], asked: _Walk) -> dict[str, Any]:
+    book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
+    return walking.walk(book, book.current[asked.key], asked.made, asked.choices)
 
 
 _job = msgspec.json.Decoder(_Job).decode
@@ -58,9 +66,8 @@ def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
         asked = _walk(await request.body())
         async with context.db.connection() as connection:
             known = await documents.at(connection, await connection.fetchval(REVISION))
-        book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
         try:
-            return JSONResponse(walking.walk(book, book.current[asked.key], asked.made, asked.choices))
+            return JSONResponse(await asyncio.to_thread(_walked, known, asked))
         except walking.Refused as error:
             return JSONResponse({"place": error.place, "may": list(error.may)}, 422)
 

@@ -24,7 +24,7 @@ class Locks:
 
 async def test_once_alone_it_stays_so_under_that_plan_and_nobody_is_asked_again() -> None:
     sweeps, locks = Sweeps(2), Locks()
-    tx = cast(Tx, locks)
+    tx = cast("Tx", locks)
     locks.going = {"3/1", "4/1"}
     assert not await sweeps.alone(tx, 7)
     locks.going = {"4/1", "5/1"}

@@ -15,8 +15,10 @@ from schemas.unnamed import audience_key
 from services.orchestrator.domain.book import build
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.rehearsing import Assumed, Days, Stage, ordered, play
+from services.orchestrator.domain.report import Counts
 from services.orchestrator.domain.trials import Draft, in_force, says_attributes, tried
 from services.orchestrator.domain.walking import Choice, Made, Refused, walk
+from services.orchestrator.domain.zones import zone
 from tests.orchestrator.test_rescheduling import iso
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, send, wait
 
@@ -62,7 +64,14 @@ def test_a_rehearsal_gives_codes_goes_on_in_cascades_and_calls_as_live_does():
     world.later(2 * DAY)
     fact = Fact(id=added, type="track", event="Added", brand="shop", source="site", occurred_at=T0, received_at=T0, profile="p")
     days = Days("p", [first("p")], {}, ordered([((T0, "facts", 0, 1), fact)], ()))
-    told = play(Stage(book), days, T0, world.now, Assumed()).told
+    played = play(Stage(book), days, T0, world.now, Assumed())
+    told = played.told
+    counts = Counts("journey:all", zone("UTC"))
+    counts.add("p", played)
+    report = counts.told()
+    assert {step: one["sent"] for step, one in report["messages"]["by_step"].items()} == {"c": 1, "bye": 1}
+    assert (report["messages"]["for_others"], report["busiest"][0]["messages"]) == ({"call": 1, "hand": 1}, 2)
+    assert (report["messages"]["sent"], report["documents"]["journey:all"]) == (2, 2)
     intents = [one for one in told if isinstance(one, Intent)]
     assert [uncaused(one) for one in intents] == [uncaused(one) for one in world.intents]
     assert [(d.verdict, d.step, d.rule, d.received_at) for d in told if isinstance(d, Decision)] == [

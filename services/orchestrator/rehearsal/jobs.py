@@ -132,7 +132,9 @@ class Jobs:
         now = wall_ms()
         async with self.context.db.transaction() as connection:
             await connection.execute(FORGET, now - KEPT_MS)
-            await connection.execute(GIVE_UP, now, now - DEAD_MS, MOST_TRIES, "it ended its process, or lost the database, each time")
+            await connection.execute(
+                GIVE_UP, now, now - DEAD_MS, MOST_TRIES, "it ended its process, or lost the database, each time"
+            )
             return await connection.fetchrow(TAKE, now, now - DEAD_MS)
 
     async def _play(self, job: "_Job", asked: Asked, segmenter: Neighbour) -> None:

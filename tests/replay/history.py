@@ -23,7 +23,7 @@ from services.orchestrator.domain.book import Book, build
 from services.orchestrator.domain.state import Person
 from services.orchestrator.domain.turn import Outcome
 
-FUNCTIONS = ("on_fact", "on_membership", "on_verdict", "on_mark", "on_timer", "on_merged", "on_split", "on_parted")
+FUNCTIONS = ("on_fact", "on_membership", "on_verdict", "on_mark", "on_timer", "on_launch", "on_merged", "on_split", "on_parted")
 RECORDS: Mapping[str, tuple[type, Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "fact": (Fact, facts.encode, facts.decode),
     "intent": (Intent, msgspec.json.encode, decode_intent),

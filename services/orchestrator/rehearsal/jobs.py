@@ -42,10 +42,14 @@ GIVE_UP = """
 UPDATE rehearsal SET state = 'failed', why = $4, ended_at = $1 WHERE state = 'running' AND beat_at < $2 AND tries >= $3
 """
 # started_at: of whom it is. Who was thought dead and goes on says nothing more of what another one plays by now.
-MINE = "WHERE id = $1 AND state = 'running' AND started_at = $2"
-BEAT = f"UPDATE rehearsal SET beat_at = $3 {MINE}"
-SAY = f"UPDATE rehearsal SET done = $3, total = $4, beat_at = $5 {MINE} RETURNING stop"
-END = f"UPDATE rehearsal SET state = $3, report = $4, why = $5, ended_at = $6, done = coalesce($7, done) {MINE}"
+BEAT = "UPDATE rehearsal SET beat_at = $3 WHERE id = $1 AND state = 'running' AND started_at = $2"
+SAY = """
+UPDATE rehearsal SET done = $3, total = $4, beat_at = $5 WHERE id = $1 AND state = 'running' AND started_at = $2 RETURNING stop
+"""
+END = """
+UPDATE rehearsal SET state = $3, report = $4, why = $5, ended_at = $6, done = coalesce($7, done)
+WHERE id = $1 AND state = 'running' AND started_at = $2
+"""
 STOP = """
 UPDATE rehearsal SET stop = true, state = CASE WHEN state = 'waiting' THEN 'stopped' ELSE state END,
     ended_at = CASE WHEN state = 'waiting' THEN $2 ELSE ended_at END

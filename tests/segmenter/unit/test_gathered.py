@@ -109,7 +109,11 @@ async def in_the_lake(plan: Plan, history: list[tuple[Any, int, Fact]], cut: Cut
                 last, more = None, True
                 while more:
                     portion, more = await found.next(share, last, 1)
-                    everybody |= portion
+                    for (
+                        who,
+                        his,
+                    ) in portion.items():  # here somebody's facts lie in several partitions, so he may stand in several shares
+                        everybody.setdefault(who, {}).update(his)
                     last = max(portion, default=last)
             assert everybody == await found.of(PEOPLE)
             assert cut.people is None or everybody.keys() <= set(cut.people)

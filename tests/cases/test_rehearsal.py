@@ -3,8 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import pytest
-
 from tests.support.live import until
 from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, segment, send, template
 
@@ -67,7 +65,6 @@ async def really(shop: Shop, document: str) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-@pytest.mark.long
 async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey_ran(shop: Shop):
     b = shop.brand
     staff = {"kind": "attribute", "name": "plan", "op": "eq", "value": "staff"}

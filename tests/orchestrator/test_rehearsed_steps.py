@@ -14,10 +14,10 @@ from schemas.messages import Decision, Intent
 from schemas.unnamed import audience_key
 from services.orchestrator.domain.book import build
 from services.orchestrator.domain.codes import examples
+from services.orchestrator.domain.leading import Choice, Made, Refused, walk
 from services.orchestrator.domain.rehearsing import Assumed, Days, Stage, ordered, play
 from services.orchestrator.domain.report import Counts
 from services.orchestrator.domain.trials import Draft, in_force, says_attributes, tried
-from services.orchestrator.domain.walking import Choice, Made, Refused, walk
 from services.orchestrator.domain.zones import zone
 from tests.orchestrator.test_rescheduling import iso
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, brand, journey, published, send, wait

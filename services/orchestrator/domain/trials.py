@@ -13,14 +13,13 @@ from schemas.unnamed import conditions
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book, build
 
-# What else is in force when one of these is rehearsed. Bots speak with people and are not played. A campaign would be one more kind here,
-# whose launch is one more kind of `rehearsing.Piece`.
-REHEARSED = ("journey", "rule")
+# What else is in force when a journey or a rule is rehearsed. Bots speak with people and are not played. A campaign would be one more kind
+# that is, whose launch is one more kind of `rehearsing.Piece`.
 AROUND = ("journey", "rule", "brand", "template", "promo-pool", "gate")
 
 
 class Draft(NamedTuple):
-    """kind: of REHEARSED. body: as the document's JSON."""
+    """kind: `journey` or `rule`. body: as the document's JSON."""
 
     kind: str
     key: str

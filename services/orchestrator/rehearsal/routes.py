@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Route
 from runtime.definitions import Definitions
 from runtime.process import Context
 from schemas.definitions import Published
-from services.orchestrator.domain import walking
+from services.orchestrator.domain import leading
+from services.orchestrator.domain.leading import Choice, Made
 from services.orchestrator.domain.trials import AROUND, Draft, tried
-from services.orchestrator.domain.walking import Choice, Made
 from services.orchestrator.rehearsal.jobs import MOST_OPEN, Busy, Jobs
 from services.orchestrator.rehearsal.playing import REVISION, Asked, published
 
@@ -34,7 +34,7 @@ class _Walk(msgspec.Struct):
 
 def _walked(known: Sequence[Published], asked: _Walk) -> dict[str, Any]:
     book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
-    return walking.walk(book, book.current[asked.key], asked.made, asked.choices)
+    return leading.walk(book, book.current[asked.key], asked.made, asked.choices)
 
 
 _job = msgspec.json.Decoder(_Job).decode
@@ -43,7 +43,7 @@ _walk = msgspec.json.Decoder(_Walk).decode
 
 def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
     """`POST /rehearsals` takes a job in (429: too many are open), `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
-    `POST /walk` with {key, body, made, choices}: see `walking.walk`; 422 {place, may} for a choice that cannot be made.
+    `POST /walk` with {key, body, made, choices}: see `leading.walk`; 422 {place, may} for a choice that cannot be made.
     """
     documents = Definitions(AROUND, published)
 
@@ -68,7 +68,7 @@ def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
             known = await documents.at(connection, await connection.fetchval(REVISION))
         try:
             return JSONResponse(await asyncio.to_thread(_walked, known, asked))
-        except walking.Refused as error:
+        except leading.Refused as error:
             return JSONResponse({"place": error.place, "may": list(error.may)}, 422)
 
     return [

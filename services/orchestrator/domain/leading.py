@@ -199,7 +199,7 @@ class _Walker:
             event for event, tells in LETTER_EVENTS.items() if tells == became and event.startswith(WAYS.get(channel, "Email"))
         )
         fact = Fact(
-            id=id_, type="track", event=next(events, f"Email {became}"), brand=run.brand, source="walk", occurred_at=at, received_at=at,
+            id=id_, type="track", event=next(events), brand=run.brand, source="walk", occurred_at=at, received_at=at,
             properties={"intent": intent}, profile=self._who,
         )  # fmt: skip
         self._keep(decide.on_fact(book, self._who, self._person, fact, None))

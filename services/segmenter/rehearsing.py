@@ -68,12 +68,12 @@ def routes(context: Context) -> Sequence[BaseRoute]:
             return JSONResponse({"code": "bad_question", "why": str(error)}, 422)
         if not there(context):
             return JSONResponse({"code": "no_lake"}, 503)
-        return StreamingResponse(_in_turn(turns, _told(context, asked, plan)), media_type=MEDIA)
+        return StreamingResponse(in_turn(turns, _told(context, asked, plan)), media_type=MEDIA)
 
     return [Route("/flips", answer, methods=["POST"])]
 
 
-async def _in_turn(turns: asyncio.Semaphore, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def in_turn(turns: asyncio.Semaphore, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     async with turns, aclosing(frames):
         async for frame in frames:
             yield frame

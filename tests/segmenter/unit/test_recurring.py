@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas import audience as a
@@ -39,6 +39,7 @@ def stands(born: date, today: int, before: int, days: int, *, own: bool) -> bool
     return any(recurs(born, EPOCH + timedelta(days=today + before - late)) for late in range(days))
 
 
+@settings(deadline=None)  # a year of days, each looked up in a year of days
 @given(
     values,
     st.sampled_from(ZONES),
@@ -52,13 +53,16 @@ def stands(born: date, today: int, before: int, days: int, *, own: bool) -> bool
 @example("2026-09-30", "Pacific/Apia", NOW, 7, 1, True)
 @example("2026-09-20", "UTC", NOW, -366, 1, True)
 @example("2026-09-20", "UTC", NOW, 0, 1, True)  # over for good
+@example("9999-12-31", "UTC", NOW, -7, 1, True)  # after all years
+@example("9999-12-29", "Pacific/Kiritimati", NOW, 0, 1, True)  # the last day of which it is known when it begins
 def test_the_day_and_how_long_it_lasts(value: str, name: str, now: int, before: int, days: int, own: bool) -> None:
     where, born = zone(name), date.fromisoformat(value)
     signed = anniversary(value, where, before, days, now, own=own)
     today, until = where.begun(now), abs(signed)
     assert (signed > 0) == stands(born, today, before, days, own=own)
     if until == NEVER:
-        assert own and (born - EPOCH).days - before + days <= today, "it is over for good"
+        begins = (born - EPOCH).days - before
+        assert own and (begins + days <= today or begins >= LAST - 1), "it is over for good, or begins after all years"
         return
     assert until > now and until == where.midnight(where.begun(until))
     same = (today, where.begun(until - 1)) if own else range(today, where.begun(until - 1) + 1)

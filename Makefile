@@ -43,7 +43,7 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 # Mostly they wait for servers: two runs side by side, each with servers of its own, take little more than half the time.
 HALF = tests/audience tests/bench tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local tests/rebuilding
 
-test: setup ## every test, on a real Kafka and PostgreSQL of their own
+test: setup ## every test but one (`test-long`), on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q tests $(addprefix --ignore=,$(HALF)) > .venv/half.txt 2>&1 & other=$$!; \
 		$(PY) -m pytest -q $(HALF); code=$$?; wait $$other || code=1; cat .venv/half.txt; exit $$code
 
@@ -77,7 +77,7 @@ bench: setup ## how much it takes and how fast, on this machine
 bench-large: setup ## the same with a large shop; takes long
 	@$(PY) -m bench --large
 
-test-long: setup ## the tests that take longest and show nothing else than others do
+test-long: setup ## one more: two runs of the segmenter give the same memberships, byte for byte; takes a minute
 	@$(PY) -m pytest -q -m long tests
 
 explore: setup ## the properties, with examples that were never tried; N=10 times

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from bench import backfill, campaign, charges, exports, identity, imports, live, pipeline, segments
+from bench import backfill, campaign, charges, exports, identity, imports, live, pipeline, rehearse, segments
 
 
 def main() -> None:
@@ -23,13 +23,18 @@ def main() -> None:
             "live",
             "backfill",
             "campaign",
+            "rehearse",
         ),
         help="one of them",
     )
     parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
-    parser.add_argument("--people", type=int, help="of the pipeline's load (100,000), of the history of the segments (389,000)")
+    parser.add_argument(
+        "--people",
+        type=int,
+        help="of the pipeline's load (100,000), of the history of the segments and the campaign (389,000), of the rehearsal (20,000)",
+    )
     parser.add_argument("--facts", type=int, default=20_000_000, help="of the history of the segments and of the backfill")
     parser.add_argument("--questions", type=int, default=100, help="of each shape, about segments")
     parser.add_argument("--stateless", action="store_true", help="the segmenter knows nothing of what the history's people did")
@@ -56,7 +61,10 @@ def main() -> None:
     if chosen.only == "backfill" or (chosen.only is None and chosen.large):
         asyncio.run(backfill.backfill(chosen.rows, chosen.facts))
     if chosen.only == "campaign" or (chosen.only is None and chosen.large):
-        campaign.main()
+        asyncio.run(campaign.campaign(chosen.people or campaign.PEOPLE))
+    if chosen.only == "rehearse" or (chosen.only is None and chosen.large):
+        people = chosen.people or 20_000
+        asyncio.run(rehearse.rehearse(people, people * rehearse.A_YEAR_EACH, chosen.runs))
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

@@ -16,13 +16,14 @@ import httpx
 from bench.installation import Installation, Watch, installation, introduce, rest, watching
 from bench.load import ORDER, Load, Poster
 from bench.processes import cpu_seconds, spent
-from bench.results import record
+from bench.results import named, record
 
 AHEAD_S = 5.0  # from the publication until the start, at the least
 ASKED = "SELECT count(*) FROM orchestrator.mark WHERE starts_with(topic, '~campaign.') AND next_offset > 0"
 DECIDED = "SELECT count(*) FILTER (WHERE verdict <> '') AS decided, count(*) FILTER (WHERE verdict = 'accepted') AS accepted FROM orchestrator.recipient"
 ORDERS_S = 0.1  # between two of them
 MOST_S = 900.0
+PEOPLE = int(os.environ.get("OTKLIK_PEOPLE", "389000"))
 
 
 def documents() -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ async def campaign(people: int) -> None:
             await watch.caught_up(MOST_S)
         more = {"cpu": used, "accepted_then": accepted}
         record("campaign.first_mail_s", round(_first(found.arrivals, start) - start, 3), "s", people)
-        record("campaign.verdicts_389k_s", round(decided, 1), "s", people, **more)
+        record(f"campaign.verdicts_{named(people)}_s", round(decided, 1), "s", people, **more)
         late = _lateness(found.arrivals, posted)
         record("campaign.service_p99_ms", round(late[int(len(late) * 0.99)] * 1000), "ms", len(late))
 
@@ -132,7 +133,7 @@ def _lateness(path: Path, posted: dict[int, float]) -> list[float]:
 
 
 def main() -> None:
-    asyncio.run(campaign(int(os.environ.get("OTKLIK_PEOPLE", "389000"))))
+    asyncio.run(campaign(PEOPLE))
 
 
 if __name__ == "__main__":

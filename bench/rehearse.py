@@ -14,7 +14,7 @@ import httpx
 from bench.calibration import score
 from bench.installation import Installation, installation
 from bench.processes import cpu_seconds, spent
-from bench.results import record
+from bench.results import named, record
 from bench.seeded.history import BRAND, DAY, History
 from bench.segments import loaded
 
@@ -66,8 +66,15 @@ async def rehearse(people: int, facts: int, runs: int) -> None:
             (await client.put("/api/journeys/basket", json=BASKET)).raise_for_status()
             took = [await _once(found, client, history) for _ in range(runs)]
     seconds, more = min(took, key=lambda one: one[0])
-    size = "20k" if people == 20_000 else str(people)
-    record(f"journey.rehearse_{size}_90d_s", seconds, "s", people, facts_of_a_year=facts, all_s=[one for one, _ in took], **more)
+    record(
+        f"journey.rehearse_{named(people)}_90d_s",
+        seconds,
+        "s",
+        people,
+        facts_of_a_year=facts,
+        all_s=[one for one, _ in took],
+        **more,
+    )
 
 
 async def _once(found: Installation, client: httpx.AsyncClient, history: History) -> tuple[float, dict[str, Any]]:

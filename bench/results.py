@@ -16,6 +16,11 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
 
 
+def named(count: int) -> str:
+    """How many, as the name of a figure has it: 389k, 2500."""
+    return str(count) if count % 1000 or not count else f"{count // 1000}k"
+
+
 def record(what: str, figure: float, unit: str, n: int, **more: Any) -> dict[str, Any]:
     """Print one figure and keep it. n: how many things were measured; more: calibration, spread, settings."""
     row = {

@@ -71,6 +71,11 @@ class History(NamedTuple):
     first_at: int
     facts: list[tuple[Place, Fact]]
 
+    def parted(self, at: int) -> tuple[list[Fact], list[tuple[Place, Fact]]]:
+        """What was received before an instant (ms), and what then or later."""
+        split = next((n for n, (place, _) in enumerate(self.facts) if place[0] >= at), len(self.facts))
+        return [fact for _, fact in self.facts[:split]], self.facts[split:]
+
 
 class _Table(NamedTuple):
     """A table of facts of one event, and where their properties and attributes stand behind HEAD."""
@@ -95,7 +100,7 @@ class Histories:
 
         everybody, people: how many there are and how many are read; upto: the last of them where not all are.
         """
-        facts = self._snapshot.table("facts", until=None)
+        facts = self._snapshot.table("facts")
         await self._snapshot.query(CROWD.format(facts=facts), [self._until, upto or "f" * 8 + "-ffff-ffff-ffff-" + "f" * 12])
         ((self.everybody,),) = await self._snapshot.query("SELECT count(*) FROM crowd")
         self.people = min(most, self.everybody)

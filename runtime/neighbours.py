@@ -7,12 +7,20 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
+import msgspec
 
 from runtime import internal, presence
 from runtime.batches import frames
 from runtime.process import Context, secret
 
 CONNECT_S = 1.0
+
+
+class _Refusal(msgspec.Struct):
+    code: str = ""
+
+
+_decode = msgspec.json.Decoder(_Refusal).decode
 
 
 class Unreachable(ConnectionError):  # noqa: N818 - as the errors of connections are
@@ -63,7 +71,7 @@ class Neighbour:
         try:
             async with self._client.stream(method, f"{address}/internal{path}", timeout=timeout, **more) as answer:
                 if answer.status_code != 200:
-                    raise Unreachable(f"{self._service} answers {answer.status_code}")
+                    raise Unreachable(f"{self._service} answers {answer.status_code}{_code(await answer.aread())}")
                 yield answer
         except httpx.HTTPError as error:
             raise Unreachable(f"{self._service} does not answer: {type(error).__name__}") from error
@@ -74,3 +82,12 @@ class Neighbour:
         if not found:
             raise Unreachable(f"no process of {self._service} is there")
         return found[-1]
+
+
+def _code(body: bytes) -> str:
+    """Why, where it says so."""
+    try:
+        found = _decode(body)
+    except msgspec.MsgspecError:
+        return ""
+    return f": {found.code}" if found.code else ""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 LONGEST_MS = 3_660 * 86_400_000  # ten years: an instant that is further away fits no calendar, and in the end no column
+FARTHEST_MS = 221_845_392_000_000  # the year 9000: ten years further there still is a calendar
 
 
 class Document(BaseModel):

@@ -7,14 +7,16 @@ whole numbers (ms). Local days count from 1970-01-01; a local instant that a cha
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 DAY = 86_400_000
+T = TypeVar("T")
 Unit = Literal["day", "week", "month", "quarter", "year"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MS = timedelta(milliseconds=1)
+_MOST_DAYS = 4096  # that a zone remembers: dates that people have, or say, may lie anywhere
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -60,7 +62,7 @@ class Zone:
         """
         found = self._starts.get(day)
         if found is None:
-            found = self._starts[day] = self.start_of(day, (day - 1) * DAY)
+            found = _kept(self._starts)[day] = self.start_of(day, (day - 1) * DAY)
         return found
 
     def begun(self, at: int) -> int:
@@ -116,12 +118,19 @@ class Zone:
                 middle = (low + high) // 2
                 low, high = (middle, high) if self._offset(middle) == before else (low, middle)
             found = ((start, before), (high, after))
-        self._days[day] = found
+        _kept(self._days)[day] = found
         return found
 
     def _offset(self, at: int) -> int:
         offset = (_EPOCH + timedelta(milliseconds=at)).astimezone(self._info).utcoffset()
         return (offset or timedelta(0)) // _MS
+
+
+def _kept(days: dict[int, T]) -> dict[int, T]:
+    """What is remembered by day, with room for one more: emptied when it is full, as most of what is asked lies near now."""
+    if len(days) >= _MOST_DAYS:
+        days.clear()
+    return days
 
 
 @lru_cache(maxsize=1024)

@@ -27,6 +27,7 @@ CREATE TEMP TABLE counted (
 )
 """
 CUT = "INSERT INTO cut SELECT unnest($1::VARCHAR[]), unnest($2::INTEGER[]), unnest($3::BIGINT[])"
+WHOM = "CREATE TEMP TABLE whom AS SELECT unnest($1::UUID[]) AS x"
 KEYS = "CREATE OR REPLACE TEMP TABLE keys AS SELECT row_number() OVER () AS n, * FROM "
 ORDERED = "CREATE TEMP TABLE ordered AS SELECT * FROM counted ORDER BY share, x"
 ROWS = "SELECT x::VARCHAR, accumulator, count, total, first, last, times, amounts FROM ordered WHERE "
@@ -86,6 +87,8 @@ async def gather(snapshot: Snapshot, accumulators: Sequence[Accumulator], cut: C
     await snapshot.query(COUNTED)
     places = sorted(cut.places)
     await snapshot.query(CUT, [[topic for topic, _ in places], [place for _, place in places], [cut.places[p] for p in places]])
+    if cut.people is not None:
+        await snapshot.query(WHOM, [list(cut.people)])
     for accumulator in accumulators:
         await _Counting(snapshot, accumulator, cut, shares).run()
     await snapshot.query(ORDERED)
@@ -97,8 +100,7 @@ class _Counting:
 
     def __init__(self, snapshot: Snapshot, accumulator: Accumulator, cut: Cut, shares: int) -> None:
         self._snapshot, self._one, self._cut, self._shares = snapshot, accumulator, cut, shares
-        people = None if cut.people is None else frozenset(cut.people)
-        self._table = snapshot.table("facts", accumulator.event, people=people)
+        self._table = snapshot.table("facts", accumulator.event)
 
     async def run(self) -> None:
         if not self._one.paths:
@@ -124,7 +126,7 @@ class _Counting:
         instant = f"greatest(0, least(epoch_ms(occurred_at), epoch_ms(received_at), {latest}))"
         asked = ["profile IS NOT NULL", f"coalesce(nullif(event, ''), type) = {event}"]
         if self._cut.people is not None:
-            asked.append(f"profile IN ({', '.join(map(text, sorted(self._cut.people)))})")
+            asked.append("profile IN (SELECT x FROM whom)")
         if self._cut.before is not None:
             asked.append(f"received_at < make_timestamp_ms({self._cut.before})")
         since, until = self._one.bounds

@@ -5,6 +5,7 @@ Nothing of it touches anybody's state. It is worked out on a thread: the loop ta
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from services.segmenter.plans import NOBODY, Defined, defined
 
 REVISION = "SELECT revision FROM definition_revision"
 AT_ONCE = 500  # people of one portion
+MOST = 2  # answers of a process at a time: each holds what it reads in memory. Others wait
 COLUMNS = ("person", "type", "segment", "at", "why", "cause", "carried", "received", "topic", "partition", "place")
 
 
@@ -54,21 +56,27 @@ def routes(context: Context) -> Sequence[BaseRoute]:
     id and an Arrow batch of COLUMNS, each framed. type: `standing` at `since` (at: since when), `entered` or `left`; received, topic,
     partition, place: of the fact that brought it. without: personal attributes and properties, which the lake does not have.
     """
-    documents = Definitions(("segment", "topic"), defined)
+    documents, turns = Definitions(("segment", "topic"), defined), asyncio.Semaphore(MOST)
 
     async def answer(request: Request) -> Response:
         try:
             asked = _asked(await request.body())
             async with context.db.connection() as connection:
                 found = await documents.at(connection, await connection.fetchval(REVISION))
-            plan = _plan(asked, found)
+            plan = await asyncio.to_thread(_plan, asked, found)
         except (msgspec.MsgspecError, ValueError) as error:
             return JSONResponse({"code": "bad_question", "why": str(error)}, 422)
         if not there(context):
             return JSONResponse({"code": "no_lake"}, 503)
-        return StreamingResponse(_told(context, asked, plan), media_type=MEDIA)
+        return StreamingResponse(in_turn(turns, _told(context, asked, plan)), media_type=MEDIA)
 
     return [Route("/flips", answer, methods=["POST"])]
+
+
+async def in_turn(turns: asyncio.Semaphore, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with turns, aclosing(frames):
+        async for frame in frames:
+            yield frame
 
 
 def _plan(asked: Asked, found: Defined) -> Plan:
@@ -176,12 +184,12 @@ def _batch(
     plan, keys = under
     rows: list[tuple[Any, ...]] = []
     for one in portion:
-        split = next((n for n, (place, _) in enumerate(one.facts) if place[0] >= asked.since), len(one.facts))
-        state = begun([fact for _, fact in one.facts[:split]], series.get(one.person, {}), one.first_at, asked.since, plan)
+        before, since = one.parted(asked.since)
+        state = begun(before, series.get(one.person, {}), one.first_at, asked.since, plan)
         rows += [
             (one.person, "standing", key, at, "", None, False, at, "", -1, -1) for key, at in state.members.items() if key in keys
         ]
-        told = flips(state, one.facts[split:], asked.until - 1, plan)
+        told = flips(state, since, asked.until - 1, plan)
         rows += [_row(one.person, flip) for flip in told if flip.change.segment in keys]
     shape = pa.schema(
         [("person", pa.string()), ("type", pa.string()), ("segment", pa.string()), ("at", pa.int64()), ("why", pa.string()),

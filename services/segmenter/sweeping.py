@@ -91,6 +91,8 @@ class Sweeps:
         """Whether every batch that may have begun under an earlier plan than this, which is committed, has ended: those that went on when
         this was first asked have, as a batch locks its watermarks before it looks at the plan. So who is always busy holds nothing up.
         """
+        if self._before == (number, set()):
+            return True
         now = {row["virtualtransaction"] for row in await tx.connection.fetch(BATCHES)}
         self._before = number, self._before[1] & now if self._before[0] == number else now
         return not self._before[1]

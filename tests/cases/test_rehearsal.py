@@ -3,8 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import pytest
-
 from tests.support.live import until
 from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, segment, send, template
 
@@ -67,7 +65,6 @@ async def really(shop: Shop, document: str) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-@pytest.mark.long
 async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey_ran(shop: Shop):
     b = shop.brand
     staff = {"kind": "attribute", "name": "plan", "op": "eq", "value": "staff"}
@@ -144,5 +141,14 @@ async def test_one_person_walks_through_a_draft_that_nobody_published(shop: Shop
     assert "do=answer is_so=True" in fault["message"]
     wrong = await shop.installation.api.post(f"/api/journeys/{draft['key']}/rehearse", json={"days": 0, "assume": {"opened": 101}})
     assert {fault["path"] for fault in wrong.json()["errors"]} == {"days", "assume.opened"}
+    far, choices = 2**47, [{"do": "goal", "after": after} for after in ("1d1d", "99999d", "")]
+    await shop.api("PUT", f"/api/rules/rule-{b}", json={"quiet_hours": {"from": "21:00", "to": "09:00"}})
+    for address, body, paths in (
+        (f"/api/rules/rule-{b}/rehearse", {"alone": True, "until": far}, {"alone", "until"}),
+        (f"/api/journeys/{draft['key']}/rehearse", {"until": 2**53}, {"until"}),
+        (path, {"at": 2**53, "choices": choices}, {"at", "choices.0.after", "choices.1.after", "choices.2.after"}),
+    ):
+        wrong = await shop.installation.api.post(address, json=body)
+        assert (wrong.status_code, {fault["path"] for fault in wrong.json()["errors"]}) == (422, paths)
     gone = await shop.installation.api.get("/api/rehearsals/6f1d3c5e-0b55-5c0e-9d0b-0a7f6b1f2a11")
     assert (gone.status_code, gone.json()["code"]) == (404, "rehearsal_not_found")

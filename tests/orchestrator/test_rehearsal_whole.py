@@ -17,6 +17,7 @@ from runtime.process import Context, open_context
 from runtime.service import Service
 from schemas.facts import PROFILE_CHANGED, Fact, encode
 from schemas.ids import derive
+from schemas.messages import Decision
 from schemas.unnamed import conditions
 from services.orchestrator.domain.book import MODELS
 from services.orchestrator.rehearsal.playing import Asked, Rehearsal
@@ -94,6 +95,7 @@ class Wired:
 class Installed(NamedTuple):
     orchestrator: Context
     segmenter: Wired
+    warehouse: Context
 
 
 async def opened(name: str, config) -> Context:
@@ -104,6 +106,20 @@ async def told(context: Context, documents) -> None:
     async with context.db.transaction() as connection:
         items = [Item(("definitions", 0), n, one, b"", None, None, 0) for n, one in enumerate(documents)]
         await definitions.store(connection, items)
+
+
+async def entries(context: Context, home: Path) -> None:
+    """That every third entered the journey the day before the first one, twice."""
+    verdicts = [
+        Decision(id=derive("entry", n, at), brand="shop", profile=derive("person", n), verdict="entered", by="orchestrator", received_at=at,
+                 document="journey:basket", version=1, occurrence=derive("run", n))
+        for n in range(0, PEOPLE, 3) for at in (SINCE - 3 * DAY, SINCE - DAY)
+    ]  # fmt: skip
+    files = Files(home / "lake", threads=1)
+    async with context.db.transaction() as connection:
+        sheet = sheets.decisions([("decisions", 0, n, one) for n, one in enumerate(verdicts)])
+        await store.add(connection, [files.write(sheet, 3)], SINCE)
+    files.close()
 
 
 async def written(context: Context, home: Path) -> None:
@@ -132,17 +148,23 @@ async def installed(database: str, tmp_path: Path):
     asked = {key: one.model_dump(mode="json", by_alias=True) for d in IN_FORCE if d.kind in ("journey", "rule")
              for key, one in conditions(MODELS[d.kind].model_validate_json(bytes(d.body)), 1).items()}  # fmt: skip
     await told(segmenter, [published("segment", {"key": key, "condition": one}) for key, one in {**SEGMENTS, **asked}.items()])
-    yield Installed(orchestrator, Wired(segmenter))
+    yield Installed(orchestrator, Wired(segmenter), warehouse)
     for context in (warehouse, segmenter, orchestrator):
         await context.clock.stop()
         await context.db.close()
 
 
-async def rehearsed(installed: Installed, said=None, **more: Any) -> dict[str, Any]:
+@pytest.fixture
+async def entered(installed: Installed) -> Installed:
+    await entries(installed.warehouse, installed.warehouse.settings.home)
+    return installed
+
+
+async def rehearsed(installed: Installed, draft=DRAFT, said=None, **more: Any) -> dict[str, Any]:
     async def go_on(_done: int, _total: int) -> bool:
         return True
 
-    asked = Asked("journey", "basket", DRAFT, days=30, until=UNTIL, **more)
+    asked = Asked("journey", "basket", draft, days=30, until=UNTIL, **more)
     report: dict[str, Any] = await Rehearsal(installed.orchestrator, installed.segmenter, asked, said or go_on).run()
     return report
 
@@ -181,11 +203,31 @@ async def test_from_the_files_of_the_lake_to_the_report(installed):
 
 
 async def test_a_sample_is_of_the_same_people_for_both_services(installed):
-    report = await rehearsed(installed, most=700, alone=True)
+    report = await rehearsed(installed, most=700, alone=True, compare=True)
+    assert report["compared"]["by_document"] == {"journey:basket": [0, report["messages"]["sent"]]}
     first = sorted(range(PEOPLE), key=lambda n: derive("person", n))[:700]
     assert report["people"] == {"all": PEOPLE, "chosen": 700, "played": 700}
     assert counted(report) == expected(first)
     assert report["documents"].keys() == {"journey:basket"}
+
+
+async def test_who_entered_before_is_known_of_those_who_are_played_where_the_journey_asks_for_it(entered, monkeypatch):
+    known: list[dict[str, dict[str, int]]] = []
+    standing = Rehearsal._known_entries
+
+    async def noted(self, snapshot, stages):
+        known.append(await standing(self, snapshot, stages))
+        return known[-1]
+
+    monkeypatch.setattr(Rehearsal, "_known_entries", noted)
+    first = sorted(range(PEOPLE), key=lambda n: derive("person", n))[:700]
+    report = await rehearsed(entered, {**DRAFT, "reentry": {"mode": "never"}}, most=700, alone=True)
+    assert known[0] == {derive("person", n): {"basket": SINCE - DAY} for n in first if n % 3 == 0}
+    refused = report["entrants"]["refused"]
+    assert refused["reentry"] == sum(n % 3 == 0 for n in first)
+    assert refused["reentry"] + refused["audience"] + report["entrants"]["runs"] == len(first)
+    await rehearsed(entered, {**DRAFT, "reentry": {"mode": "outside"}}, most=700, alone=True)
+    assert known[1] == {}
 
 
 async def test_it_ends_where_it_is_when_nobody_wants_it_any_more(installed):
@@ -195,5 +237,5 @@ async def test_it_ends_where_it_is_when_nobody_wants_it_any_more(installed):
         heard.append(done)
         return len(heard) < 2
 
-    report = await rehearsed(installed, said)
+    report = await rehearsed(installed, said=said)
     assert (report["complete"], heard, report["people"]["played"]) == (False, [0, 500], 500)

@@ -10,7 +10,7 @@ from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.unnamed import condition_key
 from services.orchestrator.domain import decide
-from services.orchestrator.domain.rehearsing import Assumed, Days, Piece, ordered, play
+from services.orchestrator.domain.rehearsing import Assumed, Days, Piece, Stage, ordered, play
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.trials import Draft, in_force, tried
 from services.orchestrator.domain.zones import zone
@@ -112,7 +112,7 @@ ACCEPTED = Assumed()
 
 def rehearsed(live: Recorded, book=None, assumed=ACCEPTED):
     days = Days(live.who, (), {}, ordered(live.facts, live.moved))
-    return play(book or live.world.book, days, T0, live.world.now, assumed)
+    return play(Stage(book or live.world.book), days, T0, live.world.now, assumed)
 
 
 @settings(max_examples=300, deadline=None)
@@ -160,7 +160,7 @@ def test_who_entered_before_the_first_day_may_be_kept_out():
     live = recorded([("fact", "Added", 1, "")])
     book = in_force([published("journey", {**BASKET, "reentry": {"mode": "never"}}), brand()])
     days = Days(live.who, (), {}, ordered(live.facts, live.moved), {"basket": T0 - DAY})
-    (refused,) = play(book, days, T0, live.world.now, ACCEPTED).told
+    (refused,) = play(Stage(book), days, T0, live.world.now, ACCEPTED).told
     assert (refused.verdict, refused.rule) == ("skipped", "reentry")
 
 

@@ -20,16 +20,21 @@ from schemas.memberships import Membership
 from schemas.messages import Decision, Intent, decode_decision, decode_intent
 from services.orchestrator.domain import state
 from services.orchestrator.domain.book import Book, build
+from services.orchestrator.domain.codes import Code, Give, Known, Return, Shelf, Use
+from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.state import Person
 from services.orchestrator.domain.turn import Outcome
 
-FUNCTIONS = ("on_fact", "on_membership", "on_verdict", "on_mark", "on_timer", "on_merged", "on_split", "on_parted")
+FUNCTIONS = ("on_fact", "on_membership", "on_verdict", "on_mark", "on_timer", "on_launch", "on_merged", "on_split", "on_parted")
 RECORDS: Mapping[str, tuple[type, Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "fact": (Fact, facts.encode, facts.decode),
     "intent": (Intent, msgspec.json.encode, decode_intent),
     "decision": (Decision, msgspec.json.encode, decode_decision),
     "membership": (Membership, msgspec.json.encode, memberships.decode),
 }
+
+
+OF_CODES: Mapping[str, type] = {one.__name__: one for one in (Give, Return, Use, Code, Known)}
 
 
 class Call(msgspec.Struct, array_like=True, frozen=True):
@@ -72,11 +77,17 @@ class Writer:
 
     def put(self, value: Any) -> Any:
         if isinstance(value, Book):
-            return ["book", self._books[id(value.plans)][1], self.put(dict(value.silent))]
+            return ["book", self._books[id(value.plans)][1], self.put(dict(value.silent)), self.put(value.shelf)]
         if isinstance(value, Person):
             return ["person", self._place(self.history.states, state.encode(value))]
         if isinstance(value, Outcome):
-            return ["outcome", self.put(value.person), [self.put(one) for one in value.emits]]
+            return ["outcome", self.put(value.person), *([self.put(one) for one in found] for found in value[1:])]
+        if isinstance(value, Launched):
+            return ["launched", value.id]
+        if isinstance(value, Shelf):
+            return ["shelf", self.put(value.ready), self.put(value.dry), self.put(value.known)]
+        if (named := type(value).__name__) in OF_CODES:
+            return ["named", named, [self.put(one) for one in value]]
         for kind, (model, encode, _) in RECORDS.items():
             if isinstance(value, model):
                 return [kind, encode(value)]
@@ -104,6 +115,7 @@ class Reader:
         decode = msgspec.json.Decoder(Published).decode
         documents = [decode(one) for one in history.documents]
         self._books = [build([documents[place] for place in places]) for places in history.books]
+        self._book = build([])  # under which the call at hand is decided
 
     def calls(self) -> Iterator[tuple[str, list[Any], Any]]:
         """(function, what it is given, what it answered)"""
@@ -118,13 +130,19 @@ class Reader:
             return RECORDS[kind][2](rest[0])
         match kind:
             case "book":
-                silent = self.get(rest[1])
-                book = self._books[rest[0]]
-                return dataclasses.replace(book, silent=silent) if silent else book
+                silent, shelf = self.get(rest[1]), self.get(rest[2]) if len(rest) > 2 else Shelf()
+                self._book = self._books[rest[0]]
+                return dataclasses.replace(self._book, silent=silent, shelf=shelf)
             case "person":
                 return state.decode(self._history.states[rest[0]])
             case "outcome":
-                return Outcome(self.get(rest[0]), tuple(map(self.get, rest[1])))
+                return Outcome(self.get(rest[0]), *(tuple(map(self.get, found)) for found in rest[1:]))
+            case "launched":
+                return self._book.launches[rest[0]]
+            case "shelf":
+                return Shelf(*map(self.get, rest))
+            case "named":
+                return OF_CODES[rest[0]](*map(self.get, rest[1]))
             case "map":
                 return {self.get(key): self.get(one) for key, one in rest[0]}
             case "set":

@@ -26,8 +26,8 @@ def test_what_was_decided_is_decided_again(file: Path) -> None:
 
 
 def plain(answer: Any) -> Any:
-    """(person, emits) of an outcome; those that a split gives, too."""
-    return (answer.person, list(answer.emits)) if isinstance(answer, Outcome) else (plain(answer[0]), dict(answer[1]))
+    """All of an outcome; the people that a split gives, too."""
+    return tuple(answer) if isinstance(answer, Outcome) else (plain(answer[0]), dict(answer[1]))
 
 
 def differs(now: Any, then: Any) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.zones import DAY, zone
+from schemas.zones import DAY, Zone, zone
 
 EPOCH, HOUR = datetime(1970, 1, 1, tzinfo=UTC), 3_600_000
 # Changes of the clocks at midnight (forwards and back), by half an hour, across the date line, and never.
@@ -85,3 +85,11 @@ def test_dates_beyond_the_calendar() -> None:
     assert zone("Asia/Tokyo").date(0) == date(1970, 1, 1)
     assert zone("Asia/Tokyo").date(10**17) is None
     assert zone("Asia/Tokyo").date(-(2**62)) is None
+
+
+def test_a_zone_remembers_no_more_days_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schemas.zones._MOST_DAYS", 50)
+    where = Zone("Europe/London")
+    for day in (*range(20_000, 20_400), *range(20_000, 20_400)):
+        assert where.begun(where.midnight(day)) == day
+        assert max(len(where._days), len(where._starts)) <= 50

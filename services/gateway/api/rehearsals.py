@@ -1,12 +1,14 @@
 """Drafts of journeys and rules played over the days that were, and one person led through a journey."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
+from schemas.documents import FARTHEST_MS, checked_duration
 from services.gateway.api import wire
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -23,7 +25,7 @@ from services.gateway.store import documents
 
 MOST_DAYS, MOST_PEOPLE, MOST_CHOICES = 400, 200_000, 500
 Share = Annotated[int, Field(strict=True, ge=0, le=100)]
-Instant = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Instant = Annotated[int, Field(strict=True, ge=0, le=FARTHEST_MS)]
 Word = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -39,7 +41,7 @@ class Assumed(BaseModel):
 
 class Rehearsing(BaseModel):
     """days: how many, up to now; until: up to that instant (UTC ms) in its place. most: of more people a sample is played. alone: without the
-    other journeys; compare: with what is in force (of a rule: yes, unless it says no).
+    other journeys, of a journey; compare: with what is in force (of a rule: yes, unless it says no).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +64,7 @@ class Choice(BaseModel):
     arm: Word | None = None
     step: Word | None = None
     became: Word | None = None
-    after: Annotated[str, Field(pattern=r"^(\d{1,5}[dhms])+$", max_length=40)] | None = None
+    after: Annotated[str, Field(max_length=40), AfterValidator(checked_duration)] | None = None
     leads: str | None = None
 
 
@@ -135,6 +137,9 @@ def _rehearse(router: APIRouter, desk: Desk, neighbours: Neighbours, kind: Kind)
 
         async def work(call: Call, given: Any) -> Answer:
             asked = validated(Rehearsing, given or {})
+            now, _ = await desk.context.clock.now()
+            if faults := list(_refused(asked, kind, now)):
+                raise Problem("invalid", faults)
             draft, body = await _draft(call, kind, key)
             if draft.brand is None:
                 for_all_brands(call.key)
@@ -143,7 +148,9 @@ def _rehearse(router: APIRouter, desk: Desk, neighbours: Neighbours, kind: Kind)
                 "alone": asked.alone, "compare": kind.name == "rule" if asked.compare is None else asked.compare,
                 **asked.assume.model_dump(),
             }  # fmt: skip
-            _, told = await neighbours.tell("orchestrator", "/rehearsals", {"asked": job, "brand": draft.brand})
+            status, told = await neighbours.tell("orchestrator", "/rehearsals", {"asked": job, "brand": draft.brand})
+            if status == 429:
+                raise Problem("rehearsals_open", most=told["most"])
             return Answer(with_words(told, call.language), 202, {"Location": f"/api/rehearsals/{told['id']}"})
 
         return await desk.act(request, "write", work)
@@ -184,6 +191,14 @@ def _told(request: Request, key: Key, status: int, found: Any) -> Response:
     if status == 404 or not key.sees(found["brand"]) or (found["brand"] is None and key.brands):
         raise Problem("rehearsal_not_found")
     return JSONResponse(with_words(found, language_of(request.headers.get("accept-language", ""))), status)
+
+
+def _refused(asked: Rehearsing, kind: Kind, now: int) -> Iterator[Fault]:
+    """A rule alone, without any journey, would have nothing to do; and days to come have no facts yet."""
+    if asked.alone and kind.name == "rule":
+        yield Fault("alone", "rule_alone")
+    if asked.until is not None and asked.until > now:
+        yield Fault("until", "less_than_equal", params={"le": now})
 
 
 def _id(text: str) -> UUID:

@@ -56,6 +56,14 @@ PROBLEMS: dict[str, Entry] = {
         _UNKNOWN,
         Text("There is no such rehearsal, or it is more than a week ago.", "Такой репетиции нет, или прошло больше недели."),
     ),
+    "rehearsals_open": Entry(
+        429,
+        _LATER,
+        Text(
+            "{most} rehearsals of this brand wait or are played: wait for one, or stop it.",
+            "Репетиций этого бренда уже {most}, они ждут или идут: дождитесь одной или остановите её.",
+        ),
+    ),
     "erasure_not_found": Entry(
         404, _UNKNOWN, Text("There is no such act, or it has not begun yet.", "Такого акта нет, или он ещё не начат.")
     ),

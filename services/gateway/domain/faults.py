@@ -14,6 +14,10 @@ FAULTS: dict[str, Text] = {
     "not_in_lake": Text("what is personal is known to live segments only", "личное знают только живые сегменты: в озере его нет"),
     "unknown_segment": Text("this segment is not in force", "этот сегмент не действует"),
     "choice": Text("this cannot be chosen there; what can: {may}", "там этого не выбрать; можно: {may}"),
+    "rule_alone": Text(
+        "a rule is played with the journeys that it holds: take it out",
+        "правило проигрывают с цепочками, которые оно держит: уберите поле",
+    ),
     "twice": Text("the name stands there twice", "имя стоит дважды"),
     "missing": Text("this field is needed", "это поле обязательно"),
     "extra_forbidden": Text("there is no such field", "такого поля нет"),

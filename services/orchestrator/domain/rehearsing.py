@@ -15,8 +15,8 @@ from schemas.facts import PROFILE_CHANGED, Fact
 from schemas.ids import bucket, derive
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
-from schemas.steps import PAYS, Purge
-from services.orchestrator.domain import decide, purging, schedules
+from schemas.steps import LETTER_EVENTS, PAYS, Purge
+from services.orchestrator.domain import decide, purging, rescheduling, schedules
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.codes import examples
 from services.orchestrator.domain.state import Person
@@ -77,8 +77,11 @@ def ordered(facts: Iterable[tuple[Place, Fact]], memberships: Iterable[tuple[Pla
 
 
 def events(book: Book) -> frozenset[str]:
-    """Names of facts that a rehearsal under this book reads: dialogues of bots are not played, and letters are not those that went."""
-    return frozenset((*book.triggers, *book.goals, *book.awaits, *ties(book))) - {PROFILE_CHANGED}
+    """Names of facts that a rehearsal under this book reads: dialogues of bots are not played, and letters are not those that went, so what
+    was told of those is not heard, whatever asks for it.
+    """
+    places = rescheduling.FOLLOWED if book.triggers.keys() & rescheduling.SAID else ()
+    return frozenset((*book.triggers, *book.goals, *book.awaits, *places, *ties(book))) - {PROFILE_CHANGED, *LETTER_EVENTS}
 
 
 def ties(book: Book) -> frozenset[str]:
@@ -87,11 +90,23 @@ def ties(book: Book) -> frozenset[str]:
     return frozenset((*PAYS, *GRANTS)) if purges else frozenset()
 
 
-def play(book: Book, days: Days, since: int, until: int, assumed: Assumed) -> Played:
+class Stage:
+    """A book as rehearsals play under it, made once for all people. heard: names of the facts that are read; once: journeys into which is let by
+    when he last entered. Not where he may come again for another value of a property, as it is not known for which he came.
+    """
+
+    def __init__(self, book: Book) -> None:
+        self.book = replace(book, shelf=examples(book.pools))
+        self.heard = events(book)
+        self.once = frozenset(key for key, plan in book.current.items() if plan.mode in ("never", "after"))
+
+
+def play(stage: Stage, days: Days, since: int, until: int, assumed: Assumed) -> Played:
     """His days from `since` to `until` (ms, that instant included). Who never met a trigger is passed by at once."""
+    book = stage.book
     if not (days.standing.keys() & book.scheduled.keys() or any(_begins(book, piece.item) for piece in days.pieces)):
         return NOTHING
-    player = _Player(book, days, assumed)
+    player = _Player(stage, days, assumed)
     player.begin(since)
     following = [piece.place for piece in days.pieces[1:]]
     for piece, then in zip_longest(days.pieces, following):
@@ -109,9 +124,8 @@ def _begins(book: Book, item: Fact | Membership) -> bool:
 
 
 class _Player:
-    def __init__(self, book: Book, days: Days, assumed: Assumed) -> None:
-        self._book, self._days, self._assumed = replace(book, shelf=examples(book.pools)), days, assumed
-        self._events = events(book)
+    def __init__(self, stage: Stage, days: Days, assumed: Assumed) -> None:
+        self._stage, self._book, self._days, self._assumed = stage, stage.book, days, assumed
         self._to_come: list[tuple[int, int, Fact]] = []  # what is assumed of letters
         self._count = 0
         self.told: list[Told] = []
@@ -124,9 +138,7 @@ class _Player:
             else:
                 purging.learn(self.person, fact, fact.event or fact.type)
         self.person.segments = {key: at for key, at in self._days.standing.items() if key in self._book.segments}
-        # Where he may come again for another value of a property it is not known which he came for.
-        modes = {key: plan.mode for key, plan in self._book.current.items()}
-        self.person.entries = {key: at for key, at in self._days.entered.items() if modes.get(key) not in (None, "per")}
+        self.person.entries = {key: at for key, at in self._days.entered.items() if key in self._stage.once}
         self._appoint(since)
         self.pass_to(since - 1)
 
@@ -140,7 +152,7 @@ class _Player:
     def take(self, piece: Piece) -> None:
         if isinstance(piece.item, Membership):
             self._move(piece.item)
-        elif piece.item.type == PROFILE_CHANGED or (piece.item.event or piece.item.type) in self._events:
+        elif piece.item.type == PROFILE_CHANGED or (piece.item.event or piece.item.type) in self._stage.heard:
             self._hear(piece.item, piece.place)
 
     def pass_to(self, until: int) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from schemas.messages import Decision, Intent
-from services.orchestrator.domain.rehearsing import Played
+from services.orchestrator.domain.rehearsing import Played, Told
 from services.orchestrator.domain.zones import Zone
 
 BUSIEST = 20  # people who are named
@@ -27,6 +27,7 @@ class Counts:
         self.refused: Counter[str] = Counter()  # by rule
         self.messages: dict[str, Counter[str]] = {}  # step -> day
         self.documents: Counter[str] = Counter()  # messages of each
+        self.for_others: Counter[str] = Counter()  # step: calls, and letters to managers
         self.displaced: dict[str, Counter[str]] = {}  # rule -> verdict
         self.arms: dict[str, Counter[str]] = {}  # step -> arm
         self.exits: Counter[str] = Counter()  # by rule
@@ -38,9 +39,9 @@ class Counts:
     def add(self, person: str, played: Played) -> None:
         """One person's days."""
         mine = [one for one in played.told if self._is_mine(one.document)]
-        sent = sum(isinstance(one, Intent) for one in mine)
+        sent = sum(_is_message(one) for one in mine)
         for one in played.told:
-            if isinstance(one, Intent):
+            if _is_message(one):
                 self.documents[one.document] += 1
         for one in mine:
             if isinstance(one, Intent):
@@ -66,7 +67,10 @@ class Counts:
 
     def _message(self, intent: Intent) -> None:
         step = self._name(intent.document, intent.step)
-        self.messages.setdefault(step, Counter())[self._day(intent.received_at)] += 1
+        if intent.for_others:
+            self.for_others[step] += 1
+        elif _is_message(intent):
+            self.messages.setdefault(step, Counter())[self._day(intent.received_at)] += 1
 
     def _verdict(self, one: Decision) -> None:
         if one.verdict == "entered":
@@ -120,6 +124,7 @@ class Counts:
             "messages": {
                 "sent": by_day.total(),
                 "by_day": _sorted(by_day),
+                "for_others": _sorted(self.for_others),
                 "by_step": {step: {"sent": days.total(), "by_day": _sorted(days)} for step, days in sorted(self.messages.items())},
             },
             "documents": _sorted(self.documents),
@@ -151,6 +156,11 @@ def compared(before: Counts, after: Counts) -> dict[str, Any]:
         },
         "busiest": [max((n for n, _ in counts.busy), default=0) for counts in (before, after)],
     }
+
+
+def _is_message(one: Told) -> bool:
+    """To him, and not what a cascade goes on with over another channel: all of that is one message."""
+    return isinstance(one, Intent) and not one.for_others and not one.cascade
 
 
 def _shown(one: Decision) -> dict[str, Any]:

@@ -21,6 +21,10 @@ ENDS: Mapping[str, frozenset[str]] = {
     events.CANCELLED: _ALL,
 }
 
+# All that is said of a place, by which a chain about it may begin; and what such a chain follows.
+SAID = frozenset((*_ALL, *events.SAID, *events.TURNS, events.MISSED))
+FOLLOWED = frozenset((*ENDS, events.RESCHEDULED))
+
 
 def follow(turn: Turn, fact: Fact, moment: Moment) -> None:
     """Before anything begins by the fact."""

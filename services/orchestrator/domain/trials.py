@@ -8,19 +8,18 @@ from pydantic import BaseModel
 
 from schemas.controls import gate_of
 from schemas.definitions import Published
-from schemas.steps import SetAttributes
+from schemas.steps import SetAttributes, Subscription
 from schemas.unnamed import conditions
 from services.orchestrator.domain import book as books
 from services.orchestrator.domain.book import Book, build
 
-# What else is in force when one of these is rehearsed. Bots speak with people and are not played. A campaign would be one more kind here,
-# whose launch is one more kind of `rehearsing.Piece`.
-REHEARSED = ("journey", "rule")
+# What else is in force when a journey or a rule is rehearsed. Bots speak with people and are not played. A campaign would be one more kind
+# that is, whose launch is one more kind of `rehearsing.Piece`.
 AROUND = ("journey", "rule", "brand", "template", "promo-pool", "gate")
 
 
 class Draft(NamedTuple):
-    """kind: of REHEARSED. body: as the document's JSON."""
+    """kind: `journey` or `rule`. body: as the document's JSON."""
 
     kind: str
     key: str
@@ -35,8 +34,9 @@ class World(NamedTuple):
     conditions: Mapping[str, Any]
 
 
-def in_force(documents: Iterable[Published]) -> Book:
-    return build([one for one in documents if _stays(one)])
+def in_force(documents: Iterable[Published], but: str | None = None) -> Book:
+    """but: the key of the only journey that is played, None: of all."""
+    return build([one for one in documents if _stays(one) and (but is None or one.kind != "journey" or one.key == but)])
 
 
 def tried(documents: Sequence[Published], draft: Draft, *, alone: bool = False) -> World:
@@ -57,7 +57,8 @@ def tried(documents: Sequence[Published], draft: Draft, *, alone: bool = False) 
 
 
 def says_attributes(book: Book) -> bool:
-    return any(isinstance(step, SetAttributes) for plan in book.plans.values() for step in plan.steps.values())
+    """Of attributes or words of consent: a step says something of people that conditions ask about."""
+    return any(isinstance(step, SetAttributes | Subscription) for plan in book.plans.values() for step in plan.steps.values())
 
 
 def _stays(one: Published) -> bool:

@@ -27,26 +27,42 @@ LOOK_S = 5.0  # for jobs that another process took in, or left
 SAY_MS = 300  # between two words of progress
 DEAD_MS = 30_000  # whoever says nothing for so long plays no more
 KEPT_MS = 7 * 86_400_000
+MOST_TRIES = 2  # that end with their process, or its database
+MOST_OPEN = 5  # of one brand, as one is played at a time
 
 ADD = "INSERT INTO rehearsal (id, brand, asked, asked_at) VALUES (gen_random_uuid(), $1, $2, $3) RETURNING id::text"
+OPEN = "SELECT count(*) FROM rehearsal WHERE brand IS NOT DISTINCT FROM $1 AND state IN ('waiting', 'running')"
 TAKE = """
-UPDATE rehearsal SET state = 'running', started_at = $1, beat_at = $1, done = 0, total = NULL WHERE id = (
+UPDATE rehearsal SET state = 'running', tries = tries + 1, started_at = $1, beat_at = $1, done = 0, total = NULL WHERE id = (
     SELECT id FROM rehearsal WHERE state = 'waiting' OR (state = 'running' AND beat_at < $2)
     ORDER BY asked_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id::text, asked
+) RETURNING id::text, started_at, asked
 """
-BEAT = "UPDATE rehearsal SET beat_at = $2 WHERE id = $1 AND state = 'running'"
-SAY = "UPDATE rehearsal SET done = $2, total = $3, beat_at = $4 WHERE id = $1 AND state = 'running' RETURNING stop"
+GIVE_UP = """
+UPDATE rehearsal SET state = 'failed', why = $4, ended_at = $1 WHERE state = 'running' AND beat_at < $2 AND tries >= $3
+"""
+# started_at: of whom it is. Who was thought dead and goes on says nothing more of what another one plays by now.
+BEAT = "UPDATE rehearsal SET beat_at = $3 WHERE id = $1 AND state = 'running' AND started_at = $2"
+SAY = """
+UPDATE rehearsal SET done = $3, total = $4, beat_at = $5 WHERE id = $1 AND state = 'running' AND started_at = $2 RETURNING stop
+"""
 END = """
-UPDATE rehearsal SET state = $2, report = $3, why = $4, ended_at = $5, done = coalesce($6, done) WHERE id = $1 AND state = 'running'
+UPDATE rehearsal SET state = $3, report = $4, why = $5, ended_at = $6, done = coalesce($7, done)
+WHERE id = $1 AND state = 'running' AND started_at = $2
 """
 STOP = """
 UPDATE rehearsal SET stop = true, state = CASE WHEN state = 'waiting' THEN 'stopped' ELSE state END,
     ended_at = CASE WHEN state = 'waiting' THEN $2 ELSE ended_at END
 WHERE id = $1 AND state IN ('waiting', 'running')
 """
-READ = "SELECT id::text, brand, state, done, total, asked_at, started_at, ended_at, why, report FROM rehearsal WHERE id = $1"
+READ = """
+SELECT id::text, brand, state, done, total, asked_at, started_at, ended_at, why, report FROM rehearsal WHERE id = $1 AND asked_at >= $2
+"""
 FORGET = "DELETE FROM rehearsal WHERE asked_at < $1"
+
+
+class Busy(RuntimeError):  # noqa: N818
+    """So many are open of this brand that one more has to wait."""
 
 
 class Jobs:
@@ -73,10 +89,11 @@ class Jobs:
                 await asyncio.wait({playing})
 
     async def ask(self, asked: Asked, brand: str | None) -> dict[str, Any]:
-        """Take a job in."""
+        """Take a job in. Raises Busy."""
         now = wall_ms()
         async with self.context.db.transaction() as connection:
-            await connection.execute(FORGET, now - KEPT_MS)
+            if await connection.fetchval(OPEN, brand) >= MOST_OPEN:
+                raise Busy(f"{MOST_OPEN} of this brand are open")
             name = await connection.fetchval(ADD, brand, msgspec.json.encode(asked).decode(), now)
         self._wake.set()
         found = await self.read(name)
@@ -85,9 +102,10 @@ class Jobs:
 
     async def read(self, name: str) -> dict[str, Any] | None:
         """{id, brand, state, done, total, eta_ms, asked_at, started_at, ended_at, why, report}; eta_ms: None while nobody can say."""
+        now = wall_ms()
         async with self.context.db.connection() as connection:
-            row = await connection.fetchrow(READ, name)
-        return None if row is None else _told(dict(row), wall_ms())
+            row = await connection.fetchrow(READ, name, now - KEPT_MS)
+        return None if row is None else _told(dict(row), now)
 
     async def stop(self, name: str) -> dict[str, Any] | None:
         """Let it end where it is. Its report, of those who were played, comes with the state `stopped`."""
@@ -98,10 +116,10 @@ class Jobs:
     async def _run(self, segmenter: Neighbour) -> None:
         while True:
             try:
-                async with self.context.db.transaction() as connection:
-                    row = await connection.fetchrow(TAKE, wall_ms(), wall_ms() - DEAD_MS)
+                row = await self._take()
                 if row is not None:
-                    await self._play(row["id"], msgspec.json.decode(row["asked"], type=Asked), segmenter)
+                    job = _Job(self.context, row["id"], row["started_at"])
+                    await self._play(job, msgspec.json.decode(row["asked"], type=Asked), segmenter)
                     continue
             except TRANSIENT as error:
                 log.warning("rehearsals wait for the database", extra={"why": type(error).__name__})
@@ -113,17 +131,28 @@ class Jobs:
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
             self._wake.clear()
 
-    async def _play(self, name: str, asked: Asked, segmenter: Neighbour) -> None:
-        job = _Job(self.context, name)
+    async def _take(self) -> Any:
+        """The next one, of those that wait and those whose process died. What is old is forgotten."""
+        now = wall_ms()
+        async with self.context.db.transaction() as connection:
+            await connection.execute(FORGET, now - KEPT_MS)
+            await connection.execute(
+                GIVE_UP, now, now - DEAD_MS, MOST_TRIES, "it ended its process, or lost the database, each time"
+            )
+            return await connection.fetchrow(TAKE, now, now - DEAD_MS)
+
+    async def _play(self, job: "_Job", asked: Asked, segmenter: Neighbour) -> None:
         beating = asyncio.create_task(job.beat())
         try:
             report = await Rehearsal(self.context, segmenter, asked, job.say).run()
             await job.end("done" if report["complete"] else "stopped", report)
         except (Unreachable, StaleSnapshot, NoLake) as error:
             await job.end("failed", why=str(error))
+        except TRANSIENT:  # it is begun anew
+            raise
         except Exception as error:  # what is only tried must not end the service. What else the error says may be personal
             why = type(error).__name__
-            log.warning("a rehearsal failed", extra={"rehearsal": name, "why": why, "at": _place_of(error)})
+            log.warning("a rehearsal failed", extra={"rehearsal": job.name, "why": why, "at": _place_of(error)})
             await job.end("failed", why=why)
         finally:
             beating.cancel()
@@ -131,10 +160,10 @@ class Jobs:
 
 
 class _Job:
-    """One job's row."""
+    """One job's row, as long as it is ours."""
 
-    def __init__(self, context: Context, name: str) -> None:
-        self._context, self._name = context, name
+    def __init__(self, context: Context, name: str, started_at: int) -> None:
+        self._context, self.name, self._started_at = context, name, started_at
         self._said = 0
 
     async def beat(self) -> None:
@@ -143,7 +172,7 @@ class _Job:
             await asyncio.sleep(DEAD_MS / 6000)
             with contextlib.suppress(*TRANSIENT):
                 async with self._context.db.transaction() as connection:
-                    await connection.execute(BEAT, self._name, wall_ms())
+                    await connection.execute(BEAT, self.name, self._started_at, wall_ms())
 
     async def say(self, done: int, total: int) -> bool:
         """Whether to go on."""
@@ -152,14 +181,14 @@ class _Job:
             return True
         self._said = now
         async with self._context.db.transaction() as connection:
-            stop = await connection.fetchval(SAY, self._name, done, total, now)
+            stop = await connection.fetchval(SAY, self.name, self._started_at, done, total, now)
         return stop is False  # None: it is somebody else's by now
 
     async def end(self, state: str, report: dict[str, Any] | None = None, why: str | None = None) -> None:
         done = report["people"]["played"] if report else None
         body = json.dumps(report) if report else None
         async with self._context.db.transaction() as connection:
-            await connection.execute(END, self._name, state, body, why, wall_ms(), done)
+            await connection.execute(END, self.name, self._started_at, state, body, why, wall_ms(), done)
 
 
 def _place_of(error: BaseException) -> str:

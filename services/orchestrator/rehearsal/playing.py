@@ -20,9 +20,8 @@ from schemas.definitions import Published
 from schemas.facts import PROFILE_CHANGED
 from schemas.ids import derive
 from schemas.memberships import Membership
-from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.decide import LANGUAGE, PREFERRED, ZONE
-from services.orchestrator.domain.rehearsing import Assumed, Days, Place, events, ordered, play, ties
+from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Stage, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
 from services.orchestrator.domain.zones import zone
@@ -32,9 +31,10 @@ AT_ONCE = 500  # people of a portion, where nobody is asked about
 PATIENCE_S = 600.0  # for the segmenter's first word: it counts what was done before
 MOST_PEOPLE = 20_000
 ENTERED = """
-SELECT coalesce(a.person, d.profile)::VARCHAR AS who, document, epoch_ms(max(received_at)) FROM {decisions} AS d
-LEFT JOIN alias AS a ON a.told = d.profile
-WHERE verdict = 'entered' AND received_at < make_timestamp_ms(?) AND list_contains(?::VARCHAR[], document) GROUP BY who, document
+SELECT person::VARCHAR, document, epoch_ms(max(received_at)) FROM (
+    SELECT coalesce(a.person, d.profile) AS person, document, received_at FROM {decisions} AS d LEFT JOIN alias AS a ON a.told = d.profile
+    WHERE verdict = 'entered' AND received_at < make_timestamp_ms(?) AND list_contains(?::VARCHAR[], document)
+) SEMI JOIN crowd USING (person) GROUP BY ALL
 """
 REVISION = "SELECT revision FROM definition_revision"
 
@@ -97,17 +97,16 @@ class Rehearsal:
         self._until = self._asked.until or now + 1
         self._since = self._until - self._asked.days * DAY
         documents = await self._documents()
-        world = tried(documents, self._asked.draft, alone=self._asked.alone)
-        books = [world.book, *([in_force(documents)] if self._asked.compare else [])]
+        world, stages = await asyncio.to_thread(self._stages, documents)
         lake = Lake(self._context.settings.home, self._context.db, threads=1)
         try:
             snapshot = await lake.snapshot(merges=True)
             try:
                 histories = Histories(snapshot, self._until, (*ZONE, *LANGUAGE, *PREFERRED))
                 await histories.choose(self._asked.most)
-                await histories.want(self._wanted(books))
-                self._entered = await self._known_entries(snapshot, books)
-                return await self._played(histories, world, books)
+                await histories.want(self._wanted(stages))
+                self._entered = await self._known_entries(snapshot, stages)
+                return await self._played(histories, world, stages)
             finally:
                 snapshot.close()
         finally:
@@ -118,29 +117,35 @@ class Rehearsal:
             revision = await connection.fetchval(REVISION)
             return await Definitions(AROUND, published).at(connection, revision)
 
-    def _wanted(self, books: Sequence[Book]) -> list[Wanted]:
-        names = sorted(frozenset().union(*map(events, books)))
-        early = frozenset().union(*map(ties, books))
+    def _stages(self, documents: Sequence[Published]) -> tuple[World, list[Stage]]:
+        """The draft among the others, and that with what is in force in its place where they are compared."""
+        world = tried(documents, self._asked.draft, alone=self._asked.alone)
+        alone = self._asked.key if self._asked.alone else None
+        return world, [Stage(world.book), *([Stage(in_force(documents, alone))] if self._asked.compare else [])]
+
+    def _wanted(self, stages: Sequence[Stage]) -> list[Wanted]:
+        names = sorted(frozenset().union(*(stage.heard for stage in stages)))
+        early = frozenset().union(*(ties(stage.book) for stage in stages))
         return [*(Wanted(event, 0 if event in early else self._since) for event in names), Wanted(PROFILE_CHANGED, 0, ())]
 
-    async def _known_entries(self, snapshot: Snapshot, books: Sequence[Book]) -> dict[str, dict[str, int]]:
-        """Person -> journey -> when he last entered it before the first day."""
-        documents = sorted({f"journey:{key}" for book in books for key in book.current})
+    async def _known_entries(self, snapshot: Snapshot, stages: Sequence[Stage]) -> dict[str, dict[str, int]]:
+        """Of those who are played: person -> journey -> when he last entered it before the first day, where it asks for that."""
+        documents = sorted({f"journey:{key}" for stage in stages for key in stage.once})
         found: dict[str, dict[str, int]] = {}
         query = ENTERED.format(decisions=snapshot.table("decisions", until=self._since))
         for person, document, at in await snapshot.query(query, [self._since, documents]):
             found.setdefault(person, {})[document.partition(":")[2]] = at
         return found
 
-    async def _played(self, histories: Histories, world: World, books: Sequence[Book]) -> dict[str, Any]:
+    async def _played(self, histories: Histories, world: World, stages: Sequence[Stage]) -> dict[str, Any]:
         focus = self._asked.document if self._asked.kind == "journey" else ""
         days = zone(world.book.zones.get(self._asked.body.get("brand", "")))
-        counts = [Counts(focus, days) for _ in books]
+        counts = [Counts(focus, days) for _ in stages]
         done, complete = 0, await self._said(0, histories.people)
         if complete:
-            async with aclosing(self._portions(histories, world, books)) as portions:
+            async with aclosing(self._portions(histories, world, stages)) as portions:
                 async for people, standing, moved in portions:
-                    await asyncio.to_thread(self._play, people, (standing, moved), books, counts)
+                    await asyncio.to_thread(self._play, people, (standing, moved), stages, counts)
                     done += len(people)
                     if not await self._said(done, histories.people):
                         complete = False
@@ -162,10 +167,10 @@ class Rehearsal:
         }
 
     async def _portions(
-        self, histories: Histories, world: World, books: Sequence[Book]
+        self, histories: Histories, world: World, stages: Sequence[Stage]
     ) -> AsyncGenerator[tuple[list[History], Standing, Memberships], None]:
         """People with where they stood at the first instant and what moved them since."""
-        keys = sorted(frozenset().union(*(book.segments for book in books)))
+        keys = sorted(frozenset().union(*(stage.book.segments for stage in stages)))
         after: str | None = None
         if not keys:
             while people := await histories.next(after, AT_ONCE):
@@ -184,16 +189,15 @@ class Rehearsal:
                 after = upto
 
     def _play(
-        self, people: Sequence[History], told: tuple[Standing, Memberships], books: Sequence[Book], counts: Sequence[Counts]
+        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counts: Sequence[Counts]
     ) -> None:
         standing, moved = told
         for one in people:
-            split = next((n for n, (place, _) in enumerate(one.facts) if place[0] >= self._since), len(one.facts))
-            before = [fact for _, fact in one.facts[:split]]
-            pieces = ordered(one.facts[split:], moved.get(one.person, ()))
+            before, since = one.parted(self._since)
+            pieces = ordered(since, moved.get(one.person, ()))
             days = Days(one.person, before, standing.get(one.person, {}), pieces, self._entered.get(one.person, {}))
-            for book, count in zip(books, counts, strict=True):
-                count.add(one.person, play(book, days, self._since, self._until - 1, self._assumed))
+            for stage, count in zip(stages, counts, strict=True):
+                count.add(one.person, play(stage, days, self._since, self._until - 1, self._assumed))
 
     def _unknown(self, histories: Histories, world: World) -> list[dict[str, Any]]:
         """What it could not know, as codes."""

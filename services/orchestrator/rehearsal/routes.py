@@ -1,6 +1,8 @@
 """What the gateway asks: /internal/rehearsals and /internal/walk."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,10 +12,11 @@ from starlette.routing import BaseRoute, Route
 
 from runtime.definitions import Definitions
 from runtime.process import Context
-from services.orchestrator.domain import walking
+from schemas.definitions import Published
+from services.orchestrator.domain import leading
+from services.orchestrator.domain.leading import Choice, Made
 from services.orchestrator.domain.trials import AROUND, Draft, tried
-from services.orchestrator.domain.walking import Choice, Made
-from services.orchestrator.rehearsal.jobs import Jobs
+from services.orchestrator.rehearsal.jobs import MOST_OPEN, Busy, Jobs
 from services.orchestrator.rehearsal.playing import REVISION, Asked, published
 
 
@@ -29,19 +32,27 @@ class _Walk(msgspec.Struct):
     choices: list[Choice] = []
 
 
+def _walked(known: Sequence[Published], asked: _Walk) -> dict[str, Any]:
+    book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
+    return leading.walk(book, book.current[asked.key], asked.made, asked.choices)
+
+
 _job = msgspec.json.Decoder(_Job).decode
 _walk = msgspec.json.Decoder(_Walk).decode
 
 
 def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
-    """`POST /rehearsals` takes a job in, `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
-    `POST /walk` with {key, body, made, choices}: see `walking.walk`; 422 {place, may} for a choice that cannot be made.
+    """`POST /rehearsals` takes a job in (429: too many are open), `GET /rehearsals/{id}` and `POST /rehearsals/{id}/stop` answer how it stands; 404: there is none.
+    `POST /walk` with {key, body, made, choices}: see `leading.walk`; 422 {place, may} for a choice that cannot be made.
     """
     documents = Definitions(AROUND, published)
 
     async def ask(request: Request) -> Response:
         job = _job(await request.body())
-        return JSONResponse(await jobs.ask(job.asked, job.brand))
+        try:
+            return JSONResponse(await jobs.ask(job.asked, job.brand))
+        except Busy:
+            return JSONResponse({"code": "rehearsals_open", "most": MOST_OPEN}, 429)
 
     async def read(request: Request) -> Response:
         found = await jobs.read(str(UUID(request.path_params["id"])))
@@ -55,10 +66,9 @@ def routes(context: Context, jobs: Jobs) -> Sequence[BaseRoute]:
         asked = _walk(await request.body())
         async with context.db.connection() as connection:
             known = await documents.at(connection, await connection.fetchval(REVISION))
-        book = tried(known, Draft("journey", asked.key, asked.body), alone=True).book
         try:
-            return JSONResponse(walking.walk(book, book.current[asked.key], asked.made, asked.choices))
-        except walking.Refused as error:
+            return JSONResponse(await asyncio.to_thread(_walked, known, asked))
+        except leading.Refused as error:
             return JSONResponse({"place": error.place, "may": list(error.may)}, 422)
 
     return [

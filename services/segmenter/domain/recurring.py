@@ -8,12 +8,13 @@ from schemas.zones import Zone
 from services.segmenter.domain.horizons import NEVER
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
+_LAST_DAY = date.max.toordinal() - _EPOCH_DAY - 2  # of which every zone knows when it begins
 _DATE_CHARS = len("2026-03-31")
 
 
 def anniversary(value: Any, where: Zone, before: int, days: int, now: int, *, own: bool = False) -> int:
     """The `days` local days from `before` days ahead of the day of `value`, each year, or only in its `own`. Nothing that is a date of the
-    years 1 to 9999: false.
+    years 1 to 9999: false, and so is for ever what begins after all of these.
     """
     day = day_of(value, where)
     if day is None:
@@ -25,7 +26,7 @@ def anniversary(value: Any, where: Zone, before: int, days: int, now: int, *, ow
         begins = _day_in(day, each) - before
         if begins <= today < begins + days:
             return where.midnight(begins + days)
-        if begins > today:
+        if today < begins <= _LAST_DAY:
             coming.append(begins)
     return -where.midnight(min(coming)) if coming else -NEVER
 

@@ -154,7 +154,10 @@ def decode(data: bytes) -> State:
         stored = _decoder.decode(data)
     except msgspec.ValidationError:
         return _of_first(_first.decode(data))
-    members, horizons, series, since = _packed(stored, stored.table) if stored.table else _plain(stored)
+    try:
+        members, horizons, series, since = _packed(stored, stored.table) if stored.table is not None else _plain(stored)
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
+        raise msgspec.ValidationError(f"a damaged row: {error}") from error
     return State(
         stored.revision, stored.clock, stored.due, stored.kinds, stored.bucketing, members, horizons, series, stored.attributes,
         stored.apart, stored.owed, since, stored.words, stored.awaits,
@@ -166,14 +169,18 @@ Rest = tuple[dict[str, int], dict[int, int], dict[int, Series], dict[int, Series
 
 def _plain(stored: Stored) -> Rest:
     since = stored.since or {}
-    assert isinstance(stored.members, dict) and isinstance(stored.horizons, dict)
-    assert isinstance(stored.series, dict) and isinstance(since, dict)
+    if not (isinstance(stored.members, dict) and isinstance(stored.horizons, dict)):
+        raise TypeError("members or horizons are packed, and there is no table")
+    if not (isinstance(stored.series, dict) and isinstance(since, dict)):
+        raise TypeError("series are packed, and there is no table")
     return stored.members, stored.horizons, stored.series, since
 
 
 def _packed(stored: Stored, table: Table) -> Rest:
-    assert isinstance(stored.members, list) and isinstance(stored.horizons, bytes)
-    assert isinstance(stored.series, Columns) and not isinstance(stored.since, dict)
+    if not (isinstance(stored.members, list) and isinstance(stored.horizons, bytes)):
+        raise TypeError("members or horizons are as they are, beside a table")
+    if not isinstance(stored.series, Columns) or isinstance(stored.since, dict):
+        raise TypeError("series are as they are, beside a table")
     instants = untabled(table, stored.places)
     marks, since = array("I", stored.horizons), stored.since
     first = len(stored.members)

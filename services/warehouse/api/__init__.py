@@ -74,7 +74,7 @@ class Reading:
 
         async def counted(request: Request) -> Response:
             brands = [one for one in request.query_params.get("brands", "").split(",") if one]
-            snapshot = await self.lake.snapshot()
+            snapshot = await self.lake.snapshot(merges=True)
             try:
                 return JSONResponse(await stats.of_document(snapshot, request.query_params["document"], brands))
             finally:

@@ -6,18 +6,19 @@ from typing import Any
 from runtime.lake import Snapshot
 from services.warehouse.api.decisions import of_brands
 
-# A letter that comes back is told anew at each attempt: letters are counted, and not what was told of them.
+# A letter that comes back is told anew at each attempt, of who became one with somebody by another id: letters are counted, and not what was
+# told of them.
 COUNTS = """
 SELECT verdict, step, CASE WHEN step = '' OR verdict IN ('skipped', 'exposed', 'left') THEN rule ELSE '' END AS why,
-    count(DISTINCT (profile, occurrence))
-FROM {table} WHERE document = ?{brands} GROUP BY ALL ORDER BY ALL
+    count(DISTINCT (coalesce(a.person, d.profile), occurrence))
+FROM {table} AS d LEFT JOIN alias AS a ON a.told = d.profile WHERE document = ?{brands} GROUP BY ALL ORDER BY ALL
 """
 ENDS = ("left", "goal")
 SAYS_WHY = ("skipped", "exposed")  # counted by rule, and by arm
 
 
 async def of_document(snapshot: Snapshot, document: str, brands: Sequence[str]) -> dict[str, Any]:
-    """{entered, refused: by rule, moved, ended: by way, steps: step -> verdict -> letters (skipped: by rule)}. A way is "goal", "end", "jump:KEY",
+    """Of a snapshot that knows merges: {entered, refused: by rule, moved, ended: by way, steps: step -> verdict -> letters (skipped: by rule)}. A way is "goal", "end", "jump:KEY",
     or the rule by which one left.
     """
     query = COUNTS.format(table=snapshot.table("decisions"), brands=of_brands(brands))

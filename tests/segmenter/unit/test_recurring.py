@@ -1,10 +1,11 @@
 """Birthdays and anniversaries: against a walk from day to day."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas import audience as a
@@ -17,11 +18,13 @@ from services.segmenter.domain.recurring import anniversary
 from services.segmenter.domain.state import State
 
 EPOCH = date(1970, 1, 1)
+LAST = (date.max - EPOCH).days
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 ZONES = ("UTC", "Europe/London", "America/Havana", "Pacific/Apia", "Pacific/Kiritimati")
 values = st.dates().map(str) | st.sampled_from(["2024-02-29", "2023-02-28", "2000-03-01", "1999-12-31", "1980-01-01"])
 
 
+@lru_cache(maxsize=8192)
 def recurs(born: date, day: date) -> bool:
     """Whether the day of `born` is this one."""
     if (born.month, born.day) == (2, 29):
@@ -36,6 +39,7 @@ def stands(born: date, today: int, before: int, days: int, *, own: bool) -> bool
     return any(recurs(born, EPOCH + timedelta(days=today + before - late)) for late in range(days))
 
 
+@settings(deadline=None)  # a year of days, each looked up in a year of days
 @given(
     values,
     st.sampled_from(ZONES),
@@ -49,13 +53,16 @@ def stands(born: date, today: int, before: int, days: int, *, own: bool) -> bool
 @example("2026-09-30", "Pacific/Apia", NOW, 7, 1, True)
 @example("2026-09-20", "UTC", NOW, -366, 1, True)
 @example("2026-09-20", "UTC", NOW, 0, 1, True)  # over for good
+@example("9999-12-31", "UTC", NOW, -7, 1, True)  # after all years
+@example("9999-12-29", "Pacific/Kiritimati", NOW, 0, 1, True)  # the last day of which it is known when it begins
 def test_the_day_and_how_long_it_lasts(value: str, name: str, now: int, before: int, days: int, own: bool) -> None:
     where, born = zone(name), date.fromisoformat(value)
     signed = anniversary(value, where, before, days, now, own=own)
     today, until = where.begun(now), abs(signed)
     assert (signed > 0) == stands(born, today, before, days, own=own)
     if until == NEVER:
-        assert own and (born - EPOCH).days - before + days <= today, "it is over for good"
+        begins = (born - EPOCH).days - before
+        assert own and (begins + days <= today or begins >= LAST - 1), "it is over for good, or begins after all years"
         return
     assert until > now and until == where.midnight(where.begun(until))
     same = (today, where.begun(until - 1)) if own else range(today, where.begun(until - 1) + 1)
@@ -65,6 +72,16 @@ def test_the_day_and_how_long_it_lasts(value: str, name: str, now: int, before: 
 @pytest.mark.parametrize("value", [None, "soon", True, "2026-02-30", 2**62, -(2**62), [], {"x": "2026-01-01"}])
 def test_what_is_no_date_is_false_for_ever(value: Any) -> None:
     assert anniversary(value, zone("UTC"), 0, 1, NOW) == -NEVER
+
+
+@pytest.mark.parametrize("name", ZONES)
+@pytest.mark.parametrize("value", ["9999-12-31", "9999-12-29", "9999-06-01T12:00:00Z"])
+def test_what_begins_after_all_years_is_false_for_ever(value: str, name: str) -> None:
+    for before in (-366, -300, -7, -1):
+        signed = anniversary(value, zone(name), before, 366, NOW, own=True)
+        begins = date.fromisoformat(value[:10]).toordinal() - EPOCH.toordinal() - before
+        assert (signed == -NEVER) == (begins > LAST - 2), "until the last two days it is known when a day begins"
+    assert anniversary("0001-01-01", zone(name), 366, 1, NOW, own=True) == -NEVER
 
 
 def test_an_instant_is_of_the_day_it_has_in_his_zone_and_a_date_of_the_day_that_is_written() -> None:

@@ -1,5 +1,7 @@
 """Played again from some instant on, a person enters and leaves what live says, when it says so, and by what."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -15,6 +17,7 @@ from services.segmenter.domain.parting import replay
 from services.segmenter.domain.plan import compile_plan
 from services.segmenter.domain.rehearsing import begun, flips
 from services.segmenter.domain.state import State
+from services.segmenter.rehearsing import MOST, in_turn
 
 HOUR, DAY, T0 = 3_600_000, 86_400_000, 1_290_000_000_000
 _read: TypeAdapter[Condition] = TypeAdapter(Condition)
@@ -83,3 +86,28 @@ def test_from_some_instant_on_it_tells_what_live_tells(script, into):
     assert [flip.change for flip in found] == [c for c in changes if c.at > since or (c.at == since and c.kind != "time")]
     places = {fact.id: place for place, fact in facts}
     assert [flip.place for flip in found] == [places[flip.change.cause] if flip.change.cause else None for flip in found]
+
+
+async def test_a_process_answers_so_many_at_a_time_and_whoever_goes_away_makes_room() -> None:
+    turns, going = asyncio.Semaphore(MOST), 0
+
+    async def frames() -> AsyncGenerator[bytes, None]:
+        nonlocal going
+        going += 1
+        try:
+            yield b"first"
+            yield b"last"
+        finally:
+            going -= 1
+
+    answers = [in_turn(turns, frames()) for _ in range(MOST + 1)]
+    for one in answers[:MOST]:
+        assert await anext(one) == b"first"
+    waiting = asyncio.ensure_future(anext(answers[MOST]))
+    await asyncio.sleep(0)
+    assert not waiting.done() and going == MOST
+    await answers[0].aclose()
+    assert (await waiting, going) == (b"first", MOST)
+    for one in answers:
+        await one.aclose()
+    assert going == 0

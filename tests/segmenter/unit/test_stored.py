@@ -1,6 +1,7 @@
 """What is stored of a person: the same comes back, rows of before are read and go on as if nothing had been, and it stays small."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,21 @@ def test_packed_and_plain_rows_are_read() -> None:
     assert encode(state) != PACKED
     many = msgspec.structs.replace(state, horizons={mark: NOW + mark for mark in range(SHORT)})
     assert decode(encode(many)) == many
+
+
+@pytest.mark.parametrize("whole", [PACKED, encode(after_three_orders())])
+def test_a_damaged_row_says_so(whole: bytes) -> None:
+    parts = [msgspec.msgpack.decode(one) for one in (PACKED, encode(after_three_orders()))]
+    row = msgspec.msgpack.decode(whole)
+    for place in range(5, 10):
+        for other in (*(part[place] for part in parts), None, b"\x00\x01\x02", ["a"] * 9, {}):
+            try:
+                decode(msgspec.msgpack.encode([*row[:place], other, *row[place + 1 :]]))
+            except msgspec.DecodeError:  # as its callers expect it, and nothing else
+                continue
+    for alien in (5, 7, 8, 9):
+        with pytest.raises(msgspec.DecodeError):
+            decode(msgspec.msgpack.encode([*row[:alien], parts[whole == PACKED][alien], *row[alien + 1 :]]))
 
 
 def test_a_row_of_before_is_read() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.orchestrator.domain.book import build
-from services.orchestrator.domain.walking import Choice, Made, Refused, walk
+from services.orchestrator.domain.leading import Choice, Made, Refused, walk
 from tests.orchestrator.world import DAY, HOUR, T0, brand, journey, published, rule, send, wait
 
 BOUGHT = {"kind": "did", "event": "Order Completed"}

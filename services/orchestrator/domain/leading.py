@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.documents import LONGEST_MS, duration_ms
+from schemas.documents import FARTHEST_MS, LONGEST_MS, duration_ms
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.memberships import Membership
@@ -30,11 +30,10 @@ UNASKED = ("walk", 0, 0)  # what an answer waits for
 FAR = f"{LONGEST_MS // 86_400_000}d"
 VERDICTS = ("accepted", "failed", "skipped")  # of what may become of a letter, that which the sender says
 OF_CASCADE = ("delivered", "opened", "bounced")  # what may be heard of the letter at hand while its channel has its time
-MOST_CHOICES = 500
 
 
 class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to lead. at: when it begins (ms). time_zone, language: None, unknown. reach: kinds of addresses that he has. bucketing: by which he
+    """Whom to lead. at: when it begins (ms, up to FARTHEST_MS). time_zone, language: None, unknown. reach: kinds of addresses that he has. bucketing: by which he
     falls into control groups; None: nobody can write to him yet. data: the properties of the fact that starts the run.
     """
 
@@ -130,7 +129,7 @@ class _Walker:
         assert run is not None
         if choice.after is not None and choice.do != "time":
             self._now += duration_ms(choice.after)
-            if run.timer is not None and self._now >= run.timer:
+            if self._now > FARTHEST_MS or (run.timer is not None and self._now >= run.timer):
                 raise Refused(place, [_shown(option) for option in may])
         self._do(choice, run)
         self._person.segments = {key: at for key, at in self._person.segments.items() if key not in self._plan.answers.values()}
@@ -200,7 +199,7 @@ class _Walker:
             event for event, tells in LETTER_EVENTS.items() if tells == became and event.startswith(WAYS.get(channel, "Email"))
         )
         fact = Fact(
-            id=id_, type="track", event=next(events, f"Email {became}"), brand=run.brand, source="walk", occurred_at=at, received_at=at,
+            id=id_, type="track", event=next(events), brand=run.brand, source="walk", occurred_at=at, received_at=at,
             properties={"intent": intent}, profile=self._who,
         )  # fmt: skip
         self._keep(decide.on_fact(book, self._who, self._person, fact, None))
@@ -254,7 +253,7 @@ class _Walker:
             yield from (Option(Choice("arm", arm=arm.name), arm.then or following) for arm in step.split)
         else:
             yield from self._events(step, run)
-            if run.due_at is not None:
+            if run.due_at is not None and run.due_at <= FARTHEST_MS:
                 yield Option(Choice("time"), self._leads(step, run))
         if self._plan.goal is not None and run.step:
             yield Option(Choice("goal"), None)

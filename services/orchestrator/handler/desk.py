@@ -269,7 +269,7 @@ class Desk:
             await store.move_marks(tx.connection, self.moved)
         await self._stock.save(self._rows.canonical)
         await self._roll.save(tx.connection, self._rows.canonical, tx.now)
-        self.emits += [emit(told, at) for told, at in await self._usher.save(tx.connection)]
+        self.emits += [emit(told, at) for told, at in await self._usher.save(tx.connection, tx.now)]
 
 
 def emit(emission: Emission, at: At) -> Emit:

@@ -65,8 +65,8 @@ class Usher:
         self._acts.append(_Act("", gone, erase, at))
         self._erased += gone
 
-    async def save(self, connection: Connection) -> list[Told]:
-        """Decide in the order in which it was heard, event by event, and write it. Their people are locked."""
+    async def save(self, connection: Connection, now: int) -> list[Told]:
+        """Decide in the order in which it was heard, event by event, and write it. Their people are locked. now: ms."""
         if not self._acts:
             return []
         told: list[Told] = []
@@ -79,7 +79,7 @@ class Usher:
                 act.do(hall)
                 told += [(one, act.at) for one in hall.told]
                 hall.told.clear()
-            await store.save(connection, hall)
+            await store.save(connection, hall, now)
         return told
 
     async def _concerned(self, connection: Connection) -> set[str]:

@@ -61,7 +61,7 @@ def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer
     if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
         return Offer(run)
-    if step.message_class != "service" and _barred(turn, step) is None:
+    if (step.message_class != "service" or run.mailed) and _barred(turn, step) is None:
         run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
     if answer.verdict == "sent":

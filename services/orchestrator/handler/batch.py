@@ -80,9 +80,11 @@ class Handler:
         self._also = LockNeeded()
 
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
-        if await people.is_due(connection, partitions, now) or await walking.is_due(connection):
+        if await people.is_due(connection, partitions, now):
             return True
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
+        if await self._walk.due(connection, revision):
+            return True
         book = await self._definitions.at(connection, revision)
         if await sweeping.is_due(connection, book.seated, now):
             return True
@@ -93,8 +95,9 @@ class Handler:
         nothing is, launches go on.
         """
         self._launches.begin()
+        self._silence.moving({})
         book = await self._book(tx)
-        walk = await self._walk.step(tx.connection, book.controls, limit)
+        walk = await self._walk.step(tx.connection, book.controls, limit, tx.revision)
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
         late = {profile for profile, _, _ in due}
         oldest = due[0][2] if due else tx.now

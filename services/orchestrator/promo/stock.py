@@ -46,7 +46,7 @@ FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[]) AS u (number, pr
 """
 # Who got it and who used it are two people, each of whom may become another.
 MERGE = tuple(
-    f"UPDATE promo_code c SET {whose} = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (loser, winner) WHERE c.{whose} = u.loser"
+    f"UPDATE promo_code c SET {whose} = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (loser, winner) WHERE c.{whose} = u.loser"  # noqa: S608
     for whose in ("given_to", "used_by")
 )
 PART = "UPDATE promo_code SET given_to = $2 WHERE given_to = $1 AND home = ANY($3::text[])"

@@ -63,11 +63,9 @@ async def hall(
     code: Code,
     acts: int,
     more: Sequence[Any] = (),
-    *,
-    settled: bool = False,
 ) -> Hall:
     """An event whose row is locked, with these people and who may be seated next. acts: at most so many of them free a seat; more: rows
-    that were read already. settled: the selection that its row tells of has been heard.
+    that were read already.
     """
     event = announced.event
     if row["version"] > announced.version:
@@ -76,11 +74,12 @@ async def hall(
     found = {one["profile"]: one for one in more}
     if people:
         found |= {one["profile"]: one for one in await connection.fetch(OF_PEOPLE, event.key, sorted(people))}
-    gathers = row["settles_at"] is not None and not settled
     free = max(0, (event.seats or 0) - taken)
     most = acts * 2 + (free if event.seats is not None else 0) + (AT_ONCE if event.seats is None else 0)
     found |= {one["profile"]: one for one in await connection.fetch(WAITING, event.key, most) if one["profile"] not in found}
-    return Hall(announced, [registration(one) for one in found.values()], taken, row["place"], code, gathers=gathers)
+    return Hall(
+        announced, [registration(one) for one in found.values()], taken, row["place"], code, gathers=row["settles_at"] is not None
+    )
 
 
 async def save(connection: Connection, hall: Hall, now: int) -> None:

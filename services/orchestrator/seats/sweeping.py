@@ -73,7 +73,8 @@ async def sweep(tx: Tx, seated: Mapping[str, Announced], token: Callable[[str], 
         return told
     for one in _passes(announced, row, tx.now, settled=settled):
         found = await tx.connection.fetch(one.query, key, CHUNK, *one.more)
-        hall = await store.hall(tx.connection, row, announced, (), code, len(found), found, settled=settled)
+        hall = await store.hall(tx.connection, row, announced, (), code, len(found), found)
+        hall.gathers &= not settled
         for who in found:
             one.do(hall, hall.rows[who["profile"]], one.moment)
         hall.fill(one.moment)  # of seats that this freed
@@ -102,7 +103,8 @@ async def _fill(tx: Tx, row: Any, announced: Announced, code: store.Code, told: 
     """Seats that a new version has more of, or of a selection that has been heard, go to those who wait. Answers whether there may be
     more of both.
     """
-    hall = await store.hall(tx.connection, row, announced, (), code, 0, settled=settled)
+    hall = await store.hall(tx.connection, row, announced, (), code, 0)
+    hall.gathers &= not settled
     waiting = len(hall.rows)
     hall.fill(_selected(announced, row, tx.now) if settled else _moment(announced, "announced", tx.now))
     await store.save(tx.connection, hall, tx.now)

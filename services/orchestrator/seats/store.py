@@ -11,7 +11,7 @@ from runtime.db import Again, Connection
 from services.orchestrator.domain.seating import Announced, Hall, Registration
 
 ENSURE = "INSERT INTO hall (event) SELECT u FROM unnest($1::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING"
-LOCK = "SELECT event, version, place, settles_at FROM hall WHERE event = ANY($1::text[]) ORDER BY event FOR UPDATE"
+LOCK = "SELECT event, version, place, settles_at, taken FROM hall WHERE event = ANY($1::text[]) ORDER BY event FOR UPDATE"
 TAKEN = "SELECT count(*) FROM registration WHERE event = $1 AND seated"
 COLUMNS = "profile::text AS profile, id::text AS id, status, online, seated, rank, place, said_at, coming, answers, home, code, told, others, hushed"
 OF_PEOPLE = f"SELECT {COLUMNS} FROM registration WHERE event = $1 AND profile = ANY($2::uuid[])"  # noqa: S608 - no values
@@ -28,10 +28,11 @@ ON CONFLICT (event, profile) DO UPDATE SET id = EXCLUDED.id, status = EXCLUDED.s
     rank = EXCLUDED.rank, place = EXCLUDED.place, said_at = EXCLUDED.said_at, coming = EXCLUDED.coming, answers = EXCLUDED.answers,
     home = EXCLUDED.home, code = EXCLUDED.code, told = EXCLUDED.told, others = EXCLUDED.others, hushed = EXCLUDED.hushed
 """
-PLACE = "UPDATE hall SET place = $2, ends_at = $3 WHERE event = $1"
+PLACE = "UPDATE hall SET place = $2, ends_at = $3, taken = $4 WHERE event = $1"
 # Each of its facts makes the seats wait a little longer for the others: they come by several partitions.
 GATHER = "UPDATE hall SET settles_at = $2, due_at = least(due_at, $2) WHERE event = $1"
-# Of events that are in force no more.
+# Of events that are in force no more: their seats are counted once they are again.
+UNCOUNT = "UPDATE hall SET taken = NULL WHERE event = $1"
 REST = """
 UPDATE registration r SET profile = $2 WHERE profile = $1 AND event <> ALL($3::text[])
     AND NOT EXISTS (SELECT FROM registration o WHERE (o.event, o.profile) = (r.event, $2))
@@ -47,12 +48,12 @@ _others = msgspec.json.Decoder(tuple[Registration, ...]).decode
 Code = Callable[[str], str]
 
 
-async def lock(connection: Connection, events: Collection[str]) -> dict[str, Any]:
+async def lock(connection: Connection, events: Collection[str]) -> dict[str, dict[str, Any]]:
     """The rows of these events by key, locked in one order."""
     if not events:
         return {}
     await connection.execute(ENSURE, sorted(events))
-    return {row["event"]: row for row in await connection.fetch(LOCK, sorted(events))}
+    return {row["event"]: dict(row) for row in await connection.fetch(LOCK, sorted(events))}
 
 
 async def hall(
@@ -70,7 +71,7 @@ async def hall(
     event = announced.event
     if row["version"] > announced.version:
         raise Again("the event was announced anew since the batch began")
-    taken = await connection.fetchval(TAKEN, event.key) if event.seats is not None else 0
+    taken = row["taken"] if row["taken"] is not None else await connection.fetchval(TAKEN, event.key)
     found = {one["profile"]: one for one in more}
     if people:
         found |= {one["profile"]: one for one in await connection.fetch(OF_PEOPLE, event.key, sorted(people))}
@@ -82,15 +83,16 @@ async def hall(
     )
 
 
-async def save(connection: Connection, hall: Hall, now: int) -> None:
-    """now: ms."""
+async def save(connection: Connection, hall: Hall, row: dict[str, Any], now: int) -> None:
+    """row: that of the event, which tells afterwards what it has now. now: ms."""
     key = hall.event.key
     if hall.gone:
         await connection.execute(DROP, key, hall.gone)
     if changed := hall.changed:
         columns = zip(*(_columns(one) for one in changed), strict=True)
         await connection.execute(SAVE, key, *map(list, columns))
-    await connection.execute(PLACE, key, hall.place, hall.event.ends_ms)
+    await connection.execute(PLACE, key, hall.place, hall.event.ends_ms, hall.taken)
+    row.update(place=hall.place, taken=hall.taken)
     if hall.selected:
         await connection.execute(GATHER, key, now + GATHER_MS)
 

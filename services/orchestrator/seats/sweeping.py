@@ -35,7 +35,7 @@ FORGET = """
 DELETE FROM registration WHERE event = $1 AND profile IN (SELECT profile FROM registration WHERE event = $1 ORDER BY place LIMIT $2)
 """
 CLOSE = "DELETE FROM hall WHERE event = $1"
-FORGOTTEN = "UPDATE hall SET ends_at = NULL WHERE event = $1"
+FORGOTTEN = "UPDATE hall SET ends_at = NULL, taken = NULL WHERE event = $1"
 DONE = "UPDATE hall SET version = $2, due_at = $3, settles_at = $4, ends_at = $5 WHERE event = $1"
 _ACTIVE = "status IN ('requested', 'confirmed', 'waitlisted', 'moved_online')"
 _OF = f"SELECT {store.COLUMNS} FROM registration WHERE event = $1 AND "  # noqa: S608 - no values
@@ -78,7 +78,7 @@ async def sweep(tx: Tx, seated: Mapping[str, Announced], token: Callable[[str], 
         for who in found:
             one.do(hall, hall.rows[who["profile"]], one.moment)
         hall.fill(one.moment)  # of seats that this freed
-        await store.save(tx.connection, hall, tx.now)
+        await store.save(tx.connection, hall, row, tx.now)
         told += hall.told
         if len(found) == CHUNK:
             return told
@@ -99,7 +99,9 @@ async def _forget(tx: Tx, seated: Mapping[str, Announced]) -> list[Fact | Decisi
     return []
 
 
-async def _fill(tx: Tx, row: Any, announced: Announced, code: store.Code, told: list[Fact | Decision], *, settled: bool) -> bool:
+async def _fill(
+    tx: Tx, row: dict[str, Any], announced: Announced, code: store.Code, told: list[Fact | Decision], *, settled: bool
+) -> bool:
     """Seats that a new version has more of, or of a selection that has been heard, go to those who wait. Answers whether there may be
     more of both.
     """
@@ -107,7 +109,7 @@ async def _fill(tx: Tx, row: Any, announced: Announced, code: store.Code, told: 
     hall.gathers &= not settled
     waiting = len(hall.rows)
     hall.fill(_selected(announced, row, tx.now) if settled else _moment(announced, "announced", tx.now))
-    await store.save(tx.connection, hall, tx.now)
+    await store.save(tx.connection, hall, row, tx.now)
     told += hall.told
     return waiting > 0 and len(hall.changed) == waiting
 

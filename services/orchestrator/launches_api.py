@@ -24,15 +24,13 @@ SELECT id::text AS id, state FROM person WHERE id = ANY($1::uuid[]) AND merged_i
 """
 
 
-def routes(context: "Context") -> Sequence[BaseRoute]:
+def routes(context: "Context", definitions: Definitions[Book]) -> Sequence[BaseRoute]:
     async def launch(request: Request) -> Response:
         """`GET /launches/{id}`, see `forgetting.told`."""
         key = str(UUID(request.path_params["id"]))
         async with context.db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             report = await forgetting.report(connection, key)
         return JSONResponse(report)
-
-    definitions = Definitions(books.KINDS, books.build)
 
     async def supposed(request: Request) -> Response:
         """`POST /launches/supposed` `{campaign, people, at}`, see `held_back`."""

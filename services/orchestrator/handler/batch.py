@@ -29,7 +29,7 @@ class Handler:
 
     def __init__(self, partitions: int, settings: OrchestratorSettings | None = None) -> None:
         build: Callable[[Sequence[Published], int], Book] = books.build
-        self._definitions = Definitions(books.KINDS, build)
+        self.definitions = Definitions(books.KINDS, build)
         self._silence = Silence(partitions)
         self._walk = walking.Walk()
         self._also = LockNeeded()  # what the batch at hand was found to need
@@ -64,7 +64,7 @@ class Handler:
         self._launches.committed()
 
     async def _book(self, tx: Tx) -> Book:
-        book = await self._definitions.at(tx.connection, tx.revision)
+        book = await self.definitions.at(tx.connection, tx.revision)
         if book is not self._silence.book:
             self._silence.begin(book, await store.answered(tx.connection))
         return book
@@ -85,7 +85,7 @@ class Handler:
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         if await self._walk.due(connection, revision):
             return True
-        book = await self._definitions.at(connection, revision)
+        book = await self.definitions.at(connection, revision)
         if await sweeping.is_due(connection, book.seated, now):
             return True
         return await self._launches.due(connection, partitions, now, revision, book)

@@ -82,6 +82,7 @@ class Stock:
         self._dry: set[str] = set()
         self._known: Mapping[tuple[str, str], Known] | None = None
         self._short: Counter[str] = Counter()
+        self._stocked: tuple[Book, Book] | None = None  # the last book, and what was made of it
         self._clear()
 
     def _clear(self) -> None:
@@ -122,7 +123,11 @@ class Stock:
     def stocked(self, book: Book) -> Book:
         """The book with what can be given now."""
         shelf = self._shelf
-        return replace(book, shelf=shelf) if shelf.ready or shelf.known or shelf.dry else book
+        if not (shelf.ready or shelf.known or shelf.dry):
+            return book
+        if self._stocked is None or self._stocked[0] is not book or self._stocked[1].shelf is not shelf:
+            self._stocked = book, replace(book, shelf=shelf)
+        return self._stocked[1]
 
     def took(self, outcome: Outcome) -> None:
         self._short.update(outcome.short)

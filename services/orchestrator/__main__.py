@@ -31,8 +31,9 @@ def service(settings: Settings | None = None) -> Service:
             yield
 
     def routes(context: Context) -> Sequence[BaseRoute]:
-        apart = (api, codes, launches_api, seats)
-        return [*(route for part in apart for route in part.routes(context)), *rehearsals.routes(context, jobs)]
+        launches = launches_api.routes(context, handler.definitions)
+        apart = (api, codes, seats)
+        return [*(route for part in apart for route in part.routes(context)), *launches, *rehearsals.routes(context, jobs)]
 
     return Service(
         name="orchestrator",

@@ -10,13 +10,14 @@ from runtime.db import Connection
 
 ALL = 2**63 - 1
 
-# All partitions at once, by whoever hears of it first; again with each change of the launch. Those of a throttled one begin one after the other.
+# All partitions at once, by whoever hears of it first; again with each change of the launch, until it is forgotten. Those of a throttled one begin one after the other.
 NOTE = """
 INSERT INTO launch_partition AS p (launch, partition, revision, round, next_at)
 SELECT u.launch, n, u.revision, u.round, u.next_at + round(n * u.every_ms)::bigint
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::float8[]) AS u (launch, revision, round, next_at, every_ms),
     generate_series(0, $6::int - 1) AS n
 WHERE NOT EXISTS (SELECT FROM launch_partition q WHERE q.launch = u.launch AND q.partition = n AND q.revision >= u.revision)
+  AND NOT EXISTS (SELECT FROM launch_report o WHERE o.launch = u.launch)
 ORDER BY u.launch, n
 ON CONFLICT (launch, partition) DO UPDATE SET revision = EXCLUDED.revision, round = EXCLUDED.round, open = true,
     next_at = greatest(p.next_at, EXCLUDED.next_at),
@@ -27,14 +28,15 @@ UNNOTED = """
 SELECT EXISTS (
     SELECT FROM unnest($1::uuid[], $2::int[]) AS u (launch, revision)
     WHERE (SELECT count(*) FROM launch_partition p WHERE p.launch = u.launch AND p.revision >= u.revision) < $3
+      AND NOT EXISTS (SELECT FROM launch_report o WHERE o.launch = u.launch)
 )
 """
-# stops: everybody who waits is told so, whatever the sender has; whole: every partition must have chosen first (a pilot); asks: what the
+# stops: everybody who waits is told so, whatever the sender has and the throttle says; whole: every partition must have chosen first (a pilot); asks: what the
 # segmenter must have answered in the partition.
 OPEN = """
 SELECT p.launch::text AS launch, p.partition, p.last_id::text AS last_id, p.chosen, p.stopped, p.issued, p.next_at
 FROM launch_partition p JOIN unnest($2::uuid[], $3::boolean[], $4::boolean[]) WITH ORDINALITY AS l (launch, stops, whole, number) ON l.launch = p.launch
-WHERE p.open AND p.partition = ANY($1::smallint[]) AND p.next_at <= $5 AND (l.stops OR p.issued - p.settled < $6)
+WHERE p.open AND p.partition = ANY($1::smallint[]) AND (l.stops OR (p.next_at <= $5 AND p.issued - p.settled < $6))
   AND (p.chosen OR NOT EXISTS (
     SELECT FROM unnest($7::uuid[], $8::text[]) AS a (launch, asked) LEFT JOIN mark m ON m.topic = a.asked AND m.partition = p.partition
     WHERE a.launch = p.launch AND coalesce(m.next_offset, 0) <= 0))
@@ -89,17 +91,18 @@ LOCK = (
     "SELECT FROM launch_partition WHERE launch = $1 AND partition = $2 FOR UPDATE"  # so that CLOSE sees what others have just set
 )
 DELAY = "UPDATE launch_partition SET next_at = $3 WHERE launch = $1 AND partition = $2"
-# The winner takes the loser's row, or of two the verdict that went further; of two that went as far his own.
+# The winner takes the loser's row, or of two the verdict that went further; of two that went as far his own. Whose turn is yet to come goes
+# before who was skipped: what kept one of them from his letter need not keep the other. Of whom nothing is decided his turn is yet to come.
 FOLD = """
 WITH pair AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[]) AS u (loser, winner, partition)),
 gone AS (DELETE FROM recipient r USING pair WHERE r.id = pair.loser AND r.launch = ANY($4::uuid[]) RETURNING r.*, pair.winner, pair.partition AS home)
 INSERT INTO recipient AS r (launch, id, partition, place, verdict, rule, variant, attempt, intent, became, due)
-SELECT DISTINCT ON (launch, winner) launch, winner, home, place, verdict, rule, variant, attempt, intent, became, due FROM gone ORDER BY launch, winner, {rank} DESC, id
+SELECT DISTINCT ON (launch, winner) launch, winner, home, place, verdict, rule, variant, attempt, intent, became, due OR verdict = '' FROM gone ORDER BY launch, winner, {rank} DESC, id
 ON CONFLICT (launch, id) DO UPDATE SET verdict = EXCLUDED.verdict, rule = EXCLUDED.rule, variant = EXCLUDED.variant,
     attempt = EXCLUDED.attempt, intent = EXCLUDED.intent, due = EXCLUDED.due, became = r.became | EXCLUDED.became, place = least(r.place, EXCLUDED.place)
 WHERE {ranked} > {own}
 """
-_RANK = "array_position(ARRAY['', 'skipped', 'deferred', 'late', 'held', 'would_have_sent', 'failed', 'sent', 'in_doubt', 'unknown', 'accepted'], {})"
+_RANK = "array_position(ARRAY['skipped', '', 'deferred', 'late', 'held', 'would_have_sent', 'failed', 'sent', 'in_doubt', 'unknown', 'accepted'], {})"
 FOLD = FOLD.format(rank=_RANK.format("verdict"), ranked=_RANK.format("EXCLUDED.verdict"), own=_RANK.format("r.verdict"))
 REOPEN = "UPDATE launch_partition SET open = true WHERE launch = ANY($1::uuid[]) AND partition = ANY($2::smallint[]) AND NOT open"
 CHOOSING = "SELECT launch::text AS launch, partition FROM launch_partition WHERE launch = ANY($1::uuid[]) AND NOT chosen"

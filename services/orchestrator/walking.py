@@ -60,14 +60,27 @@ class Walk:
 
     def __init__(self) -> None:
         self._before: dict[tuple[str, str, int], set[str]] = {}  # batches that may not know yet of what is to be walked for
+        self._settled = -1  # revision of the documents at which everybody was seen to have heard
 
-    async def step(self, connection: Connection, controls: Controls, limit: int) -> Step:
-        """Up to `limit` people who are to hear of it in this transaction. controls: those of its book."""
-        if not controls or not await connection.fetchval(LOCK):
+    async def due(self, connection: Connection, revision: int) -> bool:
+        """As `is_due`, but that of documents of which nothing is left it is asked once. revision: read before."""
+        if revision == self._settled:
+            return False
+        due = await is_due(connection)
+        if not due:
+            self._settled = revision
+        return due
+
+    async def step(self, connection: Connection, controls: Controls, limit: int, revision: int) -> Step:
+        """Up to `limit` people who are to hear of it in this transaction. controls, revision: those of its book."""
+        if not controls or revision == self._settled or not await connection.fetchval(LOCK):
             return Step()
         await connection.execute(ENSURE)
         row = await connection.fetchrow(TAKE)
-        if row is None or not controls.knows(row["kind"], row["key"], row["version"]):
+        if row is None:
+            self._settled = revision
+            return Step()
+        if not controls.knows(row["kind"], row["key"], row["version"]):
             return Step()
         name, last = (row["kind"], row["key"], row["version"]), row["last_id"]
         if last.int == 0 and not await self._may_begin(connection, name):

@@ -135,7 +135,10 @@ async def test_seats_by_selection_and_an_event_that_is_cancelled(shop: Shop):
     asked = {"top": {"n": 3, "by": "score"}, "rest": "decline"}
     assert await shop.api("POST", f"{path}/select", json=asked) == {"selected": 3, "rest": 1}
     await shop.settle()
+    assert await statuses(shop, "dinner") == {"waitlisted": 3, "declined": 1}
+    await shop.until(shop.now + 10_000)
     assert await statuses(shop, "dinner") == {"confirmed": 2, "waitlisted": 1, "declined": 1}
+    assert [("", "deferred", "event_full") in await shop.decisions(who) for who in names[1:]] == [True, False, False]
     gone = {"identifier": f"user_id:{shop.user('dan')}", "status": "cancelled"}
     await shop.api("POST", f"{path}/registrations", json=gone)
     await shop.settle()

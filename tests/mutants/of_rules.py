@@ -27,7 +27,7 @@ OF_RULES = (
     _mutant("what may be free is asked again", SENDING, "if asked else Answer", "if False else Answer"),
     _mutant("manager only", SENDING, "any(turn.stands(key) for key in rules.managers)", "False"),
     _mutant("global control", SENDING, "bucket(salt, person.bucketing[1]) < share", "bucket(salt, person.bucketing[1]) > share"),
-    _mutant("exposed once", CONTROLS, "if run.exposed or run.control:", "if run.control:"),
+    _mutant("exposed once", CONTROLS, "if plan is None or run.exposed:", "if plan is None:"),
     _mutant("back to its place", SENDING, "person.reservations.remove(found)", "pass"),
     _mutant("only its own attempt", SENDING, "found and found.attempt == verdict.attempt and", "found and"),
     _mutant("late is decided again", SENDING, "again(turn, key, replace(pending, attempt=pending.attempt + 1), moment)", "pass"),

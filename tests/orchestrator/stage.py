@@ -26,7 +26,7 @@ from tests.orchestrator.mailing import AUDIENCE
 from tests.orchestrator.world import T0
 
 PARTITIONS = 3
-TABLES = "person, mark, recipient, launch_partition, pilot, definition, definition_current"
+TABLES = "person, mark, recipient, launch_partition, pilot, launch_report, definition, definition_current"
 _glance = msgspec.json.Decoder(Glance).decode
 
 
@@ -111,12 +111,16 @@ class Stage:
         await self.fact(profile, PROFILE_ERASED, properties={"act": "act", "others": []})
 
     async def verdict(self, intent: Intent, verdict: Any, rule: str = "") -> None:
+        await self.batch(self.told(intent, verdict, rule, intent.attempt))
+
+    def told(self, intent: Intent, verdict: Any, rule: str, attempt: int) -> Item:
+        """What the sender says of it."""
         told = Decision(
             id=self._id(), brand="shop", profile=intent.profile, verdict=verdict, by="sender", received_at=self.now, rule=rule,
             document=intent.document, version=intent.version, step=intent.step, occurrence=intent.occurrence, intent=intent.id,
-            attempt=intent.attempt, message_class=intent.message_class,
+            attempt=attempt, message_class=intent.message_class,
         )  # fmt: skip
-        await self.batch(self._item("decisions", intent.profile, told))
+        return self._item("decisions", intent.profile, told)
 
     # ---- transactions
 

@@ -1,6 +1,7 @@
 """A mailing: one verdict for each, under the rules of every message, and never a second letter."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,28 @@ def test_variants_and_the_control_group_fall_by_who_he_is_and_alike_in_each_laun
     assert all(i.template == got[i.profile] for i in world.intents), "decided again it is the same letter"
 
 
+def test_only_who_could_get_it_is_told_into_which_arm_he_falls_once_and_when_it_may_go() -> None:
+    world = Mailing(rule(quiet_hours={"from": "23:00", "to": "03:00"}), news=campaign(control=50))
+    world.belongs("ann", "bob")
+    world.belongs("cid", kinds="phone")
+    world.state(state="stopped")
+    world.turn("bob")
+    world.state()
+    world.turn("ann", "cid")
+    world.later(DAY)
+    assert [d.profile for d in world.decisions if d.verdict == "exposed"] == ["ann"]
+
+
+def test_what_the_segmenter_has_not_said_yet_is_waited_for_in_a_pause_too() -> None:
+    world = Mailing(news=campaign(audience_at="live"))
+    world.belongs("ann")
+    world.membership("ann", AUDIENCE, "left")
+    world.state(state="paused")
+    world.book = replace(world.book, silent={AUDIENCE: ("facts", 0, 5)})
+    world.turn("ann")
+    assert world.last("ann") == ("", ""), "it is not known whether he belongs to it"
+
+
 def test_a_letter_that_one_got_is_not_sent_to_the_other_whom_he_turns_out_to_be() -> None:
     world = Mailing(rule(quiet_hours={"from": "23:00", "to": "03:00"}))
     world.belongs("ann", zone="Asia/Vladivostok")
@@ -244,20 +267,27 @@ def test_whatever_comes_between_nobody_is_written_to_twice_but_by_what_was_under
 
 
 @given(
-    st.integers(1, 1000), st.sampled_from([60_000, 3_600_000]), st.integers(1, 12), st.lists(st.integers(0, 120_000), max_size=30)
+    st.integers(1, 1000), st.sampled_from([60_000, 3_600_000]), st.integers(1, 12), st.lists(st.integers(0, 300_000), max_size=30)
 )
 def test_no_more_go_in_any_time_than_the_throttle_says(most: int, per: int, partitions: int, ticks: list[int]) -> None:
     every = per / most
     nexts = [round(p * every) for p in range(partitions)]
-    now, went = 0, 0
+    now, lost, told = 0, 0, [(0, 0)]
     for tick in ticks:
         now += tick
+        lost += max(0, tick - 60_000)
+        went = 0
         for p in range(partitions):
             allowed = allowance(nexts[p], now, every, partitions)
             went += allowed.most
-            nexts[p] = allowed.after(nexts[p], allowed.most)
-        assert went <= now / every + 1 + partitions, "rounded to ms"
-        assert went >= now / every - partitions
+            nexts[p] = allowed.after(allowed.most)
+        told.append((now, told[-1][1] + went))
+        assert told[-1][1] <= now / every + 1 + partitions, "rounded to ms"
+        assert told[-1][1] >= (now - lost) / every - partitions
+    caught_up = max(every * partitions, 60_000)
+    for place, (since, _) in enumerate(told[1:]):
+        for at, went in told[place + 1 :]:
+            assert went - told[place][1] <= (at - since + caught_up) / every + 2 * partitions, "whatever stood still before"
 
 
 def test_what_a_launch_would_decide_first_is_said_of_some_people_and_nothing_is_changed() -> None:

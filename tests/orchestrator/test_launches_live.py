@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.definitions import Published
 from schemas.messages import Intent
+from services.orchestrator import forgetting
 from tests.orchestrator.mailing import campaign, launch
 from tests.orchestrator.stage import PARTITIONS, Stage
 from tests.orchestrator.world import DAY, HOUR, rule
@@ -101,6 +103,64 @@ async def test_a_throttled_launch_takes_its_time(stage: Stage) -> None:
     stage.now += 10 * HOUR
     await stage.rest()
     assert len(stage.intents) == 18
+
+
+async def test_a_stop_does_not_wait_for_the_throttle(stage: Stage) -> None:
+    await stage.begin(campaign(throttle={"most": 1, "per": "hour"}), launch())
+    people = await stage.audience(*names(9))
+    await stage.rest()
+    await stage.publish(launch(2, state="stopped"))
+    await stage.rest()
+    assert Counter(row["rule"] for row in await stage.rows()) == Counter(stopped=len(people) - 1) + Counter({"": 1})
+
+
+async def test_who_is_merged_behind_the_walk_has_his_turn_whatever_the_other_was_told(stage: Stage) -> None:
+    await stage.begin(campaign(), launch(stage="pilot", size=2))
+    people = await stage.audience(*names(9))
+    await stage.rest()
+    winner, loser = [row["id"] for row in await stage.rows() if not row["verdict"]][:2]
+    async with stage.db.transaction() as connection:  # as if the launch had been heard of after the merge
+        await connection.execute("UPDATE person SET merged_into = $2 WHERE id = $1", loser, winner)
+        await connection.execute("UPDATE recipient SET verdict = 'skipped', rule = 'no_address', due = false WHERE id = $1", winner)
+    await stage.publish(launch(2, stage="all", size=2))
+    await stage.rest()
+    assert {i.profile for i in stage.intents} == set(people) - {loser}
+    assert {(row["verdict"], row["due"]) for row in await stage.rows()} == {("sent", False)}
+
+
+async def test_what_is_heard_of_an_earlier_attempt_in_the_same_batch_changes_nothing(stage: Stage) -> None:
+    await stage.begin(campaign(), launch())
+    await stage.audience("ann")
+    await stage.rest()
+    (intent,) = stage.intents
+    told = [stage.told(intent, "failed", "", 1), stage.told(intent, "skipped", "no_consent", 0)]
+    await stage.batch(*told)
+    assert [row["verdict"] for row in await stage.rows()] == ["failed"]
+
+
+async def test_of_a_launch_that_is_forgotten_the_report_is_left_and_it_is_never_walked_again(stage: Stage, monkeypatch) -> None:
+    monkeypatch.setattr(forgetting, "CHUNK", 3)
+
+    async def report() -> dict:
+        async with stage.db.transaction() as connection:
+            return await forgetting.report(connection, launch().key)
+
+    await stage.begin(campaign(), launch(stage="pilot", size=4), launch(key="other"))
+    await stage.audience(*names(9))
+    await stage.rest()
+    stood, other = await report(), len(await stage.rows())
+    assert stood["audience"] == 9 and stood["pilot"]["audience"] == 4
+    await stage.publish(Published(kind="launch", key=launch().key, version=2, pointer=True, deleted=True))
+    await stage.both()
+    assert 0 < len(await stage.rows()) < other and await report() == {**stood, "walk": {**stood["walk"], "going": False}}
+    await stage.rest()
+    async with stage.db.connection() as connection:
+        for table in ("recipient", "launch_partition", "pilot"):
+            assert not await connection.fetchval(f"SELECT count(*) FROM {table} WHERE launch = $1", launch().key)
+    sent = len(stage.intents)
+    await stage.publish(launch(3))
+    await stage.rest()
+    assert len(stage.intents) == sent and (await report())["audience"] == 9
 
 
 async def test_who_comes_to_a_live_audience_after_the_pilot_gets_it_with_the_rollout(stage: Stage) -> None:

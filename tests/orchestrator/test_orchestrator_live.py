@@ -167,7 +167,7 @@ async def test_facts_that_concern_no_journey_touch_no_table():
             return book
 
     handler = Handler(12)
-    handler._definitions = Known()
+    handler.definitions = Known()
     handler._silence.begin(book, ())
     item = Item(("facts", 0), 5, decode_fact(Record()), Record.value, None, None, T0)
     tx = Tx(None, T0, 1, "orchestrator", {})

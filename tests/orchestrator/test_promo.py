@@ -246,6 +246,15 @@ def test_an_order_uses_the_code_whoever_it_was_given_to_and_it_is_told():
     assert len(facts(world, "Promo Code Used")) == count
 
 
+def test_a_code_that_its_owner_has_used_does_not_go_back_when_its_letter_is_skipped():
+    once = journey("j", give("gift", "p", **{"return": True}), send("one"), END, on="Born")
+    world = Pools(pool("p"), once, codes={"p": 1})
+    world.fact(world.person("a"), "Born")
+    assert order(world, "a", "P-0")["owner"] == "self"
+    world.verdict(world.intents[0], "skipped")
+    assert world.returned == [] and facts(world, "Promo Code Returned") == []
+
+
 # ---- whatever happens
 
 PEOPLE = "abcd"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -23,6 +24,7 @@ from services.orchestrator.promo import stock as stocks
 from services.orchestrator.promo import watch
 from services.orchestrator.promo.loading import Loading
 from services.orchestrator.promo.stock import Stock, Twice
+from tests.orchestrator.world import published
 from tests.support.live import T0
 
 VAULT = Vault("a test")
@@ -203,6 +205,61 @@ async def test_codes_follow_merges_unmerges_and_erasures(db):
     assert (last["given_at"], last["used_at"]) == (T0, T0 + 1), "it is spent all the same"
 
 
+async def test_who_gave_and_who_used_a_code_are_two_people(db):
+    await load(db, lines(2))
+
+    async def row(number: int) -> tuple[str | None, str | None, str]:
+        found = (await table(db))[number - 1]
+        return found["given_to"] and str(found["given_to"]), found["used_by"] and str(found["used_by"]), found["used_in"]
+
+    await moved(db, gives(1, ANN), gives(2, ANN), Use(1, BOB, T0, "order-1"), Use(2, BOB, T0, "order-2"))
+    await moved(db, before=lambda s: s.merged(CAT, BOB), canonical=lambda p: CAT if p == BOB else p)
+    assert await row(1) == (ANN, CAT, "order-1"), "who used it is another by now"
+    await moved(db, before=lambda s: s.erased([ANN]))
+    assert await row(1) == (None, CAT, "order-1"), "the order is not hers"
+    await moved(db, before=lambda s: s.erased([CAT]))
+    assert await row(1) == (None, None, "")
+
+
+async def test_a_code_that_is_used_and_returned_at_once_is_used(db):
+    await load(db, lines(1))
+    await moved(db, gives(1, ANN))
+    await moved(db, Return(1), Use(1, BOB, T0, "order-1"))
+    assert (await table(db))[0]["given_at"] == T0, "whose it was is told"
+
+
+async def test_codes_of_a_pool_that_is_in_force_no_more_are_kept_as_long_as_others_and_uploads_a_week(db):
+    await load(db, lines(2, "old"), "old", key="k")
+    last = T0 + watch.KEEP_MS
+    bodies = ({}, {"expires": "2010-01-01T00:00:00+00:00"}, {"expires": datetime.fromtimestamp(T0 / 1000, UTC).isoformat()})
+    documents = [published("promo-pool", {"key": "old", "brand": "shop", **more}, n, False) for n, more in enumerate(bodies, 1)]
+    async with db.transaction() as connection:
+        await watch.look(connection, watch.known(documents, 1), last)
+        assert len(await table(db)) == 2 and not await connection.fetchval("SELECT count(*) FROM promo_load")
+        await watch.look(connection, watch.known(documents, 1), last + 1)
+    assert await table(db) == []
+
+
+async def test_codes_are_counted_by_one_process_for_all(db):
+    await load(db, lines(3))
+    one = watch.Pools([PromoPool(key="p", brand="shop")], {"p": None})
+
+    async def looked() -> float | None:
+        async with db.transaction() as connection:
+            await watch.look(connection, one, 0)
+        return stocks.metrics.REGISTRY.get_sample_value("otklik_promo_codes_free", {"pool": "p"})
+
+    assert await looked() == 3
+    async with db.transaction() as connection:
+        await connection.execute("DELETE FROM promo_code WHERE number = 1")
+    assert await looked() == 3, "it was counted just now"
+    async with db.transaction() as connection:
+        await connection.execute("UPDATE promo_pool SET counted_at = counted_at - interval '1 minute'")
+        await connection.fetchval(watch.ONE)
+        assert await looked() == 3, "another does"
+    assert await looked() == 2
+
+
 async def test_an_order_finds_its_code_however_it_is_spelled_and_a_used_one_is_given_to_nobody(db):
     await load(db, lines(2))
     stock = await moved(db, gives(1, ANN), orders=[("shop", " C0"), ("shop", "c1"), ("sister", "c0"), ("shop", "none")])
@@ -259,9 +316,10 @@ async def test_what_is_left_is_told_and_what_expired_long_ago_goes(db):
     await moved(db, gives(1, ANN))
     pools = [PromoPool(key="p", brand="shop", low_water=3), PromoPool(key="old", brand="shop", expires="2010-01-01T00:00:00+00:00")]
     async with db.transaction() as connection:
-        await watch.look(connection, pools, 0)
+        known = watch.Pools(pools, {"p": None, "old": pools[1].expires_ms})
+        await watch.look(connection, known, 0)
         assert len(await table(db)) == 5
-        await watch.look(connection, pools, pools[1].expires_ms + watch.KEEP_MS + 1)
+        await watch.look(connection, known, pools[1].expires_ms + watch.KEEP_MS + 1)
     assert [row["pool"] for row in await table(db)] == ["p"] * 3
     registry = stocks.metrics.REGISTRY
     assert registry.get_sample_value("otklik_promo_codes_free", {"pool": "p"}) == 2

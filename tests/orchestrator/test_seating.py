@@ -39,20 +39,20 @@ class Door:
     def __init__(self, **more: Any) -> None:
         self.announced = Announced(event(**more), 1)
         self.rows: dict[str, Registration] = {}
-        self.place, self.number, self.told = 1, 0, []
+        self.place, self.number, self.told, self.gathers = 1, 0, [], False
 
     def open(self, *people: str) -> Hall:
         taken = sum(row.seated for row in self.rows.values())
         waiting = sorted((row for row in self.rows.values() if row.status == "waitlisted"), key=lambda row: row.turn)
         most = len(people) * 2 + max(0, (self.announced.event.seats or 0) - taken)
         some = {row.profile: row for row in (*waiting[:most], *(self.rows[who] for who in people if who in self.rows))}
-        return Hall(self.announced, some.values(), taken, self.place, lambda name: name[:10])
+        return Hall(self.announced, some.values(), taken, self.place, lambda name: name[:10], gathers=self.gathers)
 
     def close(self, hall: Hall) -> None:
         for who in hall.gone:
             del self.rows[who]
         self.rows |= {row.profile: row for row in hall.changed}
-        self.place = hall.place
+        self.place, self.gathers = hall.place, self.gathers or hall.selected
         self.told += hall.told
         assert hall.taken == sum(row.seated for row in self.rows.values())
 
@@ -65,6 +65,19 @@ class Door:
     def does(self, act: str, *more: Any) -> None:
         hall = self.open(*(one for one in more if isinstance(one, str)))
         getattr(hall, act)(*more)
+        self.close(hall)
+
+    def settle(self) -> None:
+        """A selection has been heard."""
+        self.gathers, self.number = False, self.number + 1
+        moment = Moment(T0 + self.number, derive("settled", self.number))
+        hall = self.open()
+        hall.fill(moment)
+        for row in [row for row in self.rows.values() if row.hushed]:
+            if row.profile not in hall.rows:
+                hall.rows[row.profile] = hall._before[row.profile] = row
+            if hall.rows[row.profile].hushed:
+                hall.tell_waiting(hall.rows[row.profile], moment)
         self.close(hall)
 
     def status(self, *who: str) -> list[str]:
@@ -94,6 +107,7 @@ ACTS = st.lists(
                 "confirm",
                 "waitlist",
                 "decline",
+                "settle",
                 "merge",
                 "part",
                 "erase",
@@ -130,6 +144,8 @@ def test_no_more_seats_are_given_than_there_are_and_nobody_is_lost(acts, selecti
             door.says(who, names[act], at=T0 + door.number + late, attend="online" if online else "offline")
         elif act in ("confirm", "waitlist", "decline"):
             door.says(who, events.SELECTED, choice=act, rank=second)
+        elif act == "settle":
+            door.settle()
         elif act == "merge" and who != other:
             door.does("merge", who, other, moment)
         elif act == "part" and who != other:
@@ -143,7 +159,8 @@ def test_no_more_seats_are_given_than_there_are_and_nobody_is_lost(acts, selecti
         assert seats is None or len(seated) <= seats
         assert all(row.status in ("confirmed", "attended") for row in seated)
         waiting = [row for row in door.rows.values() if row.status == "waitlisted"]
-        assert not waiting or (seats is not None and len(seated) == seats), "a seat is free while somebody waits"
+        assert not waiting or door.gathers or (seats is not None and len(seated) == seats), "a seat is free while somebody waits"
+        assert door.gathers or not [row for row in door.rows.values() if row.hushed], "who waits knows it"
         confirmed = [row for row in door.rows.values() if row.status == "confirmed"]
         assert all(row.seated or (kind == "both" and row.online) for row in confirmed)
         lost = before.keys() - registrations(door).keys()
@@ -183,9 +200,73 @@ def test_the_selected_are_seated_and_the_rest_wait_in_their_order():
         door.says(who, events.SELECTED, choice="confirm", rank=rank)
     door.says(WHO[0], events.SELECTED, choice="waitlist")
     door.says(WHO[1], events.SELECTED, choice="decline")
+    door.settle()
     assert door.status(*WHO[:5]) == ["waitlisted", "declined", "waitlisted", "confirmed", "confirmed"]
     door.says(WHO[3], events.UNREGISTERED)
     assert door.status(WHO[0], WHO[2]) == ["waitlisted", "confirmed"]
+
+
+CHOICES = [
+    (WHO[0], "waitlist", None),
+    (WHO[1], "waitlist", None),
+    (WHO[2], "confirm", 2),
+    (WHO[3], "confirm", 0),
+    (WHO[4], "confirm", 1),
+]
+
+
+@given(st.permutations(CHOICES), st.integers(1, 4))
+def test_in_whatever_order_a_selection_is_heard_seats_go_by_rank_and_then_to_the_others_as_they_came(order, seats):
+    door = Door(selection="by_selection", seats=seats)
+    for who in WHO[:5]:
+        door.says(who, events.REGISTERED)
+    door.told.clear()
+    for who, choice, rank in order:
+        door.says(who, events.SELECTED, choice=choice, **({} if rank is None else {"rank": rank}))
+    assert set(door.status(*WHO[:5])) == {"waitlisted"} and door.told == [], "nobody is told anything before all is heard"
+    door.settle()
+    turns = [WHO[3], WHO[4], WHO[2], WHO[0], WHO[1]]
+    assert sorted(door.facts()) == sorted(
+        [(events.SEATED, who) for who in turns[:seats]] + [(events.WAITLISTED, who) for who in turns[seats:]]
+    )
+
+
+def test_who_registers_while_a_selection_is_heard_takes_no_seat_of_it():
+    door = Door(seats=1)
+    for who in WHO[:2]:
+        door.says(who, events.REGISTERED)
+    door.says(WHO[1], events.SELECTED, choice="confirm", rank=0)
+    door.says(WHO[0], events.UNREGISTERED)
+    door.says(WHO[2], events.REGISTERED)
+    door.settle()
+    assert door.status(*WHO[:3]) == ["cancelled", "confirmed", "waitlisted"]
+
+
+def test_who_needs_no_seat_does_not_wait_for_the_others_who_are_selected():
+    door = Door(selection="by_selection", seats=None)
+    door.says(WHO[0], events.REGISTERED)
+    door.says(WHO[0], events.SELECTED, choice="confirm", rank=3)
+    assert door.status(WHO[0]) == ["confirmed"] and not door.gathers
+
+
+def test_of_two_who_wait_and_are_one_the_earlier_turn_counts():
+    door = Door(selection="by_selection", seats=1)
+    for who in WHO[:3]:
+        door.says(who, events.REGISTERED)
+    door.says(WHO[0], events.SELECTED, choice="waitlist")
+    for rank, who in enumerate((WHO[1], WHO[2])):
+        door.says(who, events.SELECTED, choice="confirm", rank=rank)
+    door.does("merge", WHO[0], WHO[2], Moment(T0 + 10, "m"))
+    assert door.rows[WHO[0]].rank == 1
+
+
+def test_of_two_who_are_one_either_may_have_said_that_he_comes():
+    door = Door(format="both", confirm_until="1d")
+    for who in WHO[:2]:
+        door.says(who, events.REGISTERED)
+    door.says(WHO[1], events.ATTENDANCE)
+    door.does("merge", WHO[0], WHO[1], Moment(T0 + 10, "m"))
+    assert door.rows[WHO[0]].coming
 
 
 def test_news_in_any_order_and_twice_changes_nothing():

@@ -44,7 +44,7 @@ async def walked(db: Database, walk: Walk, limit: int = 3) -> list[str]:
     found: list[str] = []
     while True:
         async with db.transaction() as connection:
-            step = await walk.step(connection, CONTROLS, limit)
+            step = await walk.step(connection, CONTROLS, limit, 1)
         found += [profile for profile, _ in step.people]
         if not step.more:
             return found
@@ -61,6 +61,21 @@ async def test_it_comes_to_all_who_are_inside_once_and_to_nobody_else(db):
         found = await standing(connection, "j")
     assert (found.versions, found.held) == ({1: {"w": 5}}, 0)
     assert await walked(db, Walk()) == []
+
+
+async def test_once_nothing_is_left_of_some_documents_they_are_not_asked_about_again(db):
+    async with db.transaction() as connection:
+        await connection.execute(DEFINE)
+    for seen in ("in a walk", "by a look"):
+        walk = Walk()
+        if seen == "in a walk":
+            await walked(db, walk)
+        async with db.transaction() as connection:
+            assert not await walk.due(connection, 1)
+            await connection.execute("UPDATE walk SET done = false")
+            assert not await walk.due(connection, 1) and not (await walk.step(connection, CONTROLS, 9, 1)).more
+            assert await walk.due(connection, 2) and (await walk.step(connection, CONTROLS, 9, 2)).more
+            await connection.execute("UPDATE walk SET done = true")
 
 
 async def test_it_waits_for_batches_that_may_not_know_of_it_and_for_no_later_ones(db):
@@ -84,7 +99,7 @@ async def test_it_waits_for_a_book_that_knows_what_it_walks_for(db):
         await connection.execute(DEFINE)
     async with db.transaction() as connection:
         another = published("migration", {"key": "other", "to": 1, "moves": {"1": {"w": "leave"}}, "at": 5})
-        step = await Walk().step(connection, build([J, another]).controls, 9)
+        step = await Walk().step(connection, build([J, another]).controls, 9, 1)
         assert not step.more
     async with db.transaction() as connection:
         assert await is_due(connection)
@@ -95,8 +110,8 @@ async def test_two_processes_do_not_walk_at_once(db):
         await connection.execute(DEFINE)
     walk, other = Walk(), Walk()
     async with db.transaction() as connection:
-        assert len((await walk.step(connection, CONTROLS, 3)).people) == 3
+        assert len((await walk.step(connection, CONTROLS, 3, 1)).people) == 3
         async with db.transaction() as beside:
-            step = await asyncio.wait_for(other.step(beside, CONTROLS, 3), 5)
+            step = await asyncio.wait_for(other.step(beside, CONTROLS, 3, 1), 5)
             assert not step.more
     assert len(await walked(db, walk)) == 2

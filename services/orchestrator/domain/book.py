@@ -48,6 +48,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
 KINDS = (*MODELS, "template")
 UNSUBSCRIBED = "Email Unsubscribed"  # by the link of a letter
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
     rules = joined((rule, d.version) for d in documents if d.kind == "rule" and d.pointer and (rule := _rule(bytes(d.body))))
     brands = [_parsed("brand", bytes(d.body)) for d in documents if d.kind == "brand" and d.pointer]
     pools = [_parsed("promo-pool", bytes(d.body)) for d in documents if d.kind == "promo-pool" and d.pointer]
-    seated = {
-        d.key: Announced(Event.model_validate_json(bytes(d.body)), d.version) for d in documents if d.kind == "event" and d.pointer
-    }
+    seated = {d.key: Announced(_read(Event, d), d.version) for d in documents if d.kind == "event" and d.pointer}
     triggers = _grouped((p.trigger.event, p) for p in current if isinstance(p.trigger, FactTrigger))
     goals = _grouped((p.goal, p) for p in plans if p.goal is not None)
     awaits: dict[str, list[tuple[Plan, Until, Test]]] = {}
@@ -212,14 +211,14 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
 
 def _launches(documents: Sequence[Published]) -> dict[str, Launched]:
     """Those that are under way, by id."""
-    bodies = {(d.key, d.version): bytes(d.body) for d in documents if d.kind == "campaign"}
+    campaigns = {(d.key, d.version): d for d in documents if d.kind == "campaign"}
     found: dict[str, Launched] = {}
     for d in documents:
         if d.kind == LAUNCHES and d.pointer:
-            launch = Launch.model_validate_json(bytes(d.body))
-            body = bodies.get((launch.campaign, launch.version))
-            if body is not None:  # it comes before its launch, but may have been forgotten
-                campaign = Campaign.model_validate_json(body)
+            launch = _read(Launch, d)
+            told = campaigns.get((launch.campaign, launch.version))
+            if told is not None:  # it comes before its launch, but may have been forgotten
+                campaign = _read(Campaign, told)
                 asks = tuple(condition_key("campaign", campaign.key, launch.version, part) for part, _ in campaign.asks())
                 found[launch.key] = Launched(launch.key, launch, d.version, asks, mailing(campaign))
     return found
@@ -279,6 +278,13 @@ def check(document: Published) -> None:
 @lru_cache(maxsize=4096)
 def _parsed(kind: str, body: bytes) -> BaseModel:
     return MODELS[kind].model_validate_json(body)
+
+
+def _read(model: type[M], document: Published) -> M:
+    """A document of a kind whose model is known, read once however often a book is made."""
+    found = _parsed(document.kind, bytes(document.body))
+    assert isinstance(found, model)
+    return found
 
 
 def _rule(body: bytes) -> Rule | None:

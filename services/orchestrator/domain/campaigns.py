@@ -10,7 +10,7 @@ from schemas.messages import Verdict
 from schemas.steps import Send
 from services.orchestrator.domain import sending
 from services.orchestrator.domain.book import Plan
-from services.orchestrator.domain.mailings import Launched, Mailing
+from services.orchestrator.domain.mailings import STOPPED, Launched, Mailing
 from services.orchestrator.domain.state import Mailed, Run, replace
 from services.orchestrator.domain.steps.way import Go, unheard
 from services.orchestrator.domain.turn import Moment, Turn
@@ -39,7 +39,7 @@ def take(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
 def send(turn: Turn, plan: Plan, mailing: Mailing, run: Run, moment: Moment) -> Go | None:
     """The one step. Whom it must not reach is told so; what must be known of him first is waited for."""
     place = next((place for key in plan.answers.values() if (place := unheard(turn, moment, key)) is not None), None)
-    if place is not None and not turn.book.gate(run):
+    if place is not None and turn.book.gate(run) != STOPPED:
         turn.put(replace(run, waits=place, due_at=None))
         return None
     left = mailing.live and not turn.stands(plan.answers[AUDIENCE])
@@ -86,7 +86,7 @@ def _again(turn: Turn, keys: list[str], moment: Moment) -> None:
 def _begin(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
     mailing, launch = launched.mailing, launched.launch
     who = turn.person.bucketing[1] if turn.person.bucketing else turn.profile
-    controls, variant = mailing.controls(who), mailing.variant(who)
+    variant = mailing.variant(who)
     run = Run(
         journey=launched.name,
         version=launch.version,
@@ -98,11 +98,8 @@ def _begin(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
         since=max(moment.now, _own_time(turn, launched)),
         taken=1,
         data={"campaign": {"key": launch.campaign, "launch": launch.number, **({"variant": variant} if variant else {})}},
-        control=mailing.salt if controls else "",
+        control=mailing.salt if mailing.controls(who) else "",
     )
-    if mailing.exposes and not launched.stopped:
-        arm = "control" if controls else variant
-        turn.tell(run, "exposed", moment, f"arm:{arm}", step=LETTER, detail={"salt": mailing.salt, "control": controls})
     if run.since > moment.now and not launched.stopped:
         turn.put(replace(run, due_at=run.since))
         plan = turn.plan(run)

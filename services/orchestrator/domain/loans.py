@@ -1,7 +1,8 @@
 """Promo codes that a person keeps over his runs, and those that go back to their pool because they never went out.
 
 A code may go back when no run has it any more and of each intent that carried it the sender has said that it was skipped, or it was
-decided anew and skipped. What was accepted, failed at a provider or is in doubt may have been read by somebody: such a code is his for good.
+decided anew and skipped. What was accepted, failed at a provider or is in doubt may have been read by somebody, and what he used has been: such
+a code is his for good.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +62,12 @@ def hear(turn: Turn, verdict: Decision) -> None:
             _put(turn, replace(one, lent=False, letters={}))
         elif verdict.verdict == "skipped" and verdict.attempt >= one.letters[verdict.intent]:
             _put(turn, replace(one, letters=_without(one.letters, (verdict.intent,))))
+
+
+def spend(turn: Turn, number: int) -> None:
+    """He has used it himself: it never goes back."""
+    for one in [one for one in turn.person.codes if one.lent and one.number == number]:
+        _put(turn, replace(one, lent=False, letters={}))
 
 
 def settle(turn: Turn, moment: Moment) -> None:

@@ -56,11 +56,6 @@ def wake(turn: Turn, upto: int | None = None) -> None:
             turn.person.pending[key] = _woken(turn, pending)
 
 
-def taken_up(run: Run) -> Run:
-    """A run whose timer is due, as it was before it was parked."""
-    return run if run.parked is None else replace(run, due_at=run.parked.due_at, parked=None)
-
-
 def _woken(turn: Turn, pending: Pending) -> Pending:
     """A letter is decided anew as of the resumption: what it waited for is the gate, and nothing else."""
     door = turn.book.controls.door(pending.run.journey)

@@ -3,7 +3,7 @@
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.promo_pools import COUPON, ORDER, USED
-from services.orchestrator.domain import codes
+from services.orchestrator.domain import codes, loans
 from services.orchestrator.domain.steps.saying import SOURCE
 from services.orchestrator.domain.turn import Moment, Turn
 
@@ -25,6 +25,7 @@ def redeem(turn: Turn, fact: Fact, moment: Moment) -> None:
         return
     if not known.used:
         turn.moves.append(codes.Use(known.number, turn.profile, fact.occurred_at, order))
+        loans.spend(turn, known.number)
     owner = "nobody" if not known.given_to else "self" if known.given_to == turn.profile else "other"
     turn.emit(
         Fact(

@@ -1,6 +1,7 @@
 """Who gets a seat of an event. Pure: a hall is what one transaction holds locked of an event, and is asked act by act.
 
-After every act a free seat is the next waiting person's, so there is never one free while somebody waits for it.
+After every act a free seat is the next waiting person's, so there is never one free while somebody waits for it; but for the seconds in
+which a selection is heard. It comes person by person and in any order, so seats are given when all of it has been heard, by rank.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -37,10 +38,11 @@ class Registration(msgspec.Struct, array_like=True, frozen=True):
     code: str = ""
     told: str = ""
     others: tuple["Registration", ...] = ()
+    hushed: bool = False  # he waits and has not been told so: it is not known yet who gets a seat
 
     @property
     def turn(self) -> tuple[bool, int, int]:
-        """His turn in the waiting list: those who were selected, by rank, then the others as they came."""
+        """His turn in the waiting list: those who were selected, by rank, then the others as they came: they get what is left."""
         return self.rank is None, self.rank or 0, self.place
 
 
@@ -67,15 +69,24 @@ class Announced(NamedTuple):
 class Hall:
     """An event with those of its registrations that are needed: of everybody the acts are about, and the next ones of the waiting list, of
     whom there must be at least as many as seats may become free. taken: seats of the room, by all. place: of the next registration.
+    gathers: a selection is being heard. selected: some of it was heard here.
     """
 
     def __init__(
-        self, announced: Announced, rows: Iterable[Registration], taken: int, place: int, code: Callable[[str], str]
+        self,
+        announced: Announced,
+        rows: Iterable[Registration],
+        taken: int,
+        place: int,
+        code: Callable[[str], str],
+        *,
+        gathers: bool = False,
     ) -> None:
         self.announced, self.event = announced, announced.event
         self.rows = {row.profile: row for row in rows}
         self._before = dict(self.rows)
         self.taken, self.place, self._code = taken, place, code
+        self.gathers, self.selected = gathers, False
         self.told: list[Fact | Decision] = []
 
     @property
@@ -93,7 +104,8 @@ class Hall:
         moment = Moment(fact.received_at, fact.id)
         if fact.type == events.SELECTED:
             self._choose(profile, fact.properties, moment)
-        elif fact.event == events.REGISTERED:
+            return
+        if fact.event == events.REGISTERED:
             self._register(profile, fact, home, moment)
         elif fact.event == events.UNREGISTERED:
             self._unregister(profile, fact, home, moment)
@@ -140,10 +152,20 @@ class Hall:
         if choice == "decline" and row.status != "declined":
             self._keep(replace(row, status="declined"))
             self._tell(events.DECLINED, row, moment, "skipped", "event_not_selected")
-        elif choice == "confirm":
-            self._seat_or_wait(replace(row, rank=rank if isinstance(rank, int) else 0), moment)
-        elif choice == "waitlist" and row.status != "waitlisted":
-            self._wait(replace(row, rank=rank if isinstance(rank, int) else None), moment)
+        elif choice == "confirm" or (choice == "waitlist" and row.status != "waitlisted"):
+            by_default = 0 if choice == "confirm" else None
+            self._line_up(replace(row, rank=rank if isinstance(rank, int) else by_default), moment)
+
+    def _line_up(self, row: Registration, moment: Moment) -> None:
+        """Whoever needs a seat waits for the others who were selected, and is told what came of it then (`fill`, `tell_waiting`)."""
+        if not self._needs_seat(row):
+            self._seat(row, moment)
+            return
+        self.gathers = self.selected = True
+        if row.status == "waitlisted":
+            self._keep(row)
+        else:
+            self._wait(row, moment)
 
     # ---- who is one with whom
 
@@ -185,11 +207,18 @@ class Hall:
         for one in registrations:
             self.taken -= one.seated
         had = {one.id for one in registrations if one.seated} | set(held)
-        best = max(registrations, key=lambda one: (FURTHEST.index(one.status), one.id in had, -one.place, one.id))
+        best = min(registrations, key=lambda one: (-FURTHEST.index(one.status), one.id not in had, one.turn, one.id))
         rest = [kept for one in registrations for kept in (replace(one, others=()), *one.others) if kept.id != best.id]
         rest += [one for one in best.others if one.id not in {kept.id for kept in rest}]
         self.taken += best.id in had
-        row = replace(best, profile=who, seated=best.id in had, others=tuple(replace(one, seated=False) for one in rest))
+        row = replace(
+            best,
+            profile=who,
+            seated=best.id in had,
+            coming=any(one.coming for one in registrations),
+            hushed=best.hushed and all(one.hushed for one in registrations if one.status == "waitlisted"),
+            others=tuple(replace(one, seated=False) for one in rest),
+        )
         if len([one for one in registrations if one.seated]) > 1:
             self._say(row, moment, "returned", "merged")
         self.rows[who] = row
@@ -204,13 +233,19 @@ class Hall:
 
     def fill(self, moment: Moment) -> None:
         """Seats that are free go to those who wait."""
-        if self.event.cancelled or moment.now >= self.event.ends_ms:
+        if self.gathers or self.event.cancelled or moment.now >= self.event.ends_ms:
             return
         waiting = sorted((row for row in self.rows.values() if row.status == "waitlisted"), key=lambda row: row.turn)
         for row in waiting:
             if not self._room(row):
                 return
             self._seat(row, moment)
+
+    def tell_waiting(self, row: Registration, moment: Moment) -> None:
+        """A selection has been heard, and he is one of those who are left."""
+        row = replace(row, hushed=False)
+        self._keep(row)
+        self._tell(events.WAITLISTED, row, moment, "deferred", "event_full")
 
     def reschedule(self, row: Registration, moment: Moment) -> None:
         """Tell who was told another time or place."""
@@ -246,7 +281,8 @@ class Hall:
 
     def _seat_or_wait(self, row: Registration, moment: Moment) -> None:
         """Nobody passes by those who wait: they take what is free first."""
-        if self._room(row) and (row.rank is not None or not self._needs_seat(row) or not self._others_wait(row)):
+        first = not self.gathers and (row.rank is not None or not self._others_wait(row))
+        if self._room(row) and (first or not self._needs_seat(row)):
             self._seat(row, moment)
         elif row.status != "waitlisted":
             self._wait(row, moment)
@@ -264,11 +300,14 @@ class Hall:
         self._tell(events.SEATED, row, moment, "given", "seat")
 
     def _wait(self, row: Registration, moment: Moment) -> None:
-        row = replace(row, status="waitlisted", seated=False)
+        row = replace(row, status="waitlisted", seated=False, hushed=self.gathers)
         self._keep(row)
-        self._tell(events.WAITLISTED, row, moment, "deferred", "event_full")
+        if not row.hushed:
+            self._tell(events.WAITLISTED, row, moment, "deferred", "event_full")
 
     def _keep(self, row: Registration) -> None:
+        if row.hushed and row.status != "waitlisted":
+            row = replace(row, hushed=False)
         before = self.rows.get(row.profile)
         self.taken += row.seated - (before.seated if before else False)
         self.rows[row.profile] = row

@@ -62,7 +62,7 @@ def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
         return Offer(run)
     in_time = moment.now <= run.since + duration_ms(step.expires)
-    if step.message_class != "service" and in_time and may_expose(turn, run) and _barred(turn, step) is None:
+    if (step.message_class != "service" or run.mailed) and in_time and may_expose(turn, run) and _barred(turn, step) is None:
         run = exposed(turn, run, step.id, moment)
     answer = _decide(turn, run, step, run.since, moment.now)
     if answer.verdict == "sent" and answer.until is not None:

@@ -2,19 +2,25 @@
 
 from typing import NamedTuple
 
+AT_ONCE_MS = 60_000  # after a standstill no more go at once than in so long
+
 
 class Allowance(NamedTuple):
-    """most: how many may go now; step: ms from one to the next of this partition."""
+    """most: how many may go now; next_at: since when (ms); step: ms from one to the next of this partition."""
 
     most: int
+    next_at: int
     step: float
 
-    def after(self, next_at: int, went: int) -> int:
+    def after(self, went: int) -> int:
         """When the next one may go (ms)."""
-        return round(next_at + went * self.step)
+        return round(self.next_at + went * self.step)
 
 
 def allowance(next_at: int, now: int, every_ms: float, partitions: int) -> Allowance:
-    """next_at: when this partition's next one may go (ms); every_ms: from one message to the next of all."""
+    """next_at: when this partition's next one may go (ms); every_ms: from one message to the next of all. Places that nobody took while it
+    stood still are lost, but for the last ones.
+    """
     step = every_ms * partitions
-    return Allowance(0 if now < next_at else int((now - next_at) // step) + 1, step)
+    next_at = max(next_at, round(now - max(step, AT_ONCE_MS)))
+    return Allowance(0 if now < next_at else int((now - next_at) // step) + 1, next_at, step)

@@ -29,7 +29,7 @@ class Handler:
 
     def __init__(self, partitions: int, settings: OrchestratorSettings | None = None) -> None:
         build: Callable[[Sequence[Published], int], Book] = books.build
-        self._definitions = Definitions(books.KINDS, build)
+        self.definitions = Definitions(books.KINDS, build)
         self._silence = Silence(partitions)
         self._walk = walking.Walk()
         self._also = LockNeeded()  # what the batch at hand was found to need
@@ -64,7 +64,7 @@ class Handler:
         self._launches.committed()
 
     async def _book(self, tx: Tx) -> Book:
-        book = await self._definitions.at(tx.connection, tx.revision)
+        book = await self.definitions.at(tx.connection, tx.revision)
         if book is not self._silence.book:
             self._silence.begin(book, await store.answered(tx.connection))
         return book
@@ -80,10 +80,12 @@ class Handler:
         self._also = LockNeeded()
 
     async def due(self, connection: Any, partitions: Sequence[int], now: int) -> bool:
-        if await people.is_due(connection, partitions, now) or await walking.is_due(connection):
+        if await people.is_due(connection, partitions, now):
             return True
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
-        book = await self._definitions.at(connection, revision)
+        if await self._walk.due(connection, revision):
+            return True
+        book = await self.definitions.at(connection, revision)
         if await sweeping.is_due(connection, book.seated, now):
             return True
         return await self._launches.due(connection, partitions, now, revision, book)
@@ -93,8 +95,9 @@ class Handler:
         nothing is, launches go on.
         """
         self._launches.begin()
+        self._silence.moving({})
         book = await self._book(tx)
-        walk = await self._walk.step(tx.connection, book.controls, limit)
+        walk = await self._walk.step(tx.connection, book.controls, limit, tx.revision)
         due = await people.due(tx.connection, sorted(ats), tx.now, limit)
         late = {profile for profile, _, _ in due}
         oldest = due[0][2] if due else tx.now

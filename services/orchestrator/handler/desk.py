@@ -170,6 +170,10 @@ class Desk:
         else:
             self._keep(who, decide.on_launch(self._book_for(who), who, self.person(who), launched, now), at, partition)
 
+    def issued(self, launch: str) -> int:
+        """How many letters of a launch this sends."""
+        return self._roll.issued(launch)
+
     def _pass(self, mark: Membership, at: At, partition: int) -> None:
         place = (mark.topic, mark.partition)
         self._marks[place] = self.moved[place] = read(self._marks.get(place, Mark()), mark.offset, mark.parts, partition)
@@ -269,7 +273,7 @@ class Desk:
             await store.move_marks(tx.connection, self.moved)
         await self._stock.save(self._rows.canonical)
         await self._roll.save(tx.connection, self._rows.canonical, tx.now)
-        self.emits += [emit(told, at) for told, at in await self._usher.save(tx.connection)]
+        self.emits += [emit(told, at) for told, at in await self._usher.save(tx.connection, tx.now)]
 
 
 def emit(emission: Emission, at: At) -> Emit:

@@ -10,7 +10,7 @@ import msgspec
 from runtime.batch import At, Emit, Tx
 from runtime.db import Connection
 from runtime.service import Fired
-from services.orchestrator import recipients
+from services.orchestrator import forgetting, recipients
 from services.orchestrator.domain import throttle
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.mailings import Launched
@@ -38,6 +38,7 @@ class Launches:
         self._partitions, self._settings = partitions, settings
         self._revision = -1  # of the definitions whose launches are in the table
         self._noting = -1
+        self._kept = -1  # of the definitions beside whose launches none is in the table
 
     def begin(self) -> None:
         """Another transaction: what the last one noted may have been rolled back."""
@@ -47,6 +48,10 @@ class Launches:
         self._revision = self._noting
 
     async def due(self, connection: Connection, partitions: Sequence[int], now: int, revision: int, book: Book) -> bool:
+        if revision != self._kept:
+            if await connection.fetchval(forgetting.IS_DUE):
+                return True
+            self._kept = revision
         if not book.launches:
             return False
         if revision != self._revision:
@@ -58,9 +63,15 @@ class Launches:
         return bool(await connection.fetchval(recipients.ROOM, OUTBOX))
 
     async def fire(self, tx: Tx, book: Book, ats: Mapping[int, At], limit: int, decided: Decided) -> Fired:
-        """The next chunk of the first launch and partition that may go on. decided: people, locked, and decided."""
-        if not book.launches:
-            return Fired()
+        """The next chunk of the first launch and partition that may go on; where none may, of one that is forgotten. decided: people,
+        locked, and decided.
+        """
+        went = await self._walk(tx, book, ats, limit, decided) if book.launches else Fired()
+        if not went.count and tx.revision != self._kept and await forgetting.forget(tx.connection):
+            return Fired((), limit, tx.now)
+        return went
+
+    async def _walk(self, tx: Tx, book: Book, ats: Mapping[int, At], limit: int, decided: Decided) -> Fired:
         if tx.revision != self._revision:
             await self._note(tx, book)
         if not await tx.connection.fetchval(recipients.ROOM, OUTBOX):
@@ -155,7 +166,7 @@ class _Step:
         if rows:
             went = await self._decide([row["id"] for row in rows], decided)
             if allowed:
-                await connection.execute(recipients.DELAY, at.launch, at.partition, allowed.after(at.next_at, went))
+                await connection.execute(recipients.DELAY, at.launch, at.partition, allowed.after(went))
         if len(rows) < most and self._chosen:
             await connection.execute(recipients.LOCK, at.launch, at.partition)
             await connection.execute(recipients.CLOSE, at.launch, at.partition, upto)
@@ -168,8 +179,11 @@ class _Step:
             return recipients.ALL
         if not self._at.chosen:
             return None
-        await connection.execute(recipients.SAMPLE, self._at.launch, launch.size, recipients.ALL)
-        return int(await connection.fetchval(recipients.UPTO, self._at.launch))
+        upto = await connection.fetchval(recipients.UPTO, self._at.launch)
+        if upto is None:
+            await connection.execute(recipients.SAMPLE, self._at.launch, launch.size, recipients.ALL)
+            upto = await connection.fetchval(recipients.UPTO, self._at.launch)
+        return int(upto)
 
     async def _decide(self, ids: Sequence[str], decided: Decided) -> int:
         """Answers how many letters that made."""
@@ -185,4 +199,4 @@ class _Step:
         desk = await decided(ids, decide)
         await desk.save(self._tx)
         self.emits = desk.emits
-        return sum(emit.topic.startswith("messages.") for emit in desk.emits)
+        return desk.issued(launch)

@@ -42,6 +42,10 @@ class Roll:
         elif isinstance(emission, Decision) and emission.document.startswith(PREFIX) and emission.verdict in OURS:
             self._note(emission, profile, due=emission.rule == PAUSED)
 
+    def issued(self, launch: str) -> int:
+        """How many letters of a launch went to the sender."""
+        return sum(counts[0] for (of, _), counts in self._tally.items() if of == launch)
+
     def heard(self, verdict: Decision, profiles: Iterable[str], partition: int) -> None:
         """What the sender says of an intent."""
         if not verdict.document.startswith(PREFIX) or verdict.verdict not in THEIRS:
@@ -92,7 +96,9 @@ class Roll:
     def _note(self, told: Decision, profile: str, *, due: bool) -> None:
         key = (told.occurrence, profile)
         before = self._decided.get(key)
-        if before is not None and (told.rule in BESIDE or (before.verdict == "accepted" != told.verdict)):
+        if before is not None and (
+            told.rule in BESIDE or told.attempt < before.attempt or (before.verdict == "accepted" != told.verdict)
+        ):
             return
         variant = str(told.detail.get("variant", ""))
         self._decided[key] = Decided(

@@ -16,7 +16,8 @@ from services.orchestrator.promo.stock import hash_of, seal
 CHUNK = 5_000  # codes that are sealed in one go beside the loop
 SHOWN = 1_000  # refused lines that are listed
 KEEP_MS = 7 * 86_400_000  # for how long a repeated request is known
-# `ON CONFLICT` waits for another upload with the same code to end.
+# Two uploads with the same codes in another order would wait for one another.
+ALONE = "SELECT pg_advisory_xact_lock(hashtext('promo.load'), hashtext($1))"
 ADD = """
 INSERT INTO promo_code (pool, hash, sealed) SELECT $1, u.hash, u.sealed FROM unnest($2::bytea[], $3::bytea[]) AS u (hash, sealed)
 ON CONFLICT (hash) DO NOTHING RETURNING hash
@@ -40,6 +41,7 @@ class Loading:
         wanted = await asyncio.to_thread(asked, body) if is_json else None
         request = hashlib.sha256(body).digest()
         await self._connection.execute(FORGET, self._now - KEEP_MS)
+        await self._connection.execute(ALONE, self._brand)
         number = await self._connection.fetchval(BEGIN, self._pool, key, request, self._now)
         if number is None:
             return await self._again(key, request)

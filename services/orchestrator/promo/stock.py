@@ -44,14 +44,16 @@ USE = """
 UPDATE promo_code c SET used_at = u.at, used_by = u.profile, used_in = u.order_id
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[]) AS u (number, profile, at, order_id) WHERE c.number = u.number
 """
-MERGE = """
-UPDATE promo_code c SET given_to = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (loser, winner) WHERE c.given_to = u.loser
-"""
+# Who got it and who used it are two people, each of whom may become another.
+MERGE = tuple(
+    f"UPDATE promo_code c SET {whose} = u.winner FROM unnest($1::uuid[], $2::uuid[]) AS u (loser, winner) WHERE c.{whose} = u.loser"  # noqa: S608
+    for whose in ("given_to", "used_by")
+)
 PART = "UPDATE promo_code SET given_to = $2 WHERE given_to = $1 AND home = ANY($3::text[])"
-ERASE = """
-UPDATE promo_code SET given_to = NULL, home = '', occurrence = '', used_by = NULL, used_in = ''
-WHERE given_to = ANY($1::uuid[]) OR used_by = ANY($1::uuid[])
-"""
+ERASE = (
+    "UPDATE promo_code SET given_to = NULL, home = '', occurrence = '' WHERE given_to = ANY($1::uuid[])",
+    "UPDATE promo_code SET used_by = NULL, used_in = '' WHERE used_by = ANY($1::uuid[])",
+)
 
 
 class Twice(RuntimeError):  # noqa: N818
@@ -80,6 +82,7 @@ class Stock:
         self._dry: set[str] = set()
         self._known: Mapping[tuple[str, str], Known] | None = None
         self._short: Counter[str] = Counter()
+        self._stocked: tuple[Book, Book] | None = None  # the last book, and what was made of it
         self._clear()
 
     def _clear(self) -> None:
@@ -120,7 +123,11 @@ class Stock:
     def stocked(self, book: Book) -> Book:
         """The book with what can be given now."""
         shelf = self._shelf
-        return replace(book, shelf=shelf) if shelf.ready or shelf.known or shelf.dry else book
+        if not (shelf.ready or shelf.known or shelf.dry):
+            return book
+        if self._stocked is None or self._stocked[0] is not book or self._stocked[1].shelf is not shelf:
+            self._stocked = book, replace(book, shelf=shelf)
+        return self._stocked[1]
 
     def took(self, outcome: Outcome) -> None:
         self._short.update(outcome.short)
@@ -164,12 +171,13 @@ class Stock:
         """Write what was decided. canonical: whom an id means now."""
         await self._give([move for move in self._moves if isinstance(move, Give)])
         await self._pass_on(canonical)
-        if returned := [move.number for move in self._moves if isinstance(move, Return)]:
-            await self._connection.execute(RETURN, returned)
         if used := [(move.number, move.profile, move.at, move.order) for move in self._moves if isinstance(move, Use)]:
             await self._connection.execute(USE, *map(list, zip(*used, strict=True)))
+        if returned := [move.number for move in self._moves if isinstance(move, Return)]:
+            await self._connection.execute(RETURN, returned)  # what is used by now stays as it is
         if self._erased:
-            await self._connection.execute(ERASE, self._erased)
+            for query in ERASE:
+                await self._connection.execute(query, self._erased)
         for pool, count in self._empty.items():
             metrics.promo_empty.labels(pool).inc(count)
 
@@ -185,10 +193,14 @@ class Stock:
         if not any(homes for *_, homes in self._passed):
             if self._passed:
                 losers = sorted({loser for loser, _, _ in self._passed})
-                await self._connection.execute(MERGE, losers, [canonical(loser) for loser in losers])
+                await self._merge(losers, [canonical(loser) for loser in losers])
             return
         for source, other, homes in self._passed:
             if homes:
                 await self._connection.execute(PART, source, other, homes)
             else:
-                await self._connection.execute(MERGE, [source], [other])
+                await self._merge([source], [other])
+
+    async def _merge(self, losers: Sequence[str], winners: Sequence[str]) -> None:
+        for query in MERGE:
+            await self._connection.execute(query, losers, winners)

@@ -65,8 +65,8 @@ class Usher:
         self._acts.append(_Act("", gone, erase, at))
         self._erased += gone
 
-    async def save(self, connection: Connection) -> list[Told]:
-        """Decide in the order in which it was heard, event by event, and write it. Their people are locked."""
+    async def save(self, connection: Connection, now: int) -> list[Told]:
+        """Decide in the order in which it was heard, event by event, and write it. Their people are locked. now: ms."""
         if not self._acts:
             return []
         told: list[Told] = []
@@ -79,7 +79,7 @@ class Usher:
                 act.do(hall)
                 told += [(one, act.at) for one in hall.told]
                 hall.told.clear()
-            await store.save(connection, hall)
+            await store.save(connection, hall, row, now)
         return told
 
     async def _concerned(self, connection: Connection) -> set[str]:
@@ -87,7 +87,9 @@ class Usher:
         said = {act.event for act in self._acts if act.event}
         people = sorted({one for act in self._acts if not act.event for one in act.people})
         found = {row["event"] for row in await connection.fetch(store.EVENTS_OF, people)} if people else set()
-        if found - self._seated.keys():
+        if past := found - self._seated.keys():
+            for key in await store.lock(connection, past):
+                await connection.execute(store.UNCOUNT, key)
             for loser, winner in self._passed:
                 await connection.execute(store.REST, loser, winner, sorted(self._seated))
             await connection.execute(store.FORGET, self._erased, sorted(self._seated))

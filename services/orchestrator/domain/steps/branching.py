@@ -3,12 +3,11 @@
 from schemas.ids import bucket
 from schemas.steps import Branch, Split
 from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.mailings import OF_A_SHARE
 from services.orchestrator.domain.state import Run, replace
 from services.orchestrator.domain.steps import letters
 from services.orchestrator.domain.steps.way import Go, answer
 from services.orchestrator.domain.turn import Moment, Turn
-
-OF_A_SHARE = 100  # buckets of the 10,000
 
 
 def branch(turn: Turn, plan: Plan, run: Run, step: Branch, moment: Moment) -> Go | None:

@@ -31,11 +31,11 @@ PUBLISHED = """
 SELECT v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 WHERE d.kind = $1 AND d.key = $2
 """
-# The rules, and the journeys that say something of their own beside them.
+# The rules, and the journeys that say something of their own beside them. One with parameters is in force in what is made of it alone.
 CONTACT = """
 SELECT v.kind, v.key, v.version, v.brand, v.body
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
-WHERE v.kind = 'rule' OR v.kind = 'journey' AND (v.body ?| ARRAY['priority', 'windows', 'control']
+WHERE v.kind = 'rule' OR v.kind = 'journey' AND NOT v.body ? 'parameters' AND (v.body ?| ARRAY['priority', 'windows', 'control']
     OR v.body @? '$.steps[*] ? (exists(@.priority) || exists(@.windows))')
 ORDER BY v.kind DESC, v.key
 """

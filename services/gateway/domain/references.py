@@ -47,6 +47,10 @@ class Standing(NamedTuple):
     cost: int = 0
     pattern: bool = False
 
+    def fits_as(self) -> tuple[str | None, str, bool]:
+        """What those that mention it look at."""
+        return self.brand, self.channel, self.pattern
+
 
 World = Mapping[tuple[str, str], Standing]
 

@@ -42,7 +42,7 @@ async def launch(call: Call, key: str, match: str | None, body: Any, *, pilot: b
     campaign = read(CAMPAIGN, key, draft.body)
     assert isinstance(campaign, Campaign)
     before = await launches.last(call.connection, key, lock=True)
-    version, changed = await publishing.publish(CAMPAIGN.name, key, campaign, draft)
+    version, changed, _ = await publishing.publish(CAMPAIGN.name, key, campaign, draft)
     size = asked.size if isinstance(asked, Piloting) else 0
     if before is not None and not asked.again:
         same = not changed and before.launch.version == version and (before.launch.stage == "pilot") == pilot

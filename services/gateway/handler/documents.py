@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.journeys import Journey
-from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, text_of
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, reread, text_of
 from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
@@ -97,21 +97,22 @@ async def publish(call: Call, kind: Kind, key: str, match: str | None, body: Any
     publishing = await Publishing.begin(call)
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
-    document = read(kind, key, draft.body if asked.version is None else await _earlier(call, kind, key, asked.version))
-    version, changed = await publishing.publish(kind.name, key, document, draft)
-    moves = await _lead(call, publishing, document, version, asked)
+    document = read(kind, key, draft.body) if asked.version is None else await _earlier(call, kind, key, asked.version)
+    version, changed, ruling = await publishing.publish(kind.name, key, document, draft)
+    moves = await _lead(call, publishing, ruling, version, asked)
     await publishing.finish()
     (told,) = await warnings(call, [(kind, text_of(document))])
     done = {"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision}
     return Answer(with_warnings({**done, "moves": moves} if moves else done, told))
 
 
-async def _earlier(call: Call, kind: Kind, key: str, version: int) -> dict[str, Any]:
+async def _earlier(call: Call, kind: Kind, key: str, version: int) -> BaseModel:
+    """It may have been of another brand than the draft is now."""
     found = await documents.version(call.connection, kind.name, key, version)
-    if found is None:
+    if found is None or not call.key.sees(found["brand"]):
         raise Problem("document_not_found", kind=kind.name, key=f"{key}@{version}")
-    body: dict[str, Any] = found["body"]
-    return body
+    call.key.needs_brand(found["brand"])
+    return reread(kind, key, found["body"])
 
 
 async def _lead(call: Call, publishing: Publishing, document: BaseModel, version: int, asked: Publish) -> dict[int, dict[str, str]]:
@@ -139,7 +140,7 @@ async def import_all(call: Call, body: Any) -> Answer:
         draft = await documents.get(call.connection, kind.name, key)
         assert draft is not None
         try:
-            version, changed = await publishing.publish(kind.name, key, document, draft)
+            version, changed, _ = await publishing.publish(kind.name, key, document, draft)
         except Problem as problem:
             if problem.code != "invalid":
                 raise

@@ -157,6 +157,12 @@ async def version(connection: Connection, kind: str, key: str, number: int) -> d
     return {**dict(row), "body": json.loads(row["body"])} if row else None
 
 
+async def body(connection: Connection, kind: str, key: str, number: int) -> dict[str, Any] | None:
+    """Of a version."""
+    found = await version(connection, kind, key, number)
+    return found["body"] if found else None
+
+
 async def versions(connection: Connection, kind: str, key: str, before: int, limit: int) -> list[dict[str, Any]]:
     """Newest first, without bodies."""
     return [dict(row) for row in await connection.fetch(VERSIONS, kind, key, before, limit)]

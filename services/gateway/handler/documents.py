@@ -16,6 +16,7 @@ from services.gateway.domain.references import references
 from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import mine, seen
+from services.gateway.handler.in_use import Versions, refuse_unasked
 from services.gateway.handler.keys import validated
 from services.gateway.handler.lifecycle import lead, reopen
 from services.gateway.handler.noticing import warnings, with_warnings
@@ -74,9 +75,10 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     return Answer(saved, 201 if fresh else 200, {"ETag": etag(draft.revision)})
 
 
-async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
-    """Delete a draft, and take what is published of it out of force."""
+async def delete(call: Call, kind: Kind, key: str, match: str | None, asked: Versions) -> Answer:
+    """Delete a draft, and take what is published of it out of force. asked: versions of journeys that mention it, in which nobody stands."""
     publishing = await Publishing.begin(call)
+    await refuse_unasked(call, kind.name, key, asked)
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
     if draft.published_version is not None:

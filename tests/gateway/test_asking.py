@@ -140,3 +140,28 @@ async def test_one_idempotency_key_for_several_acts_of_a_person_loses_none(there
     await site.relayed()
     facts = [one for one in await read(site.config, "facts.raw") if one["properties"].get(EVENT) == "party"]
     assert len(facts) == 3 and len({one["id"] for one in facts}) == 3
+
+
+async def test_faults_of_one_person_are_told_where_he_wrote_them(there):
+    site, _ = there
+    for body in ({"answers": {"no": "x"}}, {"people": [{"answers": {"no": "x"}}]}):
+        place = "people.0." if "people" in body else ""
+        told = await site.http.post("/api/events/talk/registrations", json=body)
+        assert faults_of(told) == {(f"{place}profile", "one_person"), (f"{place}answers.no", "no_question")}
+        body = {**body, "status": "x"} if not place else {"people": [{"profile": ANN, "status": "x"}]}
+        told = await site.http.post("/api/events/talk/registrations", json=body)
+        assert faults_of(told) == {(f"{place}status", "literal_error")}
+
+
+async def test_a_file_of_registrations_is_in_the_audit_and_its_place_has_bounds(there):
+    site, _ = there
+    path = "/api/events/talk/registrations"
+    assert faults_of(await site.http.get(path, params={"next": 2**63})) == {("next", "less_than_equal")}
+    assert faults_of(await site.http.get(path, params={"next": -1})) == {("next", "greater_than_equal")}
+    before = (await site.http.get("/api/audit")).json()["items"]
+    assert (await site.http.get(path)).status_code == 200
+    assert (await site.http.get("/api/audit")).json()["items"] == before
+    assert (await site.http.get(path, params={"format": "csv", "status": "requested"})).status_code == 200
+    newest = (await site.http.get("/api/audit")).json()["items"][0]
+    assert (newest["action"], newest["what"]) == ("export", "event talk")
+    assert newest["detail"] == {"format": "csv", "status": ["requested"], "next": 0}

@@ -57,13 +57,15 @@ class _Pages:
         format: Literal["json", "csv"] = "json",  # noqa: A002
         status: Annotated[list[Status] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
-        next: int = 0,  # noqa: A002
+        next: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,  # noqa: A002
     ) -> Response:
         """Who registered, in the order in which they came: what a check-in bot reads. `next` of an answer (of a CSV the header `X-Next`) goes
         on where it ended.
         """
         async with self._desk.calling(request, "read") as call:
             event = await registering.event_of(call, key)
+            if format != "json":
+                await call.audit("export", f"event {key}", format=format, status=status, next=next)
         found = await self._page(key, next, limit, status=",".join(status or ()))
         if format == "json":
             return JSONResponse(found)
@@ -76,8 +78,8 @@ class _Pages:
         async def work(call: Call, body: Any) -> Answer:
             event = await registering.event_of(call, key)
             many = isinstance(body, dict) and "people" in body
-            asked = validated(People, body if many else {"people": [body]})
-            return await registering.register(call, event, asked, request.headers.get("idempotency-key"))
+            people = validated(People, body).people if many else (validated(Person, body if body is not None else {}),)
+            return await registering.register(call, event, people, request.headers.get("idempotency-key"), many=many)
 
         return await self._desk.act(request, "write", work, wire.MAX_IMPORT)
 

@@ -134,7 +134,9 @@ async def test_one_idempotency_key_for_several_acts_of_a_person_loses_none(there
         ("registrations", {"profile": ANN}), ("check-in", {"profile": ANN}), ("select", {"profiles": [ANN]}),
         ("check-in", {"profile": ANN}),
     ]  # fmt: skip
-    answers = [await site.http.post(f"/api/events/party/{verb}", json=body, headers={"Idempotency-Key": "a"}) for verb, body in acts]
+    answers = [
+        await site.http.post(f"/api/events/party/{verb}", json=body, headers={"Idempotency-Key": "a"}) for verb, body in acts
+    ]
     assert [one.status_code for one in answers] == [202] * 4
     assert answers[1].json() == answers[3].json() and answers[3].headers["idempotency-replayed"] == "true"
     await site.relayed()

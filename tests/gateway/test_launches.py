@@ -82,8 +82,9 @@ async def test_launches_that_go_on_at_once_are_paused_and_stopped_together_and_a
 async def test_an_import_launches_nothing_and_a_deletion_stops_what_is_under_way(site):
     answer = await site.http.post("/api/documents/import", json={"documents": [{"kind": "campaign", "body": news()}]})
     assert answer.status_code == 200, answer.text
-    assert await told(site) == []
+    assert await told(site) == [] and await told(site, "segment") == []
     await act(site, "publish")
+    assert [one["key"] for one in await told(site, "segment")] == ["~campaign.news.1.audience"]
     assert (await site.http.delete("/api/campaigns/news")).status_code == 204
     assert [one["body"]["state"] for one in await told(site)] == ["running", "stopped"]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from runtime import own
 from runtime.batch import Emit
 from runtime.outbox import RecordTooLarge
+from schemas.campaigns import Campaign
 from schemas.definitions import Published
 from schemas.ids import partition_of
 from schemas.parameters import Pattern
@@ -78,7 +79,8 @@ class Publishing:
         if before is not None and before.fits_as() != standing.fits_as():
             self._moved.add((kind, key))
         self._world[kind, key] = standing
-        self.answer_conditions(document, version)
+        if not isinstance(document, Campaign):  # what it asks, its launches ask: launching.py
+            self.answer_conditions(document, version)
         self.emit(kind, key, version, None if is_pattern else body)  # by itself it starts nobody
         self._making.published(key, document)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}

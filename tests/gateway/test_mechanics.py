@@ -153,6 +153,7 @@ def test_parameters_that_are_wrong_are_all_told():
 def test_links_to_surveys_and_their_answers_follow_the_prefix():
     text = json.dumps(made(ALL["discovery"], Install(brand="b", prefix="b-")), ensure_ascii=False)
     assert "survey_url.b-discovery" in text and "survey.b-discovery.interest" in text and "survey.discovery." not in text
+    assert text.count('"where": [{"path": "survey", "op": "eq", "value": "b-discovery"}]') == 2, "another survey is no answer to this one"
 
 
 def test_where_two_bodies_differ():

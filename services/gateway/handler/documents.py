@@ -40,6 +40,9 @@ class Import(BaseModel):
     documents: tuple[Imported, ...] = Field(min_length=1, max_length=1000)
 
 
+Read = tuple[int, Kind, BaseModel]  # of an import: its place there
+
+
 def etag(revision: int) -> str:
     return f'"{revision}"'
 
@@ -128,7 +131,11 @@ async def _lead(call: Call, publishing: Publishing, document: BaseModel, version
 async def import_all(call: Call, body: Any) -> Answer:
     """Save and publish many documents, each after what it mentions: all of them or none."""
     given = await asyncio.to_thread(read_import, body)  # others go on meanwhile
-    publishing = await Publishing.begin(call)
+    return await import_read(call, await Publishing.begin(call), given)
+
+
+async def import_read(call: Call, publishing: Publishing, given: Sequence[Read]) -> Answer:
+    """The same of documents that were read."""
     results = []
     ordered = _in_order(given)
     for place, kind, document in ordered:
@@ -151,9 +158,6 @@ async def import_all(call: Call, body: Any) -> Answer:
     await publishing.finish()
     told = await warnings(call, [(kind, text_of(document)) for _, kind, document in ordered])
     return Answer({"documents": [with_warnings(done, one) for done, one in zip(results, told, strict=True)]})
-
-
-Read = tuple[int, Kind, BaseModel]
 
 
 def read_import(body: Any) -> list[Read]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from runtime.serving import serving
@@ -24,19 +24,21 @@ EVERYBODY = {"kind": "all", "of": []}
 
 
 class Others:
-    """The other services. before: awaited before each answer."""
+    """The other services. before: awaited before each answer; codes: what is answered to codes that are loaded."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        self.before, self.pages = None, 0
+        self.before, self.pages, self.codes = None, 0, None
         self.members = [str(UUID(int=place)) for place in range(1, 9000)]
 
     async def answer(self, request: Request) -> Response:
         if self.before is not None:
             await self.before()
         path, query = request.url.path, request.query_params
+        if path.endswith("/codes"):
+            return self.codes
         if path.endswith("/standing"):
             return JSONResponse({"versions": {"1": {"mail": 0}}})
         if path.endswith("/registrations"):
@@ -53,7 +55,7 @@ class Others:
 @pytest.fixture(scope="module")
 async def all_there(shared) -> AsyncIterator[tuple[Site, Others]]:
     others = Others()
-    fake = Starlette(routes=[Route("/internal/{path:path}", others.answer)])
+    fake = Starlette(routes=[Route("/internal/{path:path}", others.answer, methods=["GET", "POST"])])
     async with serving(fake, "127.0.0.1", 0, asyncio.Event()) as port:
         address = f"http://127.0.0.1:{port}"
         async with open_site(shared, orchestrator=address, warehouse=address) as site:
@@ -116,6 +118,19 @@ async def test_what_went_out_of_force_while_it_was_asked_who_stands_where_counts
     told = problem_of(await site.http.delete("/api/templates/letter"), 409, "stood_in")
     assert "journey chain@3" in told["detail"] and "chain@1" not in told["detail"]
     assert (await site.http.delete("/api/templates/letter")).status_code == 204, "nobody stands in any of them"
+
+
+async def _cut() -> AsyncIterator[bytes]:
+    yield b'{"added": '
+    raise ConnectionError
+
+
+@pytest.mark.parametrize("answer", [Response("Internal Server Error", 500), JSONResponse({}, 500), StreamingResponse(_cut())])
+async def test_codes_are_unavailable_where_nothing_is_said_of_them(there, answer):
+    site, others = there
+    await site.publish("promo-pools", {"key": "ten", "brand": "shop"})
+    others.codes = answer
+    problem_of(await site.http.post("/api/promo-pools/ten/codes", content=b"A1"), 503, "service_unavailable")
 
 
 async def test_members_of_a_large_segment_are_asked_about_candidates_alone(there):

@@ -37,6 +37,11 @@ class Others:
         if self.before is not None:
             await self.before()
         path, query = request.url.path, request.query_params
+        if path.endswith(f"/profiles/{ANN}"):
+            return JSONResponse({"id": ANN, "merged": [], "attributes": {}})
+        if path.endswith("/decisions"):
+            held = [{"verdict": "deferred", "rule": "cap:mass:week", "until": 1, "detail": {"of": name}} for name in ("few", "new")]
+            return JSONResponse({"items": held, "next": None})
         if path.endswith("/codes"):
             return self.codes
         if path.endswith("/standing"):
@@ -58,7 +63,7 @@ async def all_there(shared) -> AsyncIterator[tuple[Site, Others]]:
     fake = Starlette(routes=[Route("/internal/{path:path}", others.answer, methods=["GET", "POST"])])
     async with serving(fake, "127.0.0.1", 0, asyncio.Event()) as port:
         address = f"http://127.0.0.1:{port}"
-        async with open_site(shared, orchestrator=address, warehouse=address) as site:
+        async with open_site(shared, orchestrator=address, warehouse=address, profile=address) as site:
             await site.publish("brands", {"key": "shop", "name": "Shop"})
             await site.publish("events", TALK)
             await site.publish("segments", {"key": "all", "condition": EVERYBODY})
@@ -140,6 +145,14 @@ async def test_members_of_a_large_segment_are_asked_about_candidates_alone(there
     assert others.pages == 2
     others.members = [one for one in others.members if one != BOB]
     assert (await site.http.post("/api/events/talk/select", json={"segment": "all"})).json() == {"selected": 1, "rest": 0}
+
+
+async def test_why_has_the_numbers_of_rules_in_force_and_of_those_before(there):
+    site, _ = there
+    for name, most in (("few", 3), ("new", 4)):
+        await site.publish("rules", {"key": "house", "caps": [{"name": name, "class": "mass", "most": most, "per": "week"}]})
+    told = (await site.http.get(f"/api/profiles/{ANN}/why", params={"journey": "x"})).json()["items"]
+    assert ["at most 4" in told[0]["text"], "at most 3" in told[1]["text"]] == [True, True], told
 
 
 async def test_one_idempotency_key_for_several_acts_of_a_person_loses_none(there):

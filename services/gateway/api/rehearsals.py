@@ -16,6 +16,7 @@ from services.gateway.domain.kinds import KINDS, Kind, read, text_of
 from services.gateway.domain.problems import Fault, Problem, language_of
 from services.gateway.domain.references import check
 from services.gateway.domain.rehearsals import with_words
+from services.gateway.domain.why import named_zone
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import seen
 from services.gateway.handler.keys import validated
@@ -171,7 +172,7 @@ async def _person(neighbours: Neighbours, key: Key, asked: Walking) -> dict[str,
         made = {
             "reach": sorted({identifier.partition(":")[0] for identifier in found["identifiers"]}),
             "bucketing": found["bucketing_id"],
-            "time_zone": _text(said.get("time_zone", said.get("timezone"))),
+            "time_zone": named_zone(said),
             "language": _text(said.get("language", said.get("locale"))),
         }
     given = {"time_zone": asked.time_zone, "language": asked.language, "reach": asked.reach}

@@ -1,4 +1,4 @@
-"""/api/{segments,journeys,campaigns,templates,topics,brands,rules,identity,connectors,webhooks,bots,policies,promo-pools} and their import."""
+"""/api/segments, /api/journeys and so on for each kind of document (domain/kinds.py), and their import."""
 
 from collections.abc import Callable
 from functools import partial

@@ -115,7 +115,7 @@ class Neighbours:
             raise Problem("service_unavailable", service=service)
         told: dict[str, object] = {
             "/audience/preview": {"count": 40, "sample": ["p1", "p2"]},
-            "/letters/trial": {**TRIAL, "people": 2, "links": ["https://shop.example/product/1"]},
+            "/letters/trial": {**TRIAL, "people": 2, "links": ["https://shop.example/product/1", "https://shop.example/product/2"]},
             "/launches/supposed": {"people": [{"verdict": "deferred", "rule": "quiet_hours", "people": 2}]},
         }
         return 200, told[path]
@@ -125,10 +125,16 @@ class Neighbours:
 async def test_the_check_asks_everybody_and_says_what_it_could_not_ask(silent: str) -> None:
     rule = LinkRule(name="applicants", links=("shop.example/product",), segment="applicants")
     known = Gathered(
-        campaign(), [Fault("topic", "unknown_reference", params={"kind": "topic", "key": "x"})], {"news": 3}, [rule], "en"
-    )
-    found = await checked(known, Neighbours(silent))  # type: ignore[arg-type]
+        campaign(template=None, variants=TWO), [Fault("topic", "unknown_reference", params={"kind": "topic", "key": "x"})],
+        {"a": 3, "b": 3}, [rule], "en",
+    )  # fmt: skip
+    neighbours = Neighbours(silent)
+    found = await checked(known, neighbours)  # type: ignore[arg-type]
     errors = {one["code"] for one in found["errors"]}
     assert not found["ok"] and errors >= {"unknown_reference"} | ({"not_checked"} if silent else set())
-    assert ("link_not_for_them" in errors) == (silent in ("", "orchestrator"))
+    told = [one["path"] for one in found["errors"] if one["code"] == "link_not_for_them"]
+    assert told == (["variants.0.template"] * 2 + ["variants.1.template"] * 2 if silent in ("", "orchestrator") else [])
+    assert neighbours.asked.count("/audience/preview") == (2 if silent != "sender" else 1), (
+        "a rule's question is the same for all links"
+    )
     assert ({one["code"] for one in found["warnings"]} == {"displaced"}) == (silent != "orchestrator")

@@ -44,6 +44,7 @@ async def test_each_change_is_told_as_a_version_of_the_launch_and_only_what_fits
     first = (await act(site, "pilot", {"size": 50})).json()
     assert first["changed"] and first["launch"]["number"] == 1
     assert (await act(site, "pilot", {"size": 50})).json()["changed"] is False
+    problem_of(await act(site, "pilot", {"size": 60}), 409, "campaign_launched")
     for verb in ("pause", "pause", "resume", "rollout"):
         assert (await act(site, verb)).status_code == 200
     problem_of(await act(site, "rollout"), 409, "no_pilot")
@@ -59,11 +60,31 @@ async def test_each_change_is_told_as_a_version_of_the_launch_and_only_what_fits
     ]  # fmt: skip
 
 
+async def test_launches_that_go_on_at_once_are_paused_and_stopped_together_and_a_past_one_is_left_alone(site):
+    await write(site)
+    for _ in range(2):
+        await act(site, "pilot", {"size": 50, "again": True})
+    assert (await act(site, "pause")).json()["launch"]["state"] == "paused"
+    await act(site, "rollout")
+    assert [(one["body"]["number"], one["version"], one["body"]["state"], one["body"]["stage"]) for one in await told(site)] == [
+        (1, 1, "running", "pilot"), (2, 1, "running", "pilot"), (1, 2, "paused", "pilot"), (2, 2, "paused", "pilot"), (2, 3, "running", "all"),
+    ]  # fmt: skip
+    assert (await act(site, "stop")).json()["launch"]["number"] == 2
+    assert (await act(site, "stop")).json()["changed"] is False
+    assert [(one["body"]["number"], one["body"]["state"]) for one in (await told(site))[5:]] == [(1, "stopped"), (2, "stopped")]
+    await act(site, "publish", {"again": True})
+    await set_clock(site.context.db, T0 + WHILE_MS)
+    await site.http.put("/api/campaigns/other", json=news("other"))
+    await site.http.post("/api/campaigns/other/publish")
+    problem_of(await act(site, "pause"), 409, "launch_stopped")
+
+
 async def test_an_import_launches_nothing_and_a_deletion_stops_what_is_under_way(site):
     answer = await site.http.post("/api/documents/import", json={"documents": [{"kind": "campaign", "body": news()}]})
     assert answer.status_code == 200, answer.text
-    assert await told(site) == []
+    assert await told(site) == [] and await told(site, "segment") == []
     await act(site, "publish")
+    assert [one["key"] for one in await told(site, "segment")] == ["~campaign.news.1.audience"]
     assert (await site.http.delete("/api/campaigns/news")).status_code == 204
     assert [one["body"]["state"] for one in await told(site)] == ["running", "stopped"]
 

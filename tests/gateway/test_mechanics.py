@@ -1,12 +1,13 @@
 """The ready-made mechanics are whole: valid, publishable together, in both languages, and one for each row; and what is made of them for a brand."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
-import yaml
 
 from deploy import publishing
+from runtime import own
 from schemas.parameters import Pattern, fits
 from schemas.templates import Template as Document
 from services.gateway.domain.kinds import KINDS, brand_of, kept, key_of, read, text_of
@@ -15,15 +16,18 @@ from services.gateway.domain.patterns import made_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, refs_of
 from services.gateway.handler.documents import _in_order, read_import
+from services.gateway.handler.publishing import LANE
 from services.gateway.store.mechanics import FOLDER, shipped
 from services.sender.content.templates import Parts, Template, TemplateSource, compile_template, render
 from tests.gateway.conftest import open_site
+from tests.support.live import until
 
 ROWS = {
     *("J1", "J2", "J3", "J4", "J5", "J6", "J7", "J8", "J9", "J12", "J14", "J15", "J16", "J17", "J18"),
     *("C7", "R1", "R2", "R3", "R7", "R8"),
 }
 ALL = shipped()
+WAITS = "SELECT pid FROM pg_locks WHERE NOT granted"
 LETTERS = {one["body"]["key"]: one["body"] for mechanic in ALL.values() for one in mechanic.documents if one["kind"] == "template"}
 EXAMPLE = {
     "profile": {"firstName": "Ann", "survey.discovery.interest": "cloud", "cart": {"products": [{"name": "Kettle"}]}},
@@ -153,6 +157,9 @@ def test_parameters_that_are_wrong_are_all_told():
 def test_links_to_surveys_and_their_answers_follow_the_prefix():
     text = json.dumps(made(ALL["discovery"], Install(brand="b", prefix="b-")), ensure_ascii=False)
     assert "survey_url.b-discovery" in text and "survey.b-discovery.interest" in text and "survey.discovery." not in text
+    assert text.count('"where": [{"path": "survey", "op": "eq", "value": "b-discovery"}]') == 2, (
+        "another survey is no answer to this one"
+    )
 
 
 def test_where_two_bodies_differ():
@@ -163,8 +170,7 @@ def test_where_two_bodies_differ():
 
 def test_no_value_of_yaml_is_read_as_something_that_json_has_not():
     for mechanic in ALL.values():
-        json.dumps(mechanic.documents)
-        assert yaml.safe_load(yaml.safe_dump(list(mechanic.documents))) == list(mechanic.documents)
+        assert json.loads(json.dumps(mechanic.documents)) == list(mechanic.documents)
 
 
 async def test_what_a_key_may_install_and_that_drafts_are_in_nobodys_way(config):
@@ -183,6 +189,12 @@ async def test_what_a_key_may_install_and_that_drafts_are_in_nobodys_way(config)
         assert (await install("welcome", writer, publish=True)).json()["code"] == "scope_missing"
         assert (await install("welcome", publisher, brand="cups")).json()["code"] == "brand_forbidden"
         assert (await install("welcome", publisher, publish=True)).status_code == 200
+        async with site.context.db.transaction() as connection:  # somebody publishes, and comes to its documents now
+            await own.lock(connection, LANE)
+            again = asyncio.create_task(install("welcome", publisher, publish=True))
+            await until(lambda: connection.fetchval(WAITS))
+            await connection.execute("SELECT FROM document WHERE kind = 'journey' AND key = 'welcome' FOR UPDATE NOWAIT")
+        assert {one["changed"] for one in (await again).json()["documents"]} == {False}
         assert (await install("trial", publisher, publish=True)).json()["code"] == "scope_missing", "a webhook needs an admin"
         assert (await site.http.get("/api/journeys/trial")).status_code == 404, "all of it or none"
         assert (await install("welcome", publisher, colour="red")).json()["errors"][0]["path"] == "colour"

@@ -95,6 +95,15 @@ def test_a_circle_is_found_exactly_when_there_is_one(edges, data):
     assert ("cycle" in {fault.code for fault in faults}) == (key in reached)
 
 
+def test_a_circle_is_told_at_the_mention_that_leads_into_it():
+    steps = [{"id": "mail", "template": "b"}, {"id": "on", "jump": "b"}]
+    journey = read(KINDS["journey"], "a", {"brand": "shop", "trigger": {"event": "E"}, "steps": steps})
+    known = Standing(1, "shop", frozenset(), "email")
+    world = {("brand", "shop"): known, ("template", "b"): known, ("journey", "b"): Standing(1, "shop", frozenset({"journey:a"}))}
+    (fault,) = check("journey", "a", journey, world)
+    assert (fault.path, fault.code, fault.params) == ("steps.1.jump", "cycle", {"through": "a > b > a"})
+
+
 def test_who_mentions_a_document():
     world = asks(a="b c", b="c", c="", d="d")
     assert users("segment", "c", world) == [("segment", "a"), ("segment", "b")]

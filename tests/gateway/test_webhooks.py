@@ -8,6 +8,7 @@ from schemas.webhooks import shown
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, refs_of
+from services.gateway.store.keys import WAS_SHOWN
 from tests.gateway.conftest import open_site, problem_of
 
 ENDPOINT = {"brand": "shop", "url": "https://crm.example/hook"}
@@ -110,3 +111,7 @@ async def test_an_admin_puts_an_endpoint_in_force_and_is_shown_its_secret_once(c
         second = (await site.http.post(f"{path}/secret")).json()
         assert second["secret_version"] == 2 and second["secret"] != first and shown(b"") == "whsec_"
         assert (await site.http.delete(path)).status_code == 204
+        async with site.context.db.transaction() as connection:  # the audit only grows
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            plan = await connection.fetch(f"EXPLAIN {WAS_SHOWN}", "shop crm 1")
+        assert "audit_shown" in str(plan)

@@ -165,6 +165,8 @@ def test_a_rolling_window_and_quiet_hours_are_told():
 
 def test_a_rule_whose_document_nobody_knows_any_more_is_told_without_its_numbers():
     assert "at most ? of this class a week" in text("en", verdict="deferred", rule="cap:mass:week", until=1, detail={"of": "gone"})
+    told = [{"rule": "cap:mass:week", "detail": {"of": name}} for name in ("gone", "a few")] + [{"rule": "excluded"}, {}]
+    assert [NUMBERS.lack(one) for one in told] == [True, False, False, False], "only then rules of before are read"
 
 
 def test_a_channel_that_is_left_a_code_and_a_window_are_told_with_what_they_are_of():

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TOLD_S = 5.0  # without Kafka the caller is answered all the same: it is published, and will get there
 
 Work = Callable[[Call, Any], Awaitable[Answer]]
+Ready = Callable[[Call], Awaitable[Answer]]
+Ask = Callable[[Any], Awaitable[Ready]]
 
 
 class Desk:
@@ -52,36 +54,58 @@ class Desk:
 
     async def act(self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY) -> Response:
         """Run `work` with the request's JSON (None without a body). A repeated Idempotency-Key gets the first answer again."""
+        raw, body = await self._read(request, scope, limit)
+        return await self._run(request, scope, raw, lambda call: work(call, body))
+
+    async def act_on(self, request: Request, scope: str, ask: Ask, limit: int = wire.MAX_BODY) -> Response:
+        """The same with the work that `ask` makes of the JSON. What other services are to tell for it is asked there: a transaction that
+        waits for them would hold its locks, and be ended. Who gets the first answer again asks nobody.
+        """
+        raw, body = await self._read(request, scope, limit)
+        async with self.calling(request, scope) as call:
+            replayed = await self._replayed(call, request, raw)
+        if replayed is not None:
+            return await self._flushed(replayed)
+        return await self._run(request, scope, raw, await ask(body))
+
+    async def _read(self, request: Request, scope: str, limit: int) -> tuple[bytes, Any]:
         await self.admit(request, scope)  # before a stranger's body is read
         raw = await wire.body_of(request, limit)
-        body = wire.json_of(raw) if raw else None
+        return raw, wire.json_of(raw) if raw else None
+
+    async def _run(self, request: Request, scope: str, raw: bytes, work: Ready) -> Response:
         async with self.calling(request, scope, hold=True) as call:
-            given = request.headers.get("idempotency-key") if request.method == "POST" else None
-            if given is None:
-                answer = wire.answered(await work(call, body))
-            else:
-                answer = await self._once(call, request, given, raw, lambda: work(call, body))
-        # What the call published is in the log before the caller hears of it: a fact that he sends next comes behind it there.
+            answer = await self._replayed(call, request, raw)
+            if answer is None:
+                done = await work(call)
+                await self._keep(call, request, raw, done)
+                answer = wire.answered(done)
+        return await self._flushed(answer)
+
+    async def _flushed(self, answer: Response) -> Response:
+        """What the call published is in the log before the caller hears of it: a fact that he sends next comes behind it there."""
         try:
             await asyncio.wait_for(self.context.relay.flush(), TOLD_S)
         except TimeoutError:
             log.warning("answered before it is in the log")
         return answer
 
-    async def _once(self, call: Call, request: Request, given: str, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Response:
-        name = hash_of(f"{call.key.id}\x1f{request.url.path}\x1f{given}")
-        asked = hashlib.sha256(raw).hexdigest()
-        vault = self.context.vault
-        kept = await keys.kept(call.connection, name, call.now)
-        if kept is not None:
-            if kept["request"] != asked:
-                raise Problem("idempotency_mismatch")
-            body, headers = msgspec.json.decode(vault.open(kept["body"], name))
-            return wire.answered(Answer(body, kept["status"], {**headers, "Idempotency-Replayed": "true"}))
-        answer = await work()
-        sealed = vault.seal(msgspec.json.encode((answer.body, dict(answer.headers))), name)
-        await keys.keep(call.connection, name, asked, answer.status, sealed, call.now)
-        return wire.answered(answer)
+    async def _replayed(self, call: Call, request: Request, raw: bytes) -> Response | None:
+        """The first answer to a request that is repeated."""
+        name = _name(call.key, request)
+        kept = await keys.kept(call.connection, name, call.now) if name is not None else None
+        if name is None or kept is None:
+            return None
+        if kept["request"] != _hash(raw):
+            raise Problem("idempotency_mismatch")
+        body, headers = msgspec.json.decode(self.context.vault.open(kept["body"], name))
+        return wire.answered(Answer(body, kept["status"], {**headers, "Idempotency-Replayed": "true"}))
+
+    async def _keep(self, call: Call, request: Request, raw: bytes, answer: Answer) -> None:
+        name = _name(call.key, request)
+        if name is not None:
+            sealed = self.context.vault.seal(msgspec.json.encode((answer.body, dict(answer.headers))), name)
+            await keys.keep(call.connection, name, _hash(raw), answer.status, sealed, call.now)
 
     async def _key(self, connection: Connection, request: Request, scope: str, *, hold: bool) -> Key:
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
@@ -93,3 +117,13 @@ class Desk:
             raise Problem("unauthorized")
         found[0].needs(scope)
         return found[0]
+
+
+def _name(key: Key, request: Request) -> str | None:
+    """Under which the answer is kept; None: the caller wants none kept."""
+    given = request.headers.get("idempotency-key") if request.method == "POST" else None
+    return None if given is None else hash_of(f"{key.id}\x1f{request.url.path}\x1f{given}")
+
+
+def _hash(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

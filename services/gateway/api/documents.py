@@ -1,4 +1,4 @@
-"""/api/{segments,journeys,campaigns,templates,topics,brands,rules,identity,connectors,webhooks,bots,policies,promo-pools} and their import."""
+"""/api/segments, /api/journeys and so on for each kind of document (domain/kinds.py), and their import."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,14 +8,15 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.api import wire
-from services.gateway.api.desk import Desk
+from services.gateway.api.desk import Desk, Ready
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.stands import stands
 from services.gateway.domain.kinds import KINDS, Kind
 from services.gateway.domain.problems import Problem
 from services.gateway.handler import documents as handler
 from services.gateway.handler.call import Call
-from services.gateway.handler.in_use import Stands, refuse_used
+from services.gateway.handler.finding import seen
+from services.gateway.handler.in_use import Stands, mentioning, refuse_used
 from services.gateway.store import documents as store
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -69,11 +70,14 @@ def _of_kind(router: APIRouter, desk: Desk, kind: Kind, standing: Stands) -> Non
     async def delete(request: Request, key: str) -> Response:
         """Delete it and take it out of force, unless another document in force mentions it."""
 
-        async def work(call: Call, _body: Any) -> Any:
-            await refuse_used(call, kind.name, key, standing)
-            return await handler.delete(call, kind, key, request.headers.get("if-match"))
+        async def ask(_body: Any) -> Ready:
+            async with desk.calling(request, "write") as call:
+                await seen(call, kind, key)
+                versions = await mentioning(call, kind.name, key)
+            await refuse_used(versions, standing)
+            return lambda call: handler.delete(call, kind, key, request.headers.get("if-match"), versions)
 
-        return await desk.act(request, "write", work)
+        return await desk.act_on(request, "write", ask)
 
     _versions(router, desk, kind)
     if kind.name == "campaign":  # to publish one is to launch it: campaigns.py

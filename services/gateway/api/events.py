@@ -2,8 +2,10 @@
 
 import csv
 import io
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -11,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from schemas.events import Event
 from services.gateway.api import wire
-from services.gateway.api.desk import Desk
+from services.gateway.api.desk import Desk, Ready
 from services.gateway.api.members import seen
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import selecting
@@ -55,13 +57,15 @@ class _Pages:
         format: Literal["json", "csv"] = "json",  # noqa: A002
         status: Annotated[list[Status] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
-        next: int = 0,  # noqa: A002
+        next: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,  # noqa: A002
     ) -> Response:
         """Who registered, in the order in which they came: what a check-in bot reads. `next` of an answer (of a CSV the header `X-Next`) goes
         on where it ended.
         """
         async with self._desk.calling(request, "read") as call:
             event = await registering.event_of(call, key)
+            if format != "json":
+                await call.audit("export", f"event {key}", format=format, status=status, next=next)
         found = await self._page(key, next, limit, status=",".join(status or ()))
         if format == "json":
             return JSONResponse(found)
@@ -74,39 +78,53 @@ class _Pages:
         async def work(call: Call, body: Any) -> Answer:
             event = await registering.event_of(call, key)
             many = isinstance(body, dict) and "people" in body
-            asked = validated(People, body if many else {"people": [body]})
-            return await registering.register(call, event, asked, request.headers.get("idempotency-key"))
+            people = validated(People, body).people if many else (validated(Person, body if body is not None else {}),)
+            return await registering.register(call, event, people, request.headers.get("idempotency-key"), many=many)
 
         return await self._desk.act(request, "write", work, wire.MAX_IMPORT)
 
     async def check_in(self, request: Request, key: str) -> Response:
         """He is here: by `profile`, `identifier` or the `code` of his registration. Twice is once."""
 
-        async def work(call: Call, body: Any) -> Answer:
-            event = await registering.event_of(call, key)
+        async def ask(body: Any) -> Ready:
             asked = validated(CheckIn, body if body is not None else {})
+            async with self._desk.calling(request, "write") as call:
+                await registering.event_of(call, key)
             profile = await self._owner(key, asked.code) if asked.code is not None else None
-            return await registering.check_in(call, event, asked, profile, request.headers.get("idempotency-key"))
 
-        return await self._desk.act(request, "write", work)
+            async def work(call: Call) -> Answer:
+                event = await registering.event_of(call, key)
+                return await registering.check_in(call, event, asked, profile, request.headers.get("idempotency-key"))
+
+            return work
+
+        return await self._desk.act_on(request, "write", ask)
 
     async def select(self, request: Request, key: str) -> Response:
         """Confirm those who asked for a place, as far as seats go (the others of them wait): `{selected, rest}`, how many these are."""
 
-        async def work(call: Call, body: Any) -> Answer:
-            event = await registering.event_of(call, key)
+        async def ask(body: Any) -> Ready:
             asked = validated(Selection, body if body is not None else {})
+            async with self._desk.calling(request, "write") as call:
+                await registering.event_of(call, key)
+                if asked.segment is not None:
+                    await seen(call, asked.segment)
             candidates = [one async for one in self._all(key, "requested,waitlisted,declined")]
             try:
-                chosen = selecting.chosen(candidates, asked, await self._known(call, candidates, asked))
+                chosen = selecting.chosen(candidates, asked, await self._known(candidates, asked))
             except ValueError as error:
                 raise Problem("invalid", [Fault("profiles", "one_selection")]) from error
-            await registering.choose(call, event, chosen, request.headers.get("idempotency-key"))
-            selected = sum(choice == "confirm" for choice, _ in chosen.values())
-            await call.audit("select", f"event {key}", selected=selected)
-            return Answer({"selected": selected, "rest": len(chosen) - selected}, 202)
 
-        return await self._desk.act(request, "write", work, wire.MAX_IMPORT)
+            async def work(call: Call) -> Answer:
+                event = await registering.event_of(call, key)
+                await registering.choose(call, event, chosen, request.headers.get("idempotency-key"))
+                selected = sum(choice == "confirm" for choice, _ in chosen.values())
+                await call.audit("select", f"event {key}", selected=selected)
+                return Answer({"selected": selected, "rest": len(chosen) - selected}, 202)
+
+            return work
+
+        return await self._desk.act_on(request, "write", ask, wire.MAX_IMPORT)
 
     async def stats(self, request: Request, key: str) -> Response:
         """How many by status, and the three rates: of those who saw it who registered, of these who came, of these who paid."""
@@ -142,14 +160,13 @@ class _Pages:
         profile: str = found["items"][0]["profile"]
         return profile
 
-    async def _known(self, call: Call, candidates: list[dict[str, Any]], asked: Selection) -> dict[str, Any]:
+    async def _known(self, candidates: list[dict[str, Any]], asked: Selection) -> dict[str, Any]:
         """Of candidates what the selection asks about: the attribute's value, or anything of members of the segment."""
+        ids = [one["profile"] for one in candidates]
         if asked.segment is not None:
-            await seen(call, asked.segment)
-            return dict.fromkeys([one async for one in self._members(asked.segment)], True)
+            return dict.fromkeys([one async for one in self._members(asked.segment, sorted(ids))], True)
         found: dict[str, Any] = {}
-        ids = [one["profile"] for one in candidates] if asked.top is not None else []
-        for start in range(0, len(ids), PEOPLE):
+        for start in range(0, len(ids) if asked.top is not None else 0, PEOPLE):
             body = {"ids": ids[start : start + PEOPLE], "names": [asked.top.by if asked.top else ""]}
             status, said = await self._neighbours.tell("profile", "/profiles/said", body)
             if status != 200:
@@ -157,14 +174,24 @@ class _Pages:
             found |= {profile: value for profile, values in said.items() for _, value in values.values()}
         return found
 
-    async def _members(self, segment: str) -> AsyncIterator[str]:
-        after = ""
-        while after is not None:
-            asked = {"segment": segment, "limit": PAGE, "after": after, "facts": 0}
+    async def _members(self, segment: str, among: list[str]) -> AsyncIterator[str]:
+        """Members of a segment, all that there are `among` these ids, which are in order: pages begin at the next of them, so a large
+        segment is not read as a whole for a few.
+        """
+        place = 0
+        while place < len(among):
+            asked = {"segment": segment, "limit": PAGE, "after": _before(among[place]), "facts": 0}
             found = await self._neighbours.require("warehouse", "/memberships/members", **asked)
             for item in found["items"]:
                 yield item["profile"]
-            after = found["next"]
+            if found["next"] is None:
+                return
+            place = bisect_right(among, found["next"])
+
+
+def _before(profile: str) -> str:
+    """The id after which a page begins with this one."""
+    return str(UUID(int=max(0, UUID(profile).int - 1)))
 
 
 def _csv(event: Event, items: list[dict[str, Any]]) -> str:

@@ -11,12 +11,14 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.people import brands_of
 from services.gateway.api.stands import stands
 from services.gateway.domain.diff import diff
-from services.gateway.domain.kinds import KINDS
+from services.gateway.domain.kinds import KINDS, read, reread, text_of
+from services.gateway.domain.patterns import is_pattern
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.standing import table
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import seen
 from services.gateway.handler.lifecycle import gate_in_force, set_gate, told
+from services.gateway.handler.making import whole
 from services.gateway.handler.titles import titles
 from services.gateway.store import documents
 from services.gateway.store.documents import Draft
@@ -91,12 +93,15 @@ def _act(router: APIRouter, desk: Desk, name: str, state: GateState) -> None:
 
 
 async def _body(call: Call, draft: Draft, key: str, wanted: str, field: str) -> dict[str, Any]:
+    """As it is in force, or was, or would be: what a draft is made of is told of it, and not of the values alone."""
     if wanted == "draft":
-        return draft.body
+        world = await documents.world(call.connection)
+        return text_of(await whole(call, key, read(JOURNEY, key, draft.body), world))
     if not wanted.isdecimal() or len(wanted) > 9:
         raise Problem("invalid", [Fault(field, "literal_error", params={"expected": "a version's number or 'draft'"})])
     found = await documents.version(call.connection, JOURNEY.name, key, int(wanted))
     if found is None or not call.key.sees(found["brand"]):
         raise Problem("document_not_found", kind=JOURNEY.name, key=f"{key}@{wanted}")
-    body: dict[str, Any] = found["body"]
-    return body
+    if is_pattern(found["body"]):
+        raise Problem("invalid", [Fault(field, "is_pattern", params={"key": key})])
+    return text_of(reread(JOURNEY, key, found["body"]))

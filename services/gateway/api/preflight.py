@@ -1,7 +1,7 @@
 """The check of a campaign's draft before it is launched: everything that is wrong, at once, on some of its people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.campaigns import LETTER, Campaign
@@ -17,16 +17,7 @@ from services.gateway.handler.finding import seen
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
-
 NOBODYS = str(UUID(int=0))  # links are signed with the id of their message
-
-
-class Probe(Protocol):
-    """Asks whether pages are there, and never of an address within."""
-
-    async def broken(self, links: Sequence[str]) -> Mapping[str, str]:
-        """Link -> why it leads nowhere."""
-        ...
 
 
 class Gathered(NamedTuple):
@@ -46,14 +37,14 @@ async def gathered(call: Call, key: str) -> Gathered:
     assert isinstance(campaign, Campaign)
     world = await documents.world(call.connection)
     versions = {name: standing.version for (kind, name), standing in world.items() if kind == "template"}
-    rules = [await documents.published(call.connection, RULE.name, name) for kind, name in sorted(world) if kind == RULE.name]
-    links = [link for body in rules if body for link in Rule.model_validate(body).links if link.brand in (None, campaign.brand)]
+    rules = [Rule.model_validate(body) for _, body in sorted((await documents.of_kind(call.connection, RULE.name)).items())]
+    links = [link for rule in rules for link in rule.links if link.brand in (None, campaign.brand)]
     return Gathered(campaign, check(CAMPAIGN.name, key, campaign, world), versions, links, call.language)
 
 
-async def checked(known: Gathered, neighbours: Neighbours, probe: Probe | None = None) -> dict[str, Any]:
-    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. probe: None, links are judged by their form."""
-    checking = _Checking(known, neighbours, probe)
+async def checked(known: Gathered, neighbours: Neighbours) -> dict[str, Any]:
+    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. Links are judged by their form."""
+    checking = _Checking(known, neighbours)
     await checking.people()
     await checking.letters()
     await checking.rules()
@@ -70,9 +61,10 @@ async def checked(known: Gathered, neighbours: Neighbours, probe: Probe | None =
 class _Checking:
     """One check: what was found so far."""
 
-    def __init__(self, known: Gathered, neighbours: Neighbours, probe: Probe | None) -> None:
+    def __init__(self, known: Gathered, neighbours: Neighbours) -> None:
         self._campaign, self._links, self._versions = known.campaign, known.links, known.versions
-        self._neighbours, self._probe = neighbours, probe
+        self._neighbours = neighbours
+        self._apart: dict[int, int] = {}  # rule of links, by its place -> how many of the audience it keeps them from
         self.found = Findings([], [])
         self.count: int | None = None
         self.sample: list[str] = []
@@ -116,16 +108,15 @@ class _Checking:
             self.found.warnings.extend(preflight.of_rules(found["people"]))
 
     async def _of_links(self, path: str, links: Sequence[str]) -> None:
-        for rule in self._links:
-            for link in preflight.meant(links, rule):
+        for place, rule in enumerate(self._links):
+            meant = preflight.meant(links, rule)
+            if meant and place not in self._apart:
                 them = {"kind": "all", "of": [self._audience(), {"kind": "segment", "key": rule.segment}]}
                 found = await self._tell("audience", "/audience/preview", path, condition=them, brands=[self._campaign.brand])
-                if found and found["count"]:
-                    params = {"link": link, "segment": rule.segment, "name": rule.name, "people": found["count"]}
-                    self.found.errors.append(Fault(path, "link_not_for_them", params=params))
-        if self._probe is not None:
-            for link, why in (await self._probe.broken(links)).items():
-                self.found.errors.append(Fault(path, "broken_link", params={"link": link, "why": why}))
+                self._apart[place] = found["count"] if found else 0
+            for link in meant if self._apart.get(place) else ():
+                params = {"link": link, "segment": rule.segment, "name": rule.name, "people": self._apart[place]}
+                self.found.errors.append(Fault(path, "link_not_for_them", params=params))
 
     def _audience(self) -> dict[str, Any]:
         body = text_of(self._campaign)

@@ -3,9 +3,9 @@ them. They never lie here.
 """
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -31,13 +31,11 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         """The draft, with `_meta.codes`: `{free, given, used, low}`, if the orchestrator says. Below `low_water` `_meta.warnings` says so."""
         async with desk.calling(request, "read") as call:
             answer = await handler.get(call, POOL, key)
-            meta = answer.body["_meta"]
-            if counts := await _counts(neighbours, key):
-                low = counts["free"] < answer.body["low_water"]
-                meta["codes"] = {**counts, "low": low}
-                params = {"free": counts["free"], "low_water": answer.body["low_water"]}
-                warnings = [Fault("low_water", "pool_low", params=params).told(call.language)] if low else []
-                answer.body["_meta"] = with_warnings(meta, warnings)
+        if counts := await _counts(neighbours, key):
+            low = counts["free"] < answer.body["low_water"]
+            params = {"free": counts["free"], "low_water": answer.body["low_water"]}
+            warnings = [Fault("low_water", "pool_low", params=params).told(call.language)] if low else []
+            answer.body["_meta"] = with_warnings({**answer.body["_meta"], "codes": {**counts, "low": low}}, warnings)
         return wire.answered(answer)
 
     @router.post("/api/promo-pools/{key}/codes")
@@ -75,22 +73,20 @@ async def _counts(neighbours: Neighbours, key: str) -> dict[str, int] | None:
 async def _passed(neighbours: Neighbours, request: Request, key: str, brand: str, headers: dict[str, str]) -> dict[str, Any]:
     path = f"/promo-pools/{key}/codes"
     answer = await neighbours.stream(
-        "POST", "orchestrator", path, seconds=LOAD_S, params={"brand": brand}, headers=headers, content=_stream(request)
+        "POST", "orchestrator", path, seconds=LOAD_S, params={"brand": brand}, headers=headers, content=wire.streamed(request)
     )
     try:
         told: dict[str, Any] = json.loads(await answer.aread())
+    except (httpx.HTTPError, ValueError) as error:  # it ended in the middle, or says nothing that it would say of codes
+        raise Problem("service_unavailable", service="orchestrator") from error
     finally:
         await answer.aclose()
     if answer.status_code == 200:
         return told
+    if answer.status_code != 422:
+        raise Problem("service_unavailable", service="orchestrator")
     if told["code"] in ("idempotency_mismatch", "malformed_json"):
         raise Problem(told["code"])
     if told["code"] == "too_large":
         raise Problem("too_large", limit=told["limit"])
     raise Problem("invalid", [Fault(told["path"], told["code"], told["message"])])
-
-
-async def _stream(request: Request) -> AsyncIterator[bytes]:
-    async for part in request.stream():
-        if part:
-            yield part

@@ -1,6 +1,6 @@
 """The public paths on the gateway's port, streamed through to the services that serve them. Heavy senders use ingest's own port."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -61,7 +61,7 @@ class Proxy:
         path, query = request.scope["raw_path"], request.scope["query_string"]
         url = httpx.URL(addresses[0]).copy_with(raw_path=path + (b"?" + query if query else b""))
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-        body = _stream(request) if has_body else None
+        body = wire.streamed(request) if has_body else None
         asked = self._client.build_request(request.method, url, headers=_headers(request), content=body)
         try:
             answer = await self._client.send(asked, stream=True)
@@ -72,12 +72,6 @@ class Proxy:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
         response.raw_headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _OURS]
         return response
-
-
-async def _stream(request: Request) -> AsyncIterator[bytes]:
-    async for part in request.stream():
-        if part:
-            yield part
 
 
 def _headers(request: Request) -> list[tuple[bytes, bytes]]:

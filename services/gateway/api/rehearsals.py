@@ -18,9 +18,11 @@ from services.gateway.domain.kinds import KINDS, Kind, read, text_of
 from services.gateway.domain.problems import Fault, Problem, language_of
 from services.gateway.domain.references import check
 from services.gateway.domain.rehearsals import with_words
+from services.gateway.domain.why import named_zone
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import seen
 from services.gateway.handler.keys import validated
+from services.gateway.handler.making import whole
 from services.gateway.store import documents
 
 MOST_DAYS, MOST_PEOPLE, MOST_CHOICES = 400, 200_000, 500
@@ -157,12 +159,13 @@ def _rehearse(router: APIRouter, desk: Desk, neighbours: Neighbours, kind: Kind)
 
 
 async def _draft(call: Call, kind: Kind, key: str) -> tuple[documents.Draft, dict[str, Any]]:
-    """A draft that could be published. Raises Problem with every fault."""
+    """A draft that could be published, and what it would be in force. Raises Problem with every fault."""
     draft = await seen(call, kind, key)
     document = read(kind, key, draft.body)
-    if faults := check(kind.name, key, document, await documents.world(call.connection)):
+    world = await documents.world(call.connection)
+    if faults := check(kind.name, key, document, world):
         raise Problem("invalid", faults)
-    return draft, text_of(document)
+    return draft, text_of(await whole(call, key, document, world))
 
 
 async def _person(neighbours: Neighbours, key: Key, asked: Walking) -> dict[str, Any]:
@@ -176,7 +179,7 @@ async def _person(neighbours: Neighbours, key: Key, asked: Walking) -> dict[str,
         made = {
             "reach": sorted({identifier.partition(":")[0] for identifier in found["identifiers"]}),
             "bucketing": found["bucketing_id"],
-            "time_zone": _text(said.get("time_zone", said.get("timezone"))),
+            "time_zone": named_zone(said),
             "language": _text(said.get("language", said.get("locale"))),
         }
     given = {"time_zone": asked.time_zone, "language": asked.language, "reach": asked.reach}

@@ -15,7 +15,6 @@ from services.gateway.handler.call import Answer, Call
 from services.gateway.store import documents, keys
 
 WEBHOOK = KINDS["webhook"]
-SHOWN = "show webhook secret"
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -23,15 +22,17 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
 
     @router.post("/api/webhooks/{key}/secret", status_code=201)
     async def secret(request: Request, key: str) -> Response:
-        """`{secret, secret_version}` for the receiver, once for each `secret_version` in force. It is kept nowhere."""
+        """`{secret, secret_version}` for the receiver, once for each `secret_version` in force. It is kept nowhere, but
+        for a day, sealed, in the answer to an `Idempotency-Key`.
+        """
 
         async def work(call: Call, _body: Any) -> Answer:
             document = cast("WebhookEndpoint", await in_force(call, WEBHOOK, key))
             version = document.secret_version
             what = f"{document.brand} {key} {version}"
-            if await keys.was_audited(call.connection, SHOWN, what):
+            if await keys.was_shown(call.connection, what):
                 raise Problem("secret_shown", version=version)
-            await call.audit(SHOWN, what)
+            await call.audit(keys.SHOWN, what)
             told = shown(secret_of(desk.context.vault, document.brand, key, version))
             return Answer({"secret": told, "secret_version": version}, 201)
 

@@ -1,17 +1,18 @@
 """/api/profiles/{id}/why: the whole chain of verdicts about one person in one journey or campaign, in words."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
-from schemas.journeys import Brand
 from schemas.rules import Rule
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.people import brands_of, path_of
 from services.gateway.domain import why
 from services.gateway.domain.problems import Fault, Problem
-from services.gateway.handler.call import Call
 from services.gateway.store import documents
 
 MOST = 1000
@@ -29,7 +30,8 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         """
         about = _about(journey, campaign, document)
         async with desk.calling(request, "read") as call:
-            numbers, brands = await _documents(call)
+            rules = _read((await documents.of_kind(call.connection, "rule")).values())
+            brands = await documents.of_kind(call.connection, "brand")
         status, found = await neighbours.ask("profile", path_of(profile), **brands_of(call.key))
         if status == 404:
             raise Problem("profile_not_found")
@@ -38,7 +40,12 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
             "warehouse", "/decisions", profiles=people, document=about, limit=MOST, **brands_of(call.key)
         )
         verdicts = page["items"][::-1]
-        zone = why.own_zone(found.get("attributes", {}), brands.get(verdicts[-1].get("brand", ""), "") if verdicts else "")
+        numbers = why.Numbers(rules)
+        if any(numbers.lack(verdict) for verdict in verdicts):
+            async with desk.calling(request, "read") as call:
+                numbers = why.Numbers([*rules, *_read(await documents.past_rules(call.connection))])
+        brand = brands.get(verdicts[-1].get("brand", ""), {}) if verdicts else {}
+        zone = why.own_zone(found.get("attributes", {}), brand.get("time_zone", ""))
         person = why.Person(call.language, zone)
         told = [why.tell(verdict, numbers, person) for verdict in verdicts]
         answer = {"profile": found["id"], "document": about, "time_zone": zone, "answer": why.answer(told, person), "items": told}
@@ -56,13 +63,11 @@ def _about(journey: str, campaign: str, document: str) -> str:
     return named[0]
 
 
-async def _documents(call: Call) -> tuple[why.Numbers, dict[str, str]]:
-    """What the rules say, and the time zone of each brand."""
+def _read(bodies: Iterable[Mapping[str, Any]]) -> list[Rule]:
     rules: list[Rule] = []
-    for body in await documents.rules(call.connection):
+    for body in bodies:
         try:
             rules.append(Rule.model_validate(body))
         except ValidationError:  # of a time when rules looked otherwise: it says no number that could be told
             continue
-    brands = {key: Brand.model_validate(body) for key, body in (await documents.of_kind(call.connection, "brand")).items()}
-    return why.Numbers(rules), {key: brand.time_zone for key, brand in brands.items()}
+    return rules

@@ -1,5 +1,6 @@
 """Reading requests and writing answers."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -25,6 +26,13 @@ async def body_of(request: Request, limit: int = MAX_BODY) -> bytes:
             raise Problem("too_large", limit=limit)
         parts.append(part)
     return b"".join(parts)
+
+
+async def streamed(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes, to be passed on."""
+    async for part in request.stream():
+        if part:
+            yield part
 
 
 def json_of(body: bytes) -> Any:

@@ -102,7 +102,10 @@ PROBLEMS: dict[str, Entry] = {
     "launch_stopped": Entry(
         409,
         _STATE,
-        Text("Its last launch was stopped, for good.", "Её последний запуск остановлен насовсем."),
+        Text(
+            "No launch of it is under way: they were stopped, for good, or are long past.",
+            "Ни один её запуск не идёт: они остановлены насовсем или давно прошли.",
+        ),
     ),
     "no_pilot": Entry(
         409,

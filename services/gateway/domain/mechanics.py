@@ -109,7 +109,8 @@ def fitted(body: Any, brand: str, prefix: str = "", keys: frozenset[str] | set[s
 
     def renamed(node: Any, field: str) -> Any:
         if isinstance(node, dict):
-            return {name: renamed(value, "key" if field == "with" else name) for name, value in node.items()}
+            keyed = {"value"} if node.get("path") == "survey" else set()  # of facts that tell its answers
+            return {name: renamed(value, "key" if field == "with" or name in keyed else name) for name, value in node.items()}
         if isinstance(node, list):
             return [renamed(value, field) for value in node]
         if field == "brand" and node == SHIPPED:

@@ -47,6 +47,10 @@ class Standing(NamedTuple):
     cost: int = 0
     pattern: bool = False
 
+    def fits_as(self) -> tuple[str | None, str, bool]:
+        """What those that mention it look at."""
+        return self.brand, self.channel, self.pattern
+
 
 World = Mapping[tuple[str, str], Standing]
 
@@ -188,7 +192,8 @@ def check(kind: str, key: str, document: BaseModel, world: World) -> list[Fault]
             faults += _misfit(one, own, world)
     way = _circle(f"{kind}:{key}", refs_of(document), world)
     if way:
-        faults.append(Fault("condition" if kind == "segment" else "parent", "cycle", params={"through": " > ".join(way)}))
+        path = next(one.path for one in references(document) if f"{one.kind}:{one.key}" == way[1])
+        faults.append(Fault(path, "cycle", params={"through": " > ".join(name.partition(":")[2] for name in way)}))
     own_cost = cost_of(KINDS[kind], text_of(document)) if kind in KINDS else 0
     others = sum(standing.cost for name, standing in world.items() if name != (kind, key))
     if own_cost and own_cost + others > MOST_OF_ALL:
@@ -211,12 +216,12 @@ def _misfit(one: Reference, own: str | None, world: World) -> Iterator[Fault]:
 
 
 def _circle(start: str, refs: frozenset[str], world: World) -> list[str]:
-    """The shortest way along which `start` leads back to itself, as keys from `start` to `start`; [] if none does."""
+    """The shortest way along which `start` leads back to itself, from `start` to `start`; [] if none does."""
     ways = [[first] for first in sorted(refs)]
     seen = set(refs)
     for way in ways:  # grows while it is walked: the shorter ways first
         if way[-1] == start:
-            return [name.partition(":")[2] for name in (start, *way)]
+            return [start, *way]
         kind, _, key = way[-1].partition(":")
         standing = world.get((kind, key))
         onward = sorted(standing.refs - seen) if standing else ()

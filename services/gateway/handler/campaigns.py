@@ -42,12 +42,13 @@ async def launch(call: Call, key: str, match: str | None, body: Any, *, pilot: b
     campaign = read(CAMPAIGN, key, draft.body)
     assert isinstance(campaign, Campaign)
     before = await launches.last(call.connection, key, lock=True)
-    version, changed = await publishing.publish(CAMPAIGN.name, key, campaign, draft)
+    version, changed, _ = await publishing.publish(CAMPAIGN.name, key, campaign, draft)
     size = asked.size if isinstance(asked, Piloting) else 0
     if before is not None and not asked.again:
-        same = not changed and before.launch.version == version and (before.launch.stage == "pilot") == pilot
-        if not same or before.launch.state == "stopped":
-            raise Problem("campaign_launched", number=before.launch.number, version=before.launch.version)
+        stands = before.launch
+        same = (stands.version, stands.stage) == (version, "pilot" if pilot else "all") and (not pilot or stands.size == size)
+        if changed or not same or stands.state == "stopped":
+            raise Problem("campaign_launched", number=stands.number, version=stands.version)
         stood, changed = before, False
     else:
         await launching.retire(call, publishing)
@@ -60,14 +61,14 @@ async def launch(call: Call, key: str, match: str | None, body: Any, *, pilot: b
 
 
 async def change(call: Call, key: str, verb: str) -> Answer:
-    """pause, resume, stop or rollout of the newest launch."""
+    """pause, resume or stop of what is under way, or rollout of the newest launch."""
     publishing = await Publishing.begin(call)
     await mine(call, CAMPAIGN, key)
-    stood, changed = await launching.change(call, publishing, key, verb)
-    if changed:
-        await call.audit(verb, f"campaign {key}", launch=stood.launch.number)
+    newest, numbers = await launching.change(call, publishing, key, verb)
+    for number in numbers:
+        await call.audit(verb, f"campaign {key}", launch=number)
     await publishing.finish()
-    return Answer({"kind": CAMPAIGN.name, "key": key, "changed": changed, "launch": shown(stood.launch)})
+    return Answer({"kind": CAMPAIGN.name, "key": key, "changed": bool(numbers), "launch": shown(newest)})
 
 
 def shown(launch: Launch) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.journeys import Journey
-from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, text_of
+from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, reread, text_of
 from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
@@ -16,6 +16,7 @@ from services.gateway.domain.references import references
 from services.gateway.handler import launching
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import mine, seen
+from services.gateway.handler.in_use import Versions, refuse_unasked
 from services.gateway.handler.keys import validated
 from services.gateway.handler.lifecycle import lead, reopen
 from services.gateway.handler.noticing import warnings, with_warnings
@@ -37,6 +38,9 @@ class Import(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     documents: tuple[Imported, ...] = Field(min_length=1, max_length=1000)
+
+
+Read = tuple[int, Kind, BaseModel]  # of an import: its place there
 
 
 def etag(revision: int) -> str:
@@ -74,9 +78,10 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     return Answer(saved, 201 if fresh else 200, {"ETag": etag(draft.revision)})
 
 
-async def delete(call: Call, kind: Kind, key: str, match: str | None) -> Answer:
-    """Delete a draft, and take what is published of it out of force."""
+async def delete(call: Call, kind: Kind, key: str, match: str | None, asked: Versions) -> Answer:
+    """Delete a draft, and take what is published of it out of force. asked: versions of journeys that mention it, in which nobody stands."""
     publishing = await Publishing.begin(call)
+    await refuse_unasked(call, kind.name, key, asked)
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
     if draft.published_version is not None:
@@ -97,21 +102,22 @@ async def publish(call: Call, kind: Kind, key: str, match: str | None, body: Any
     publishing = await Publishing.begin(call)
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
-    document = read(kind, key, draft.body if asked.version is None else await _earlier(call, kind, key, asked.version))
-    version, changed = await publishing.publish(kind.name, key, document, draft)
-    moves = await _lead(call, publishing, document, version, asked)
+    document = read(kind, key, draft.body) if asked.version is None else await _earlier(call, kind, key, asked.version)
+    version, changed, ruling = await publishing.publish(kind.name, key, document, draft)
+    moves = await _lead(call, publishing, ruling, version, asked)
     await publishing.finish()
     (told,) = await warnings(call, [(kind, text_of(document))])
     done = {"kind": kind.name, "key": key, "version": version, "changed": changed, "revision": draft.revision}
     return Answer(with_warnings({**done, "moves": moves} if moves else done, told))
 
 
-async def _earlier(call: Call, kind: Kind, key: str, version: int) -> dict[str, Any]:
+async def _earlier(call: Call, kind: Kind, key: str, version: int) -> BaseModel:
+    """It may have been of another brand than the draft is now."""
     found = await documents.version(call.connection, kind.name, key, version)
-    if found is None:
+    if found is None or not call.key.sees(found["brand"]):
         raise Problem("document_not_found", kind=kind.name, key=f"{key}@{version}")
-    body: dict[str, Any] = found["body"]
-    return body
+    call.key.needs_brand(found["brand"])
+    return reread(kind, key, found["body"])
 
 
 async def _lead(call: Call, publishing: Publishing, document: BaseModel, version: int, asked: Publish) -> dict[int, dict[str, str]]:
@@ -125,7 +131,11 @@ async def _lead(call: Call, publishing: Publishing, document: BaseModel, version
 async def import_all(call: Call, body: Any) -> Answer:
     """Save and publish many documents, each after what it mentions: all of them or none."""
     given = await asyncio.to_thread(read_import, body)  # others go on meanwhile
-    publishing = await Publishing.begin(call)
+    return await import_read(call, await Publishing.begin(call), given)
+
+
+async def import_read(call: Call, publishing: Publishing, given: Sequence[Read]) -> Answer:
+    """The same of documents that were read."""
     results = []
     ordered = _in_order(given)
     for place, kind, document in ordered:
@@ -139,7 +149,7 @@ async def import_all(call: Call, body: Any) -> Answer:
         draft = await documents.get(call.connection, kind.name, key)
         assert draft is not None
         try:
-            version, changed = await publishing.publish(kind.name, key, document, draft)
+            version, changed, _ = await publishing.publish(kind.name, key, document, draft)
         except Problem as problem:
             if problem.code != "invalid":
                 raise
@@ -148,9 +158,6 @@ async def import_all(call: Call, body: Any) -> Answer:
     await publishing.finish()
     told = await warnings(call, [(kind, text_of(document)) for _, kind, document in ordered])
     return Answer({"documents": [with_warnings(done, one) for done, one in zip(results, told, strict=True)]})
-
-
-Read = tuple[int, Kind, BaseModel]
 
 
 def read_import(body: Any) -> list[Read]:

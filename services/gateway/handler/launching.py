@@ -33,35 +33,48 @@ async def begin(call: Call, publishing: Publishing, campaign: Campaign, version:
         start_at=campaign.starts_at(now),
         changed_at=now,
     )
-    if before is not None and before.launch.version == version:
-        publishing.answer_conditions(campaign, version)  # they may have been forgotten since
+    publishing.answer_conditions(campaign, version)
     return await _tell(call, publishing, Stood(launch, 1))
 
 
-async def change(call: Call, publishing: Publishing, key: str, verb: str) -> tuple[Stood, bool]:
-    """pause, resume, stop or rollout of a campaign's newest launch: how it stands now, and whether that is news. Raises Problem."""
-    stood = await launches.last(call.connection, key, lock=True)
-    if stood is None:
+async def change(call: Call, publishing: Publishing, key: str, verb: str) -> tuple[Launch, list[int]]:
+    """pause, resume or stop all launches of a campaign that are under way, or rollout of its newest: how the newest stands now, and the
+    numbers of those that stand otherwise than before. Raises Problem.
+    """
+    last = await launches.last(call.connection, key)
+    if last is None:
         raise Problem("not_launched")
-    launch = stood.launch
-    if launch.state == "stopped" and verb != "stop":
-        raise Problem("launch_stopped")
-    if verb == "rollout" and launch.stage != "pilot":
-        raise Problem("no_pilot")
-    more: dict[str, Any] = {"state": STATES[verb]}
+    number = last.launch.number
+    going = await launches.under_way(call.connection, key)
     if verb == "rollout":
-        more |= {"stage": "all", "round": launch.round + (1 if await _is_live(call, launch) else 0)}
-    if all(getattr(launch, name) == value for name, value in more.items()):
-        return stood, False
-    changed = launch.model_copy(update={**more, "changed_at": publishing.now})
-    return await _tell(call, publishing, Stood(changed, stood.revision + 1)), True
+        going = [one for one in going if one.launch.number == number]
+    if not going and verb != "stop":
+        raise Problem("launch_stopped")
+    if verb == "rollout" and last.launch.stage != "pilot":
+        raise Problem("no_pilot")
+    told: dict[int, Launch] = {}
+    for stood in going:
+        wanted = await _wanted(call, stood.launch, verb)
+        if any(getattr(stood.launch, name) != value for name, value in wanted.items()):
+            told[stood.launch.number] = await _change(call, publishing, stood, **wanted)
+    return told.get(number, last.launch), list(told)
+
+
+async def _wanted(call: Call, launch: Launch, verb: str) -> dict[str, Any]:
+    if verb != "rollout":
+        return {"state": STATES[verb]}
+    return {"state": STATES[verb], "stage": "all", "round": launch.round + (1 if await _is_live(call, launch) else 0)}
+
+
+async def _change(call: Call, publishing: Publishing, stood: Stood, **wanted: Any) -> Launch:
+    changed = stood.launch.model_copy(update={**wanted, "changed_at": publishing.now})
+    return (await _tell(call, publishing, Stood(changed, stood.revision + 1))).launch
 
 
 async def stop_all(call: Call, publishing: Publishing, campaign: str) -> None:
     """A campaign is taken out of force: what of it is under way goes no further."""
     for stood in await launches.under_way(call.connection, campaign):
-        stopped = stood.launch.model_copy(update={"state": "stopped", "changed_at": publishing.now})
-        await _tell(call, publishing, Stood(stopped, stood.revision + 1))
+        await _change(call, publishing, stood, state=STATES["stop"])
 
 
 async def retire(call: Call, publishing: Publishing) -> None:

@@ -10,6 +10,7 @@ from schemas.controls import ANY, LEAVE, Entrants, Gate, GateState, Migration, g
 from schemas.journeys import Journey
 from services.gateway.domain.kinds import KINDS, text_of
 from services.gateway.domain.moves import moves_of
+from services.gateway.domain.patterns import is_pattern
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import mine
@@ -79,7 +80,7 @@ async def lead(
     earlier = {
         number: [step["id"] for step in body["steps"]]
         for number, body in (await documents.bodies(call.connection, JOURNEY.name, journey.key)).items()
-        if number < version
+        if number < version and not is_pattern(body)  # in one with parameters nobody stands
     }
     moves, faults = moves_of(move, [step.id for step in journey.steps], earlier)
     if faults:

@@ -1,6 +1,6 @@
 """What is put in force of a document: the journey that another one with parameters comes to, and the time zone of its brand."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,18 +10,30 @@ from schemas.parameters import OF, WITH, Instance, Pattern
 from schemas.triggers import DateTrigger
 from services.gateway.domain.kinds import KINDS, read_whole
 from services.gateway.domain.patterns import made_of, placed
-from services.gateway.domain.problems import Problem
+from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.references import Standing, check
+from services.gateway.handler.call import Call
+from services.gateway.store import documents
 
 World = Mapping[tuple[str, str], Standing]
-InForce = Callable[[str, str, int], Awaitable[dict[str, Any] | None]]  # kind, key, version -> its body
+
+
+async def whole(call: Call, key: str, document: BaseModel, world: World) -> BaseModel:
+    """What a draft would be put in force as, were it published now. Raises Problem `invalid`: what it is made of is not there, or it has
+    parameters, and then what is made of it would be.
+    """
+    if isinstance(document, Pattern):
+        raise Problem("invalid", [Fault("", "is_pattern", params={"key": key})])
+    if isinstance(document, Instance) and (faults := check("journey", key, document, world)):
+        raise Problem("invalid", faults)
+    return await Making(call, world).whole(document)
 
 
 class Making:
     """Of one transaction of publishing."""
 
-    def __init__(self, in_force: InForce, world: World) -> None:
-        self._in_force, self._world = in_force, world
+    def __init__(self, call: Call, world: World) -> None:
+        self._call, self._world = call, world
         self._patterns: set[str] = set()
         self._done: set[str] = set()
 
@@ -76,4 +88,4 @@ class Making:
 
     async def _body(self, kind: str, key: str) -> dict[str, Any] | None:
         standing = self._world.get((kind, key))
-        return await self._in_force(kind, key, standing.version) if standing else None
+        return await documents.body(self._call.connection, kind, key, standing.version) if standing else None

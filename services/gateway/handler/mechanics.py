@@ -7,8 +7,9 @@ from services.gateway.domain.kinds import brand_of, key_of, text_of
 from services.gateway.domain.mechanics import Install, Mechanic, differences, made
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.handler.call import Answer, Call
-from services.gateway.handler.documents import Read, import_all, read_import, save
+from services.gateway.handler.documents import Read, import_read, read_import, save
 from services.gateway.handler.keys import validated
+from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
 
 
@@ -20,13 +21,13 @@ async def install(call: Call, mechanic: Mechanic, body: Any) -> Answer:
         call.key.needs("publish")
     bodies = made(mechanic, asked)
     given = await asyncio.to_thread(read_import, {"documents": bodies})  # others go on meanwhile
+    publishing = await Publishing.begin(call) if asked.publish else None  # before any document is locked, as whoever publishes does
     fresh, kept = await _place(call, given, keep=asked.keep)
     name = mechanic.about.name
     await call.audit("install", f"mechanic {name}", brand=asked.brand, publish=asked.publish)
     told = {"mechanic": name, "brand": asked.brand}
-    if asked.publish:
-        wanted = [one for place, one in enumerate(bodies) if place not in kept]
-        done = await import_all(call, {"documents": wanted}) if wanted else Answer({"documents": []})
+    if publishing is not None:
+        done = await import_read(call, publishing, [one for one in given if one[0] not in kept])
         return Answer({**told, "documents": done.body["documents"], "kept": _named(given, kept)})
     saved = [
         {"kind": kind.name, "key": key_of(document), "changed": place in fresh}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import BaseModel
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from runtime import own
 from runtime.batch import Emit
 from runtime.outbox import RecordTooLarge
+from schemas.campaigns import Campaign
 from schemas.definitions import Published
 from schemas.ids import partition_of
 from schemas.parameters import Pattern
@@ -30,14 +31,22 @@ LANE = "api"
 BESIDE = {"migration": "journey"}  # behind the version to which it leads
 
 
+class Ruling(NamedTuple):
+    """What is in force now. changed: it was not before; document: as it was published, which is whole where the draft was made of another."""
+
+    version: int
+    changed: bool
+    document: BaseModel
+
+
 class Publishing:
     """Publishes within one transaction. One at a time in an installation: who has begun holds the row that counts the emits."""
 
     def __init__(self, call: Call, now: int, world: dict[tuple[str, str], Standing]) -> None:
         self._call, self._now, self._world = call, now, world
         self._emits: list[Emit] = []
-        self._moved: set[tuple[str, str]] = set()  # to another channel or brand
-        self._making = Making(self._in_force, world)
+        self._moved: set[tuple[str, str]] = set()  # to another channel or brand, or it has parameters now, or no more
+        self._making = Making(call, world)
 
     @classmethod
     async def begin(cls, call: Call) -> "Publishing":
@@ -49,16 +58,17 @@ class Publishing:
         """Of the installation's clock (ms)."""
         return self._now
 
-    async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> tuple[int, bool]:
-        """Put a draft in force. Returns (version, whether anything changed): what is in force already stays as it is."""
+    async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> Ruling:
+        """Put a draft in force. What is in force already stays as it is."""
         self._needs(kind)
         faults = check(kind, key, document, self._world)
         if faults:
             raise Problem("invalid", faults)
         document = await self._making.whole(document)
         body = text_of(document)
-        if draft.published_version is not None and await self._in_force(kind, key, draft.published_version) == body:
-            return draft.published_version, False
+        number = draft.published_version
+        if number is not None and await documents.body(self._call.connection, kind, key, number) == body:
+            return Ruling(number, False, document)
         version = await documents.next_version(self._call.connection, kind, key)
         channel = str(body.get("channel", "email"))
         cost = cost_of(KINDS[kind], body) if kind in KINDS else 0
@@ -66,15 +76,16 @@ class Publishing:
         standing = Standing(version, brand_of(kind, document), refs_of(document), channel, cost, is_pattern)
         await documents.add_version(self._call.connection, kind, key, standing, json.dumps(body), self._now, self._call.key.id)
         before = self._world.get((kind, key))
-        if before is not None and (before.brand, before.channel) != (standing.brand, standing.channel):
+        if before is not None and before.fits_as() != standing.fits_as():
             self._moved.add((kind, key))
         self._world[kind, key] = standing
-        self.answer_conditions(document, version)
+        if not isinstance(document, Campaign):  # what it asks, its launches ask: launching.py
+            self.answer_conditions(document, version)
         self.emit(kind, key, version, None if is_pattern else body)  # by itself it starts nobody
         self._making.published(key, document)
         said = {"reason": document.reason} if isinstance(document, Policy) else {}
         await self._call.audit("publish", f"{kind} {key}", version=version, revision=draft.revision, **said)
-        return version, True
+        return Ruling(version, True, document)
 
     def _needs(self, kind: str) -> None:
         """Write keys are published by calls of their own, which have asked already."""
@@ -133,15 +144,11 @@ class Publishing:
     async def _refuse_misfits(self) -> None:
         using: dict[tuple[str, str], BaseModel] = {}
         for kind, key in {user for one in self._moved for user in users(*one, self._world)}:
-            body = await self._in_force(kind, key, self._world[kind, key].version)
+            body = await documents.body(self._call.connection, kind, key, self._world[kind, key].version)
             using[kind, key] = kept(kind, body or {})
         found = misfits(self._moved, dict(sorted(using.items())), self._world)
         if found:
             raise Problem("used_otherwise", [one.fault for one in found], by="; ".join(one.where for one in found))
-
-    async def _in_force(self, kind: str, key: str, version: int) -> dict[str, Any] | None:
-        found = await documents.version(self._call.connection, kind, key, version)
-        return found["body"] if found else None
 
     def answer_conditions(self, document: BaseModel, version: int) -> None:
         """The segmenter alone evaluates "who": each condition of a journey, campaign or rule is a segment of its own, before that needs it."""

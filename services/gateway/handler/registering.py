@@ -44,9 +44,9 @@ async def event_of(call: Call, key: str) -> Event:
     return event
 
 
-async def register(call: Call, event: Event, asked: People, idempotency: str | None) -> Answer:
-    """202 with the facts' ids, in the order of the people. Raises Problem with every fault of every person."""
-    faults = [fault for place, one in enumerate(asked.people) for fault in _faults(f"people.{place}.", one, event)]
+async def register(call: Call, event: Event, people: Sequence[Person], idempotency: str | None, *, many: bool) -> Answer:
+    """202 with the facts' ids, in the order of the people. many: they came as `people`. Raises Problem with every fault of every person."""
+    faults = [fault for place, one in enumerate(people) for fault in _faults(f"people.{place}." if many else "", one, event)]
     if faults:
         raise Problem("invalid", faults)
     said = [
@@ -55,7 +55,7 @@ async def register(call: Call, event: Event, asked: People, idempotency: str | N
             {**one.answers, **({"attend": one.attend} if one.attend else {}), EVENT: event.key},
             REGISTERED if one.status == "registered" else UNREGISTERED,
         )
-        for one in asked.people
+        for one in people
     ]
     return Answer({"ids": await _say(call, event, said, idempotency)}, 202)
 

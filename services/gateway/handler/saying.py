@@ -55,12 +55,14 @@ class Said(NamedTuple):
 
 
 async def say(call: Call, brand: str, about: tuple[str, str], said: Sequence[Said], idempotency: str | None) -> list[str]:
-    """The facts' ids, in the same order. about: what names them beside the API key and `idempotency`: repeated, they are the same facts."""
+    """The facts' ids, in the same order. about: what names them beside the API key, `idempotency` and what is said: repeated, they are the
+    same facts.
+    """
     _, now, _ = await own.lock(call.connection, LANE)
     once = idempotency or secrets.token_hex(16)
     facts = [
         Fact(
-            id=derive(*about[:1], call.key.id, *about[1:], once, place),
+            id=derive(*about[:1], call.key.id, *about[1:], one.type, one.event, once, place),
             type=one.type,
             event=one.event,
             brand=brand,

@@ -31,17 +31,17 @@ PUBLISHED = """
 SELECT v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
 WHERE d.kind = $1 AND d.key = $2
 """
-# The rules, and the journeys that say something of their own beside them.
+# The rules, and the journeys that say something of their own beside them. One with parameters is in force in what is made of it alone.
 CONTACT = """
 SELECT v.kind, v.key, v.version, v.brand, v.body
 FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
-WHERE v.kind = 'rule' OR v.kind = 'journey' AND (v.body ?| ARRAY['priority', 'windows', 'control']
+WHERE v.kind = 'rule' OR v.kind = 'journey' AND NOT v.body ? 'parameters' AND (v.body ?| ARRAY['priority', 'windows', 'control']
     OR v.body @? '$.steps[*] ? (exists(@.priority) || exists(@.windows))')
 ORDER BY v.kind DESC, v.key
 """
 OF_KIND = """
 SELECT v.key, v.body FROM document d JOIN document_version v ON v.kind = d.kind AND v.key = d.key AND v.version = d.published_version
-WHERE d.kind = $1
+WHERE d.kind = $1 ORDER BY v.published_at DESC, v.key
 """
 NAMED = """
 SELECT v.kind, v.key, v.brand, v.body->'name' AS name, CASE WHEN v.kind = 'survey' THEN v.body->'questions' END AS questions
@@ -64,9 +64,9 @@ MENTIONING = """
 SELECT v.key, v.version FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
 WHERE v.kind = 'journey' AND $1 = ANY(v.refs) AND d.published_version IS DISTINCT FROM v.version ORDER BY 1, 2
 """
-RULES = """
+PAST_RULES = """
 SELECT v.body FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
-WHERE v.kind = 'rule' ORDER BY (d.published_version IS NOT DISTINCT FROM v.version) DESC, v.published_at DESC, v.key LIMIT 1000
+WHERE v.kind = 'rule' AND d.published_version IS DISTINCT FROM v.version ORDER BY v.published_at DESC, v.key LIMIT 1000
 """
 
 
@@ -157,6 +157,12 @@ async def version(connection: Connection, kind: str, key: str, number: int) -> d
     return {**dict(row), "body": json.loads(row["body"])} if row else None
 
 
+async def body(connection: Connection, kind: str, key: str, number: int) -> dict[str, Any] | None:
+    """Of a version."""
+    found = await version(connection, kind, key, number)
+    return found["body"] if found else None
+
+
 async def versions(connection: Connection, kind: str, key: str, before: int, limit: int) -> list[dict[str, Any]]:
     """Newest first, without bodies."""
     return [dict(row) for row in await connection.fetch(VERSIONS, kind, key, before, limit)]
@@ -172,11 +178,11 @@ async def mentioning(connection: Connection, kind: str, key: str) -> list[tuple[
     return [(row["key"], row["version"]) for row in await connection.fetch(MENTIONING, f"{kind}:{key}")]
 
 
-async def rules(connection: Connection) -> list[dict[str, Any]]:
-    """The rule documents, those in force first, then what was in force before, newest first."""
-    return [json.loads(row["body"]) for row in await connection.fetch(RULES)]
+async def past_rules(connection: Connection) -> list[dict[str, Any]]:
+    """The rule documents that are in force no more, newest first."""
+    return [json.loads(row["body"]) for row in await connection.fetch(PAST_RULES)]
 
 
 async def of_kind(connection: Connection, kind: str) -> dict[str, dict[str, Any]]:
-    """Those in force, by key."""
+    """Those in force, by key, the newest first."""
     return {row["key"]: json.loads(row["body"]) for row in await connection.fetch(OF_KIND, kind)}

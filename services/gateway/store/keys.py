@@ -28,7 +28,8 @@ REVOKE = "UPDATE api_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1
 BRANDS = "SELECT brands FROM api_key WHERE id = $1"
 AUDIT = "INSERT INTO audit (at, key_id, action, what, detail) VALUES ($1, $2, $3, $4, $5::jsonb)"
 READ_AUDIT = "SELECT id, at, key_id, action, what, detail FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2"
-WAS_AUDITED = "SELECT EXISTS (SELECT FROM audit WHERE action = $1 AND what = $2)"
+SHOWN = "show webhook secret"  # an index of the audit is of it
+WAS_SHOWN = "SELECT EXISTS (SELECT FROM audit WHERE action = 'show webhook secret' AND what = $1)"
 DAY_MS = 86_400_000
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 KEPT = "SELECT request, status, body FROM idempotency WHERE name = $1 AND at > $2"
@@ -72,10 +73,10 @@ async def audit(connection: Connection, by: str, now: int, action: str, what: st
     await connection.execute(AUDIT, now, by, action, what, json.dumps(detail))
 
 
-async def was_audited(connection: Connection, action: str, what: str) -> bool:
-    """Was this done before? Whoever asks at the same time waits for the end of the transaction."""
-    await connection.execute(LOCK, f"{action} {what}")
-    return bool(await connection.fetchval(WAS_AUDITED, action, what))
+async def was_shown(connection: Connection, what: str) -> bool:
+    """Was this secret shown before? Whoever asks at the same time waits for the end of the transaction."""
+    await connection.execute(LOCK, f"{SHOWN} {what}")
+    return bool(await connection.fetchval(WAS_SHOWN, what))
 
 
 async def audited(connection: Connection, before: int, limit: int) -> list[dict[str, Any]]:

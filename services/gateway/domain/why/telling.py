@@ -29,6 +29,11 @@ class Numbers:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._rules = list(rules)
 
+    def lack(self, verdict: Mapping[str, Any]) -> bool:
+        """Is a rule meant that is not among them?"""
+        rule = verdict.get("rule", "")
+        return rule.partition(":")[0] in OF_RULES and not self.of(rule, verdict.get("detail") or {})
+
     def of(self, rule: str, detail: Mapping[str, Any]) -> dict[str, Any]:
         """{key, most, window, from, to} as far as they apply."""
         kind, _, arg = rule.partition(":")
@@ -114,5 +119,10 @@ def clock(at: int, person: Person) -> str:
 
 def own_zone(attributes: Mapping[str, Any], brand: str) -> str:
     """The zone that he names, else his brand's, else UTC."""
-    named = [attributes.get("time_zone"), attributes.get("timezone"), brand]
-    return next((name for name in named if isinstance(name, str) and name in names()), "UTC")
+    return named_zone(attributes) or (brand if brand in names() else "UTC")
+
+
+def named_zone(attributes: Mapping[str, Any]) -> str | None:
+    """The zone that he names."""
+    named = (attributes.get("time_zone"), attributes.get("timezone"))
+    return next((name for name in named if isinstance(name, str) and name in names()), None)

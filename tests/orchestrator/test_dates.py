@@ -25,6 +25,7 @@ days = st.sampled_from([-366, -30, -7, -1, 0, 1, 30])
 @example("1988-02-29", "America/New_York", None, "UTC", -1, "10:00", "year")
 @example("2010-11-22", "UTC", None, "UTC", 1, "00:00", None)
 @example("2010-11-25", "Asia/Kolkata", None, "UTC", 0, "00:00", None)
+@example("2009-12-31", "UTC", None, "UTC", 30, "00:00", "year")  # the last one at the very end
 @given(
     values,
     st.sampled_from(ZONES),
@@ -69,7 +70,7 @@ def expected(born: date, own: ZoneInfo, offset: int, at: str, end: int, *, every
         day = date(year, 2, 28) if (born.month, born.day) == (2, 29) and not leap else date(year, born.month, born.day)
         day += timedelta(days=offset)
         instant = int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=own).timestamp() * 1000)
-        if T0 <= instant < end:
+        if T0 <= instant <= end:
             found.append(instant)
     return sorted(found)
 

@@ -148,8 +148,8 @@ def test_nothing_is_sent_twice_or_beyond_the_caps_and_each_run_is_his_whose_it_i
     assert {intent.profile for intent in world.intents[seen:]} <= alive
     attempts = [(i.id, i.attempt) for i in world.intents]
     assert len(set(attempts)) == len(attempts), "one key and attempt, one intent"
-    ids = [d.id for d in world.decisions]
-    assert len(set(ids)) == len(ids), "a timer fired twice"
+    told = {repr(d) for d in world.decisions}  # who waits as before, looked at twice in one instant, is told of twice with one id
+    assert len({d.id for d in world.decisions}) == len(told), "one id, one decision"
 
 
 @settings(max_examples=150, deadline=None)

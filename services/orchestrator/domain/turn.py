@@ -8,7 +8,6 @@ from schemas.ids import derive
 from schemas.messages import Decision, Intent, Verdict
 from services.orchestrator.domain.book import Book, Plan
 from services.orchestrator.domain.codes import Code, Give, Move
-from services.orchestrator.domain.rules import PRIORITY
 from services.orchestrator.domain.state import Person, Place, Run, Talk
 from services.orchestrator.domain.zones import Zone, zone
 
@@ -125,7 +124,7 @@ class Turn:
         # Several channels may have one verdict at one instant.
         of: tuple[str, ...] = (more.get("channel", ""),) if run.cascade is not None else ()
         of += (self.profile,) if run.mailed else ()  # a launch is one occurrence of many people
-        of += (str(more.get("until")),) if rule == PRIORITY else ()  # it may look again at one instant, and wait for another one
+        of += (str(more["until"]),) if more.get("until") else ()  # it may look again at one instant, and wait for another one
         key = (document, run.version, step, run.occurrence, verdict, rule, more.get("attempt", 0), moment.cause, moment.now, *of)
         self.emit(
             Decision(

@@ -41,9 +41,9 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 	@$(OTKLIK) rebuild
 
 # Mostly they wait for servers: two runs side by side, each with servers of its own, take little more than half the time.
-HALF = tests/audience tests/bench tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local tests/rebuilding
+HALF = tests/audience tests/bench tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local tests/profile tests/rebuilding
 
-test: setup ## every test but one (`test-long`), on a real Kafka and PostgreSQL of their own
+test: setup ## every test but three (`test-long`), on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q tests $(addprefix --ignore=,$(HALF)) > .venv/half.txt 2>&1 & other=$$!; \
 		$(PY) -m pytest -q $(HALF); code=$$?; wait $$other || code=1; cat .venv/half.txt; exit $$code
 
@@ -77,7 +77,7 @@ bench: setup ## how much it takes and how fast, on this machine
 bench-large: setup ## the same with a large shop; takes long
 	@$(PY) -m bench --large
 
-test-long: setup ## one more: two runs of the segmenter give the same memberships, byte for byte; takes a minute
+test-long: setup ## three more that take minutes: a whole run is killed and recovered, the demo played twice, the segmenter run twice
 	@$(PY) -m pytest -q -m long tests
 
 explore: setup ## the properties, with examples that were never tried; N=10 times

@@ -1,4 +1,4 @@
-"""`make demo` as its user runs it, for a shorter story: a whole installation of its own, played twice with one seed."""
+"""`make demo` as its user runs it, for a shorter story: a whole installation of its own."""
 
 import json
 import os
@@ -45,11 +45,19 @@ def demo(settings: LocalSettings, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_the_demo_plays_counts_compares_and_never_touches_what_is_not_its_own(settings):
+def test_two_plays_with_one_seed_decide_the_same(settings):
     ended = demo(settings, "--days", "1", "--twice")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "two runs, the same decisions" in ended.stdout
+    run.down(settings, say=lambda _: None)
+
+
+@pytest.mark.timeout(900)
+def test_the_demo_plays_counts_compares_and_never_touches_what_is_not_its_own(settings):
+    ended = demo(settings, "--days", "1")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     numbers = json.loads((settings.home / "demo.json").read_text())
     for key in ("facts.lost", "intents.sent_twice", "intents.lost", "intents.in_doubt"):
         assert numbers[key] == 0, key

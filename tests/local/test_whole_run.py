@@ -76,6 +76,7 @@ def kill(settings: LocalSettings) -> list[psutil.Process]:
     return processes.of_run(settings.home)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_whole_run_that_was_killed_is_recovered_and_leaves_nothing(settings):
     said: list[str] = []

@@ -14,7 +14,8 @@ async def empty(postgres: str) -> AsyncIterator[str]:
     name = f"t{os.urandom(6).hex()}"
     server = await asyncpg.connect(postgres)
     try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        # Not by way of the log, which costs twice as much where nothing waits for the disk.
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
         yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

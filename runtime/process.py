@@ -81,9 +81,9 @@ async def open_context(service: Service, settings: Settings) -> Context:
         await wait_for(lambda: create_topics(settings, [*read, *service.topics_written]), timeout=60)
     db = await wait_for(lambda: Database(settings, service.name).open(), timeout=60)
     clock = Clock(db)
-    await clock.start()
+    await wait_for(clock.start, timeout=60)
     if service.consumes or service.timers:
-        await register(db, service.name)
+        await wait_for(lambda: register(db, service.name), timeout=60)
     failpoint = build(settings.failpoints, service.name)
     relay = Relay(db, service.name, lambda: Producer(settings, service.name), failpoint)
     return Context(service, settings, db, clock, relay, Vault(secret(settings)), failpoint)

@@ -8,10 +8,12 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
 from runtime import health, metrics, process
+from runtime.clock import Clock
 from runtime.process import open_context, run_service
 from tests.conftest import free_ports
 from tests.runtime.toys import Gate, all_passed, applied, counter, opened, passed
@@ -236,8 +238,6 @@ async def test_lag_is_told_in_seconds_while_records_wait(watched):
 
 
 async def test_a_database_that_is_just_starting_is_waited_for(config, monkeypatch):
-    import asyncpg
-
     real, refused = asyncpg.connect, []
 
     async def starting(*given, **named):
@@ -249,6 +249,24 @@ async def test_a_database_that_is_just_starting_is_waited_for(config, monkeypatc
     monkeypatch.setattr("runtime.migrate.asyncpg.connect", starting)
     async with opened(counter(), config) as context:
         assert len(refused) == 3 and await passed(context) == 0
+
+
+@pytest.mark.parametrize("where", ["clock", "register"])
+async def test_a_database_that_goes_away_while_a_process_starts_is_waited_for(config, monkeypatch, where):
+    gone = [asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")]
+    whole = Clock.read if where == "clock" else process.register
+
+    async def once(*given):
+        if gone:
+            raise gone.pop()
+        return await whole(*given)
+
+    if where == "clock":
+        monkeypatch.setattr(Clock, "read", once)
+    else:
+        monkeypatch.setattr(process, "register", once)
+    async with opened(counter(), config) as context:
+        assert not gone and await passed(context) == 0
 
 
 async def test_a_clock_whose_connection_ends_at_any_moment_listens_again(config, caplog):

@@ -41,7 +41,7 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 	@$(OTKLIK) rebuild
 
 # Mostly they wait for servers: two runs side by side, each with servers of its own, take little more than half the time.
-HALF = tests/audience tests/bench tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local tests/profile tests/rebuilding
+HALF = tests/audience tests/bench tests/cases tests/chaos tests/demo tests/deploy tests/gateway tests/local tests/rebuilding tests/schemas
 
 test: setup ## every test but three (`test-long`), on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q tests $(addprefix --ignore=,$(HALF)) > .venv/half.txt 2>&1 & other=$$!; \

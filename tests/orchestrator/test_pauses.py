@@ -165,37 +165,23 @@ def test_the_senders_gate_may_be_known_before_ours_and_longer_than_ours():
     assert [i.attempt for i in world.intents if i.profile == "bob"] == [0, 1]
 
 
-def test_two_letters_that_became_one_and_were_both_held_go_once():
-    for merged_at in range(3):
-        world = Controlled(journey("j", send("a"), wait("w", "9d")))
-        entered(world, "ann", "bob")
-        world.gate("paused")
-        ann, bob = world.intents
-        moves = [lambda: world.held(ann), lambda: world.held(bob)]  # noqa: B023 - called in this round
-        moves.insert(merged_at, lambda: world.merge("ann", "bob"))  # noqa: B023
-        for move in moves:
-            move()
-        world.gate("open")
-        world.walk()
-        assert len(world.intents) == 3, merged_at
-
-
-def test_two_cascades_that_became_one_and_were_both_held_go_once():
-    for merged_at in range(3):
-        world = Controlled(journey("j", cascade(), wait("w", "9d")))
-        for name in ("ann", "bob"):
-            world.person(name, kinds=KINDS)
-            world.fact(name, "Registered")
-        world.gate("paused")
-        ann, bob = world.intents
-        moves = [lambda: world.held(ann), lambda: world.held(bob)]  # noqa: B023 - called in this round
-        moves.insert(merged_at, lambda: world.merge("ann", "bob"))  # noqa: B023
-        for move in moves:
-            move()
-        world.gate("open")
-        world.walk()
-        assert [i.attempt for i in world.intents] == [0, 0, 1], merged_at
-        assert len(world.people["ann"].pending) == 1
+@pytest.mark.parametrize("merged_at", range(3))
+@pytest.mark.parametrize("step", [send("a"), cascade()], ids=["letter", "cascade"])
+def test_two_that_became_one_and_were_both_held_go_once(step, merged_at):
+    world = Controlled(journey("j", step, wait("w", "9d")))
+    for name in ("ann", "bob"):
+        world.person(name, kinds=KINDS)
+        world.fact(name, "Registered")
+    world.gate("paused")
+    ann, bob = world.intents
+    moves = [lambda: world.held(ann), lambda: world.held(bob)]
+    moves.insert(merged_at, lambda: world.merge("ann", "bob"))
+    for move in moves:
+        move()
+    world.gate("open")
+    world.walk()
+    assert [i.attempt for i in world.intents] == [0, 0, 1]
+    assert len(world.people["ann"].pending) == 1
 
 
 def test_one_who_is_paused_twice_is_let_go_by_the_last_gate():

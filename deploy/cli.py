@@ -4,7 +4,6 @@ import argparse
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -82,8 +81,7 @@ def _up(chosen: argparse.Namespace) -> int:
     try:
         run.up(settings)
         print(f"{addresses(run.recorded(settings))}\nCtrl-C stops everything", flush=True)
-        while run.supervised(settings):
-            time.sleep(1)  # it is no child of ours: nothing tells that it has ended
+        run.wait(settings)
         raise LocalRunError(f"supervisord has ended by itself: see {settings.logs}/supervisord.log")
     except KeyboardInterrupt:
         print("stopping")

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -195,9 +195,12 @@ def _wait(done: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
-def supervised(settings: LocalSettings) -> bool:
-    """Whether a supervisord of this home lives."""
-    return Supervisor(settings.home).pid is not None
+def wait(settings: LocalSettings) -> None:
+    """Until the supervisord of this home has ended; it is no child of ours."""
+    pid = Supervisor(settings.home).pid
+    if pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait()
 
 
 def status(settings: LocalSettings) -> list[Row]:

@@ -61,7 +61,8 @@ def test_up_again_kill_recover_down(settings):
 
 
 @pytest.mark.timeout(120)
-def test_ctrl_c_in_the_foreground_leaves_nothing(settings):
+@pytest.mark.parametrize("how", ["ctrl-c", "its supervisor is killed"])
+def test_the_foreground_ends_and_leaves_nothing(settings, how):
     variables = {f"OTKLIK_{name.upper()}": str(getattr(settings, name)) for name in (*PORTS, "home", "port", "admin_port")}
     variables["OTKLIK_WORKERS"] = ",".join(f"{name}=0" for name in ("ingest", "profile", "segmenter", "orchestrator"))
     variables["OTKLIK_WORKERS"] += ",sender=0,warehouse=0,gateway=0"
@@ -71,6 +72,9 @@ def test_ctrl_c_in_the_foreground_leaves_nothing(settings):
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         assert any("Ctrl-C stops everything" in line for line in child.stdout)
-        child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == 0
+        if how == "ctrl-c":
+            child.send_signal(signal.SIGINT)
+        else:
+            os.kill(int((settings.home / "supervisord.pid").read_text()), signal.SIGKILL)
+        assert child.wait(timeout=60) == (0 if how == "ctrl-c" else 1)
     assert processes.of_run(settings.home) == []

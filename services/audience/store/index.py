@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import duckdb
@@ -21,7 +22,7 @@ from services.audience.store.happenings import AT, Events, Loose
 from services.audience.store.said import Said
 from services.audience.store.versions import Part, Versions
 
-VERSION = 1  # of the tables here: a file of another one is built anew
+VERSION = 2  # of the tables here: a file of another one is built anew
 AT_ONCE = 2_000_000  # rows of the lake that are held at a time
 TABLES = """
 CREATE TABLE meta (version INTEGER, lake VARCHAR, state VARCHAR, newest BIGINT);
@@ -43,7 +44,8 @@ SELECT unnest($1::VARCHAR[]) AS topic, unnest($2::INTEGER[]) AS kafka_partition,
 
 class Catalog(NamedTuple):
     """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column.
-    loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history.
+    loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history. tags: event ->
+    which tags of campaigns (happenings.CAMPAIGN) its facts have.
     """
 
     events: Mapping[str, int]
@@ -51,6 +53,7 @@ class Catalog(NamedTuple):
     properties: Mapping[str, Mapping[str, Mapping[str, str]]]
     loose: Mapping[str, Loose]
     shared: bool
+    tags: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 class Instant(NamedTuple):
@@ -120,7 +123,9 @@ class Index:
     def _read_catalog(self) -> Catalog:
         properties = {event: {path: dict(kinds) for path, kinds in paths.items()} for event, paths in self.properties.items()}
         shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
-        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared)
+        return Catalog(
+            dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared, self.events.tags()
+        )
 
     def use_threads(self, threads: int) -> None:
         """How many threads queries may take from here on. New ones have the niceness of the caller's."""

@@ -1,0 +1,79 @@
+"""What a report asks for: a target action and how long after a message it counts. docs/reports.md."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, StringConstraints, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.audience_nodes import Filter, Name, Node, Path, Problem
+from schemas.audience_reading import Fault
+
+DAY_MS = 86_400_000
+MAX_WINDOW_MS = 366 * DAY_MS
+DEFAULT_WINDOW_MS = 7 * DAY_MS
+_UNITS: Mapping[str, int] = {"m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
+_SPAN = re.compile(r"([1-9]\d{0,8})([mhdw])")
+
+
+def _window(value: Any) -> int:
+    """Whole ms, or a text such as `30m`, `12h`, `7d`, `2w`."""
+    if isinstance(value, str) and (found := _SPAN.fullmatch(value)):
+        value = int(found[1]) * _UNITS[found[2]]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise PydanticCustomError("window", "no window: give whole milliseconds or a text such as 30m, 12h, 7d or 2w")
+    if value > MAX_WINDOW_MS:
+        raise PydanticCustomError("window_too_long", "longer than {days} days", {"days": MAX_WINDOW_MS // DAY_MS})
+    return value
+
+
+Window = Annotated[int, PlainValidator(_window), WithJsonSchema({"type": ["integer", "string"], "examples": ["7d", "12h"]})]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Target(Node):
+    """What people are wished to do: facts of one event name, all `where` filters true.
+
+    value: the property that says what it was worth: money (`total` with `minor` and `currency` in it) or a whole number. currency: the only
+    one that is summed, where facts have several. window: a fact at t counts for a message at s while s < t <= s + window (ms, or a text such
+    as `7d`).
+    """
+
+    event: Name
+    where: Annotated[tuple[Filter, ...], Field(max_length=20)] = ()
+    value: Annotated[Path, Field(min_length=1)] | None = None
+    currency: Currency | None = None
+    window: Window = DEFAULT_WINDOW_MS
+
+    def problems(self) -> Iterator[Problem]:
+        if self.currency is not None and self.value is None:
+            yield "currency", "unexpected", "a currency is of a value: give `value` too"
+
+
+class TargetError(ValueError):
+    """Everything that is wrong with a target action, at once."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("; ".join(f"{fault.path or 'target'}: {fault.message}" for fault in faults))
+        self.faults = faults
+
+
+def parse_target(document: Any, at: str = "") -> Target:
+    """A target action from its JSON form. Raises TargetError, whose faults begin at `at`."""
+    try:
+        return Target.model_validate(document)
+    except ValidationError as error:
+        raise TargetError(tuple(faults_of(error, at))) from error
+
+
+def faults_of(error: ValidationError, at: str = "") -> Iterator[Fault]:
+    """One fault for each field that pydantic names, and one for each contradiction between fields. at: where the document stands."""
+    for detail in error.errors(include_url=False, include_input=False):
+        place = ".".join(part for part in (at, *map(str, detail["loc"])) if part)
+        problems: list[Problem] = detail.get("ctx", {}).get("problems", [])
+        if detail["type"] == "problems":
+            for field, code, message in problems:
+                yield Fault(path=f"{place}.{field}".lstrip("."), code=code, message=message)
+        else:
+            yield Fault(path=place, code=detail["type"], message=detail["msg"], params=detail.get("ctx", {}))

@@ -1,6 +1,8 @@
 """A target action in SQL: who did it (`n`, a person), when (`moment`, ms), and what it was worth."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from runtime.lake import text
@@ -20,15 +22,19 @@ class MixedCurrencies(ValueError):  # noqa: N818
         self.names = names
 
 
-def hits(leaves: Leaves, target: Target, since: int, until: int) -> str:
+def hits(
+    leaves: Leaves, target: Target, since: int, until: int, more: Mapping[str, str] = MappingProxyType({}), where: str = "true"
+) -> str:
     """A query for the facts with since < moment <= until: n, moment, amount (BIGINT; NULL: none that is a whole number, or of another
-    currency than the one that was asked for) and currency (NULL: a plain number).
+    currency than the one that was asked for) and currency (NULL: a plain number). more: further columns, by name; where: of which facts.
     """
     happening = Happening(event=target.event, where=target.where)
     amount, currency = _worth(leaves, target)
-    rows = leaves.rows(happening, f"{amount} AS amount, {currency} AS currency", f"moment > {since} AND moment <= {until}")
+    columns = ", ".join([f"{amount} AS amount", f"{currency} AS currency", *(f"{sql} AS {name}" for name, sql in more.items())])
+    rows = leaves.rows(happening, columns, f"moment > {since} AND moment <= {until} AND {where}")
+    others = "".join(f", t.{name}" for name in more)
     kept = "t.amount" if target.currency is None else f"CASE WHEN t.currency = {text(target.currency)} THEN t.amount END"
-    return f"SELECT {leaves.whose} AS n, t.moment, {kept} AS amount, t.currency FROM {rows} t{leaves.join}"
+    return f"SELECT {leaves.whose} AS n, t.moment, {kept} AS amount, t.currency{others} FROM {rows} t{leaves.join}"
 
 
 def _worth(leaves: Leaves, target: Target) -> tuple[str, str]:

@@ -40,6 +40,8 @@ class Events:
         self.columns = {name: {row[0] for row in duck.execute(f"DESCRIBE e_{k}").fetchall()} for name, k in self.numbers.items()}
         self.late: dict[str, int] = {}
         self.loose: dict[str, Loose] = {}
+        # Events some of whose facts came by an advertiser's link.
+        self.advertised = {name for name, k in self.numbers.items() if _some(duck, f"e_{k} WHERE ad IS NOT NULL")}
         for name, k in self.numbers.items():
             self._note_loose(name, duck.execute(KEYS.format(table=f"e_{k}", rest="rest::JSON")).fetchall())
 
@@ -51,8 +53,12 @@ class Events:
             fresh = f"(SELECT * FROM fresh WHERE name = {text(name)})"
             self._note_loose(name, duck.execute(KEYS.format(table=fresh, rest="rest::JSON -> '/properties'")).fetchall())
             columns = [(kind, named) for _, kind, named in news.properties.get((name, "properties"), ()) if named in there]
-            columns += [("string", tag) for tag in TAGS.values() if tag in there and self._tagged(duck, fresh, tag)]
+            columns += [
+                ("string", tag) for tag in TAGS.values() if tag in there and _some(duck, f"{fresh} WHERE {quote(tag)} IS NOT NULL")
+            ]
             table = self._ready(duck, name, columns)
+            if name not in self.advertised and _some(duck, f"{fresh} WHERE {_ad(there)} IS NOT NULL"):
+                self.advertised.add(name)
             self._note_late(duck, name, table)
             chosen = ", ".join(
                 [
@@ -91,11 +97,6 @@ class Events:
                 self.columns[name].add(named)
         return table
 
-    @staticmethod
-    def _tagged(duck: Any, fresh: str, tag: str) -> bool:
-        """Whether any of these facts says it: the fresh facts of one look share columns, whatever their event."""
-        return bool(duck.execute(f"SELECT EXISTS (FROM {fresh} WHERE {quote(tag)} IS NOT NULL)").fetchall()[0][0])
-
     def tags(self) -> dict[str, frozenset[str]]:
         """Event -> which tags of campaigns its facts have."""
         found = {name: frozenset(tag for tag, named in TAGS.items() if named in columns) for name, columns in self.columns.items()}
@@ -128,6 +129,10 @@ class Events:
     def forget(self, duck: Any, pieces: Sequence[int]) -> None:
         for k in self.numbers.values():
             duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
+
+
+def _some(duck: Any, rows: str) -> bool:
+    return bool(duck.execute(f"SELECT EXISTS (FROM {rows})").fetchall()[0][0])
 
 
 def _ad(there: set[str]) -> str:

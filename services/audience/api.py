@@ -19,7 +19,7 @@ from schemas.audience import Condition
 from schemas.audience_reading import AudienceError, Fault, parse
 from services.audience.domain.unanswerable import personal_names
 from services.audience.domain.world import World
-from services.audience.handler import answering, reporting
+from services.audience.handler import analysing, answering
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
@@ -59,7 +59,7 @@ class Questions:
         personal attribute needs, does not answer.
         """
         asks: dict[str, Ask] = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
-        asks |= {f"reports/{name}": partial(self._report, name) for name in reporting.REPORTS}
+        asks |= {f"reports/{name}": partial(self._analysis, name) for name in analysing.REPORTS}
         in_force = InForce(context.db)
         return [Route(f"/audience/{name}", self._endpoint(context, in_force, ask), methods=["POST"]) for name, ask in asks.items()]
 
@@ -113,11 +113,11 @@ class Questions:
         world = await self._with_told(world, {"condition": condition})
         return await self._run(answering.explanation, world, condition, str(UUID(body["profile"])), now)
 
-    async def _report(self, name: str, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
-        asked = reporting.read(name, body)
-        world = await self._with_told(world, reporting.conditions(asked))
-        wanted = {key: body.get(key) for key in reporting.WANTED}
-        return await self._run(reporting.report, world, name, asked, wanted, now)
+    async def _analysis(self, name: str, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        asked = analysing.read(name, body)
+        world = await self._with_told(world, analysing.conditions(asked))
+        wanted = {key: body.get(key) for key in analysing.WANTED}
+        return await self._run(analysing.report, world, name, asked, wanted, now)
 
     async def _with_told(self, world: World, asked: Mapping[str, Condition]) -> World:
         """With what profile tells of the personal attributes that are asked about. Raises Unreachable, or Refused where it is too much."""

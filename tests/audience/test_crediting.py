@@ -94,11 +94,11 @@ def test_single_touches_are_those_that_a_reader_would_name(touches: list[Touch],
     latest = last_click(found, given_, ["0", "1", "2"], lambda name: WINDOWS[int(name)])
     for row, (person, at, _) in enumerate(sorted(bought)):
         way = before(touches, person, at, window)
-        assert (earliest[row] == NONE) is (not way)
+        assert bool(earliest[row] == NONE) is (not way)
         if way:
             assert (int(found.moment[earliest[row]]), int(found.channel[earliest[row]])) == way[0][1:3]
         reaching = [one for one in before(touches, person, at, 100) if at - one[1] < WINDOWS[one[2]]]
-        assert (latest[row] == NONE) is (not reaching)
+        assert bool(latest[row] == NONE) is (not reaching)
         if reaching:
             assert (int(found.moment[latest[row]]), int(found.channel[latest[row]])) == reaching[-1][1:3]
 

@@ -28,6 +28,7 @@ from services.gateway.api import (
     mechanics,
     members,
     operation,
+    outcomes,
     people,
     problems,
     progress,
@@ -75,6 +76,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         webhooks.routes(desk, neighbours),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
+        outcomes.routes(desk, neighbours),
         clock.routes(desk, neighbours),
     ):
         app.include_router(router, dependencies=described)

@@ -125,3 +125,36 @@ class Outcomes(Node):
             yield "by", "periods", "give one of day, week and month"
         if self.since is not None and self.until is not None and self.since >= self.until:
             yield "to", "order", "`to` must be later than `from`"
+
+
+class Measure(Node):
+    """One measure of an experiment: schemas/experiment_documents.py, Metric."""
+
+    key: Name
+    kind: Literal["conversion", "mean", "ratio"]
+    target: Target
+    over: Target | None = None
+
+
+class Exposures(Node):
+    """What the statistics of an experiment are made of.
+
+    document: whose exposures; None: everybody's of the global control group. step: of the split; salt: of a control group's exposures; arms:
+    as they are reported; others: the arm as which all other names count. versions: of the document -> its period (of equal shares); since, until:
+    first exposures in [since, until), ms. outliers, at: the rule and its number.
+    """
+
+    document: Said | None = None
+    step: Said = ""
+    salt: Said = ""
+    arms: Some
+    others: Said = ""
+    versions: Mapping[int, int] | None = None
+    brands: Some = ()
+    since: Annotated[int, Field(ge=0)] = 0
+    until: Annotated[int, Field(ge=0)] | None = None
+    measures: Annotated[tuple[Measure, ...], Field(max_length=30)]
+    pre_period: Window | None = None
+    outliers: Literal["none", "cap", "quantile", "mean"] = "none"
+    at: float = 0.0
+    zone: ZoneName = "UTC"

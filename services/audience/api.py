@@ -60,6 +60,7 @@ class Questions:
         """
         asks = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
         asks |= {"outcomes": partial(self._report, reporting.counted), "people": partial(self._report, reporting.behind)}
+        asks |= {"experiment": partial(self._report, reporting.exposed)}
         in_force = InForce(context.db)
         return [Route(f"/audience/{name}", self._endpoint(context, in_force, ask), methods=["POST"]) for name, ask in asks.items()]
 

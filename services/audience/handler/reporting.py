@@ -8,10 +8,10 @@ from pyroaring import BitMap
 
 from schemas.audience import Condition
 from schemas.audience_reading import Fault
-from schemas.reports import FIGURES, Outcomes, faults_of
+from schemas.reports import FIGURES, Exposures, Outcomes, faults_of
 from services.audience.domain.world import World
 from services.audience.handler.answering import Refused, answered
-from services.audience.reports import outcomes, people
+from services.audience.reports import outcomes, people, statistics
 from services.audience.store.answers import Answers, View
 
 Who = Condition | None
@@ -33,6 +33,15 @@ def behind(answers: Answers, world: World, body: Mapping[str, Any], who: Who, no
     return _told(
         answers, world, who, now, lambda view: people.behind(view, asked, _members(view, who), figure, body.get("row"), page)
     )
+
+
+def exposed(answers: Answers, world: World, body: Mapping[str, Any], who: Who, now: int) -> dict[str, Any]:
+    """The statistics of an experiment."""
+    try:
+        asked = Exposures.model_validate(body["asked"])
+    except ValidationError as error:
+        raise Refused(list(faults_of(error))) from error
+    return _told(answers, world, who, now, lambda view: statistics.results(view, asked))
 
 
 def _asked(body: Mapping[str, Any]) -> Outcomes:

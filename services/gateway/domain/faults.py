@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from services.gateway.domain.experiment_faults import OF_EXPERIMENTS
+
 
 class Text(NamedTuple):
     """One sentence in each language."""
@@ -226,4 +228,5 @@ FAULTS: dict[str, Text] = {
     ),
     "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
+    **{code: Text(*both) for code, both in OF_EXPERIMENTS.items()},
 }

@@ -19,7 +19,7 @@ from schemas.audience import Condition
 from schemas.audience_reading import AudienceError, Fault, parse
 from services.audience.domain.unanswerable import personal_names
 from services.audience.domain.world import World
-from services.audience.handler import analysing, answering
+from services.audience.handler import analysing, answering, reporting
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
@@ -59,6 +59,8 @@ class Questions:
         personal attribute needs, does not answer.
         """
         asks: dict[str, Ask] = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
+        asks |= {"outcomes": partial(self._report, reporting.counted), "people": partial(self._report, reporting.behind)}
+        asks |= {"experiment": partial(self._report, reporting.exposed)}
         asks |= {f"reports/{name}": partial(self._analysis, name) for name in analysing.REPORTS}
         in_force = InForce(context.db)
         return [Route(f"/audience/{name}", self._endpoint(context, in_force, ask), methods=["POST"]) for name, ask in asks.items()]
@@ -118,6 +120,13 @@ class Questions:
         world = await self._with_told(world, analysing.conditions(asked))
         wanted = {key: body.get(key) for key in analysing.WANTED}
         return await self._run(analysing.report, world, name, asked, wanted, now)
+
+    async def _report(self, work: Callable[..., dict[str, Any]], body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        """`{asked, condition? | key?}`: a report, of the people of a condition or segment."""
+        who = _one(body, world, "") if "condition" in body or "key" in body else None
+        if who is not None:
+            world = await self._with_told(world, {"condition": who})
+        return await self._run(work, world, body, who, now)
 
     async def _with_told(self, world: World, asked: Mapping[str, Condition]) -> World:
         """With what profile tells of the personal attributes that are asked about. Raises Unreachable, or Refused where it is too much."""

@@ -107,6 +107,8 @@ CALLS = [
     ("GET", "/api/imports/x/bad", "read"),
     ("POST", "/api/imports/preview", "write"),
     ("PATCH", "/api/imports/x", "write"),
+    ("GET", "/api/reports/outcomes", "read"),
+    ("GET", "/api/reports/people?figure=sent", "read"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from services.gateway.domain.experiment_faults import OF_EXPERIMENTS
+
 
 class Text(NamedTuple):
     """One sentence in each language."""
@@ -160,6 +162,26 @@ FAULTS: dict[str, Text] = {
     "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
     "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
     "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "window": Text(
+        "no window: whole milliseconds or a text such as 30m, 12h, 7d or 2w are wanted",
+        "не окно: нужны целые миллисекунды или текст вида 30m, 12h, 7d или 2w",
+    ),
+    "window_too_long": Text("longer than {days} days", "длиннее {days} дней"),
+    "currencies_mixed": Text(
+        "the amounts are in several currencies ({names}) and are not added up: choose one with `currency`",
+        "суммы в разных валютах ({names}) не складываются: выберите одну полем `currency`",
+    ),
+    "periods": Text("one of day, week and month", "одно из: day, week, month"),
+    "rows": Text("more than {limit} rows: ask for less", "больше {limit} строк: сузьте вопрос"),
+    "one_who": Text("give `segment` or `condition`, not both", "задайте `segment` или `condition`, не оба"),
+    "needs_period": Text("a comparison needs `from` and `to`", "для сравнения нужны `from` и `to`"),
+    "json": Text("no JSON", "это не JSON"),
+    "int_range": Text("a whole number from {least} to {most} is wanted", "нужно целое число от {least} до {most}"),
+    "unknown_row": Text("the report has no such row", "в отчёте нет такой строки"),
+    "unknown_document": Text("there is no {kind} `{key}`", "нет документа {kind} `{key}`"),
+    "not_in_document": Text(
+        "`{name}` is in no version of it; there are {names}", "`{name}` нет ни в одной его версии; есть {names}"
+    ),
     "order": Text("the bounds are in the wrong order", "границы стоят в неверном порядке"),
     "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
     "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
@@ -206,4 +228,5 @@ FAULTS: dict[str, Text] = {
     ),
     "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
+    **{code: Text(*both) for code, both in OF_EXPERIMENTS.items()},
 }

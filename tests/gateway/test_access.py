@@ -8,6 +8,7 @@ import pytest
 from runtime.clock import wall_ms
 from runtime.db import Database
 from schemas.write_keys import hash_of
+from services.gateway.domain.analyses import MODELS
 from tests.gateway.conftest import API_KEY, WRITE_KEY, open_site, problem_of
 from tests.support.live import read, rows, until
 
@@ -109,6 +110,10 @@ CALLS = [
     ("PATCH", "/api/imports/x", "write"),
     ("GET", "/api/reports/outcomes", "read"),
     ("GET", "/api/reports/people?figure=sent", "read"),
+    *(("GET", f"/api/reports/{name}", "read") for name in MODELS),
+    ("POST", "/api/reports/forecast", "read"),
+    ("GET", "/api/traffic", "read"),
+    ("POST", "/api/traffic", "write"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),

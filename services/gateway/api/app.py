@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from runtime import health
 from runtime.process import Context
 from services.gateway.api import (
+    analyses,
     audiences,
     belongings,
     bots,
@@ -36,6 +37,7 @@ from services.gateway.api import (
     promo_pools,
     rehearsals,
     starts,
+    traffic,
     webhooks,
     why,
 )
@@ -79,6 +81,8 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
         outcomes.routes(desk, neighbours),
+        analyses.routes(desk, neighbours),
+        traffic.routes(desk),
         clock.routes(desk, neighbours),
     ):
         app.include_router(router, dependencies=described)

@@ -81,7 +81,7 @@ class Reports:
                 call.key.needs_brand(brand)
             found = await _bodies(call, reading)
             await _segment(call, request.query_params.get("segment"), reading)
-            clock = await _clock(
+            clock = await clock_of(
                 call, request.query_params.get("zone"), reading, brands or [one.brand for one in found.values() if one.brand]
             )
         kept = {name: one.bodies for name, one in found.items()}
@@ -128,7 +128,7 @@ async def _segment(call: Call, key: str | None, reading: Reading) -> None:
         reading.faults.append(Fault("segment", "unknown_document", params={"kind": "segment", "key": key}))
 
 
-async def _clock(call: Call, given: str | None, reading: Reading, brands: Sequence[str]) -> Zone:
+async def clock_of(call: Call, given: str | None, reading: Reading, brands: Sequence[str]) -> Zone:
     """The zone that was asked for, else that of the one brand that it is about."""
     if given is not None:
         if given in names():

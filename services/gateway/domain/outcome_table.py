@@ -20,6 +20,16 @@ def csv_of(report: Mapping[str, Any], by: Sequence[str]) -> bytes:
     return MARK + head + written(columns)
 
 
+def csv_of_rows(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows of plain cells: a column for each name that any of them has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    texts = {name for name in names if any(isinstance(row.get(name), str | bool) for row in rows)}
+    columns = [
+        pa.array([_text(row.get(name)) for row in rows], pa.string()) if name in texts else _numbers(name, rows) for name in names
+    ]
+    return MARK + written([pa.array([name]) for name in names]) + written(columns) if names else MARK
+
+
 def _lines(period: str, report: Mapping[str, Any], by: Sequence[str]) -> Iterator[dict[str, Any]]:
     for row in report["rows"]:
         yield {"period": period, "of": "row", **{name: row[name] for name in by}, **dict(_flat(row, by))}

@@ -66,7 +66,7 @@ class Churn(Node):
 
     def problems(self) -> Iterator[Problem]:
         if self.effect.high >= 1:
-            yield "effect", "less_than", "nobody leaves any more at 1: less is wanted"
+            yield "effect.high", "churn_effect", "nobody leaves any more at 1: less is wanted"
 
 
 class Result(Node):

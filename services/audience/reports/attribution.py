@@ -112,7 +112,9 @@ def _rows(ledger: Ledger, credit: Mapping[str, Credit], effects: list[float] | N
     labels, touches = ledger.read.labels, ledger.read.touches
     counts = {model: crediting.shown(one.conversions) for model, one in credit.items()}
     every = np.bincount(touches.label, minlength=len(labels))
-    pairs = np.unique(np.stack([touched, ledger.conversions.n[ledger.led.path]]), axis=1)[0] if len(touched) else touched
+    of = ledger.conversions.n[ledger.led.path]
+    width = int(of.max()) + 1 if len(of) else 1
+    pairs = np.unique(touched * width + of) // width
     people = np.bincount(pairs, minlength=len(labels))
     reached = np.bincount(np.unique(ledger.led.path * (len(labels) + 1) + touched) % (len(labels) + 1), minlength=len(labels))
     rows = []

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from schemas.audience import Happening
 from schemas.reports import Target
 from services.audience.domain.ways import Conversions, Numbers
-from services.audience.reports.target import currency_of, hits
+from services.audience.reports.target import MixedCurrencies, hits
 from services.audience.reports.touches import among, coded
 from services.audience.store.answers import View
 from services.audience.store.values import NONE
@@ -44,11 +45,17 @@ def read(
     query = hits(view.leaves, target, since - 1 if key is None else -1, last if key is None else view.now, more, among(brands))
     if key is not None:
         query = _once(query, since, last)
-    currency = currency_of(view.instant.duck, query)
-    table = view.instant.duck.sql(
-        f"SELECT n, moment, coalesce(amount, 0) AS amount, coalesce(product, '') AS product FROM ({query})"
-    ).to_arrow_table()
-    return _ordered(table, currency)
+    named = "CASE WHEN amount IS NOT NULL THEN coalesce(currency, '') END AS currency, coalesce(product, '') AS product"
+    table = view.instant.duck.sql(f"SELECT n, moment, coalesce(amount, 0) AS amount, {named} FROM ({query})").to_arrow_table()
+    return _ordered(table, _currency(table.column("currency")))
+
+
+def _currency(column: Any) -> str | None:
+    """The one that all amounts have; None: plain numbers, or nothing. Raises MixedCurrencies."""
+    names = sorted(one for one in pc.unique(column).to_pylist() if one is not None)
+    if len(names) > 1:
+        raise MixedCurrencies(names)
+    return names[0] or None if names else None
 
 
 def _once(query: str, since: int, last: int) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.lake import quote, text
+from services.audience.domain.sources import Said, Source, source_of
 from services.audience.domain.ways import Flags, Numbers, Touches
 from services.audience.store.answers import View
 from services.audience.store.happenings import TAGS
@@ -25,25 +26,9 @@ SENT = ("Email Sent", "Email Delivered")
 SCAN_MS = 2_000  # no reader clicks sooner
 SCANNED_LINKS = 3
 SAME_VISIT_MS = 30 * 60_000
-# What `utm_medium` says of the channel; the first that fits.
-MEDIUMS = (
-    (r"cpc|ppc|cpm|cpa|cpv|cpo|paid.*|display|banner|retargeting|remarketing|ads?|context|target", "paid", False),
-    (r"e-?mail|newsletter", "email", True),
-    (r"sms", "sms", True),
-    (r"push|web_?push|mobile_?push", "push", True),
-    (r"telegram|vk_?message|messenger|whatsapp|viber|bot", "messenger", True),
-    (r"social.*|smm", "social", False),
-    (r"affiliate|partner.*|cpl", "affiliate", False),
-    (r"organic", "organic", False),
-    (r"referral", "referral", False),
-)
-LEVELS = {
-    "channel": "channel",
-    "source": "CASE WHEN source <> '' THEN source ELSE channel END",
-    "campaign": "CASE WHEN campaign <> '' THEN channel || ': ' || campaign ELSE channel END",
-    "document": "CASE WHEN own AND campaign <> '' THEN campaign ELSE channel END",
-}
-NOTHING = "SELECT NULL::INTEGER AS n, NULL::BIGINT AS moment, '' AS channel, '' AS campaign, '' AS source, false AS own, false AS clicked WHERE false"
+NOTHING = "SELECT NULL::INTEGER AS n, NULL::BIGINT AS moment, '' AS medium, '' AS source, '' AS campaign, '' AS ad, false AS clicked, false AS scanned WHERE false"
+WORDS = ("medium", "source", "campaign", "ad")
+DENSE = 50_000_000  # combinations of words that are looked up in a table
 
 
 class Read(NamedTuple):
@@ -58,13 +43,12 @@ class Read(NamedTuple):
 
 def read(view: View, since: int, until: int, level: str, own: Sequence[str], brands: Sequence[str]) -> Read:
     """All touches with since < moment <= until (ms). own: sources of links that are ours."""
-    only = among(brands)
-    where = f"moment > {since} AND moment <= {min(until, view.now)} AND {only}"
-    clicks, visits = list(_clicks(view.leaves, view, where)), list(_visits(view, where, own))
-    union = " UNION ALL ".join([NOTHING, *clicks, *visits])
-    table = view.instant.duck.sql(f"SELECT *, {LEVELS[level]} AS label FROM ({union})").to_arrow_table()
-    scanned = sum(view.instant.duck.execute(query).fetchall()[0][0] for query in _scans(view, where))
-    return _ordered(table, scanned)
+    where = f"moment > {since} AND moment <= {min(until, view.now)} AND {among(brands)}"
+    union = " UNION ALL ".join([NOTHING, *_clicks(view.leaves, view, where), *_visits(view, where)])
+    table = view.instant.duck.sql(f"SELECT * FROM ({union})").to_arrow_table()
+    scanned = int(flags(table.column("scanned")).sum())
+    table = table.filter(pc.invert(table.column("scanned"))) if scanned else table
+    return _ordered(table, _told(table, {one.lower() for one in own}), level, scanned)
 
 
 def among(brands: Sequence[str]) -> str:
@@ -81,9 +65,12 @@ def _clicks(leaves: Leaves, view: View, where: str) -> Iterator[str]:
         k = view.instant.catalog.events[event]
         channel = _first(leaves, event, ("channel",), TAPPED.get(event, event.removesuffix(CLICKED).lower().replace(" ", "_")))
         campaign = _first(leaves, event, ("document", "campaign_name", "campaign_id"), "")
-        inner = f"(SELECT person, moment, {channel} AS channel, {campaign} AS campaign FROM {_human(view, event, k, where)})"
+        machine = _machine(view, event, k, where)
+        scanned = "false" if machine is None else "coalesce(c.moment <= m.until, false)"
+        beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.intent = {leaves.property(event, 'intent').text}"
+        inner = f"(SELECT person, moment, {channel} AS medium, {campaign} AS campaign, {scanned} AS scanned FROM e_{k} c{beside} WHERE {where})"
         yield (
-            f"SELECT {leaves.whose} AS n, t.moment, t.channel, t.campaign, '' AS source, true AS own, true AS clicked "
+            f"SELECT {leaves.whose} AS n, t.moment, t.medium, '' AS source, t.campaign, '' AS ad, true AS clicked, t.scanned "
             f"FROM {inner} t{leaves.join}"
         )
 
@@ -91,15 +78,6 @@ def _clicks(leaves: Leaves, view: View, where: str) -> Iterator[str]:
 def _first(leaves: Leaves, event: str, paths: Sequence[str], otherwise: str) -> str:
     found = [one for path in paths if (one := leaves.property(event, path).text) != NONE]
     return f"coalesce({', '.join([*found, text(otherwise)])})"
-
-
-def _human(view: View, event: str, k: int, where: str) -> str:
-    """The clicks that no scanner made, as a table."""
-    machine = _machine(view, event, k, where)
-    if machine is None:
-        return f"(SELECT * FROM e_{k} WHERE {where})"
-    intent = view.leaves.property(event, "intent").text
-    return f"(SELECT c.* FROM e_{k} c ANTI JOIN ({machine}) m ON m.intent = {intent} AND c.moment <= m.until WHERE {where})"
 
 
 def _machine(view: View, event: str, k: int, where: str) -> str | None:
@@ -119,27 +97,19 @@ def _machine(view: View, event: str, k: int, where: str) -> str | None:
         if of != NONE:
             number = view.instant.catalog.events[sent]
             rows = f"(SELECT {of} AS intent, moment + {SCAN_MS} - 1 AS until FROM e_{number} WHERE {of} IS NOT NULL)"
-            found.append(f"SELECT s.intent, s.until FROM {rows} s SEMI JOIN {own} USING (intent)")
+            # Of nearly all letters no click is so near: these are not looked at again.
+            found.append(f"SELECT s.intent, s.until FROM {own} c JOIN {rows} s ON s.intent = c.intent AND c.moment <= s.until")
     return f"SELECT intent, max(until) AS until FROM ({' UNION ALL '.join(found)}) GROUP BY intent"
 
 
-def _scans(view: View, where: str) -> Iterator[str]:
-    """Queries for how many clicks are left out."""
-    for event in click_events(view):
-        k = view.instant.catalog.events[event]
-        if (machine := _machine(view, event, k, where)) is not None:
-            intent = view.leaves.property(event, "intent").text
-            yield f"SELECT count(*) FROM e_{k} c SEMI JOIN ({machine}) m ON m.intent = {intent} AND c.moment <= m.until WHERE {where}"
-
-
-def _visits(view: View, where: str, own: Sequence[str]) -> Iterator[str]:
+def _visits(view: View, where: str) -> Iterator[str]:
     clicks = set(click_events(view))
     for event, k in sorted(view.instant.catalog.events.items()):
         tags = view.instant.catalog.tags.get(event, frozenset())
         said = {tag: _tag(view, event, tag, tags) for tag in ("source", "medium", "name")}
         if event in clicks or (all(one == NONE for one in said.values()) and event not in view.instant.catalog.advertised):
             continue
-        yield _visit(view.leaves, k, where, said, own)
+        yield _visit(view.leaves, k, where, said)
 
 
 def _tag(view: View, event: str, tag: str, tags: frozenset[str]) -> str:
@@ -149,38 +119,73 @@ def _tag(view: View, event: str, tag: str, tags: frozenset[str]) -> str:
     return f"coalesce({', '.join([*found, 'NULL'])})" if found else NONE
 
 
-def _visit(leaves: Leaves, k: int, where: str, said: dict[str, str], own: Sequence[str]) -> str:
-    source, medium = f"lower(coalesce({said['source']}, ad, ''))", f"lower(coalesce({said['medium']}, ''))"
+def _visit(leaves: Leaves, k: int, where: str, said: dict[str, str]) -> str:
     there = " OR ".join(f"{one} IS NOT NULL" for one in (*said.values(), "ad") if one != NONE)
-    ours = ", ".join(text(one.lower()) for one in own) or "''"
-    channel = " ".join(f"WHEN regexp_full_match(medium, {text(form)}) THEN {text(name)}" for form, name, _ in MEDIUMS)
-    own_medium = "|".join(form for form, _, crm in MEDIUMS if crm)
-    inner = (
-        f"(SELECT person, moment, {source} AS source, {medium} AS medium, coalesce({said['name']}, '') AS campaign, ad "
-        f"FROM e_{k} WHERE {where} AND ({there}))"
+    words = ", ".join(
+        f"coalesce({sql}, '') AS {name}"
+        for name, sql in zip(WORDS, (said["medium"], said["source"], said["name"], "ad"), strict=True)
     )
-    return (
-        f"SELECT {leaves.whose} AS n, t.moment, CASE WHEN ad IS NOT NULL THEN 'paid' {channel} WHEN source IN ({ours}) THEN 'crm' "
-        f"ELSE 'other' END AS channel, t.campaign, t.source, "
-        f"ad IS NULL AND (source IN ({ours}) OR regexp_full_match(medium, {text(own_medium)})) AS own, false AS clicked "
-        f"FROM {inner} t{leaves.join}"
-    )
+    inner = f"(SELECT person, moment, {words} FROM e_{k} WHERE {where} AND ({there}))"
+    return f"SELECT {leaves.whose} AS n, t.moment, {', '.join(f't.{name}' for name in WORDS)}, false AS clicked, false AS scanned FROM {inner} t{leaves.join}"
 
 
-def _ordered(table: Any, scanned: int) -> Read:
-    label, labels = coded(table.column("label"))
-    channel, channels = coded(table.column("channel"))
-    group, groups = coded(pc.binary_join_element_wise(table.column("channel"), table.column("campaign"), ": "))
-    n = table.column("n").to_numpy().astype(np.int64)
-    moment = table.column("moment").to_numpy().astype(np.int64)
-    own, clicked = flags(table.column("own")), flags(table.column("clicked"))
-    order = np.lexsort((group, ~clicked, moment, n))
+def _told(table: Any, own: set[str]) -> tuple[Numbers, list[Source]]:
+    """Where each row came from, as a number, and what the numbers mean. Each combination of words is looked at once."""
+    code, size = flags(table.column("clicked")).astype(np.int64), 2
+    words = []
+    for name in WORDS:
+        number, names = coded(table.column(name))
+        code, size = code * len(names) + number if len(number) else code, size * max(1, len(names))
+        words.append(names)
+    there, number = _dense(code, size)
+    sources = []
+    for one in there.tolist():
+        said = []
+        for names in reversed(words):
+            one, place = divmod(one, len(names))
+            said.append(names[place])
+        sources.append(source_of(Said(bool(one), *reversed(said)), own))
+    return number, sources
+
+
+def _dense(code: Numbers, size: int) -> tuple[Numbers, Numbers]:
+    """The codes that there are, in order, and the place of each row's among them."""
+    if size > DENSE:
+        there, number = np.unique(code, return_inverse=True)
+        return there, number.astype(np.int64)
+    seen = np.zeros(size, dtype=np.bool_)
+    seen[code] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[code]
+
+
+def _named(names: Sequence[str], number: Numbers) -> tuple[Numbers, list[str]]:
+    """The names as numbers in their own order, by row."""
+    known = sorted(set(names))
+    place = {name: at for at, name in enumerate(known)}
+    return np.array([place[name] for name in names], dtype=np.int64)[number] if len(number) else number, known
+
+
+def _ordered(table: Any, told: tuple[Numbers, list[Source]], level: str, scanned: int) -> Read:
+    number, sources = told
+    label, labels = _named([one.label(level) for one in sources], number)
+    channel, channels = _named([one.channel for one in sources], number)
+    group, groups = _named([one.group for one in sources], number)
+    own = np.array([one.own for one in sources], dtype=np.bool_)[number] if len(number) else np.zeros(0, dtype=np.bool_)
+    n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
+    clicked = flags(table.column("clicked"))
+    order = in_time(n, moment, 2 * group + ~clicked)
     n, moment, own, clicked = n[order], moment[order], own[order], clicked[order]
-    names = np.array([*channels, ""], dtype=object)
-    paid = np.flatnonzero(names == "paid")
+    paid = channel[order] == channels.index("paid") if "paid" in channels else np.zeros(len(n), dtype=np.bool_)
     kept = ~_led_by_click(n, moment, own, clicked)
-    found = Touches(n, moment, label[order], channel[order], group[order], own, np.isin(channel[order], paid))
+    found = Touches(n, moment, label[order], channel[order], group[order], own, paid)
     return Read(rows_of(found, kept), labels, channels, groups, scanned)
+
+
+def in_time(n: Numbers, moment: Numbers, tie: Numbers) -> Numbers:
+    """The order by person and time, ties by a third number. What is nearly in order costs little."""
+    first = np.argsort(tie, kind="stable")
+    second = first[np.argsort(moment[first], kind="stable")]
+    return second[np.argsort(n[second], kind="stable")]
 
 
 def rows_of(touches: Touches, kept: Any) -> Touches:

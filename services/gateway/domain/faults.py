@@ -171,6 +171,7 @@ FAULTS: dict[str, Text] = {
         "the amounts are in several currencies ({names}) and are not added up: choose one with `currency`",
         "суммы в разных валютах ({names}) не складываются: выберите одну полем `currency`",
     ),
+    "churn_effect": Text("nobody leaves any more at 1: less is wanted", "при 1 не уходит никто: нужно меньше"),
     "unknown_stage": Text("there is no such stage", "такого этапа нет"),
     "period": Text("the period ends before it begins", "период кончается раньше, чем начался"),
     "period_too_long": Text("more periods than a report has: ask for less", "периодов больше, чем бывает в отчёте: сузьте вопрос"),

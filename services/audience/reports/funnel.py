@@ -172,6 +172,7 @@ def stages(view: View, asked: Stages) -> tuple[dict[str, Any], Figures]:
         ends = min(span.until, asked.until) - 1
         rows.append({
             "from": span.name, **counts, "traffic": traffic, "visitors": visitors, **shares,
+            "basis": {name: "visits" if traffic[kind] is not None else "visitors" for name, kind in (("c0", "content"), ("c1", "product"))},
             "mature": {"c2": ends + asked.mature_sale <= view.now, "c3": ends + asked.mature_repeat <= view.now},
             "against_previous": {name: reading(share, previous.get(name)) for name, share in shares.items()},
         })  # fmt: skip

@@ -109,6 +109,8 @@ CALLS = [
     ("PATCH", "/api/imports/x", "write"),
     ("GET", "/api/reports/outcomes", "read"),
     ("GET", "/api/reports/people?figure=sent", "read"),
+    ("GET", "/api/experiments/x/results", "read"),
+    ("POST", "/api/experiments/x/stop", "publish"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),

@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Key = Annotated[str, Field(pattern=KEY)]
 Share = Annotated[float, Field(gt=0, le=100)]
 CONTROL, TREATMENT = "control", "treatment"
+USUAL_LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 class SplitOf(Document):
@@ -112,10 +113,10 @@ class Outliers(Document):
 
 class Looks(Document):
     """fixed: one look, at the end. sequential: at these parts of the planned size (1 is the last), by a group-sequential rule. open: at any
-    time, by a rule that is always valid.
+    time, by a rule that is always valid. Without it: sequential where a size is planned, else fixed where days are, else open.
     """
 
-    kind: Literal["fixed", "sequential", "open"] = "sequential"
+    kind: Literal["fixed", "sequential", "open"]
     at: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(), max_length=60)
 
     @model_validator(mode="after")
@@ -145,7 +146,7 @@ class Experiment(Document):
     power: float = Field(default=0.8, ge=0.5, le=0.999)
     size: int | None = Field(default=None, ge=2, le=1_000_000_000)
     days: int | None = Field(default=None, ge=1, le=3660)
-    looks: Looks = Looks()
+    looks: Looks | None = None
     outliers: Outliers = Outliers()
     pre_period: Window | None = None
     start: Instant | None = None
@@ -164,6 +165,10 @@ class Experiment(Document):
             raise ValueError("arms: give the shares of all of them, or of none")
         if weights and None not in weights and sum(filter(None, weights)) != WHOLE:
             raise ValueError("arms: the shares must make 100")
+        if self.looks is not None and self.looks.kind == "sequential" and self.size is None:
+            raise ValueError("size: sequential looks are parts of it, so it must be planned")
+        if self.looks is not None and self.looks.kind == "fixed" and self.size is None and self.days is None:
+            raise ValueError("size: a fixed look comes when so many people, or `days`, have come: plan one of them")
         keys = [metric.key for metric in self.metrics]
         if len(set(keys)) < len(keys):
             raise ValueError("secondary: every measure needs a key of its own")
@@ -172,6 +177,20 @@ class Experiment(Document):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         return (self.primary, *self.secondary)
+
+    @property
+    def rule(self) -> Literal["fixed", "sequential", "open"]:
+        """When one may look."""
+        if self.looks is not None:
+            return self.looks.kind
+        return "sequential" if self.size is not None else "fixed" if self.days is not None else "open"
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """Of the planned size: at each a look, the last of them at all of it."""
+        if self.rule != "sequential":
+            return (1.0,)
+        return self.looks.at if self.looks is not None and self.looks.at else USUAL_LOOKS
 
     @property
     def document(self) -> str | None:

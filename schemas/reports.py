@@ -141,7 +141,7 @@ class Exposures(Node):
 
     document: whose exposures; None: everybody's of the global control group. step: of the split; salt: of a control group's exposures; arms:
     as they are reported; others: the arm as which all other names count. versions: of the document -> its period (of equal shares); since, until:
-    first exposures in [since, until), ms. outliers, at: the rule and its number.
+    first exposures in [since, until), ms. marks: at which numbers of people to say when they were reached. outliers, at: the rule and its number.
     """
 
     document: Said | None = None
@@ -154,6 +154,7 @@ class Exposures(Node):
     since: Annotated[int, Field(ge=0)] = 0
     until: Annotated[int, Field(ge=0)] | None = None
     measures: Annotated[tuple[Measure, ...], Field(max_length=30)]
+    marks: Annotated[tuple[int, ...], Field(max_length=60)] = ()
     pre_period: Window | None = None
     outliers: Literal["none", "cap", "quantile", "mean"] = "none"
     at: float = 0.0

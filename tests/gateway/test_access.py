@@ -114,6 +114,8 @@ CALLS = [
     ("POST", "/api/reports/forecast", "read"),
     ("GET", "/api/traffic", "read"),
     ("POST", "/api/traffic", "write"),
+    ("GET", "/api/experiments/x/results", "read"),
+    ("POST", "/api/experiments/x/stop", "publish"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),

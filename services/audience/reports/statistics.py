@@ -41,7 +41,9 @@ def results(view: View, asked: Exposures) -> dict[str, Any]:
     people = People(view.instant.duck.execute(UNITS).fetchall(), asked.versions)
     measured = {one.key: _measured(view, asked, one, people, place) for place, one in enumerate(asked.measures)}
     found = sorted(set(people.period.tolist()))
-    return {"people": len(people.n), "periods": [_period(view, asked, people, measured, one) for one in found]}
+    moments = np.sort(people.moment)
+    reached = [int(moments[mark - 1]) if 0 < mark <= len(moments) else None for mark in asked.marks]
+    return {"people": len(people.n), "reached": reached, "periods": [_period(view, asked, people, measured, one) for one in found]}
 
 
 class Values:
@@ -131,12 +133,16 @@ def trimmed(y: Numbers, inside: Numbers, asked: Exposures) -> tuple[Numbers, Num
         total, count = int(ours.sum()), len(ours)
         times = round(asked.at * 1000)
         far = np.array([value * count * 1000 > times * total for value in y], dtype=bool) & (total > 0)
-        return y, inside & ~far, {"rule": "mean", "at": asked.at, "dropped": int((inside & far).sum())}
+        return (
+            y,
+            inside & ~far,
+            {"rule": "mean", "at": asked.at, "cap": times * total // (count * 1000), "changed": int((inside & far).sum())},
+        )
     cap = int(asked.at) if asked.outliers == "cap" else quantile([int(one) for one in ours if one > 0], asked.at)
     if cap is None:
-        return y, inside, {"rule": asked.outliers, "at": asked.at, "cap": None, "capped": 0}
+        return y, inside, {"rule": asked.outliers, "at": asked.at, "cap": None, "changed": 0}
     capped = np.array([min(int(value), cap) for value in y], dtype=object)
-    return capped, inside, {"rule": asked.outliers, "at": asked.at, "cap": cap, "capped": int((inside & (y > cap)).sum())}
+    return capped, inside, {"rule": asked.outliers, "at": asked.at, "cap": cap, "changed": int((inside & (y > cap)).sum())}
 
 
 def quantile(values: list[int], place: float) -> int | None:

@@ -20,6 +20,7 @@ from services.gateway.api import (
     documents,
     effective,
     events,
+    experiment_results,
     experiments,
     identity,
     imports,
@@ -66,6 +67,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
         events.routes(desk, neighbours),
         experiments.routes(desk, neighbours),
+        experiment_results.routes(desk, neighbours),
         documents.routes(desk, neighbours),
         journeys.routes(desk, neighbours),
         keys.routes(desk),

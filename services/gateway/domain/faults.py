@@ -162,6 +162,20 @@ FAULTS: dict[str, Text] = {
     "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
     "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
     "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "nothing_compared": Text(
+        "there is nothing to compare: no such split, variants or control group is in force",
+        "сравнивать нечего: такого разделения, вариантов или контрольной группы нет в действии",
+    ),
+    "no_look_yet": Text(
+        "the next look is not reached: a verdict before it would be a chance find",
+        "до следующего просмотра ещё не дошло: вывод раньше него был бы случайной находкой",
+    ),
+    "share_differs": Text("{share} percent there: it must be the same", "там {share} процентов: должно совпадать"),
+    "arms_missing": Text("without {names}: name all arms, or none", "не хватает {names}: назовите все группы или ни одной"),
+    "experiment_running": Text(
+        "the experiment runs: stop it before you change this", "эксперимент идёт: остановите его, прежде чем менять это поле"
+    ),
+    "ratio_over": Text("a ratio, and nothing else, has `over`", "поле `over` есть только у отношения, и там оно обязательно"),
     "window": Text(
         "no window: whole milliseconds or a text such as 30m, 12h, 7d or 2w are wanted",
         "не окно: нужны целые миллисекунды или текст вида 30m, 12h, 7d или 2w",

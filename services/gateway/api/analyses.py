@@ -15,11 +15,13 @@ from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.outcomes import clock_of
 from services.gateway.domain import forecast as domain
+from services.gateway.domain import incremental
 from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.handler.keys import validated
 from services.gateway.store import traffic
 
+MOST_GAINS = 50  # documents of which the statistics are asked
 PATIENCE_S = 120.0  # a year of a large base takes seconds, and questions wait for their turn
 TOLD = {
     "attribution": "Conversions and revenue credited by five models side by side: last click, first touch, linear, position, Markov removal effect. "
@@ -75,7 +77,10 @@ class Analyses:
         async def report(request: Request) -> Response:
             reading = Analysis(name, request.query_params)
             form = reading.form()
-            told = await self._told(name, await self._body(request, name, reading))
+            body = await self._body(request, name, reading)
+            told = await self._told(f"/audience/reports/{name}", body)
+            if name == "attribution" and "figure" not in body:
+                await self._gains(body, told)
             if form == "csv":
                 return _csv(name, told, reading)
             return JSONResponse(told)
@@ -92,8 +97,27 @@ class Analyses:
                 body["traffic"] = await traffic.summed(call.connection, _days(body), brands)
         return body
 
-    async def _told(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = await self._neighbours.stream("POST", "audience", f"/audience/reports/{name}", seconds=PATIENCE_S, json=body)
+    async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
+        """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""
+        groups = incremental.groups_of(await self._told("/audience/outcomes", incremental.question(body)))
+        rows = {row["label"]: row for row in told["rows"]} if body.get("level") == "document" else {}
+        for row in told["rows"]:
+            row["incremental"] = None
+        told["incremental"] = None if "" not in groups else incremental.gained(groups[""], await self._evaluated(groups[""]), None)
+        for name, one in sorted(groups.items(), key=lambda pair: -pair[1].treated)[:MOST_GAINS]:
+            if name in rows:
+                rows[name]["incremental"] = incremental.gained(one, await self._evaluated(one), rows[name][incremental.MODEL])
+
+    async def _evaluated(self, one: incremental.Groups) -> dict[str, Any] | None:
+        """What the statistics say of it; None: they cannot be asked, and the figure stands without an interval."""
+        try:
+            status, told = await self._neighbours.tell("experiments", "/experiments/evaluate", incremental.evaluation(one))
+        except Problem:
+            return None
+        return told if status == 200 else None
+
+    async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._neighbours.stream("POST", "audience", path, seconds=PATIENCE_S, json=body)
         try:
             told: dict[str, Any] = msgspec.json.decode(await answer.aread())
         except httpx.HTTPError as error:

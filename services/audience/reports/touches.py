@@ -1,6 +1,6 @@
 """Touches: clicks on our messages and visits by links that say whose they are, read from the index as arrays in the order of time.
 
-A click that a scanner made is none: one within two seconds of the sending, or of three links and more of a letter within two seconds. A
+A click that a scanner made is none: one that is marked `machine`, one within two seconds of the sending, or of three links and more of a letter within two seconds. A
 visit by one of our own links is the click that led to it, where there is one within half an hour before.
 """
 # ruff: noqa: S608 - names of ours and quoted texts
@@ -66,7 +66,9 @@ def _clicks(leaves: Leaves, view: View, where: str) -> Iterator[str]:
         channel = _first(leaves, event, ("channel",), TAPPED.get(event, event.removesuffix(CLICKED).lower().replace(" ", "_")))
         campaign = _first(leaves, event, ("document", "campaign_name", "campaign_id"), "")
         machine = _machine(view, event, k, where)
-        scanned = "false" if machine is None else "coalesce(c.moment <= m.until, false)"
+        marked = leaves.property(event, "machine").truth
+        signs = [*(["c.moment <= m.until"] if machine is not None else []), *([marked] if marked != NONE else [])]
+        scanned = " OR ".join(f"coalesce({one}, false)" for one in signs) or "false"
         beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.intent = {leaves.property(event, 'intent').text}"
         inner = f"(SELECT person, moment, {channel} AS medium, {campaign} AS campaign, {scanned} AS scanned FROM e_{k} c{beside} WHERE {where})"
         yield (

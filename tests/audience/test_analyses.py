@@ -131,20 +131,21 @@ def test_a_cohort_by_conditions_and_behind_a_landmark(kept: Kept) -> None:
 
 def test_touch_points_before_first_purchases_a_year_apart(kept: Kept) -> None:
     year = 365 * DAY
+    ad = fact(BOB, "ad", "Page Viewed", AT + year, context={"page": {"search": "?gclid=1"}})
+    kept.told(click(ANN, 1, AT), order(ANN, 1, AT + DAY), click(ANN, 4, AT + year, intent="four"), order(ANN, 2, AT + year + DAY))
     kept.told(
-        click(ANN, 1, AT),
-        order(ANN, 1, AT + DAY),
-        order(ANN, 2, AT + year),
-        fact(BOB, "ad", "Page Viewed", AT + year, context={"page": {"search": "?gclid=1"}}),
-    )
-    kept.told(
+        ad,
         click(BOB, 2, AT + year, intent="two"),
         order(BOB, 1, AT + year + DAY),
-        click(CID, 3, AT + year, intent="three"),
         order(CID, 1, AT + year + DAY),
+        click(CID, 3, AT + year + 2 * DAY, intent="three"),
     )
-    found = asked(kept, "touchpoints", since=220 * DAY + year, until=250 * DAY + year)
-    assert (found["first_buyers"], found["first_buyers_a_year_ago"]) == (0, 1), "NOW is before them"
+    found = asked(kept, "touchpoints", since=220 * DAY + year, until=250 * DAY + year, now=300 * DAY + year)
+    assert (found["first_buyers"], found["first_buyers_a_year_ago"]) == (2, 1)
+    channels = {one["channel"]: (one["people"], one["a_year_ago"], one["share"]) for one in found["channels"]}
+    assert channels == {"email": (1, 1, 0.5), "paid": (1, 0, 0.5)}, (
+        "who bought before is no first buyer, and what came after led nowhere"
+    )
 
 
 def test_what_becomes_of_contacts_by_the_place_where_they_were_left(kept: Kept) -> None:

@@ -108,8 +108,9 @@ def _same(one: Did, other: Did, joined: bool) -> bool:
 
 def asked(kept: Kept, name: str = "attribution", **body: Any) -> dict[str, Any]:
     given = {"since": 220 * DAY, "until": 250 * DAY, **body}
+    now = given.pop("now", NOW)
     wanted = {key: given.pop(key, None) for key in analysing.WANTED}
-    return analysing.report(Answers(kept.index), World({}), name, analysing.read(name, given), wanted, NOW)
+    return analysing.report(Answers(kept.index), World({}), name, analysing.read(name, given), wanted, now)
 
 
 TARGET = {"event": "Order Completed", "value": "total"}

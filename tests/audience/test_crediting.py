@@ -154,7 +154,7 @@ def test_the_chain_by_following_it_for_long(converting: list[list[int]], others:
                 for one, then in zip([7, *way], [*way, end], strict=True):
                     moves.setdefault(one, []).append(then)
         there, done = {7: 1.0}, 0.0
-        for _ in range(3000):
+        for _ in range(400):
             on: dict[int, float] = {}
             for state, chance in there.items():
                 for then in moves.get(state, ()):

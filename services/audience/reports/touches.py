@@ -108,8 +108,8 @@ def _visits(view: View, where: str) -> Iterator[str]:
     clicks = set(click_events(view))
     for event, k in sorted(view.instant.catalog.events.items()):
         tags = view.instant.catalog.tags.get(event, frozenset())
-        said = {tag: _tag(view, event, tag, tags) for tag in ("source", "medium", "name")}
-        if event in clicks or (all(one == NONE for one in said.values()) and event not in view.instant.catalog.advertised):
+        said = {tag: _tag(view, event, tag, tags) for tag in ("source", "medium", "name", "ad")}
+        if event in clicks or all(one == NONE for one in said.values()):
             continue
         yield _visit(view.leaves, k, where, said)
 
@@ -122,10 +122,10 @@ def _tag(view: View, event: str, tag: str, tags: frozenset[str]) -> str:
 
 
 def _visit(leaves: Leaves, k: int, where: str, said: dict[str, str]) -> str:
-    there = " OR ".join(f"{one} IS NOT NULL" for one in (*said.values(), "ad") if one != NONE)
+    there = " OR ".join(f"{one} IS NOT NULL" for one in said.values() if one != NONE)
     words = ", ".join(
         f"coalesce({sql}, '') AS {name}"
-        for name, sql in zip(WORDS, (said["medium"], said["source"], said["name"], "ad"), strict=True)
+        for name, sql in zip(WORDS, (said["medium"], said["source"], said["name"], said["ad"]), strict=True)
     )
     inner = f"(SELECT person, moment, {words} FROM e_{k} WHERE {where} AND ({there}))"
     return f"SELECT {leaves.whose} AS n, t.moment, {', '.join(f't.{name}' for name in WORDS)}, false AS clicked, false AS scanned FROM {inner} t{leaves.join}"

@@ -13,16 +13,11 @@ from services.audience.store.values import NONE, Value, date_of, extract, of_jso
 from services.audience.store.versions import Part
 
 TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
-BASE = "person INTEGER, moment BIGINT, rest VARCHAR, brand VARCHAR, ad VARCHAR"
-OWN = frozenset(("person", "moment", "rest", "brand", "ad"))
-# Of where somebody came from: what a tagged link said (`context.campaign`), and `ad`, which advertiser's click id stood in the address. Whole
-# addresses are not kept: of a year's visits they would be most of the index.
-CAMPAIGN = ("source", "medium", "name", "content", "term")
-TAGS = {tag: column("context", f"campaign.{tag}", "string") for tag in CAMPAIGN}
-CLICK_IDS = ("gclid", "wbraid", "gbraid", "yclid", "ysclid", "fbclid", "msclkid", "ttclid", "rb_clickid", "dclid")
-ADDRESSES = [column(scope, path, "string") for scope, path in (
-    ("context", "page.search"), ("context", "page.url"), ("properties", "search"), ("properties", "url"),
-)]  # fmt: skip
+BASE = "person INTEGER, moment BIGINT, rest VARCHAR, brand VARCHAR"
+OWN = frozenset(("person", "moment", "rest", "brand"))
+# Of where somebody came from: what a tagged link said, and `ad`, which advertiser's click id stood in the address (services/warehouse/domain/walk.py).
+CAMPAIGN = {"source": "source", "medium": "medium", "name": "utm_campaign", "content": "content", "term": "term", "ad": "ad"}
+TAGS = {tag: column("context", f"campaign.{path}", "string") for tag, path in CAMPAIGN.items()}
 AT = "greatest(0, least(epoch_ms(occurred_at), epoch_ms(received_at)))"
 LATE_MS = 86_400_000  # who comes later than this stands out of order
 # The keys of what has no column (a list of products): of a property that is none of them `rest` need not be looked at.
@@ -40,8 +35,6 @@ class Events:
         self.columns = {name: {row[0] for row in duck.execute(f"DESCRIBE e_{k}").fetchall()} for name, k in self.numbers.items()}
         self.late: dict[str, int] = {}
         self.loose: dict[str, Loose] = {}
-        # Events some of whose facts came by an advertiser's link.
-        self.advertised = {name for name, k in self.numbers.items() if _some(duck, f"e_{k} WHERE ad IS NOT NULL")}
         for name, k in self.numbers.items():
             self._note_loose(name, duck.execute(KEYS.format(table=f"e_{k}", rest="rest::JSON")).fetchall())
 
@@ -57,8 +50,6 @@ class Events:
                 ("string", tag) for tag in TAGS.values() if tag in there and _some(duck, f"{fresh} WHERE {quote(tag)} IS NOT NULL")
             ]
             table = self._ready(duck, name, columns)
-            if name not in self.advertised and _some(duck, f"{fresh} WHERE {_ad(there)} IS NOT NULL"):
-                self.advertised.add(name)
             self._note_late(duck, name, table)
             chosen = ", ".join(
                 [
@@ -66,7 +57,6 @@ class Events:
                     "moment",
                     "rest::JSON -> '/properties' AS rest",
                     "brand",
-                    f"{_ad(there)} AS ad",
                     *(quote(named) for _, named in columns),
                 ]
             )
@@ -133,14 +123,6 @@ class Events:
 
 def _some(duck: Any, rows: str) -> bool:
     return bool(duck.execute(f"SELECT EXISTS (FROM {rows})").fetchall()[0][0])
-
-
-def _ad(there: set[str]) -> str:
-    """Which advertiser's click id stands in the address of a fact."""
-    found = [
-        f"nullif(regexp_extract({quote(one)}, '(?:^|[?&])({'|'.join(CLICK_IDS)})=', 1), '')" for one in ADDRESSES if one in there
-    ]
-    return f"coalesce({', '.join(found)}, NULL)" if found else "NULL::VARCHAR"
 
 
 def is_loose(keys: "Loose", steps: Sequence[str]) -> bool:

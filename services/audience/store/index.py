@@ -45,7 +45,7 @@ SELECT unnest($1::VARCHAR[]) AS topic, unnest($2::INTEGER[]) AS kafka_partition,
 class Catalog(NamedTuple):
     """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column.
     loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history. tags: event ->
-    which tags of campaigns (happenings.CAMPAIGN) its facts have; advertised: events some of whose facts came by an advertiser's link.
+    which tags of campaigns (happenings.CAMPAIGN) its facts have.
     """
 
     events: Mapping[str, int]
@@ -54,7 +54,6 @@ class Catalog(NamedTuple):
     loose: Mapping[str, Loose]
     shared: bool
     tags: Mapping[str, frozenset[str]] = MappingProxyType({})
-    advertised: frozenset[str] = frozenset()
 
 
 class Instant(NamedTuple):
@@ -126,7 +125,6 @@ class Index:
         shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
         return Catalog(
             dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared, self.events.tags(),
-            frozenset(self.events.advertised),
         )  # fmt: skip
 
     def use_threads(self, threads: int) -> None:

@@ -161,7 +161,7 @@ class Experiment(Document):
         if names and (len(names) < 2 or self.control not in names):
             raise ValueError("arms: two at least, and the control arm is one of them")
         weights = [arm.weight for arm in self.arms]
-        if any(weight is None for weight in weights) != all(weight is None for weight in weights):
+        if None in weights and set(weights) != {None}:
             raise ValueError("arms: give the shares of all of them, or of none")
         if weights and None not in weights and sum(filter(None, weights)) != WHOLE:
             raise ValueError("arms: the shares must make 100")

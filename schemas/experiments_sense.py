@@ -291,7 +291,7 @@ def _effect(asked: "Planning") -> Iterator[Problem]:
         return
     field, given = ("relative", relative) if relative is not None else ("points", points or 0.0)
     whole = asked.base * given if relative is not None else given
-    if abs(whole) < LEAST_RATE * 1e-6:
+    if not given or (asked.base >= LEAST_RATE and abs(whole) < LEAST_RATE * 1e-6):
         yield f"effect.{field}", "effect_none", "no effect is never seen: say one"
         return
     if asked.kind == "proportion" and 0 < asked.base < 1:

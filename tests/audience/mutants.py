@@ -1,13 +1,9 @@
 """`python -m tests.audience.mutants [WORD]`: break bulk evaluation on purpose, one rule at a time; its tests must turn red. No servers."""
 
-import os
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 from tests.mutants.mutants import Mutant
-from tests.mutants.run import copy, verdict, why
+from tests.mutants.run import without_servers
 
 STORE = "services/audience/store"
 LAW = ("tests/audience/test_live_is_bulk.py",)
@@ -44,21 +40,5 @@ MUTANTS = (
 )  # fmt: skip
 
 
-def main() -> int:
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
-    failures = 0
-    with tempfile.TemporaryDirectory(prefix="otklik-mutants-") as folder:
-        tree = Path(folder)
-        copy(tree)
-        for mutant in chosen:
-            began = time.monotonic()
-            state, output = verdict(tree, mutant, {**os.environ, "PYTHONPATH": str(tree)})
-            failures += state != "red"
-            print(f"  {mutant.name:<32} {state:<14} {time.monotonic() - began:5.1f} s  {why(output)}", flush=True)
-    print(f"{len(chosen) - failures} of {len(chosen)} mutants are noticed")
-    return int(failures > 0 or not chosen)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(without_servers(MUTANTS, "".join(sys.argv[1:2])))

@@ -95,6 +95,8 @@ CALLS = [
     ("POST", "/api/events/x/check-in", "write"),
     ("POST", "/api/events/x/select", "write"),
     ("GET", "/api/events/x/stats", "read"),
+    ("POST", "/api/experiments/evaluate", "read"),
+    ("POST", "/api/experiments/plan", "read"),
     ("GET", "/api/mechanics", "read"),
     ("GET", "/api/mechanics/x", "read"),
     ("POST", "/api/mechanics/x/install", "write"),

@@ -96,7 +96,7 @@ def settled(told: Sequence[Told], pairs: Mapping[int, Iterable[Pair]]) -> str:
     """
     first = {person: max(of) for person, of in pairs.items()}
     survivor = min((pair for of in pairs.values() for pair in of), default=None)
-    own = [one for one in told if first.get(one.person) == survivor]
+    own = [one for one in told if survivor is not None and first.get(one.person) == survivor]
     return min(own, key=_order).arm if own else max(told, key=_order).arm
 
 

@@ -59,17 +59,20 @@ def freedom(one: tuple[float, int], other: tuple[float, int]) -> float:
 
 
 def lifted(arm: Sample, control: Sample, alpha: float) -> tuple[float | None, Span | None]:
-    """The relative difference with its interval by the delta method: approximate, and None where the control has nothing.
-
-    It is taken at the effect that was found, so unlike Koopman's it may hold 0 where Welch's does not.
+    """The relative difference with its interval by the delta method, of the logarithm of the ratio: never below -100 %, and the same when
+    the arms change places. Approximate: it is taken at the effect that was found, so it may hold 0 where Welch's does not. None where one
+    of them has nothing.
     """
     if control.mean <= 0:
         return None, None
-    ratio = arm.mean / control.mean
-    a, b = arm.error2, ratio**2 * control.error2
-    df = freedom((a, arm.n), (b, control.n))
-    half = t_of(alpha, df) * math.sqrt(a + b) / control.mean
-    return ratio - 1, Span(ratio - 1 - half, ratio - 1 + half)
+    found = arm.mean / control.mean
+    if found <= 0:
+        return found - 1, None
+    a, b = arm.error2 / arm.mean**2, control.error2 / control.mean**2
+    half = t_of(alpha, freedom((a, arm.n), (b, control.n))) * math.sqrt(a + b)
+    if half > 600:
+        return found - 1, Span(-1.0, None)
+    return found - 1, Span(found * math.exp(-half) - 1, found * math.exp(half) - 1)
 
 
 class Both(NamedTuple):

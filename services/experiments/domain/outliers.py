@@ -33,11 +33,17 @@ def _quantile(ordered: Sequence[float], at: float) -> float:
 
 
 def ten_times(arms: Mapping[str, Sequence[float]], *, lower: bool = False) -> Ruled:
-    """Values more than ten times the mean of all are left out, once; lower: those below a tenth of it as well."""
-    everything = [value for values in arms.values() for value in values]
-    mean = sum(everything) / len(everything) if everything else 0.0
+    """Who has more than ten times the mean is left out, once; lower: who has less than a tenth of it as well.
+
+    The mean is that of all who have anything, over all arms: a mean that counts those with nothing would leave out every buyer where one
+    in a hundred buys. Who has nothing stays.
+    """
+    some = [value for values in arms.values() for value in values if value]
+    mean = sum(some) / len(some) if some else 0.0
     cap, floor = TIMES * mean, mean / TIMES if lower else None
-    kept = {
-        name: [value for value in values if value <= cap and (floor is None or value >= floor)] for name, values in arms.items()
-    }
-    return Ruled(kept, cap, floor, len(everything) - sum(map(len, kept.values())))
+
+    def stays(value: float) -> bool:
+        return not value or (value <= cap and (floor is None or value >= floor))
+
+    kept = {name: [value for value in values if stays(value)] for name, values in arms.items()}
+    return Ruled(kept, cap, floor, sum(map(len, arms.values())) - sum(map(len, kept.values())))

@@ -8,7 +8,7 @@ from services.experiments.domain.comparing import Pair, Under, share, usual
 from services.experiments.domain.planning import whole_people
 from services.experiments.domain.split import Checked
 from services.experiments.domain.telling_spans import Spoken, chance, lifts, size, spoken
-from services.experiments.domain.words import Language, counted, number, percent, places_of
+from services.experiments.domain.words import SPACE, Language, counted, number, percent, places_of
 
 Say = Callable[[Language], str]
 
@@ -82,7 +82,7 @@ class Told(NamedTuple):
             return says.value(lang, value)
         found = share(metric.of[arm.name], arm)
         of = "из" if lang == "ru" else "of"
-        return f"{percent(lang, found.rate, max(1, places_of(found.rate * 100)))} {of} {number(lang, found.n)}"
+        return f"{percent(lang, found.rate, 1 if found.rate >= 0.02 else max(2, places_of(found.rate * 100)))} {of} {number(lang, found.n)}"
 
     def _so_far(self, lang: Language) -> str:
         fraction = self.under.look.fraction
@@ -101,19 +101,16 @@ class Told(NamedTuple):
     def _missing(self, lang: Language, metric: Metric, arm: Arm, verdict: Verdict) -> str:
         """How many more people it takes to see what is worth knowing."""
         needed = self._needed(metric, arm)
-        effect = percent(
-            lang, self.asked.plan.effect, places_of(self.asked.plan.effect * 100, 2) if self.asked.plan.effect < 0.01 else 0
-        )
+        smallest = self.asked.plan.effect
+        effect = percent(lang, smallest, 0 if smallest >= 0.01 else places_of(smallest * 100, 2))
         if needed is None:
             return ""
         more = needed - self.under.rule.people
         if more > 0:
             people = counted(lang, _round(more), "person")
-            return (
-                f"; чтобы увидеть {effect}, нужно ещё {people}"
-                if lang == "ru"
-                else f"; to see {effect} you need {people.replace(' people', ' more people')}"
-            )
+            if lang == "ru":
+                return f"; чтобы увидеть {effect}, нужно ещё {people}"
+            return f"; to see {effect} you need {people.replace(SPACE, f'{SPACE}more{SPACE}')}"
         if verdict == "too_few":
             return ""
         sure = percent(lang, self.asked.plan.power, 0)

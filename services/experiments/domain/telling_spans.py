@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from schemas.experiments import Interval, Metric, Proportion, Reading
-from services.experiments.domain.words import Language, Money, number, percent, places_of
+from services.experiments.domain.words import SPACE, Language, Money, number, percent, places_of
 
 DASH = "–"
 
@@ -73,8 +73,8 @@ def _figures(lang: Language, says: Spoken, low: float, high: float) -> tuple[str
             " процентного пункта" if lang == "ru" else " points",
         )
     if says.money is not None:
-        (one, unit), (other, _) = (says.money.say(lang, end).rsplit(" ", 1) for end in (low, high))
-        return one, other, f" {unit}"
+        (one, unit), (other, _) = (says.money.say(lang, end).rsplit(SPACE, 1) for end in (low, high))
+        return one, other, f"{SPACE}{unit}"
     places = places_of(max(low, high), 3)
     return number(lang, low, places), number(lang, high, places), ""
 

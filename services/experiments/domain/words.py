@@ -7,7 +7,7 @@ from schemas.currencies import digits
 
 Language = Literal["en", "ru"]
 LANGUAGES: tuple[Language, ...] = ("en", "ru")
-SPACE = " "  # does not break
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 class Forms(NamedTuple):

@@ -98,9 +98,9 @@ class Reading:
         try:
             Outcomes.model_validate(given)
         except ValidationError as error:
-            self.faults += [
-                Fault(self._named(f.path), f.code, _message(f.code, f.message), f.params) for f in reports.faults_of(error)
-            ]
+            told = {fault.path for fault in self.faults}
+            found = [Fault(self._named(f.path), f.code, _message(f.code, f.message), f.params) for f in reports.faults_of(error)]
+            self.faults += [fault for fault in found if fault.path not in told]
         if self.faults:
             raise Problem("invalid", self.faults)
         return given

@@ -41,14 +41,13 @@ class Events:
     def take(self, duck: Any, news: News) -> set[str]:
         """The fresh facts into their tables. The names that got some."""
         there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
-        names = [row[0] for row in duck.execute("SELECT DISTINCT name FROM fresh ORDER BY name").fetchall()]
+        tagged = _tagged(duck, there)
+        names = sorted(tagged)
         for name in names:
             fresh = f"(SELECT * FROM fresh WHERE name = {text(name)})"
             self._note_loose(name, duck.execute(KEYS.format(table=fresh, rest="rest::JSON -> '/properties'")).fetchall())
             columns = [(kind, named) for _, kind, named in news.properties.get((name, "properties"), ()) if named in there]
-            columns += [
-                ("string", tag) for tag in TAGS.values() if tag in there and _some(duck, f"{fresh} WHERE {quote(tag)} IS NOT NULL")
-            ]
+            columns += [("string", tag) for tag in tagged[name]]
             table = self._ready(duck, name, columns)
             self._note_late(duck, name, table)
             chosen = ", ".join(
@@ -121,8 +120,12 @@ class Events:
             duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
 
 
-def _some(duck: Any, rows: str) -> bool:
-    return bool(duck.execute(f"SELECT EXISTS (FROM {rows})").fetchall()[0][0])
+def _tagged(duck: Any, there: set[str]) -> dict[str, list[str]]:
+    """The names of the fresh facts, and which columns of tags any of each has: all of one look share columns."""
+    tags = [tag for tag in TAGS.values() if tag in there]
+    counts = "".join(f", count({quote(tag)})" for tag in tags)
+    rows = duck.execute(f"SELECT name{counts} FROM fresh GROUP BY name").fetchall()
+    return {name: [tag for tag, count in zip(tags, found, strict=True) if count] for name, *found in rows}
 
 
 def is_loose(keys: "Loose", steps: Sequence[str]) -> bool:

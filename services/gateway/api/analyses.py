@@ -99,7 +99,11 @@ class Analyses:
 
     async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
         """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""
-        groups = incremental.groups_of(await self._told("/audience/outcomes", incremental.question(body)))
+        try:
+            groups = incremental.groups_of(await self._told("/audience/outcomes", incremental.question(body)))
+        except Problem as error:  # what came after the period may not add up: what is credited stands without it
+            told |= {"incremental": None, "incremental_fault": next((fault.code for fault in error.faults), error.code)}
+            return
         rows = {row["label"]: row for row in told["rows"]} if body.get("level") == "document" else {}
         for row in told["rows"]:
             row["incremental"] = None

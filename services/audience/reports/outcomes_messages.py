@@ -20,6 +20,7 @@ from services.audience.store.verdicts import STATES
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
 MACHINE_MS = 2_000  # what comes sooner after a message is no person's doing
+SLACK_MS = 86_400_000  # by so much a provider's clock may be behind ours
 MANY_LINKS = 3  # all clicked within MACHINE_MS: a scanner looked at the letter
 OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch", "version", "brand")
 GROUPED = "gl, gp, gv, gt"  # number of the letter's group, start of the period (ms), variant, template
@@ -29,9 +30,14 @@ UNITS = """
 CREATE OR REPLACE TEMP TABLE unit AS
 SELECT {whose} AS n, t.moment, t.key, c.gl, c.d, c.ch, CASE t.state WHEN {accepted} THEN 0 WHEN {doubt} THEN 1 WHEN {failed} THEN 4 ELSE if(c.everywhere, 3, 2) END AS part
 FROM verdict t JOIN chosen c ON c.k = t.letter{join}
-WHERE t.moment >= {since} AND t.moment < {until} AND t.moment <= {now} AND (t.state IN ({accepted}, {control})
-    OR t.state = {doubt} AND NOT EXISTS (FROM verdict o WHERE o.key = t.key AND o.state IN ({accepted}, {failed}) AND o.moment <= {now})
-    OR t.state = {failed} AND NOT EXISTS (FROM verdict o WHERE o.key = t.key AND o.state = {accepted} AND o.moment <= {now}))
+WHERE t.moment >= {since} AND t.moment < {until} AND t.moment <= {now} AND t.state IN ({accepted}, {control}, {doubt}, {failed})
+"""
+# Few are in doubt or failed: what became of these is looked for, and not of all messages whether they were.
+SETTLED = """
+CREATE OR REPLACE TEMP TABLE settled AS SELECT o.key, o.state FROM verdict o JOIN (SELECT key FROM unit WHERE part IN ({IN_DOUBT}, {FAILED})) u ON u.key = o.key
+WHERE o.state IN ({accepted}, {failed}) AND o.moment <= {now};
+DELETE FROM unit WHERE part = {IN_DOUBT} AND key IN (SELECT key FROM settled);
+DELETE FROM unit WHERE part = {FAILED} AND key IN (SELECT key FROM settled WHERE state = {accepted});
 """
 ARMS = """
 SELECT {whose} AS n, t.moment, c.d, max(substr(c.rule, 5)) AS arm FROM verdict t JOIN chosen c ON c.k = t.letter{join}
@@ -46,8 +52,11 @@ CREATE OR REPLACE TEMP TABLE became AS SELECT r.key,
             AND max(r.moment) FILTER (kind = {CLICKED}) - min(r.moment) FILTER (kind = {CLICKED}) <= {soon}) AS clicked,
     bool_or(kind = {UNSUBSCRIBED}) AS unsubscribed, bool_or(kind = {COMPLAINED}) AS complained
 FROM response r JOIN unit u ON u.key = r.key AND u.part IN (0, 4)
-WHERE r.moment <= {now} AND kind <> {SENT} GROUP BY r.key
+WHERE r.moment >= {since} AND r.moment <= {now} AND kind <> {SENT} GROUP BY r.key
 """
+KINDS = {
+    name: getattr(verdicts, name) for name in ("SENT", "DELIVERED", "OPENED", "CLICKED", "BOUNCED", "UNSUBSCRIBED", "COMPLAINED")
+}
 FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
 MESSAGES = """
 CREATE OR REPLACE TEMP TABLE message AS SELECT u.n, u.moment, u.key, u.part, u.gl, {period} AS gp, {variant} AS gv, {template} AS gt,
@@ -76,17 +85,17 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> G
     duck = view.instant.duck
     groups = _choose(duck, asked)
     names = {"whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
-    duck.execute(
-        UNITS.format(since=span.since, until=span.until, accepted=STATES["accepted"], control=STATES["would_have_sent"], doubt=STATES["in_doubt"],
-                     failed=STATES["failed"], **names)
-    )  # fmt: skip
+    states = {
+        "accepted": STATES["accepted"],
+        "control": STATES["would_have_sent"],
+        "doubt": STATES["in_doubt"],
+        "failed": STATES["failed"],
+    }
+    duck.execute(UNITS.format(since=span.since, until=span.until, **states, **names))
+    duck.execute(SETTLED.format(IN_DOUBT=IN_DOUBT, FAILED=FAILED, now=view.now, **states))
     if members is not None:
         duck.execute("DELETE FROM unit WHERE n NOT IN (SELECT unnest($1::INTEGER[]))", [list(members)])
-    kinds = {
-        name: getattr(verdicts, name)
-        for name in ("SENT", "DELIVERED", "OPENED", "CLICKED", "BOUNCED", "UNSUBSCRIBED", "COMPLAINED")
-    }
-    duck.execute(BECAME.format(soon=MACHINE_MS, many=MANY_LINKS, now=view.now, **kinds))
+    duck.execute(BECAME.format(soon=MACHINE_MS, many=MANY_LINKS, since=span.since - SLACK_MS, now=view.now, **KINDS))
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE reporting AS SELECT DISTINCT ch FROM unit JOIN became USING (key) WHERE told AND part = 0"
     )
@@ -139,7 +148,10 @@ def _join(duck: Any, asked: Outcomes, names: dict[str, Any]) -> None:
         variant = "CASE WHEN u.part NOT IN (2, 3) THEN coalesce(a.arm, '') ELSE '' END"
         where += [f"(u.part IN (2, 3) OR a.arm IN ({', '.join(map(text, asked.variants))}))"] if asked.variants else []
     if "template" in asked.by or asked.templates:
-        sent = f"SELECT DISTINCT ON (key) key, name FROM response JOIN template ON template.k = response.template WHERE kind = {verdicts.SENT}"
+        sent = (
+            "SELECT r.key, min(t.name) AS name FROM response r JOIN unit o ON o.key = r.key JOIN template t ON t.k = r.template "
+            f"WHERE kind = {verdicts.SENT} GROUP BY r.key"
+        )
         joined += f" LEFT JOIN ({sent}) s ON s.key = u.key"
         template = "CASE WHEN u.part NOT IN (2, 3) THEN coalesce(s.name, '') ELSE '' END"
         where += [f"(u.part IN (2, 3) OR s.name IN ({', '.join(map(text, asked.templates))}))"] if asked.templates else []

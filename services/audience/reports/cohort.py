@@ -18,6 +18,7 @@ from services.audience.reports.conversions import NO_WORD, Found, moments, word
 from services.audience.reports.funnel import happening
 from services.audience.reports.touches import among
 from services.audience.store.answers import View
+from services.audience.store.values import NONE
 
 NOTE = {
     "en": "A correlation: who opens letters was more active before they came. What letters are worth is told by a control group.",
@@ -99,7 +100,9 @@ def _is_in(n: Numbers, people: BitMap) -> Flags:
 
 def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
     """0: who opened at most `few` times since he was registered, until the landmark where there is one; 1: more often."""
-    who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands)
+    program = _by_program(view, asked.opened.event)
+    only = "true" if program is None else f"NOT {program}"
+    who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands, only)
     place = np.minimum(np.searchsorted(n, who), max(0, len(n) - 1))
     if not len(n):
         return n
@@ -161,13 +164,24 @@ def _days(clock: Zone, moment: Numbers) -> Numbers:
     return (np.searchsorted(starts, moment, side="right") - 1).astype(np.int64)
 
 
+def _by_program(view: View, event: str) -> str | None:
+    """Whether an open was told by a program that fetches every picture, as a condition that is never NULL: it is marked `machine`, or its
+    agent is known. None: the facts say neither.
+    """
+    if not view.leaves.knows(event):
+        return None
+    marked = view.leaves.property(event, "machine").truth
+    agents = [f"regexp_matches({one}, '{PROXIES}')" for name in AGENTS if (one := word(view, event, name)) != NO_WORD]
+    signs = [f"coalesce({one}, false)" for one in (*([marked] if marked != NONE else []), *agents)]
+    return f"({' OR '.join(signs)})" if signs else None
+
+
 def _proxies(view: View, asked: Cohort) -> dict[str, Any] | None:
-    """How many opens were told by a program that fetches every picture; None: the facts do not say by which program."""
-    column = next((one for name in AGENTS if (one := word(view, asked.opened.event, name)) != NO_WORD), None)
-    if column is None or not view.leaves.knows(asked.opened.event):
+    """How many opens a program told, which count for nobody; None: the facts do not say who did."""
+    program = _by_program(view, asked.opened.event)
+    if program is None:
         return None
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
-    rows = view.leaves.rows(happening(asked.opened), f"{column} AS agent", where)
-    sql = f"SELECT count(*), count(*) FILTER (regexp_matches(agent, '{PROXIES}')) FROM {rows} t WHERE agent IS NOT NULL"  # noqa: S608 - ours
-    told, by_proxy = view.instant.duck.execute(sql).fetchall()[0]
-    return {"opens": told, "by_proxy": by_proxy} if told else None
+    rows = view.leaves.rows(happening(asked.opened), f"{program} AS program", where)
+    told, by_proxy = view.instant.duck.execute(f"SELECT count(*), count_if(program) FROM {rows} t").fetchall()[0]  # noqa: S608 - ours
+    return {"opens": told, "by_proxy": by_proxy}

@@ -86,9 +86,11 @@ def _ordered(table: Any, currency: str | None) -> Found:
     return Found(Conversions(n[order], moment[order], amount[order]), currency, product[order], products)
 
 
-def moments(view: View, happening: Happening, since: int, until: int, brands: Sequence[str] = ()) -> tuple[Numbers, Numbers]:
-    """(n, moment) of facts with since <= moment < until, in that order."""
-    where = f"moment >= {since} AND moment < {until} AND {among(brands)}"
+def moments(
+    view: View, happening: Happening, since: int, until: int, brands: Sequence[str] = (), only: str = "true"
+) -> tuple[Numbers, Numbers]:
+    """(n, moment) of facts with since <= moment < until, in that order. only: a condition on them in SQL."""
+    where = f"moment >= {since} AND moment < {until} AND {among(brands)} AND {only}"
     rows = view.leaves.rows(happening, "1 AS one", where)
     table = view.instant.duck.sql(f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join}").to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))

@@ -24,8 +24,7 @@ NOTE = {
     "en": "A correlation: who opens letters was more active before they came. What letters are worth is told by a control group.",
     "ru": "Это корреляция: кто открывает письма, тот и раньше был активнее. Сколько стоят письма, говорит контрольная группа.",
 }
-# Programs that fetch the pictures of letters whether somebody reads them or not.
-PROXIES = "GoogleImageProxy|YahooMailProxy|ggpht\\.com|via Apple|^Mozilla/5\\.0$"
+PROXIES = "GoogleImageProxy|YahooMailProxy|ggpht\\.com"  # of mail services, which fetch a picture when its letter is looked at
 AGENTS = ("user_agent", "userAgent", "client")
 
 
@@ -100,8 +99,8 @@ def _is_in(n: Numbers, people: BitMap) -> Flags:
 
 def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
     """0: who opened at most `few` times since he was registered, until the landmark where there is one; 1: more often."""
-    program = _by_program(view, asked.opened.event)
-    only = "true" if program is None else f"NOT {program}"
+    machine = _signs(view, asked.opened.event)[0]
+    only = "true" if machine is None else f"NOT {machine}"
     who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands, only)
     place = np.minimum(np.searchsorted(n, who), max(0, len(n) - 1))
     if not len(n):
@@ -164,24 +163,26 @@ def _days(clock: Zone, moment: Numbers) -> Numbers:
     return (np.searchsorted(starts, moment, side="right") - 1).astype(np.int64)
 
 
-def _by_program(view: View, event: str) -> str | None:
-    """Whether an open was told by a program that fetches every picture, as a condition that is never NULL: it is marked `machine`, or its
-    agent is known. None: the facts say neither.
+def _signs(view: View, event: str) -> tuple[str | None, str | None]:
+    """Whether an open is a machine's (marked), and whether a mail service fetched the picture for whoever looked (by its agent): conditions
+    that are never NULL. None: the facts do not say.
     """
     if not view.leaves.knows(event):
-        return None
+        return None, None
     marked = view.leaves.property(event, "machine").truth
-    agents = [f"regexp_matches({one}, '{PROXIES}')" for name in AGENTS if (one := word(view, event, name)) != NO_WORD]
-    signs = [f"coalesce({one}, false)" for one in (*([marked] if marked != NONE else []), *agents)]
-    return f"({' OR '.join(signs)})" if signs else None
+    agents = [
+        f"coalesce(regexp_matches({one}, '{PROXIES}'), false)" for name in AGENTS if (one := word(view, event, name)) != NO_WORD
+    ]
+    return None if marked == NONE else f"coalesce({marked}, false)", f"({' OR '.join(agents)})" if agents else None
 
 
 def _proxies(view: View, asked: Cohort) -> dict[str, Any] | None:
-    """How many opens a program told, which count for nobody; None: the facts do not say who did."""
-    program = _by_program(view, asked.opened.event)
-    if program is None:
+    """How many opens machines told, which count for nobody, and how many came by a mail service's proxy; None: the facts do not say."""
+    machine, proxy = _signs(view, asked.opened.event)
+    if machine is None and proxy is None:
         return None
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
-    rows = view.leaves.rows(happening(asked.opened), f"{program} AS program", where)
-    told, by_proxy = view.instant.duck.execute(f"SELECT count(*), count_if(program) FROM {rows} t").fetchall()[0]  # noqa: S608 - ours
-    return {"opens": told, "by_proxy": by_proxy}
+    rows = view.leaves.rows(happening(asked.opened), f"{machine or 'false'} AS machine, {proxy or 'false'} AS proxy", where)
+    sql = f"SELECT count(*), count_if(machine), count_if(proxy AND NOT machine) FROM {rows} t"  # noqa: S608 - ours
+    told = view.instant.duck.execute(sql).fetchall()[0]
+    return dict(zip(("opens", "by_machine", "by_proxy"), told, strict=True))

@@ -57,6 +57,7 @@ MUTANTS = (
     Mutant("repeats of who did not buy", f"{REPORTS}/funnel.py", "repeated = unsold & (again != NEVER)", "repeated = again != NEVER", WAYS),
     Mutant("behind the landmark", f"{REPORTS}/cohort.py", "counts_from = at + (asked.landmark or 0)", "counts_from = at", WAYS),
     Mutant("ten times is not more", f"{DOMAIN}/comparing.py", "values * count <= times * total", "values * count < times * total", STEPS),
+    Mutant("who registered is not new", f"{REPORTS}/touchpoints.py", "known |= _any_before(registered, n, at) | ", "known |= ", WAYS),
     Mutant("sales before a payment", f"{REPORTS}/channels.py", "line.until(every.n, every.moment) > line.until(every.n, every.moment - asked.sales_window)", "line.until(every.n, every.moment) < 0", WAYS),
     Mutant("ages begin at none", f"{REPORTS}/lifetime.py", "place_of(found.spans, moment) - cohort", "place_of(found.spans, moment) - cohort + 1", WAYS),
     Mutant("answers grow old", f"{STORE}/versions.py", "**dict.fromkeys(parts, self._count)", "", INDEX),

@@ -169,6 +169,7 @@ def test_what_becomes_of_contacts_by_the_place_where_they_were_left(kept: Kept) 
         *(did(who, "Popup Shown", AT, touchpoint="popup") for who in (ANN, BOB, CID)), did(ANN, "Popup Shown", AT + 1, touchpoint="popup"),
         did(ANN, "Contact Left", AT + 2, touchpoint="popup"), did(ANN, "Signed Up", AT + 3), order(ANN, 1, AT + 4, 500), order(ANN, 2, AT + 5, 50),
         order(BOB, 1, AT - DAY, 900), did(BOB, "Contact Left", AT + 2, touchpoint="landing"),
+        did(CID, "Signed Up", AT - DAY), did(CID, "Contact Left", AT + 2, touchpoint="popup"),
     )  # fmt: skip
     found = {row["place"]: row for row in asked(kept, "touchpoints")["places"]}
     assert [found["popup"][name] for name in ("shows", "shown", "left", "new", "registered", "paid", "revenue")] == [

@@ -175,7 +175,7 @@ def test_what_becomes_of_contacts_by_the_place_where_they_were_left(kept: Kept) 
     assert [found["popup"][name] for name in ("shows", "shown", "left", "new", "registered", "paid", "revenue")] == [
         4,
         3,
-        1,
+        2,
         1,
         1,
         1,

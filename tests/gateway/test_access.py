@@ -175,6 +175,7 @@ async def test_the_calls_above_are_all_there_are(site):
             "events",
             "webhooks",
             "campaigns",
+            "experiments",
         ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:

@@ -183,6 +183,6 @@ def _proxies(view: View, asked: Cohort) -> dict[str, Any] | None:
         return None
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
     rows = view.leaves.rows(happening(asked.opened), f"{machine or 'false'} AS machine, {proxy or 'false'} AS proxy", where)
-    sql = f"SELECT count(*), count_if(machine), count_if(proxy AND NOT machine) FROM {rows} t"  # noqa: S608 - ours
+    sql = f"SELECT count(*), count(*) FILTER (machine), count(*) FILTER (proxy AND NOT machine) FROM {rows} t"  # noqa: S608 - ours
     told = view.instant.duck.execute(sql).fetchall()[0]
     return dict(zip(("opens", "by_machine", "by_proxy"), told, strict=True))

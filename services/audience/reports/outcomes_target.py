@@ -50,4 +50,4 @@ def _any(duck: Any, part: int) -> bool:
 def credited(groups: bool) -> str:
     """A query for what is credited, by part and person, or by group too."""
     of = f"part, {GROUPED}, n" if groups else "part, n"
-    return f"SELECT {of}, count(*) AS actions, sum(amount) AS amount, count_if(amount < 0) AS negative FROM credit GROUP BY {of}"
+    return f"SELECT {of}, count(*) AS actions, sum(amount) AS amount, count(*) FILTER (amount < 0) AS negative FROM credit GROUP BY {of}"

@@ -130,13 +130,19 @@ def trimmed(y: Numbers, inside: Numbers, asked: Exposures) -> tuple[Numbers, Num
     if asked.outliers == "none" or not len(ours):
         return y, inside, None
     if asked.outliers == "mean":
-        total, count = int(ours.sum()), len(ours)
+        some = ours[ours != 0]  # a mean with those who have nothing would leave out every buyer where one in a hundred buys
+        total, count = int(some.sum()), len(some)
         times = round(asked.at * 1000)
         far = np.array([value * count * 1000 > times * total for value in y], dtype=bool) & (total > 0)
         return (
             y,
             inside & ~far,
-            {"rule": "mean", "at": asked.at, "cap": times * total // (count * 1000), "changed": int((inside & far).sum())},
+            {
+                "rule": "mean",
+                "at": asked.at,
+                "cap": times * total // (count * 1000) if count else None,
+                "changed": int((inside & far).sum()),
+            },
         )
     cap = int(asked.at) if asked.outliers == "cap" else quantile([int(one) for one in ours if one > 0], asked.at)
     if cap is None:

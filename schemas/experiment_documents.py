@@ -57,7 +57,14 @@ class GlobalOf(Document):
     kind: Literal["global"]
 
 
-Of = Annotated[SplitOf | VariantsOf | ControlOf | GlobalOf, Field(discriminator="kind")]
+class ImportedOf(Document):
+    """A test that another system ran, of which facts `Arm Assigned` were imported. document: as their property of that name has it."""
+
+    kind: Literal["imported"]
+    document: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+Of = Annotated[SplitOf | VariantsOf | ControlOf | GlobalOf | ImportedOf, Field(discriminator="kind")]
 
 
 class Arm(Document):
@@ -91,7 +98,7 @@ class Metric(Node):
 
 class Outliers(Document):
     """cap: larger amounts count as `at` (minor units). quantile: as that of the amounts above zero (0.999). mean: whoever has more than `at`
-    times the mean is left out. Found over all arms together.
+    times the mean of all who have anything is left out. Found over all arms together.
     """
 
     rule: Literal["none", "cap", "quantile", "mean"] = "none"
@@ -169,6 +176,10 @@ class Experiment(Document):
             raise ValueError("size: sequential looks are parts of it, so it must be planned")
         if self.looks is not None and self.looks.kind == "fixed" and self.size is None and self.days is None:
             raise ValueError("size: a fixed look comes when so many people, or `days`, have come: plan one of them")
+        if isinstance(self.of, ImportedOf) and (not weights or None in weights):
+            raise ValueError("arms: nothing here says in which shares another system drew: give all arms with their shares")
+        if isinstance(self.of, ImportedOf) and self.start is None:
+            raise ValueError("start: what was imported happened before it is published: give the instant from which on it counts")
         keys = [metric.key for metric in self.metrics]
         if len(set(keys)) < len(keys):
             raise ValueError("secondary: every measure needs a key of its own")
@@ -202,5 +213,7 @@ class Experiment(Document):
                 return f"campaign:{self.of.campaign}"
             case ControlOf():
                 return f"journey:{self.of.journey}" if self.of.journey else f"campaign:{self.of.campaign}"
+            case ImportedOf():
+                return self.of.document
             case GlobalOf():
                 return None

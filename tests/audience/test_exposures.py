@@ -164,8 +164,10 @@ def test_outliers_are_found_over_all_arms_together() -> None:
     assert (max(capped), cut) == (2, {"rule": "cap", "at": 2.5, "cap": 2, "changed": 2})
     capped, _, cut = trimmed(y, everybody, asked("quantile", 0.75))
     assert (max(capped), cut and cut["changed"]) == (3, 1)
-    _, kept_, cut = trimmed(y, everybody, asked("mean", 10))
-    assert (int(kept_.sum()), cut) == (23, {"rule": "mean", "at": 10.0, "cap": 419, "changed": 1})
+    few = np.array([0] * 980 + [1] * 19 + [1000], dtype=object)
+    _, kept_, cut = trimmed(few, np.ones(1000, dtype=bool), asked("mean", 10))
+    assert (int(kept_.sum()), cut) == (999, {"rule": "mean", "at": 10.0, "cap": 509, "changed": 1}), "not every single buyer"
+    assert trimmed(few[:9], np.ones(9, dtype=bool), asked("mean", 10))[2] == {"rule": "mean", "at": 10.0, "cap": None, "changed": 0}
     assert quantile([], 0.5) is None
 
 

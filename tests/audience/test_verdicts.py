@@ -81,6 +81,42 @@ def test_what_a_mailer_of_before_sent_counts_by_its_imported_facts(kept: Kept) -
     assert total(kept, documents=["campaign:old"]) == {"sent": (2, 2), "opened": (1, 1), "failed": (0, 0), "in_doubt": (0, 0)}
 
 
+def test_arms_of_a_test_that_another_system_ran_count_by_imported_facts_and_who_was_in_none_would_have_got_it(kept: Kept) -> None:
+    def arm(person: str, name: str, **more: Any) -> Fact:
+        return fact(
+            person,
+            ("arm", name),
+            "Arm Assigned",
+            4,
+            properties={"document": "campaign:old", "arm": name, "channel": "email", **more},
+        )
+
+    sent = fact(ANN, 1, "Email Sent", 5, properties={"document": "campaign:old"})
+    kept.told(arm(ANN, "mens"), arm(BOB, "control"), fact(BOB, 2, "Bought", 9), sent, fact(CID, 1))
+    kept.told(arm(ANN, "mens", home=HOME), arm(CID, "mens", document=""))
+    asked = {"documents": ["campaign:old"], "by": ["variant"], "target": {"event": "Bought", "window": 1000}}
+    told = reporting.counted(Answers(kept.index), World({}), {"asked": asked}, None, 10**9)
+    assert [(row["variant"], row["sent"]["people"]) for row in told["rows"]] == [("mens", 1)]
+    control = told["total"]["control"]["local"]
+    assert (control["would_have_sent"]["people"], control["converted"]["people"]) == (1, 1)
+    question = {
+        "document": "campaign:old",
+        "arms": ["control", "mens"],
+        "versions": {0: 0},
+        "measures": [{"key": "did", "kind": "conversion", "target": asked["target"]}],
+    }
+    (period,) = reporting.exposed(Answers(kept.index), World({}), {"asked": question}, None, 10**9)["periods"]
+    assert {name: (of["people"], of["measures"]["did"]["all"]["sum_y"]) for name, of in period["arms"].items()} == {
+        "control": (1, 1),
+        "mens": (1, 0),
+    }
+    cut = Split(act=derive("act"), parts=(SplitPart(profile=CID, homes=(HOME,), others=()),))
+    kept.lake.parts += parted_by(ANN, cut)
+    kept.told(fact(ANN, "split", "", 30, type=PROFILE_SPLIT, properties=msgspec.to_builtins(cut)))
+    with kept.index.instant() as instant:  # who was parted is read again, and nothing stands twice
+        assert instant.duck.execute("SELECT count(*), count(DISTINCT key) FROM verdict WHERE state = 6").fetchall() == [(2, 2)]
+
+
 def test_what_is_too_old_to_be_kept_goes_and_answers_of_before_with_it(kept: Kept) -> None:
     kept.lake.decide([decided(ANN, 1, at=5), decided(BOB, 2, at=5_000)])
     kept.told(opened(ANN, 1, at=4_000), opened(BOB, 2))

@@ -31,6 +31,9 @@ RESPONSES: Mapping[str, int] = {
     **{f"{way} Marked as Spam": COMPLAINED for way in CHANNELS},
 }  # fmt: skip
 OTHERS = "imported"  # the rule of messages that were not ours
+ASSIGNED = "Arm Assigned"  # an imported fact: who was given which arm of a test that somebody else ran
+ELSEWHERE = "(imported)"  # the salt of such exposures; none of ours has brackets
+CONTROL, LOCAL = "control", "local_control"
 SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
 
 TABLES = """
@@ -66,6 +69,15 @@ IMPORTED = """
 CREATE OR REPLACE TEMP TABLE imported AS SELECT profile, home, brand, moment, {state}::UTINYINT AS state, {key} AS key, {document} AS document,
     0 AS version, coalesce({step}, '') AS step, CASE {ways} END AS channel, coalesce({class_}, 'mass') AS class, {rule} AS rule, '' AS launch, '' AS salt
 FROM fresh WHERE name IN ({sent}) AND source <> {sender} AND {document} IS NOT NULL
+"""
+# Who was in the control group would have got it, too.
+ELSEWHERE_TOLD = """
+CREATE OR REPLACE TEMP TABLE assigned AS SELECT profile, home, brand, moment, state::UTINYINT AS state, {key} AS key, {document} AS document,
+    0 AS version, CASE state WHEN {exposed} THEN '' ELSE coalesce({step}, '') END AS step,
+    CASE state WHEN {exposed} THEN '' ELSE coalesce({channel}, '') END AS channel, CASE state WHEN {exposed} THEN '' ELSE coalesce({class_}, 'mass') END AS class,
+    CASE state WHEN {exposed} THEN 'arm:' || {arm} ELSE {local} END AS rule, '' AS launch, {salt} AS salt
+FROM fresh, (VALUES ({exposed}), ({would})) AS twice(state)
+WHERE name = {assigned} AND source <> {sender} AND {document} <> '' AND {arm} <> '' AND (state = {exposed} OR {arm} = {control})
 """
 HEARD = """
 INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}::INTEGER, coalesce({machine}, false), t.k
@@ -110,7 +122,7 @@ def heard(duck: Any) -> set[Part]:
         HEARD.format(kinds=kinds, key=key_of(intent), link=_column(there, "p_i_link"), machine=_column(there, "p_b_machine", "BOOLEAN"),
                      template=template, names=names, intent=intent)
     ).fetchall()[0][0]  # fmt: skip
-    return ({MESSAGES} if found else set()) | _imported(duck, there)
+    return ({MESSAGES} if found else set()) | _imported(duck, there) | _assigned(duck, there)
 
 
 def _imported(duck: Any, there: set[str]) -> set[Part]:
@@ -127,13 +139,26 @@ def _imported(duck: Any, there: set[str]) -> set[Part]:
     return _kept(duck, "imported")
 
 
+def _assigned(duck: Any, there: set[str]) -> set[Part]:
+    """Who stood in which arm of what somebody else sent, or did not: facts of it were imported."""
+    if not {"p_s_document", "p_s_arm"} <= there:
+        return set()
+    duck.execute(
+        ELSEWHERE_TOLD.format(key=key_of("id::VARCHAR"), document="p_s_document", arm="p_s_arm", step=_column(there, "p_s_step"),
+                              channel=_column(there, "p_s_channel"), class_=_column(there, "p_s_class"), exposed=STATES["exposed"],
+                              would=STATES["would_have_sent"], salt=text(ELSEWHERE), local=text(LOCAL), control=text(CONTROL),
+                              assigned=text(ASSIGNED), sender=text(SENDER))
+    )  # fmt: skip
+    return _kept(duck, "assigned")
+
+
 def _column(there: set[str], name: str, kind: str = "VARCHAR") -> str:
     return quote(name) if name in there else f"NULL::{kind}"
 
 
 def forget(duck: Any, pieces: Sequence[int], *, told: bool = False) -> None:
     """Delete what is of these pieces. told: only what facts told of them, which are read again."""
-    only = f" AND letter IN (SELECT k FROM letter WHERE rule = {text(OTHERS)})" if told else ""
+    only = f" AND letter IN (SELECT k FROM letter WHERE rule = {text(OTHERS)} OR salt = {text(ELSEWHERE)})" if told else ""
     for table, where in (("response", ""), ("verdict", only)):
         duck.execute(f"DELETE FROM {table} WHERE person IN (SELECT unnest($1::INTEGER[])){where}", [list(pieces)])
 

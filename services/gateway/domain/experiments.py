@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from schemas.experiment_documents import CONTROL, TREATMENT, WHOLE, ControlOf, Experiment, GlobalOf, SplitOf, VariantsOf
+from schemas.experiment_documents import CONTROL, TREATMENT, WHOLE, ControlOf, Experiment, GlobalOf, ImportedOf, SplitOf, VariantsOf
 from services.gateway.domain.problems import Fault
 
 Weights = Mapping[str, int]  # arm -> its share of WHOLE
@@ -18,7 +18,7 @@ class Compared(NamedTuple):
     salt: str = ""
 
 
-def compared(of: SplitOf | VariantsOf | ControlOf | GlobalOf, body: Mapping[str, Any]) -> Compared | None:
+def compared(of: SplitOf | VariantsOf | ControlOf | GlobalOf | ImportedOf, body: Mapping[str, Any]) -> Compared | None:
     """What a version of the journey or campaign draws, or a rule; None: it draws nothing of that kind."""
     match of:
         case SplitOf():
@@ -30,6 +30,13 @@ def compared(of: SplitOf | VariantsOf | ControlOf | GlobalOf, body: Mapping[str,
         case GlobalOf():
             whole = body.get("global_control")
             return Compared(_pair(whole["share"]), whole["salt"]) if whole else None
+        case ImportedOf():
+            return None  # `drawn_elsewhere`
+
+
+def drawn_elsewhere(document: Experiment) -> Compared:
+    """What was imported has the shares that the experiment itself says."""
+    return Compared({arm.name: arm.weight or 0 for arm in document.arms})
 
 
 def _split(of: SplitOf, body: Mapping[str, Any]) -> Compared | None:

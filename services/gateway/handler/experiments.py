@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.experiment_documents import Experiment, GlobalOf
+from schemas.experiment_documents import Experiment, GlobalOf, ImportedOf
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiments import Compared, Run
 from services.gateway.domain.kinds import KINDS
@@ -48,6 +48,8 @@ async def compared_of(call: Call, document: Experiment) -> dict[int, Compared | 
     its draft, as version 0.
     """
     bodies: Mapping[int, Mapping[str, Any]]
+    if isinstance(document.of, ImportedOf):
+        return {0: domain.drawn_elsewhere(document)}
     if isinstance(document.of, GlobalOf):
         rules = (await documents.of_kind(call.connection, "rule")).values()
         whole = [body for body in rules if body.get("global_control") and body.get("brand") in (None, document.brand)]

@@ -6,7 +6,7 @@ WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.j
 CODE := schemas runtime services deploy $(wildcard bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down logs status demo test check fmt lock bench bench-large chaos mutants test-long explore check-deploy clickhouse rebuild
+.PHONY: help setup up down logs status demo hillstrom test check fmt lock bench bench-large chaos mutants test-long explore check-deploy clickhouse rebuild
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ status: $(READY) ## what runs, since when, and whether it is ready
 
 demo: setup ## fill it with the sample shop and show the way of its facts
 	@$(PY) -m deploy.demo
+
+hillstrom: setup ## import a published test of 64,000 letters and hold its report against other libraries; takes some minutes
+	@$(PY) -m deploy.hillstrom
 
 rebuild: $(READY) ## make derived state anew in an empty database and compare it with the live one
 	@$(OTKLIK) rebuild

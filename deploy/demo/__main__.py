@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import httpx
 from rich.console import Console
 
-from deploy.demo import counting, reading, report, source, stage, story
+from deploy.demo import asking, counting, pictures, reading, report, results, source, stage, story
 from deploy.demo.faults import DemoError
 from deploy.demo.player import Played, Player
 from deploy.demo.ways import Ways
@@ -97,6 +97,9 @@ async def _through(console: Console, settings: LocalSettings, chosen: argparse.N
                 watching.step(now, player.played)
         play_s = time.monotonic() - began
         numbers = await _read(settings, ways, tables, player.played)
+        told = await asking.ask(ways, start, end + 1)
+        numbers |= results.numbers(told)
+        pictures.draw(told, settings.home)
         numbers |= {f"spent_s.{name}": round(seconds, 1) for name, seconds in player.played.spent_s.items()}
         numbers |= {f"simulated.{name}": count for name, count in sorted(player.played.reactions.items())}
         return numbers | {
@@ -131,10 +134,13 @@ async def _read(settings: LocalSettings, ways: Ways, tables: reading.Tables, pla
 
 def _show(console: Console, settings: LocalSettings, numbers: counting.Flat) -> int:
     console.print(report.table(numbers))
+    console.print(f"the experiment says: {numbers.get('experiment.says')}", markup=False)
     console.print(f"decisions {numbers['decisions.sha256']} (seed {numbers['seed']}: the same at every run)", soft_wrap=True)
     running = stage.recorded(settings)
     console.print(addresses(running), markup=False, soft_wrap=True)
     console.print(report.look_at(running, numbers), markup=False, soft_wrap=True)
+    for plot in sorted((running.home / pictures.FOLDER).glob("*.png")):
+        console.print(f"plot  {plot}", soft_wrap=True)
     console.print("The clock stands at the end of the story. make demo plays it anew, make down stops everything.")
     broken = report.broken(numbers)
     if broken:

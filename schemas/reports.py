@@ -90,7 +90,7 @@ TARGET_FIGURES = ("converted", "credited")
 CONTROLS = ("local", "global")
 CONTROL_FIGURES = tuple(f"control.{group}.{figure}" for group in CONTROLS for figure in ("would_have_sent", *TARGET_FIGURES))
 FIGURES = (*MESSAGE_FIGURES, *TARGET_FIGURES, *CONTROL_FIGURES)
-MOST_GROUPS = 3
+MOST_GROUPS = 8
 Said = Annotated[str, StringConstraints(max_length=400)]
 Some = Annotated[tuple[Said, ...], Field(max_length=100)]
 

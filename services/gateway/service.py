@@ -13,6 +13,8 @@ from schemas.journeys import Brand
 from schemas.topics import DEFINITIONS, FACTS_RAW
 from schemas.write_keys import WriteKey, hash_of
 from services.gateway.api import app
+from services.gateway.api.dashboards import Dashboards
+from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.proxy import Proxy
 from services.gateway.domain.access import SCOPES, Key
@@ -32,9 +34,11 @@ def build(settings: GatewaySettings) -> Service:
         await first_keys(context, settings)
         neighbours = Neighbours(settings.services, internal.token(secret(context.settings)))
         proxy = Proxy(settings.services)
-        site = app.build(context, neighbours, proxy)
+        desk = Desk(context)
+        board = Dashboards(desk, neighbours, settings)
+        site = app.build(desk, neighbours, proxy, board)
         try:
-            async with serving(site, context.settings.host, settings.port, context.stopping) as port:
+            async with serving(site, context.settings.host, settings.port, context.stopping) as port, board.life():
                 context.apps["gateway"] = port
                 yield
         finally:

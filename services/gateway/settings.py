@@ -3,8 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.reports import Target
+
+
+class NamedTarget(Target):
+    """A target action as views for BI tools call it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+    def asked(self) -> dict[str, Any]:
+        """Without its name, as reports take it."""
+        return self.model_dump(mode="json", exclude={"name"}, exclude_none=True)
 
 
 class GatewaySettings(BaseSettings):
@@ -12,6 +24,10 @@ class GatewaySettings(BaseSettings):
 
     services: "profile=http://127.0.0.1:18101,ingest=...,ingest.public=..." - the admin address of each service (several processes:
     the name again), and with `.public` the address where it serves customers. first_brand: of the installation's first write key.
+
+    bi_targets: JSON, `[{"name": "order", "event": "Order Completed", "value": "total", "window": "7d"}]`: what views for BI tools count beside
+    messages; the first one stands behind revenue by channel. bi_every_s: after how long the last bi_days days are counted again (0: never by
+    itself); bi_nightly_days: of which once a day.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
@@ -22,6 +38,17 @@ class GatewaySettings(BaseSettings):
     first_source: str = "default"
     first_currency: str = ""
     first_region: str = ""
+    bi_targets: tuple[NamedTarget, ...] = (NamedTarget(name="order", event="Order Completed", value="total"),)
+    bi_every_s: float = Field(default=900, ge=0)
+    bi_days: int = Field(default=14, ge=1, le=366)
+    bi_nightly_days: int = Field(default=400, ge=1, le=3660)
+
+    @model_validator(mode="after")
+    def _names(self) -> "GatewaySettings":
+        names = [one.name for one in self.bi_targets]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("bi_targets: one at least, each with a name of its own")
+        return self
 
     @field_validator("services", mode="before")
     @classmethod

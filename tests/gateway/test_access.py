@@ -116,6 +116,7 @@ CALLS = [
     ("POST", "/api/reports/forecast", "read"),
     ("GET", "/api/traffic", "read"),
     ("POST", "/api/traffic", "write"),
+    ("POST", "/api/bi/refresh", "write"),
     ("GET", "/api/experiments/x/results", "read"),
     ("POST", "/api/experiments/x/stop", "publish"),
     ("GET", "/api/keys", "admin"),

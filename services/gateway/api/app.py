@@ -8,7 +8,6 @@ from fastapi.security import HTTPBearer
 from pydantic.json_schema import models_json_schema
 
 from runtime import health
-from runtime.process import Context
 from services.gateway.api import (
     analyses,
     audiences,
@@ -17,6 +16,7 @@ from services.gateway.api import (
     campaigns,
     clock,
     connectors,
+    dashboards,
     documents,
     effective,
     events,
@@ -42,6 +42,7 @@ from services.gateway.api import (
     webhooks,
     why,
 )
+from services.gateway.api.dashboards import Dashboards
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.proxy import Proxy
@@ -50,9 +51,9 @@ from services.gateway.domain.kinds import KINDS
 _TEMPLATE = "#/components/schemas/{model}"
 
 
-def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
+def build(desk: Desk, neighbours: Neighbours, proxy: Proxy, board: Dashboards) -> FastAPI:
     """The ASGI application of the gateway."""
-    desk = Desk(context)
+    context = desk.context
     app = FastAPI(title="Otklik", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     described = [Depends(HTTPBearer(auto_error=False, description="An API key"))]  # Desk checks; this tells the description
     for router in (
@@ -85,6 +86,7 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         outcomes.routes(desk, neighbours),
         analyses.routes(desk, neighbours),
         traffic.routes(desk),
+        dashboards.routes(desk, board),
         clock.routes(desk, neighbours),
     ):
         app.include_router(router, dependencies=described)

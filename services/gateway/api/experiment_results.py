@@ -1,7 +1,7 @@
 """/api/experiments/{key}/results and /stop: what an experiment has shown, and its end. The documents themselves are as all others."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -14,7 +14,7 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import experiment_evaluation as evaluation
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiments import Compared, Run, Weights
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Fault, Language, Problem
 from services.gateway.handler import documents as saving
 from services.gateway.handler import experiments as handler
 from services.gateway.handler.call import Answer, Call
@@ -30,6 +30,15 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router.get("/api/experiments/{key}/results", name="results of an experiment")(results.results)
     router.post("/api/experiments/{key}/stop", name="stop of an experiment")(results.stop)
     return router
+
+
+class Question(NamedTuple):
+    """shares: of each period; asked: what goes to the audience service."""
+
+    document: Experiment
+    run: Run
+    shares: Sequence[Weights]
+    asked: dict[str, Any]
 
 
 class Results:
@@ -60,24 +69,35 @@ class Results:
         """
         async with self._desk.calling(request, "read") as call:
             await seen(call, handler.EXPERIMENT, key)
-            run = await handler.run_of(call, key)
-            if run is None:
+            question = await self.question(call, key)
+            if question is None:
                 raise Problem("not_in_force", kind="experiment", key=key)
-            document = Experiment.model_validate(run.body)
-            bodies = await handler.compared_of(call, document)
-            brand = await documents.published(call.connection, "brand", document.brand) or {}
-            zone = brand.get("time_zone", "UTC")
+        return JSONResponse(await self.told(question, None, call.language))
+
+    async def question(self, call: Call, key: str) -> Question | None:
+        """What its results are asked of; None: it never ran."""
+        run = await handler.run_of(call, key)
+        if run is None:
+            return None
+        document = Experiment.model_validate(run.body)
+        bodies = await handler.compared_of(call, document)
+        brand = await documents.published(call.connection, "brand", document.brand) or {}
+        zone = brand.get("time_zone", "UTC")
         shares, of = domain.periods(bodies)
-        asked = _asked(document, run, bodies, of, zone if zone in names() else "UTC")
-        now = await self._found(asked)
-        told = {"experiment": key, "state": "stopped" if run.stopped_at is not None else "running", "started_at": run.started_at,
+        return Question(document, run, shares, _asked(document, run, bodies, of, zone if zone in names() else "UTC"))
+
+    async def told(self, question: Question, as_of: int | None, language: Language) -> dict[str, Any]:
+        """What it has shown by an instant (ms); None: by now. Raises Problem."""
+        document, run, shares, asked = question
+        now = await self._found(asked, as_of)
+        told = {"experiment": document.key, "state": "stopped" if run.stopped_at is not None else "running", "started_at": run.started_at,
                 "since": asked["since"], "until": asked["until"], "looks": document.rule, "size": document.size,
                 **{name: now[name] for name in ("people", "as_of", "complete_up_to", "took_ms")},
                 "periods": [_shown(shares, one) for one in now["periods"]]}  # fmt: skip
-        return JSONResponse({**told, **await self._judged(document, asked, shares, now, call.language)})
+        return {**told, **await self._judged(document, asked, shares, now, language)}
 
     async def _judged(
-        self, document: Experiment, asked: dict[str, Any], shares: Sequence[Weights], now: dict[str, Any], language: str
+        self, document: Experiment, asked: dict[str, Any], shares: Sequence[Weights], now: dict[str, Any], language: Language
     ) -> dict[str, Any]:
         """The verdict of the last look that was reached, by what was known then."""
         if not now["people"]:

@@ -24,7 +24,7 @@ PARAMETERS = {
     "step": "of a journey", "template": "key", "variant": "arm", "channel": "", "class": "service, triggered, mass", "launch": "id", "version": "number",
     "brand": "key", "segment": "key: people who stand in it", "condition": "JSON: people of whom it is true",
     "from": "messages from then on: a date of the zone, ISO, or UTC ms", "to": "and before then", "compare": "previous or year: the period beside",
-    "by": "up to three of document, step, template, variant, channel, class, launch, version, brand, day, week, month", "zone": "IANA name; the brand's without it",
+    "by": "up to eight of document, step, template, variant, channel, class, launch, version, brand, day, week, month", "zone": "IANA name; the brand's without it",
     "target": 'the target action: an event name, or JSON {"event", "where", "value", "currency", "window"}', "event": "of the target action",
     "where": "JSON: filters of the target action", "value": "property with its worth, such as total", "currency": "the one that is summed",
     "window": "how long after a message it counts: 30m, 12h, 7d (which it is without), 2w", "as_of": "UTC ms: nothing later counts", "format": "json or csv",
@@ -53,7 +53,7 @@ class Reports:
 
     async def outcomes(self, request: Request) -> Response:
         """Messages of any campaign, journey, letter, segment, brand and period: accepted, delivered, opened, clicked; people who then did the
-        target action, what it was worth, and the same of the control groups. Rows by up to three things; each figure opens its people.
+        target action, what it was worth, and the same of the control groups. Rows by up to eight things; each figure opens its people.
         """
         reading = Reading(request.query_params)
         form = reading.form()

@@ -1,0 +1,131 @@
+"""Figures for BI tools: what is asked of the reports, and the rows that their answers become. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from schemas.reports import Group
+from schemas.zones import Zone
+
+BY: tuple[Group, ...] = ("day", "document", "step", "channel", "class", "variant", "template")
+MESSAGES = ("sent", "failed", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
+AT_ONCE = 7  # days of one question, and of one transaction
+NOT_YET = "not_yet"  # of an experiment whose look has not come
+NO_PEOPLE = "no_people"
+EPOCH = date(1970, 1, 1)
+Row = tuple[Any, ...]
+
+
+class Days(NamedTuple):
+    """Days of a brand's zone, both among them, as dates and as [since, until) in ms."""
+
+    first: date
+    last: date
+    since: int
+    until: int
+
+
+def days(clock: Zone, first: date, last: date) -> Days:
+    return Days(first, last, clock.midnight(_number(first)), clock.midnight(_number(last) + 1))
+
+
+def parts(clock: Zone, first: date, last: date, size: int = AT_ONCE) -> Iterator[Days]:
+    """The days in parts of so many, oldest first."""
+    while first <= last:
+        end = min(last, first + timedelta(days=size - 1))
+        yield days(clock, first, end)
+        first = end + timedelta(days=1)
+
+
+def halves(clock: Zone, whole: Days) -> tuple[Days, Days]:
+    """Two parts of several days, where the rows of one answer were too many."""
+    middle = whole.first + (whole.last - whole.first) // 2
+    return days(clock, whole.first, middle), days(clock, middle + timedelta(days=1), whole.last)
+
+
+def quarters(clock: Zone, first: date, last: date) -> Iterator[Days]:
+    """The quarters that these days touch, whole."""
+    start = date(first.year, (first.month - 1) // 3 * 3 + 1, 1)
+    while start <= last:
+        following = date(start.year + start.month // 10, (start.month + 2) % 12 + 1, 1)
+        yield days(clock, start, following - timedelta(days=1))
+        start = following
+
+
+def _number(day: date) -> int:
+    return (day - EPOCH).days
+
+
+def outcomes_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The question to the audience service."""
+    asked = {"brands": [brand], "since": of.since, "until": of.until, "by": list(BY), "zone": zone}
+    return {"asked": {**asked, **({"target": dict(target)} if target else {})}}
+
+
+def outcome_rows(brand: str, told: Mapping[str, Any]) -> list[Row]:
+    """Rows of outcome_day."""
+    counted = ((row, tuple(row[what]["messages"] for what in MESSAGES)) for row in told["rows"])
+    return [(*_key(brand, row), *figures, told["as_of"]) for row, figures in counted if any(figures)]
+
+
+def conversion_rows(brand: str, target: str, told: Mapping[str, Any], *, first: bool = True) -> list[Row]:
+    """Rows of conversion_day: where anything was done. first: of several currencies; the others have the revenue alone, for what was done was
+    done once.
+    """
+    found = []
+    for row in told["rows"]:
+        did = (row["converted"]["people"], row["credited"]["actions"]) if first else (0, 0)
+        did = (*did, row["revenue"]["minor"])
+        if any(did):
+            found.append((*_key(brand, row), target, row["revenue"]["currency"] or "", *did, told["as_of"]))
+    return found
+
+
+def _key(brand: str, row: Mapping[str, Any]) -> Row:
+    return brand, date.fromisoformat(row["day"]), *(row[name] or "" for name in BY[1:])
+
+
+def channels_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any]) -> dict[str, Any]:
+    return {"brands": [brand], "since": of.since, "until": of.until, "zone": zone, "by": "quarter", "target": dict(target)}
+
+
+def channel_rows(brand: str, target: str, told: Mapping[str, Any], *, first: bool = True) -> list[Row]:
+    """Rows of channel_quarter. first: of several currencies, as above."""
+    return [
+        (brand, date.fromisoformat(row["from"]), target, told["currency"] or "", kind, row["name"], row["conversions"] if first else 0, row["revenue"], row["share"],
+         told["as_of"])
+        for kind in ("channel", "mechanic") for row in told["by"][kind] if first or row["revenue"]
+    ]  # fmt: skip
+
+
+def experiment_rows(experiment: str, brand: str, day: date, control: str, told: Mapping[str, Any]) -> list[Row]:
+    """Rows of experiment_day: each arm of the last period, with what it showed by then."""
+    period = told["periods"][-1] if told["periods"] else None
+    judged = told["judged"]
+    metric = next((one for one in judged["metrics"] if one["primary"]), None) if judged else None
+    beside = {one["arm"]: one for one in metric["comparisons"]} if metric else {}
+    base = next((one["reading"]["control"] for one in beside.values()), None)
+    other = NO_PEOPLE if not told["people"] else NOT_YET
+    return [
+        (experiment, brand, day, arm, of["people"], metric["key"] if metric else "", *_shown(beside.get(arm), base if arm == control else None),
+         beside[arm]["verdict"] if arm in beside else judged["verdict"] if judged else other, told["as_of"])
+        for arm, of in (period["arms"].items() if period else ())
+    ]  # fmt: skip
+
+
+def _shown(one: Mapping[str, Any] | None, base: float | None) -> Row:
+    """value, difference, low, high, p."""
+    if one is None:
+        return base, None, None, None, None
+    reading = one["reading"]
+    return reading["value"], reading["difference"], reading["interval"]["low"], reading["interval"]["high"], one["p_adjusted"]
+
+
+def currencies(faults: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The currencies that an answer was refused for, plain numbers aside; none: it was refused for something else."""
+    named = [one["params"]["names"] for one in faults if one["code"] == "currencies_mixed"]
+    return [name for name in (named[0].split(", ") if named else []) if len(name) == 3 and name.isupper()]
+
+
+def too_many(faults: Sequence[Mapping[str, Any]]) -> bool:
+    return any(one["code"] == "rows" for one in faults)

@@ -1,0 +1,95 @@
+"""A10: dashboards that refresh themselves: views in PostgreSQL say what the reports say, to a user of the role of BI tools."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateway.domain.dashboards import BY, MESSAGES
+from tests.cases.test_campaigns import act, people, write
+from tests.cases.test_memberships import reader
+from tests.support.shop import DAY, HOUR, Shop
+
+TARGET = {"event": "Order Completed", "value": "total", "window": "7d"}
+DOCS = Path(__file__).parents[2] / "docs" / "bi.md"
+
+
+def day_of(at: int) -> str:
+    return str(datetime.fromtimestamp(at / 1000, UTC).date())
+
+
+async def played(shop: Shop) -> tuple[str, str]:
+    """A campaign with a control group and its experiment, opened, left and bought after over some days: the first and the last."""
+    begun = day_of(shop.now)
+    who = await people(shop, 16)
+    variants = [{"name": name, "template": f"{shop.brand}-{name}", "share": 50} for name in ("a", "b")]
+    address = await write(shop, control=50, variants=variants)
+    key = f"{shop.brand}-news"
+    experiment = {
+        "key": key,
+        "brand": shop.brand,
+        "of": {"kind": "control", "campaign": key},
+        "primary": {"key": "bought", "target": TARGET},
+    }
+    await shop.publish({"kind": "experiment", "body": experiment})
+    await act(shop, address, "publish")
+    mails = await shop.mails()
+    await shop.until(shop.now + HOUR)
+    assert (await shop.press_unsubscribe(await shop.letter(mails[0]))).is_success
+    await shop.post(*(shop.did(one, "Order Completed", total=f"{n}.50", currency="RUB") for n, one in enumerate(who)))
+    await shop.until(shop.now + DAY)
+    return begun, day_of(shop.now)
+
+
+@pytest.mark.case("A10")
+async def test_views_for_bi_tools_say_what_the_reports_say(shop: Shop):
+    first, last = await played(shop)
+    counted = await shop.api("POST", "/api/bi/refresh", json={"from": first, "to": last})
+    assert counted["rows"]["outcomes"] > 0
+    report = await shop.api("GET", "/api/reports/outcomes", params={"brand": shop.brand, "by": ",".join(BY), **TARGET})
+    channels = await shop.api("GET", "/api/reports/channels", params={"brand": shop.brand, "from": "2000-01-01", "to": "2100-01-01", "target": "Order Completed", "value": "total"})  # fmt: skip
+    results = await shop.api("GET", f"/api/experiments/{shop.brand}-news/results")
+    keys = ", ".join(f"coalesce({name}::text, '')" for name in BY)
+    async with reader(shop) as bi:
+        told = await bi.fetch(f"SELECT ARRAY[{keys}] AS key, {', '.join(MESSAGES)} FROM bi.outcomes WHERE brand = $1", shop.brand)
+        assert {tuple(row["key"]): [row[one] for one in MESSAGES] for row in told} == {
+            _key(row): [row[one]["messages"] for one in MESSAGES] for row in report["rows"]
+        }
+        did = await bi.fetch(
+            f"SELECT ARRAY[{keys}] AS key, converted, actions, revenue, currency FROM bi.conversions WHERE brand = $1", shop.brand
+        )
+        assert {tuple(row["key"]): (row["converted"], row["actions"], int(row["revenue"]), row["currency"]) for row in did} == {
+            _key(row): (row["converted"]["people"], row["credited"]["actions"], row["revenue"]["minor"], "RUB")
+            for row in report["rows"] if row["converted"]["people"]
+        }  # fmt: skip
+        assert sum(int(row["revenue"]) for row in did) == report["total"]["revenue"]["minor"] > 0
+        money = await bi.fetch(
+            "SELECT name, conversions, revenue FROM bi.channels WHERE brand = $1 AND kind = 'channel'", shop.brand
+        )
+        assert {row["name"]: (row["conversions"], int(row["revenue"])) for row in money} == {
+            row["name"]: (row["conversions"], row["revenue"]) for row in channels["by"]["channel"]
+        }
+        stands = await bi.fetch(
+            "SELECT arm, people, verdict FROM bi.experiments WHERE brand = $1 AND day = $2::text::date", shop.brand, last
+        )
+        assert {row["arm"]: row["people"] for row in stands} == {
+            name: arm["people"] for name, arm in results["periods"][-1]["arms"].items()
+        }
+        assert {row["verdict"] for row in stands} <= {results["judged"]["verdict"], *_verdicts(results)}
+        for statement in re.findall(r"^```sql\n(SELECT.*?)^```$", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            await bi.fetch(statement)
+
+    # Who orders later changes a day that is over, and a second count of the same days changes nothing else.
+    late = report["rows"][0]
+    again = await shop.api("POST", "/api/bi/refresh", json={"from": first, "to": last})
+    assert again["rows"] == counted["rows"] and late["sent"]["messages"] > 0
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] or "" for name in BY)
+
+
+def _verdicts(results: dict[str, Any]) -> list[str]:
+    return [one["verdict"] for one in results["judged"]["metrics"][0]["comparisons"]]

@@ -12,8 +12,10 @@ from deploy.plots import BLUE, COLORS, GREY, ORANGE, figure, saved
 FOLDER = "plots"
 POUND = 100  # minor units
 MODELS = {"last_click": "last click", "first_touch": "first touch", "linear": "linear", "position": "position", "markov": "Markov"}
+VERDICTS = {"not_shown": "no effect is shown", "not yet": "too early to say", "too_few": "too few people to say"}
+OPENED = {"0-0": "opened nothing", "1+": "opened a letter"}
 WIDE = (6.4, 4.2)  # inches of a panel
-LINE = 110  # letters of a title's line
+LINE = 160  # letters of a line
 
 
 def draw(told: Mapping[str, Told], home: Path) -> list[Path]:
@@ -48,7 +50,10 @@ def _letters(told: Told) -> Any:
 
 def _experiment(told: Told) -> Any:
     """The two halves of the welcome chain, and how far they are from each other."""
-    made, axes = figure(1, 3, f"Control group of 50 %: {verdict(told)}\n{_wrapped(says(told))}", (5.2, 4.4))
+    made, axes = figure(
+        1, 3, f"Half of the welcome chain's people got no letter of it: {VERDICTS.get(verdict(told), verdict(told))}", (5.2, 4.4)
+    )
+    made.supxlabel(_wrapped(says(told)), x=0.01, ha="left", fontsize=10)
     metrics = told["judged"]["metrics"] if told["judged"] else []
     panels = (
         ("ordered", "Ordered again within 7 days", "% of people", 100.0),
@@ -153,7 +158,7 @@ def _funnel(axis: Any, told: Told) -> None:
 
 
 def _openers(axis: Any, told: Told) -> None:
-    names = [f"opened {group['name']}\n({group['people']} people)" for group in told["groups"]]
+    names = [f"{OPENED.get(group['name'], group['name'])}\n({group['people']} people)" for group in told["groups"]]
     for place, (what, color, label) in enumerate(
         (("all", GREY, "all checks"), ("without_outliers", BLUE, "without those over 10 times the mean"))
     ):

@@ -80,7 +80,7 @@ def experiment(brand: str, key: str) -> dict[str, Any]:
         "primary": {"key": "visit", "name": "visits", "target": {"event": "Site Visited", "window": WINDOW}},
         "secondary": [{"key": "order", "name": "orders", "target": order},
                       {"key": "revenue", "name": "revenue per person", "kind": "mean", "target": {**order, "value": "total", "currency": "USD"}}],
-        "days": 30, "looks": {"kind": "fixed"}, "outliers": {"rule": "cap", "at": CAP}, "pre_period": "366d",
+        "days": 7, "looks": {"kind": "fixed"}, "outliers": {"rule": "cap", "at": CAP}, "pre_period": "366d",
     }  # fmt: skip
 
 

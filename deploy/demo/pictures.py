@@ -86,6 +86,7 @@ def _difference(axis: Any, metrics: Sequence[Mapping[str, Any]]) -> None:
             f"{middle:+.0f} %  ({low:+.0f} to {high:+.0f})", (middle, place), (0, 10), textcoords="offset points", ha="center"
         )
     axis.axvline(0, color="black", linewidth=0.8)
+    axis.margins(x=0.2)
     axis.set_yticks(range(len(kept)), [{"ordered": "ordered\nagain", "revenue": "revenue"}[key] for key, _ in kept])
     axis.set(title="With letters against without, 95 % interval", xlabel="% of the control's", ylim=(-0.6, len(kept) - 0.3))
 

@@ -52,5 +52,6 @@ def _effects(axis: Any, metric: Mapping[str, Any], how: tuple[str, float]) -> No
             f"{middle:+.2f}  ({low:+.2f} to {high:+.2f})", (middle, place), (0, 10), textcoords="offset points", ha="center"
         )
     axis.axvline(0, color="black", linewidth=0.8)
+    axis.margins(x=0.25)
     axis.set(title="More than without a letter, 95 % interval", xlabel=points, ylim=(-0.5, 1.7))
     axis.set_yticks(range(len(metric["comparisons"])), [ARMS[one["arm"]][0] for one in reversed(metric["comparisons"])])

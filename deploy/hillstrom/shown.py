@@ -10,31 +10,32 @@ from rich.text import Text
 from deploy.hillstrom.figures import Flat, Held
 from deploy.hillstrom.letters import CAP
 
-WHAT = {"visit": "visited", "order": "bought", "revenue": f"revenue per person, cut at ${CAP / 100:.0f}"}
-LETTERS = {"mens": "men's letter", "womens": "women's letter"}
+WHAT = {"visit": "visited, %", "order": "bought, %", "revenue": f"revenue per person, $, orders cut at ${CAP / 100:.0f}"}
+LETTERS = {"mens": "men's", "womens": "women's"}
+ADJUSTED = {"holm": "Holm", "bh": "Benjamini-Hochberg", "none": "none"}
 
 
 def table(results: Mapping[str, Any], ours: Flat) -> Group:
-    """Each letter beside no letter, by each measure, with the sentences that the experiment says."""
+    """Each letter beside no letter, by each measure, with the sentences that the experiment says. As narrow as a terminal."""
     people = ", ".join(f"{name} {ours[f'people.{name}']:,}" for name in ("control", *LETTERS))
-    title = f"Hillstrom's letters: {people}; split p = {ours['split.p']:.2f}"
-    shown = Table(title=title, title_justify="left")
-    for name in ("measure", "letter"):
-        shown.add_column(name)
-    for name in ("with", "without", "difference, 95 %", "lift, 95 %", "p", "p adjusted", "verdict"):
-        shown.add_column(name, justify="right")
-    for metric in results["judged"]["metrics"]:
-        key = metric["key"]
-        for one in metric["comparisons"]:
-            how = f"{one['adjusted_by']}, all arms p {_p(metric['gate'])}"
-            shown.add_row(
-                WHAT[key], LETTERS[one["arm"]], *_row(one["reading"], key), f"{_p(one['p_adjusted'])} ({how})", one["verdict"]
-            )
-            if one.get("without_rule"):
-                shown.add_row("  nothing cut", LETTERS[one["arm"]], *_row(one["without_rule"], key), "", "", style="dim")
-        shown.add_section()
+    head = Text(f"Hillstrom's letters: {people}; split p = {ours['split.p']:.2f}", style="bold")
     cut = Text(f"Orders above ${CAP / 100:.0f}, that count as it: {ours['revenue.changed']:.0f} of {_orders(ours):.0f}.")
-    return Group(shown, cut, Text(results["judged"]["text"]["en"]))
+    return Group(head, *(_measure(metric) for metric in results["judged"]["metrics"]), cut, Text(results["judged"]["text"]["en"]))
+
+
+def _measure(metric: Mapping[str, Any]) -> Table:
+    adjusted = ADJUSTED[metric["comparisons"][0]["adjusted_by"]]
+    title = f"{WHAT[metric['key']]} (p by {adjusted}; that all arms are alike: {_p(metric['gate'])})"
+    shown = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="")
+    shown.add_column("letter")
+    for name in ("with", "without", "difference, 95 %", "lift", "p", "verdict"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for one in metric["comparisons"]:
+        shown.add_row(LETTERS[one["arm"]], *_row(one["reading"], metric["key"]), _p(one["p_adjusted"]), one["verdict"])
+        if one.get("without_rule"):
+            plain = one["without_rule"]
+            shown.add_row("  uncut", *_row(plain, metric["key"]), _p(plain["p"]), "", style="dim")
+    return shown
 
 
 def _orders(ours: Flat) -> float:
@@ -42,18 +43,11 @@ def _orders(ours: Flat) -> float:
 
 
 def _row(one: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    money = key == "revenue"
-
-    def of(value: float) -> str:
-        return f"${value / 100:.3f}" if money else f"{value * 100:.2f} %"
-
-    def apart(value: float) -> str:
-        return f"{value / 100:+.3f}" if money else f"{value * 100:+.2f}"
-
-    span, lift = one["interval"], one["lift_interval"]
-    difference = f"{apart(one['difference'])} ({apart(span['low'])} to {apart(span['high'])})"
-    relative = f"{one['lift'] * 100:+.0f} % ({lift['low'] * 100:+.0f} to {lift['high'] * 100:+.0f})"
-    return of(one["value"]), of(one["control"]), difference, relative, _p(one["p"])
+    factor, digits = (0.01, 3) if key == "revenue" else (100, 2)
+    span = one["interval"]
+    apart = [f"{value * factor:+.{digits}f}" for value in (one["difference"], span["low"], span["high"])]
+    levels = (f"{one[name] * factor:.{digits}f}" for name in ("value", "control"))
+    return *levels, f"{apart[0]} ({apart[1]} to {apart[2]})", f"{one['lift'] * 100:+.0f} %"
 
 
 def _p(value: float) -> str:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.clock import set_within
 from runtime.db import Database
 
 FLOW = ("profile", "segmenter", "orchestrator", "sender", "experiments", "warehouse")
@@ -95,5 +96,4 @@ class Conductor:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 raise Stuck(f"{service} did not finish its turn in {self._patience:.0f} s")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), min(left, 1.0))
+            await set_within(self._heard, min(left, 1.0))

@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.clock import wall_ms
+from runtime.clock import set_within, wall_ms
 from runtime.db import TRANSIENT
 from runtime.process import Context
 from schemas.messages import Intent
@@ -126,10 +126,7 @@ class Delivery:
                 if queue and self._now() >= self._waiting.paused.get(lane, 0):
                     busy = await self._advance(lane, queue) or busy
             if not busy:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), 0.1)
-                except TimeoutError:
-                    continue
+                await set_within(self._wake, 0.1)
 
     def _turn(self, one: tuple[str, Queue]) -> tuple[int, int]:
         """Who has the fewest connections comes first, of several whose turn is longest ago."""

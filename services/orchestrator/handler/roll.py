@@ -1,6 +1,8 @@
 """What one transaction learns of people to whom launches go: noted while they are decided, written with their states."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 
 from runtime.db import Connection
 from schemas.facts import Fact
@@ -60,8 +62,8 @@ class Roll:
         bit = BITS.get(fact.event, 0)
         document = str(fact.properties.get("document", ""))
         if bit and document.startswith(PREFIX):
-            ours = [one.id for one in self._launches.values() if one.name == document]
-            self._became += [Became(launch, profile, str(fact.properties.get("intent", "")), bit) for launch in ours]
+            intent = str(fact.properties.get("intent", ""))
+            self._became += [Became(launch, profile, intent, bit) for launch in self._launches_of[document]]
 
     def merged(self, loser: str, person: Person) -> None:
         if self._launches:
@@ -69,6 +71,14 @@ class Roll:
 
     def erased(self, people: Iterable[str]) -> None:
         self._erased.update(people)
+
+    @cached_property
+    def _launches_of(self) -> Mapping[str, list[str]]:
+        """Name of a campaign -> ids of its launches."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for one in self._launches.values():
+            found[one.name].append(one.id)
+        return found
 
     async def save(self, connection: Connection, canonical: Callable[[str], str], now: int) -> None:
         if self._merged:

@@ -71,16 +71,14 @@ class Conductor:
                 await self._connection.close(timeout=2)
 
     async def settle(self, still_rounds: int = 1) -> int:
-        """Rounds of turns until `still_rounds` in a row moved nothing. Returns how many rounds it took."""
+        """Turns, in rounds, until nobody moved in as many turns in a row as `still_rounds` rounds have. Returns how many rounds were begun."""
         async with self._lock:
-            rounds = still = 0
-            while still < still_rounds:
-                moved = False
-                for service in self._services:
-                    moved = await self._turn(service) or moved
+            turns = still = 0
+            while still < still_rounds * len(self._services):
+                moved = await self._turn(self._services[turns % len(self._services)])
                 still = 0 if moved else still + 1
-                rounds += 1
-            return rounds
+                turns += 1
+            return -(-turns // max(1, len(self._services)))
 
     async def _turn(self, service: str) -> bool:
         row = await self._connection.fetchrow(TURN, service)

@@ -107,7 +107,7 @@ async def _database(postgres: str, name: str) -> str:
     """URL of a new database; it goes with the session's server."""
     server = await asyncpg.connect(postgres)
     try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
     finally:
         await server.close()
     return urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))

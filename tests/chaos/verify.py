@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from tests.chaos.fleet import SERVICES
 from tests.support.live import read
 
 Place = tuple[str, int]
-TOLD = ("profile.changed", "profile.merged")
+TOLD = ("profile.changed", "profile.merged", "profile.split", "profile.refused")
 
 
 @dataclass
@@ -159,10 +159,26 @@ async def check_people(
         if told[profile] != _visible(wanted[names]):
             found.add("state.differences", f"{names}: consumers were told {told[profile]} instead of {wanted[names]}")
     owner = {name: profile for profile, names in groups.items() for name in names}
+    parted = _parted(records)
     for record in records:
-        if record.get("identifiers") and owner.get(record["identifiers"][0]) != _end(stones, record["profile"]):
+        names = record.get("identifiers")
+        if names and owner.get(names[0]) != _end(stones, record["profile"]) and not _was_his(parted, record):
             found.add("state.differences", f"record {record['id']} names another person than its identifiers")
     return owner
+
+
+def _parted(records: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(profile, identifier that was parted from it) -> the record that tells it."""
+    splits = (record for record in records if record["type"] == "profile.split")
+    return {(split["profile"], name): split for split in splits for name in split["lost"]}
+
+
+def _was_his(parted: Mapping[tuple[str, str], dict[str, Any]], record: dict[str, Any]) -> bool:
+    """Whether the identifier of a record was still his of whom it is told: its place is before that of the parting."""
+    split = parted.get((record["profile"], record["identifiers"][0]))
+    return (
+        split is not None and all(record[f] == split[f] for f in ("_topic", "_partition")) and record["_offset"] < split["_offset"]
+    )
 
 
 def _told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -171,6 +187,8 @@ def _told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str
     for record in records:
         if record["type"] in TOLD:
             person = known[_end(stones, record["profile"])]
+            if record["type"] == "profile.split":
+                person.clear()  # what it says is all that is left to him
             for name, news in record.get("attributes", {}).items():
                 if name not in person or _rank(news) > _rank(person[name]):
                     person[name] = news

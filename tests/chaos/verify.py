@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -151,7 +151,7 @@ async def check_people(
     actual = {tuple(sorted(names)): profile for profile, names in groups.items()}
     for names in wanted.keys() ^ actual.keys():
         found.add("state.differences", f"{'nobody has' if names in wanted else 'somebody has'} exactly {names}")
-    told = _told(stones, records)
+    told = attributes_told(stones, records)
     for names in wanted.keys() & actual.keys():
         profile = actual[names]
         if attributes[profile] != wanted[names]:
@@ -159,29 +159,24 @@ async def check_people(
         if told[profile] != _visible(wanted[names]):
             found.add("state.differences", f"{names}: consumers were told {told[profile]} instead of {wanted[names]}")
     owner = {name: profile for profile, names in groups.items() for name in names}
-    parted = _parted(records)
-    for record in records:
-        names = record.get("identifiers")
-        if names and owner.get(names[0]) != _end(stones, record["profile"]) and not _was_his(parted, record):
-            found.add("state.differences", f"record {record['id']} names another person than its identifiers")
+    check_names(found, records, owner, stones)
     return owner
 
 
-def _parted(records: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(profile, identifier that was parted from it) -> the record that tells it."""
-    splits = (record for record in records if record["type"] == "profile.split")
-    return {(split["profile"], name): split for split in splits for name in split["lost"]}
+def check_names(found: Findings, records: Sequence[dict[str, Any]], owner: dict[str, str], stones: dict[str, str]) -> None:
+    """Every record is told of whoever has its strongest identifier. Of who was parted consumers know it by its home (docs/adr/0012).
+
+    owner: identifier -> profile; stones: profile -> the one that it was merged into.
+    """
+    splits = [record["properties"] for record in records if record["type"] == "profile.split"]
+    homes = {home: part["profile"] for split in splits for part in split["parts"] for home in part["homes"]}
+    for record in records:
+        told = homes.get(record.get("home") or record["profile"], record["profile"])
+        if record.get("identifiers") and owner.get(record["identifiers"][0]) != _end(stones, told):
+            found.add("state.differences", f"record {record['id']} names another person than its identifiers")
 
 
-def _was_his(parted: Mapping[tuple[str, str], dict[str, Any]], record: dict[str, Any]) -> bool:
-    """Whether the identifier of a record was still his of whom it is told: its place is before that of the parting."""
-    split = parted.get((record["profile"], record["identifiers"][0]))
-    return (
-        split is not None and all(record[f] == split[f] for f in ("_topic", "_partition")) and record["_offset"] < split["_offset"]
-    )
-
-
-def _told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def attributes_told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The attributes of each person as a consumer folds them from the log."""
     known: dict[str, dict[str, list[Any]]] = defaultdict(dict)
     for record in records:

@@ -28,7 +28,7 @@ FITS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "silent": (("skipped", "consent"), ("skipped", "no_address")),
     "refused": (("skipped", "consent"),),
     "unreachable": (("skipped", "no_address"),),
-    "bounce": (("failed", ""), ("skipped", "suppressed"), *((verdict, "") for verdict in DOUBT)),
+    "bounce": (("failed", ""), ("skipped", "suppressed:permanent_address"), *((verdict, "") for verdict in DOUBT)),
 }
 Verdict = tuple[str, str]  # with its rule
 

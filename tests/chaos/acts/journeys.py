@@ -113,7 +113,8 @@ def check_parted(found: Findings, log: Log, taken: Taken, owner: Mapping[str, st
         for who in (pair.one, pair.other):
             if groups.get(owner.get(who.names[0], "")) != set(who.names):
                 found.add("unmerge.wrong", f"nobody has exactly {who.names} after the unmerge")
-        _check_union(found, pair, taken, splits.get(pair.other.names[1], 0))
+        either = (pair.one.names[1], pair.other.names[1])  # who has the older identifier keeps the id, and the other one leaves
+        _check_union(found, pair, taken, next((splits[name] for name in either if name in splits), 0))
 
 
 def _check_union(found: Findings, pair: Parted, taken: Taken, split: int) -> None:

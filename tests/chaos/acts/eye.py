@@ -10,7 +10,7 @@ from tests.chaos.servers import Servers
 
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 IN_FORCE = "SELECT coalesce(max(version), 0) FROM sender.definition_current WHERE kind = $1 AND key = $2"
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 class Eye:

@@ -36,6 +36,7 @@ WHOSE = """
 SELECT i.key, coalesce(p.merged_into, p.id)::text FROM profile.identifier i JOIN profile.profile p ON p.id = i.profile
 WHERE i.key = ANY($1::text[])
 """
+PARTED_ALREADY = (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)  # nothing to part, or names that are not his any more
 
 Say = Callable[[str], None]
 
@@ -175,17 +176,19 @@ class Actor:
             await asyncio.sleep(0.1)
 
     async def _unmerge(self, person: str, apart: Sequence[str]) -> int:
-        """Asked for until it is promised, or already done by one of the askings. When (ms)."""
+        """Asked for until it is promised, or was done by an asking whose answer was lost. When (ms)."""
         body = {"apart": list(apart), "reason": "a slip", "rehearse": False}
+        done: tuple[int, ...] = ()
         while True:
             try:
                 answer = await self._profile.post(f"/internal/profiles/{person}/unmerge", json=body)
             except httpx.HTTPError:
                 answer = None
-            if answer is not None and (answer.is_success or answer.status_code == httpx.codes.CONFLICT):
+            if answer is not None and (answer.is_success or answer.status_code in done):
                 return wall_ms()
             if answer is not None and answer.is_client_error:
                 raise RuntimeError(f"unmerge refused for good: {answer.status_code} {answer.text[:300]}")
+            done = PARTED_ALREADY
             await asyncio.sleep(0.3)
 
     async def _told(self, published: list[Published]) -> None:

@@ -131,9 +131,8 @@ class Run:
         (port,) = fleet.ports["profile-1"].values()
         parts = f"http://127.0.0.1:{port}", token(secret(settings))
         actor = Actor(settings, load, Eye(self._servers), parts, self.say)
-        posting, acting = asyncio.create_task(load.run()), asyncio.create_task(actor.run())
-        await chaos.run(load.enough)
-        await acting
+        posting = asyncio.create_task(load.run())
+        await asyncio.gather(chaos.run(load.enough), actor.run())
         load.finish()
         await posting
         return actor.log

@@ -30,6 +30,8 @@ KNOWN = """
 SELECT count(*) FROM orchestrator.person p JOIN profile.identifier i ON i.profile = p.id
 WHERE i.key = ANY($1::text[]) AND position($2::bytea IN p.state) > 0
 """
+STANDING = "SELECT count(*) FROM orchestrator.person WHERE due_at IS NOT NULL AND position($1::bytea IN state) > 0"
+STAND = 8  # so many wait when something happens to their journey
 ISSUED = "SELECT coalesce(sum(issued), 0)::int FROM orchestrator.launch_partition WHERE launch = $1::uuid"
 CLOSED = "SELECT count(*) FROM orchestrator.launch_partition WHERE launch = $1::uuid AND chosen AND NOT open"
 WHOSE = """
@@ -123,7 +125,7 @@ class Actor:
         async def is_now(number: int, state: str) -> None:
             await self._told([offers.gate("trail", number, state, wall_ms())])
 
-        await asyncio.sleep(ARRIVING_S / 2)
+        await self._in_the_midst(coming, made[len(made) // 2][0], b"rest")
         shut = await self._shut(lambda: is_now(1, "paused"), "gate", gate_of("trail"), 1, lambda: is_now(2, "open"))
         self.log.paused.append(shut)
         await coming
@@ -131,12 +133,19 @@ class Actor:
     async def _move(self) -> None:
         made = [self._crowd.begins("mover", "Path Begun", "mail") for _ in range(MOVERS)]
         coming = asyncio.create_task(self._one_by_one(made, self.log.movers))
-        await asyncio.sleep(ARRIVING_S * 0.75)
+        await self._in_the_midst(coming, made[len(made) * 3 // 4][0], b"stand1")
         began = wall_ms()
         await self._told(offers.led_on(began))
         self.log.led = (began, wall_ms())
         self._say("version 2 of the path, and people are led to it")
         await coming
+
+    async def _in_the_midst(self, coming: "asyncio.Task[None]", who: Somebody, step: bytes) -> None:
+        """Wait until somebody has come, and several stand on a step of such a name; or until nobody is to come any more."""
+        while not coming.done():
+            if who.start in self.log.posted and await self._eye.value(STANDING, step) >= STAND:
+                return
+            await asyncio.sleep(0.1)
 
     async def _one_by_one(self, made: Sequence[tuple[Somebody, list[Call]]], kept: list[Somebody]) -> None:
         """They come spread over ARRIVING_S, a few at a time while a door is away."""

@@ -51,9 +51,9 @@ JOURNEYS: tuple[dict[str, Any], ...] = (
         "brand": "shop",
         "trigger": {"event": "Trail Begun"},
         "steps": [
-            {"id": "wait1", "wait": "10s"},
+            {"id": "rest1", "wait": "10s"},
             {"id": "trail1", "template": "trail1"},
-            {"id": "wait2", "wait": "15s"},
+            {"id": "rest2", "wait": "15s"},
             {"id": "trail2", "template": "trail2"},
         ],
     },

@@ -95,6 +95,7 @@ async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey
             assert {one["code"] for one in report["unknown"]} >= {"consents", "deliveries"}
         assert displaced >= {"quiet_hours", "cap:triggered:day"}
         assert len(await shop.installation.log.records("decisions")) == before, "it decides nothing about anybody"
+        await a_campaign_and_whom_it_displaces(shop)
         await a_rule_and_its_draft(shop)
 
 
@@ -110,6 +111,23 @@ async def a_rule_and_its_draft(shop: Shop) -> None:
     sample = await rehearsed(shop, f"/api/rules/{key}", days=30, most=2, compare=False)
     assert sample["people"]["played"] == 2 < sample["people"]["all"]
     assert "sample" in {one["code"] for one in sample["unknown"]}
+
+
+async def a_campaign_and_whom_it_displaces(shop: Shop) -> None:
+    """Launched in the first evening it takes the day's one place of those for whom a letter waits."""
+    b, key = shop.brand, f"{shop.brand}-news"
+    free = {"kind": "attribute", "name": "plan", "op": "eq", "value": "free"}
+    ours = {"kind": "any", "of": [{"kind": "did", "event": f"{what} {b}"} for what in ("Added", "Viewed")]}
+    body = {"key": key, "brand": b, "audience": {"kind": "all", "of": [free, ours]}, "template": f"{b}-miss", "class": "triggered"}
+    await shop.api("PUT", f"/api/campaigns/{key}", json=body)
+    launched = shop.now - 108 * HOUR - 40 * MINUTE
+    report = await rehearsed(shop, f"/api/campaigns/{key}", days=30, at=launched)
+    assert (report["launched_at"], report["audience"]["audience"]) == (launched, 5)
+    assert sum(one["people"] for one in report["audience"]["people"]) == 5
+    assert report["messages"]["sent"] == sum(one["people"] for one in report["audience"]["people"] if one["verdict"] == "sent") > 0
+    assert report["displaces"][f"journey:{b}-basket"]["people"] > 0
+    wrong = await shop.installation.api.post(f"/api/campaigns/{key}/rehearse", json={"days": 3, "at": launched})
+    assert {(fault["path"], fault["code"]) for fault in wrong.json()["errors"]} == {("at", "not_of_these_days")}
 
 
 async def test_one_person_walks_through_a_draft_that_nobody_published(shop: Shop):

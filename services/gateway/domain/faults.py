@@ -18,6 +18,13 @@ FAULTS: dict[str, Text] = {
         "a rule is played with the journeys that it holds: take it out",
         "правило проигрывают с цепочками, которые оно держит: уберите поле",
     ),
+    "only_campaigns": Text(
+        "only a campaign is launched at an instant: take it out", "момент запуска есть только у рассылки: уберите поле"
+    ),
+    "not_of_these_days": Text(
+        "not one of the days that are played: from {since} up to {until} (UTC ms)",
+        "не из проигрываемых дней: с {since} до {until} (UTC, мс)",
+    ),
     "twice": Text("the name stands there twice", "имя стоит дважды"),
     "missing": Text("this field is needed", "это поле обязательно"),
     "extra_forbidden": Text("there is no such field", "такого поля нет"),

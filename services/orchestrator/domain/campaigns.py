@@ -11,13 +11,20 @@ from schemas.steps import Send
 from services.orchestrator.domain import sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.mailings import STOPPED, Launched, Mailing
-from services.orchestrator.domain.state import Mailed, Run, replace
+from services.orchestrator.domain.state import Mailed, Person, Run, replace
 from services.orchestrator.domain.steps.way import Go, unheard
 from services.orchestrator.domain.turn import Moment, Turn
 from services.orchestrator.domain.zones import DAY
 
 AUDIENCE, EXCLUDE = "audience", "exclude"  # parts of a campaign that are asked of the segmenter
 EXCLUDED, LOCAL_TIME = "excluded", "local_time"  # rules
+
+
+def place_of(launched: Launched, profile: str, person: Person) -> int | None:
+    """Somebody's place in a launch; None: he does not belong to its audience."""
+    key = launched.conditions[0]
+    assert key.endswith(AUDIENCE)
+    return launched.place(person.bucketing[1] if person.bucketing else profile) if key in person.segments else None
 
 
 def take(turn: Turn, launched: Launched, moment: Moment) -> Run | None:

@@ -10,6 +10,8 @@ from schemas.steps import Send
 PREFIX = "campaign:"
 PAUSED, STOPPED = "paused", "stopped"  # rules: the launch does not go on now, or at all
 OF_A_SHARE = 100  # buckets of the 10,000
+DIGITS = 15  # of a hash
+PLACES = 16**DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Launched:
         return PREFIX + self.launch.campaign
 
     def place(self, who: str) -> int:
-        """Somebody's place in the order by chance in which people are taken (63 bits), by his bucketing id."""
-        return int(derive("place", self.id, who).replace("-", "")[:15], 16)
+        """Somebody's place in the order by chance in which people are taken (of PLACES), by his bucketing id."""
+        return int(derive("place", self.id, who).replace("-", "")[:DIGITS], 16)
 
 
 def mailing(campaign: Campaign) -> Mailing:

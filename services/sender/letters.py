@@ -226,6 +226,16 @@ class Letters:
             return rule, template
         return rule, render(template, self._offered(contact, intent, str(row["id"]), now))
 
+    def knows(self, intent: Intent) -> bool:
+        """Is the version of the template here that a message names?"""
+        return self._name(intent) in self._library.documents
+
+    def source(self, intent: Intent) -> str:
+        """What is written in the template that a message names, in all its parts."""
+        document = self._library.documents.get(self._name(intent))
+        parts = (document.html, document.mjml, document.text, *document.blocks.values()) if document else ()
+        return "\n".join(filter(None, parts))
+
     def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
         def way(kind: links.Kind) -> Callable[[], str]:
             return lambda: links.url(self._settings.public_url, kind, intent.id, 0, self._keys)

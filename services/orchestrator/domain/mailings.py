@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from schemas.campaigns import LETTER, Campaign, Launch, Local
 from schemas.ids import bucket, derive
 from schemas.steps import Send
+from services.orchestrator.domain.zones import DAY, Zone
 
 PREFIX = "campaign:"
 PAUSED, STOPPED = "paused", "stopped"  # rules: the launch does not go on now, or at all
@@ -67,6 +68,12 @@ class Launched:
     def name(self) -> str:
         """As runs and plans call it."""
         return PREFIX + self.launch.campaign
+
+    def comes_at(self, zone: Zone) -> int:
+        """When it starts for somebody of this zone (ms)."""
+        if self.mailing.wall is None:
+            return self.launch.start_at
+        return max(self.launch.start_at, zone.clock(*divmod(self.mailing.wall, DAY)))
 
     def place(self, who: str) -> int:
         """Somebody's place in the order by chance in which people are taken (of PLACES), by his bucketing id."""

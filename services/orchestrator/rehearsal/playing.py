@@ -6,7 +6,7 @@ It writes nothing and emits nothing. Deciding goes on a thread: the loop takes i
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,7 @@ from schemas.facts import PROFILE_CHANGED
 from schemas.ids import derive
 from schemas.memberships import Membership
 from services.orchestrator.domain.decide import LANGUAGE, PREFERRED, ZONE
-from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Played, Stage, ordered, play, ties
+from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Stage, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.report_launch import Audience, Displaces
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
@@ -74,6 +74,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 def published(documents: Sequence[Published], _revision: int) -> tuple[Published, ...]:
     return tuple(documents)
+
+
+class _Counted(NamedTuple):
+    """stages: that of the draft first."""
+
+    stages: Sequence[Counts]
+    audience: Audience
+    displaces: Displaces
 
 
 class NoLake(RuntimeError):  # noqa: N818
@@ -168,9 +176,7 @@ class Rehearsal:
         if complete:
             async with aclosing(self._portions(histories, world, stages)) as portions:
                 async for people, standing, moved in portions:
-                    for played in await asyncio.to_thread(self._play, people, (standing, moved), stages, counts):
-                        audience.add(played[0])
-                        displaces.add(played[-1], played[0])
+                    await asyncio.to_thread(self._play, people, (standing, moved), stages, _Counted(counts, audience, displaces))
                     done += len(people)
                     if not await self._said(done, histories.people):
                         complete = False
@@ -216,20 +222,18 @@ class Rehearsal:
                 after = upto
 
     def _play(
-        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counts: Sequence[Counts]
-    ) -> list[list[Played]]:
-        """What came of each under each stage."""
+        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counted: "_Counted"
+    ) -> None:
         standing, moved = told
-        found = []
         for one in people:
             before, since = one.parted(self._since)
             pieces = ordered(since, moved.get(one.person, ()))
             days = Days(one.person, before, standing.get(one.person, {}), pieces, self._entered.get(one.person, {}))
             played = [play(stage, days, self._since, self._until - 1, self._assumed) for stage in stages]
-            for came, count in zip(played, counts, strict=True):
+            counted.audience.add(played[0])
+            counted.displaces.add(played[-1], played[0])
+            for came, count in zip(played, counted.stages, strict=True):
                 count.add(one.person, came)
-            found.append(played)
-        return found
 
     def _unknown(self, histories: Histories, world: World) -> list[dict[str, Any]]:
         """What it could not know, as codes."""

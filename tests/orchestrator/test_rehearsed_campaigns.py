@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +114,22 @@ def test_one_whose_turn_does_not_come_in_these_days_is_undecided_and_counted() -
     days = Days(SENT, (), {}, ordered(live.facts, live.moved))
     audience.add(play(Stage(book, audience=1000), days, T0, T0 + 2 * HOUR, Assumed()))
     assert audience.told() == {"audience": 1, "people": [{"verdict": "undecided", "rule": "", "people": 1}], "variants": {}}
+
+
+@pytest.mark.parametrize(("hours", "last"), [(1, ("deferred", "quiet_hours")), (12, ("sent", ""))])
+def test_each_stands_under_the_last_word_about_him(hours: int, last: tuple[str, str]) -> None:
+    """It is launched in the night of his zone."""
+    live, audience = heard(), Audience("campaign:news")
+    played = play(
+        Stage(book_of(T0 + MINUTE, control=0)),
+        Days(SENT, (), {}, ordered(live.facts, live.moved)),
+        T0,
+        T0 + hours * HOUR,
+        Assumed(),
+    )
+    audience.add(played)
+    (found,) = audience.told()["people"]
+    assert (found["verdict"], found["rule"], found["people"]) == (*last, 1)
 
 
 def test_the_last_instant_of_the_days_is_one_of_them() -> None:

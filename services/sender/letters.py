@@ -210,7 +210,9 @@ class Letters:
             return call if isinstance(call, str) else Prepared(call, row["stamp"], None)
         address, template = self._outward.recipient(intent, contact), self._template(intent)
         if not isinstance(address, Mailbox):
-            return address
+            if address:
+                return f"suppressed:{address}"
+            return "no_manager"
         parts = (
             template if isinstance(template, TemplateFault) else render(template, variables(contact, intent, str(row["id"]), now))
         )

@@ -24,7 +24,6 @@ from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
 
 Name = tuple[str, int, str]  # of a step: journey, version, id
-NO_MANAGER = "no_manager"  # the rule: no address of one is known
 
 
 class Mailbox(NamedTuple):
@@ -145,12 +144,12 @@ class Outward:
         return Rendered(intent.id, endpoint.url, text, headers=headers, options=options)
 
     def recipient(self, intent: Intent, contact: Contact) -> Mailbox | str:
-        """The address of the manager who is told, or the rule by which none is. A manager of his own is that of his newest open deal where
-        nobody says more.
+        """The address of the manager who is told, else why that of the one who is known may not be written to, "" where none is. A manager of
+        his own is that of his newest open deal where nobody says more.
         """
         to = self._tellings.recipients.get(name_of(intent))
         if to is None:
-            return NO_MANAGER
+            return ""
         told = (
             taken(intent.data, to.data) if to.data else None,
             contact.attributes.get(to.attribute, (0, None))[1] if to.attribute else None,
@@ -160,9 +159,7 @@ class Outward:
         known = [one for one in told if isinstance(one, str) and _is_address(one)]
         why = [self._bad.get(domain.address_hash(one)) for one in known]
         good = next((one for one, bad in zip(known, why, strict=True) if bad is None), None)
-        if good is not None:
-            return Mailbox(good)
-        return f"suppressed:{why[0]}" if why else NO_MANAGER
+        return Mailbox(good) if good is not None else next(filter(None, why), "")
 
     def _compiled(self, body: Body, endpoint: WebhookEndpoint, version: int, step: Name) -> Compiled | TemplateFault:
         kept, name = self._tellings.compiled, (endpoint.key, version, step)

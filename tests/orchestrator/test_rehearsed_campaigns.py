@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.campaigns import Campaign
@@ -20,8 +20,8 @@ from services.orchestrator.domain.trial_launches import moved
 from services.orchestrator.domain.trials import Draft, in_force, tried
 from services.orchestrator.domain.zones import zone
 from tests.orchestrator.mailing import AUDIENCE, EVERYBODY
-from tests.orchestrator.test_rehearsing import CONTROL, DOCUMENTS, SENT, Recorded, moves
-from tests.orchestrator.world import DAY, HOUR, MINUTE, T0
+from tests.orchestrator.test_rehearsing import CONTROL, DOCUMENTS, RULES, SENT, Recorded, moves
+from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, rule
 
 NEWS = {
     "key": "news", "brand": "shop", "audience": EVERYBODY, "audience_at": "live", "control": 20, "expires": "2d",
@@ -30,19 +30,23 @@ NEWS = {
 scripts = st.lists(st.one_of(moves, st.just(("belongs",))), max_size=25)
 
 
-def book_of(at: int, until: int = T0 + 60 * DAY, **more: Any) -> Book:
-    return tried(DOCUMENTS, Draft("campaign", "news", {**NEWS, **more}, at, until)).book
+COMPETING = [*(one for one in DOCUMENTS if one.kind != "rule"), rule(**RULES, compete={"within": "3h"})]
 
 
-def lived(before: Any, after: Any, who: str) -> Recorded:
-    """His days with a launch in the midst of them, decided by live as each thing comes."""
+def book_of(at: int, until: int = T0 + 60 * DAY, documents: Any = DOCUMENTS, **more: Any) -> Book:
+    return tried(documents, Draft("campaign", "news", {**NEWS, **more}, at, until)).book
+
+
+def lived(before: Any, after: Any, who: str, documents: Any) -> Recorded:
+    """His days with a launch in the midst of them, decided by live as each thing comes: nobody has told of it before."""
     live = Recorded(who)
-    _go(live, before)
-    _go(live, [("launch",), *after])
+    live.world.book = in_force(documents)
+    _go(live, before, documents)
+    _go(live, [("launch",), *after], documents)
     return live
 
 
-def _go(live: Recorded, script: Any) -> None:
+def _go(live: Recorded, script: Any, documents: Any) -> None:
     for kind, *move in script:
         world = live.world
         if kind == "fact":
@@ -53,7 +57,7 @@ def _go(live: Recorded, script: Any) -> None:
         else:
             world.later(1)
             if kind == "launch":
-                _launch(live)
+                _launch(live, documents)
             else:
                 _flip(live, AUDIENCE) if kind == "belongs" else live.flip(*move, "time", (world.now, "", -1, -1))
             world.later(1)
@@ -63,9 +67,9 @@ def _flip(live: Recorded, segment: str) -> None:
     live.flip(segment, "time", (live.world.now, "", -1, -1))
 
 
-def _launch(live: Recorded) -> None:
+def _launch(live: Recorded, documents: Any) -> None:
     world = live.world
-    world.book = book_of(world.now)
+    world.book = book_of(world.now, documents=documents, priority="high")
     (launched,) = world.book.launches.values()
     if AUDIENCE in world.people[live.who].segments:
         world._take(live.who, lambda who, state: decide.on_launch(world.book, who, state, launched, world.now))
@@ -76,9 +80,10 @@ def rehearsed(live: Recorded, book: Book) -> Played:
 
 
 @settings(max_examples=300, deadline=None)
-@given(scripts, scripts, st.sampled_from([SENT, CONTROL, "c", "d"]))
-def test_it_tells_the_very_verdicts_that_live_told(before: Any, after: Any, who: str) -> None:
-    live = lived([("fact", "Added", 1, ""), ("belongs",), *before], after, who)
+@given(scripts, scripts, st.sampled_from([SENT, CONTROL, "c", "d"]), st.sampled_from([DOCUMENTS, COMPETING]))
+@example([("pass", 9 * HOUR), ("fact", "Added", 2, "")], [("pass", DAY)], SENT, COMPETING)
+def test_it_tells_the_very_verdicts_that_live_told(before: Any, after: Any, who: str, documents: Any) -> None:
+    live = lived([("fact", "Added", 1, ""), ("belongs",), *before], after, who, documents)
     played = rehearsed(live, live.world.book)
     assert list(played.told) == [one for one in live.world.log if isinstance(one, Decision | Intent)]
     audience = Audience("campaign:news")

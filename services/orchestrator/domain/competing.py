@@ -41,7 +41,7 @@ def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
     until = 0 if known is None else min(known, one.limit)
     waits = one.first_try + rules.compete
     possible = [waits] if _may_come(turn, priority) else []
-    possible += (start + rules.compete for start in _launches(turn, one, priority) if start <= now + rules.compete)
+    possible += (start + rules.compete for start in _launches(turn, one, priority, now) if start <= now + rules.compete)
     for instant in possible:
         if now < instant <= one.limit:
             slot = search(rules, turn.zone(one.run.brand), turn.person.reservations, one.message, instant, one.limit)
@@ -49,13 +49,15 @@ def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
     return until if until > now else None
 
 
-def _launches(turn: Turn, one: Contender, priority: int) -> Iterator[int]:
+def _launches(turn: Turn, one: Contender, priority: int, now: int) -> Iterator[int]:
     """When the more important launches start that will write to him: he belongs to their audience, and his turn has not come yet. Just when
     it comes, after the start, is not known: for the time of the rule it is waited for.
     """
     for launched in turn.book.launches.values():
         plan = turn.book.plans.get((launched.name, launched.launch.version))
         if plan is None or plan.most_important <= priority or launched.id == one.run.occurrence:
+            continue
+        if launched.launch.changed_at > now:  # what is decided is of an instant at which nobody had told of it
             continue
         if _will_write(turn, plan, launched):
             yield launched.comes_at(turn.zone(launched.launch.brand))

@@ -189,7 +189,8 @@ class Delivery:
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
             one = jobs[0].intent  # a lane of webhooks is of one endpoint
-            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "")
+            managers_at = self._now() if any(job.intent.to for job in jobs) else 0
+            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "", managers_at)
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:

@@ -11,7 +11,7 @@ from schemas.messages import Decision, Intent
 from schemas.steps import LETTER_EVENTS
 from services.orchestrator import recipients
 from services.orchestrator.domain.book import UNSUBSCRIBED
-from services.orchestrator.domain.campaigns import AUDIENCE
+from services.orchestrator.domain.campaigns import place_of
 from services.orchestrator.domain.mailings import PAUSED, PREFIX, Launched
 from services.orchestrator.domain.state import Person
 from services.orchestrator.domain.turn import Emission
@@ -119,10 +119,3 @@ class Roll:
 
     def _count(self, launch: str, partition: int, which: int) -> None:
         self._tally.setdefault((launch, partition), [0, 0, 0])[which] += 1
-
-
-def place_of(launched: Launched, profile: str, person: Person) -> int | None:
-    """Somebody's place in a launch; None: he does not belong to its audience."""
-    key = launched.conditions[0]
-    assert key.endswith(AUDIENCE)
-    return launched.place(person.bucketing[1] if person.bucketing else profile) if key in person.segments else None

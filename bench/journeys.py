@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import journey_cost
 from bench.calibration import score
@@ -28,9 +28,10 @@ from deploy.local import run
 from deploy.local.supervision import Supervisor
 from runtime import people
 from runtime.kafka import Place
+from schemas.facts import decode as decode_fact
 from schemas.ids import derive
 from schemas.messages import decode_decision, decode_intent
-from schemas.topics import DECISIONS, messages
+from schemas.topics import DECISIONS, FACTS, messages
 from services.orchestrator.domain.book import Book
 
 PARTS = ("cost", "timers", "drain")
@@ -43,6 +44,7 @@ LEAST_LEAD_S, WRITTEN_PER_S = 20.0, 4_000  # to make and to write those who fall
 CUSTOMERS = 2_000  # people whose orders are live
 DUE_FROM, OVERDUE_FROM = 10_000_000, 20_000_000  # numbers of people
 ORCHESTRATOR = "orchestrator-1"
+INTENTS = messages("email", "service").name
 SOURCE = "default"  # whose the facts of the first write key are
 MOST_S = 1800.0
 
@@ -94,6 +96,7 @@ class _Bench:
     async def timers(self, rate: int, seconds: float) -> None:
         """So many fall due each second, with all services up: from the due instant until the orchestrator told the end of the run."""
         count = round(rate * seconds)
+        await self.watch.caught_up(MOST_S)
         await rest(self.found)
         start = round((time.time() + LEAST_LEAD_S + count / WRITTEN_PER_S) * 1000)
         due = {DUE_FROM + n: start + n * 1000 // rate for n in range(count)}
@@ -117,6 +120,7 @@ class _Bench:
 
     async def drain(self, runs: int) -> None:
         """All are due as the orchestrator comes back from an outage; orders of others come in meanwhile."""
+        await self.watch.caught_up(MOST_S)
         await rest(self.found)
         calm = await self._calm()
         supervisor = Supervisor(self.found.home)
@@ -128,50 +132,52 @@ class _Bench:
         await self.writer.write(list(due), lambda number: waiting(self.book, number, due[number]), "overdue")
         await self.connection.execute("VACUUM ANALYZE person")
         await self.connection.execute("CHECKPOINT")
-        since, posted_since = await self._ends(DECISIONS.name), await self._ends(messages("email", "service").name)
-        calibration = score()
+        since, calibration = await self._before(), score()
         await asyncio.to_thread(run.up, self.found.settings, lambda _: None, [ORCHESTRATOR])
-        await self._begun(since)
+        await self._begun(since[DECISIONS.name])
         before, begun = cpu_seconds(self.found.home), time.perf_counter()
         load = Load(CUSTOMERS)
         async with orders(self.found.poster(), CUSTOMERS, LIVE, self.ordered) as load.mails:
-            await self._fired(base + OUTAGE_MS, since, runs)
+            await self._fired(base + OUTAGE_MS, since[DECISIONS.name], runs)
         took = time.perf_counter() - begun
         used = spent(before, cpu_seconds(self.found.home))
-        live = await self._intents(load, posted_since)
-        left = await self._left(since, due)
+        times, left = await self._times(load, since), await self._left(since[DECISIONS.name], due)
         more = {
-            "p50_ms": round(percentile(live, 0.5)), "most_ms": round(max(live)), "orders_per_s": LIVE, "calm": calm,
-            "mail_p99_ms": round(percentile(latencies(self.found, load), 0.99)), "runs": runs, "drain_s": round(took, 1),
-            "timers_per_s": round(_rate(left)), "out_of_order": out_of_order({n: left[n].round for n in left}, due),
-            "cpu_us_a_timer": _per(used, runs), "calibration": calibration,
+            **times.said(), "orders_per_s": LIVE, "calm": calm, "runs": runs, "drain_s": round(took, 1), "timers_per_s": round(_rate(left)),
+            "out_of_order": out_of_order({n: left[n].round for n in left}, due), "cpu_us_a_timer": _per(used, runs), "calibration": calibration,
         }  # fmt: skip
-        record("journey.live_p99_ms_during_drain", round(percentile(live, 0.99)), "ms, 2xx to intent", len(live), **more)
+        record("journey.live_p99_ms_during_drain", more["p99_ms"], "ms, 2xx to intent", len(times.intents), **more)
         record(f"journey.drain_{named(runs)}_s", more["drain_s"], "s", runs, **more)
 
     async def _calm(self) -> dict[str, int]:
         """The same orders while nothing is due."""
-        since, load = await self._ends(messages("email", "service").name), Load(CUSTOMERS)
+        since, load = await self._before(), Load(CUSTOMERS)
         async with orders(self.found.poster(), CUSTOMERS, LIVE, self.ordered) as load.mails:
             await asyncio.sleep(CALM_S)
-        times = await self._intents(load, since)
-        calm = {"orders": len(times), "p50_ms": round(percentile(times, 0.5)), "p99_ms": round(percentile(times, 0.99))}
+        times = await self._times(load, since)
+        calm = {"orders": len(times.intents), **times.said()}
         print(json.dumps({"calm": calm}), flush=True)
         return calm
 
-    async def _intents(self, load: Load, since: Mapping[Place, int]) -> list[float]:
-        """ms from the 2xx of each order to its intent in the topic. Raises RuntimeError where there is none."""
+    async def _before(self) -> dict[str, dict[Place, int]]:
+        return {topic: await self._ends(topic) for topic in (FACTS.name, INTENTS, DECISIONS.name)}
+
+    async def _times(self, load: Load, since: Mapping[str, Mapping[Place, int]]) -> "_Times":
+        """Of each order. Raises RuntimeError where one has no intent."""
         self.ordered = max(load.mails) + 1
         await self.watch.caught_up(MOST_S)
         posted = {derive(SOURCE, f"o-{number}"): at * 1000 for number, at in load.mails.items()}
-        times: dict[str, float] = {}
-        async for one in told_since(self.found, messages("email", "service").name, since):
-            occurrence = decode_intent(one.value or b"").occurrence
-            if occurrence in posted:
-                times.setdefault(occurrence, one.timestamp - posted[occurrence])
-        if missing := len(posted) - len(times):
+        facts: dict[str, float] = {}
+        async for one in told_since(self.found, FACTS.name, since[FACTS.name]):
+            if (fact := decode_fact(one.value or b"").id) in posted:
+                facts.setdefault(fact, one.timestamp - posted[fact])
+        intents: dict[str, float] = {}
+        async for one in told_since(self.found, INTENTS, since[INTENTS]):
+            if (fact := decode_intent(one.value or b"").occurrence) in posted:
+                intents.setdefault(fact, one.timestamp - posted[fact])
+        if missing := len(posted) - len(intents):
             raise RuntimeError(f"{missing} of {len(posted)} orders have no intent")
-        return list(times.values())
+        return _Times(list(facts.values()), list(intents.values()), latencies(self.found, load))
 
     # ---- those who wait
 
@@ -213,6 +219,21 @@ class _Bench:
         if len(found) != len(due):
             raise RuntimeError(f"{len(found)} of {len(due)} runs ended")
         return found
+
+
+class _Times(NamedTuple):
+    """ms from the 2xx of orders: until profile gave the fact to Kafka, the orchestrator its intent, and until the letter was there."""
+
+    facts: list[float]
+    intents: list[float]
+    letters: list[float]
+
+    def said(self) -> dict[str, int]:
+        return {
+            "p50_ms": round(percentile(self.intents, 0.5)), "p99_ms": round(percentile(self.intents, 0.99)), "most_ms": round(max(self.intents)),
+            "fact_p50_ms": round(percentile(self.facts, 0.5)), "fact_p99_ms": round(percentile(self.facts, 0.99)),
+            "letter_p99_ms": round(percentile(self.letters, 0.99)),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ from schemas.messages import decode_decision, decode_intent
 from schemas.topics import DECISIONS, FACTS, messages
 from services.orchestrator.domain.book import Book
 
+# By partition, as its index goes.
+OLDEST = """
+SELECT min((SELECT min(p.due_at) FROM person p WHERE p.partition = mine.partition)) FROM generate_series(0, $1::int - 1) AS mine (partition)
+"""
 PARTS = ("cost", "timers", "drain")
 RUNS = 1_000_000
 RATE, SECONDS = 2000, 60.0  # timers a second, and for so long
@@ -47,6 +51,7 @@ ORCHESTRATOR = "orchestrator-1"
 INTENTS = messages("email", "service").name
 SOURCE = "default"  # whose the facts of the first write key are
 MOST_S = 1800.0
+SAY_S = 5.0
 
 
 def documents() -> list[dict[str, Any]]:
@@ -138,7 +143,7 @@ class _Bench:
         before, begun = cpu_seconds(self.found.home), time.perf_counter()
         load = Load(CUSTOMERS)
         async with orders(self.found.poster(), CUSTOMERS, LIVE, self.ordered) as load.mails:
-            await self._fired(base + OUTAGE_MS, since[DECISIONS.name], runs)
+            await self._fired(base + OUTAGE_MS, "drain", OUTAGE_MS)
         took = time.perf_counter() - begun
         used = spent(before, cpu_seconds(self.found.home))
         times, left = await self._times(load, since), await self._left(since[DECISIONS.name], due)
@@ -192,17 +197,18 @@ class _Bench:
         while await self._ends(DECISIONS.name) == since:  # noqa: ASYNC110  (another process's topic)
             await asyncio.sleep(0.05)
 
-    async def _fired(self, upto: int, since: Mapping[Place, int] | None = None, runs: int = 0) -> None:
-        """Nobody is due any more who was by an instant (ms). With where the verdicts began it tells how far it has come."""
+    async def _fired(self, upto: int, told: str = "", span: int = 1) -> None:
+        """Nobody is due any more who was by an instant (ms). With a name it tells how far it has come in the last `span` ms before."""
         begun = said = time.perf_counter()
         while await people.is_due(self.connection, range(self.watch.partitions), upto):
             await asyncio.sleep(0.2)
             if (now := time.perf_counter()) - begun > MOST_S:
                 raise RuntimeError(f"timers are still due after {MOST_S:.0f} s")
-            if since is not None and now - said >= 5:
+            if told and now - said >= SAY_S:
                 said = now
-                told = sum((await self._ends(DECISIONS.name)).values()) - sum(since.values())
-                print(f"drain: about {min(told, runs):,} of {runs:,} after {now - begun:.0f} s", flush=True)
+                oldest = await self.connection.fetchval(OLDEST, self.watch.partitions)
+                share = min(1.0, 1 - (upto - (oldest or upto)) / span)
+                print(f"{told}: about {share:.0%} after {now - begun:.0f} s", flush=True)
 
     async def _left(self, since: Mapping[Place, int], due: Mapping[int, int]) -> "dict[int, _Left]":
         """How each of these ended. Raises RuntimeError unless each did, once, at its instant."""

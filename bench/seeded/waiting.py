@@ -31,7 +31,7 @@ JOURNEY: dict[str, Any] = {
               {"id": "end", "end": True}],
 }  # fmt: skip
 NAME = f"journey:{JOURNEY['key']}"
-PIECE = 20_000  # people of a transaction
+PIECE = 5_000  # people of a transaction; the loop stands still while they are decided
 SAY_S = 10.0
 
 

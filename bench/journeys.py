@@ -137,11 +137,10 @@ class _Bench:
         await self.writer.write(list(due), lambda number: waiting(self.book, number, due[number]), "overdue")
         await self.connection.execute("VACUUM ANALYZE person")
         await self.connection.execute("CHECKPOINT")
-        since, calibration = await self._before(), score()
+        since, calibration, load = await self._before(), score(), Load(CUSTOMERS)
         await asyncio.to_thread(run.up, self.found.settings, lambda _: None, [ORCHESTRATOR])
         await self._begun(since[DECISIONS.name])
         before, begun = cpu_seconds(self.found.home), time.perf_counter()
-        load = Load(CUSTOMERS)
         async with orders(self.found.poster(), CUSTOMERS, LIVE, self.ordered) as load.mails:
             await self._fired(base + OUTAGE_MS, "drain", OUTAGE_MS)
         took = time.perf_counter() - begun

@@ -14,7 +14,8 @@ class Settings(BaseSettings):
 
     gather_ms and gather_bulk_ms say how long a busy loop at most lets a batch gather, in the first and the second lane: the largest
     lever there is between latency and cost (runtime/pace.py, docs/performance.md). batch_*: bounds of one transaction;
-    batch_bulk_seconds is that of the second lane while the first is in use, which cuts it to batch_rows_least rows at the least. *_timeout_s: after that the database ends a frozen process.
+    batch_bulk_seconds is that of the second lane, and of a round of timers, while the first lane is in use, which cuts them to
+    batch_rows_least rows at the least. *_timeout_s: after that the database ends a frozen process.
     webhook_http: webhooks may use plain http (docs/webhooks-out.md): the sender calls it, and the gateway lets such an address be written.
     """
 

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from bench import backfill, campaign, charges, exports, identity, imports, journeys, live, pipeline, rehearse, segments
+from bench import backfill, campaign, charges, experiments, exports, identity, imports, journeys, live, pipeline, rehearse, segments
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
             "campaign",
             "rehearse",
             "journeys",
+            "experiments",
         ),
         help="one of them",
     )
@@ -53,6 +54,8 @@ def main() -> None:
         asyncio.run(pipeline.whole_way(seconds, chosen.runs, chosen.people or 100_000, chosen.rate))
     if chosen.only in (None, "charges"):
         asyncio.run(charges.charges())
+    if chosen.only in (None, "experiments"):
+        experiments.experiments()
     if chosen.only in (None, "export"):
         asyncio.run(exports.exports())
     if chosen.only == "live" or (chosen.only is None and chosen.large):

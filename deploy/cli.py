@@ -148,15 +148,14 @@ def _rebuild(chosen: argparse.Namespace) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     """A service runs until a signal ends it."""
-    from deploy.local.settings import SERVICES
+    from deploy.local.settings import HOSTED, SERVICES
 
-    there = [name for name in SERVICES if find_spec(f"services.{name}")]
-    if chosen.service == "all":
-        import_module("runtime.process").main([import_module(f"services.{name}.__main__").service() for name in there])
-        return 0
-    if chosen.service not in there:
+    there = [name for name in (*SERVICES, *HOSTED) if find_spec(f"services.{name}")]
+    if chosen.service not in (*there, "all"):
         raise LocalRunError(f"there is no service {chosen.service!r}; there are: {', '.join(there) or 'none yet'}, or all")
-    import_module(f"services.{chosen.service}.__main__").main()
+    hosted = [name for name in there if HOSTED.get(name) == chosen.service]
+    names = there if chosen.service == "all" else [chosen.service, *hosted]
+    import_module("runtime.process").main([import_module(f"services.{name}.__main__").service() for name in names])
     return 0
 
 

@@ -13,15 +13,16 @@ from runtime.db import Connection, Database
 from runtime.kafka import Place
 from runtime.lake import column
 from runtime.parted import Parted
-from schemas.topics import FACTS, FACTS_BULK
+from schemas.topics import DECISIONS, FACTS, FACTS_BULK
 
 TOPICS = (FACTS.name, FACTS_BULK.name)
+WITH_VERDICTS = (*TOPICS, DECISIONS.name)
 # Another lake has another manifest. Nothing of it ever comes back under the same two numbers in one cluster.
 IDENTITY = """
 SELECT (SELECT oid FROM pg_database WHERE datname = current_database())::text || '.' || 'warehouse.manifest'::regclass::oid::text
 """
 FILES = """
-SELECT file, rows FROM warehouse.manifest m WHERE removed_at IS NULL AND dataset = 'facts' AND EXISTS (
+SELECT file, rows FROM warehouse.manifest m WHERE removed_at IS NULL AND dataset = $4 AND EXISTS (
     SELECT FROM unnest(m.topics, m.partitions, m.last_offsets) AS holds (topic, partition, last_offset)
     LEFT JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS had (topic, partition, next_offset) USING (topic, partition)
     WHERE holds.last_offset >= coalesce(had.next_offset, 0)
@@ -34,7 +35,8 @@ COUNTED = "SELECT (SELECT count(*) FROM warehouse.hidden), (SELECT coalesce(sum(
 
 class News(NamedTuple):
     """One look at the lake. identity: of the lake, for there may be another one in its place. files: paths under `folder` and their rows,
-    in which facts may stand that were not there before; every: all files, where an erasure or an unmerge came. had, passed: (topic, partition) -> first offset that is new, and that is not
+    in which facts may stand that were not there before; every: all files, where an erasure or an unmerge came; verdicts: files with new
+    decisions, for who follows them too. had, passed: (topic, partition) -> first offset that is new, and that is not
     there yet. properties: (event, scope) -> (path, kind, column). erased: everybody who ever was. parts: what unmerges made of whom.
     state: differs when any erasure or unmerge came.
     """
@@ -49,6 +51,7 @@ class News(NamedTuple):
     erased: Sequence[str]
     parts: Sequence[Parted]
     state: str
+    verdicts: Sequence[tuple[str, int]] = ()
 
     @property
     def behind(self) -> bool:
@@ -56,12 +59,12 @@ class News(NamedTuple):
         return any(self.passed.get(place, 0) < offset for place, offset in self.had.items())
 
 
-async def look(db: Database, home: Path, had: Mapping[Place, int], state: str) -> News | None:
-    """What is new beside `had` and `state` (of the last look); None: nothing is, or the warehouse has not run yet."""
+async def look(db: Database, home: Path, had: Mapping[Place, int], state: str, topics: Sequence[str] = TOPICS) -> News | None:
+    """What is new beside `had` and `state` (of the last look); None: nothing is, or the warehouse has not run yet. topics: that are followed."""
     async with db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         if not await connection.fetchval(lake.EXISTS):
             return None
-        passed = {place: max(0, n) for place, n in (await lake.passed(connection)).items() if place[0] in TOPICS}
+        passed = {place: max(0, n) for place, n in (await lake.passed(connection)).items() if place[0] in topics}
         identity = await connection.fetchval(IDENTITY)
         now = f"{identity}/{'/'.join(map(str, await connection.fetchrow(COUNTED)))}"
         if passed == had and now == state:
@@ -87,7 +90,8 @@ async def _news(
     return News(
         identity=identity,
         folder=folder,
-        files=[(row["file"], row["rows"]) for row in await connection.fetch(FILES, *columns)],
+        files=[(row["file"], row["rows"]) for row in await connection.fetch(FILES, *columns, "facts")],
+        verdicts=[(row["file"], row["rows"]) for row in await connection.fetch(FILES, *columns, DECISIONS.name)],
         every=every,
         had=had,
         passed=passed,

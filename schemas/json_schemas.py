@@ -14,6 +14,7 @@ from schemas.charges import CHARGE, ROLLED_UP, Charge, RolledUp
 from schemas.connectors import Connector
 from schemas.definitions import Published
 from schemas.events import Event
+from schemas.experiment_documents import Experiment
 from schemas.facts import Fact, Merged
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey
@@ -54,6 +55,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {
     "bot": Bot,
     "policy": Policy,
     "survey": Survey,
+    "experiment": Experiment,
     "promo-pool": PromoPool,
     "event": Event,
     "webhook": WebhookEndpoint,

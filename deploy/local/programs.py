@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from deploy.local import kafka, postgres, ready
 from deploy.local.errors import LocalRunError
 from deploy.local.processes import holder, is_free
-from deploy.local.settings import SERVICES, LocalSettings
+from deploy.local.settings import HOSTED, SERVICES, LocalSettings
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ def services(settings: LocalSettings, there: Callable[[str], bool] = exists) -> 
         (name, number) for name, count in counts.items() if there(f"services.{name}.__main__") for number in range(1, count + 1)
     ]
     addresses = [f"{name}=http://127.0.0.1:{settings.admin_port + index}" for index, (name, _) in enumerate(instances)]
+    addresses += [
+        f"{name}=http://127.0.0.1:{settings.admin_port + index}"
+        for name, host in HOSTED.items()
+        for index, (there_is, _) in enumerate(instances)
+        if there_is == host
+    ]
     addresses += [f"{name}.public=http://127.0.0.1:{port}" for name, (port, _) in _public(settings).items()]
     known = ",".join(addresses)
     return [_service(settings, name, n, settings.admin_port + index, known) for index, (name, n) in enumerate(instances)]

@@ -11,6 +11,8 @@ from deploy.local.errors import LocalRunError
 ROOT = Path(__file__).resolve().parents[2]
 # How many processes each service has, in the order in which their admin ports are given out.
 SERVICES = {"ingest": 1, "profile": 1, "segmenter": 1, "orchestrator": 1, "sender": 1, "warehouse": 1, "audience": 1, "gateway": 1}
+# What has no process of its own: it lives in that service's (docs/adr/0025).
+HOSTED = {"experiments": "gateway"}
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # Settings of one port each; the admin ports lie side by side from `admin_port` on.

@@ -19,7 +19,7 @@ from schemas.audience import Condition
 from schemas.audience_reading import AudienceError, Fault, parse
 from services.audience.domain.unanswerable import personal_names
 from services.audience.domain.world import World
-from services.audience.handler import answering
+from services.audience.handler import analysing, answering, reporting
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
@@ -58,7 +58,10 @@ class Questions:
         404 names what there is not; 422 lists faults; 503: the lake was not read to its end yet, or profile, whom a question about a
         personal attribute needs, does not answer.
         """
-        asks = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
+        asks: dict[str, Ask] = {"preview": self._preview, "diff": self._diff, "overlap": self._overlap, "explain": self._explain}
+        asks |= {"outcomes": partial(self._report, reporting.counted), "people": partial(self._report, reporting.behind)}
+        asks |= {"experiment": partial(self._report, reporting.exposed)}
+        asks |= {f"reports/{name}": partial(self._analysis, name) for name in analysing.REPORTS}
         in_force = InForce(context.db)
         return [Route(f"/audience/{name}", self._endpoint(context, in_force, ask), methods=["POST"]) for name, ask in asks.items()]
 
@@ -111,6 +114,19 @@ class Questions:
         condition = _one(body, world, "")
         world = await self._with_told(world, {"condition": condition})
         return await self._run(answering.explanation, world, condition, str(UUID(body["profile"])), now)
+
+    async def _analysis(self, name: str, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        asked = analysing.read(name, body)
+        world = await self._with_told(world, analysing.conditions(asked))
+        wanted = {key: body.get(key) for key in analysing.WANTED}
+        return await self._run(analysing.report, world, name, asked, wanted, now)
+
+    async def _report(self, work: Callable[..., dict[str, Any]], body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
+        """`{asked, condition? | key?}`: a report, of the people of a condition or segment."""
+        who = _one(body, world, "") if "condition" in body or "key" in body else None
+        if who is not None:
+            world = await self._with_told(world, {"condition": who})
+        return await self._run(work, world, body, who, now)
 
     async def _with_told(self, world: World, asked: Mapping[str, Condition]) -> World:
         """With what profile tells of the personal attributes that are asked about. Raises Unreachable, or Refused where it is too much."""

@@ -11,6 +11,7 @@ from runtime.db import TRANSIENT
 from runtime.kafka import SendFailed
 from runtime.publisher import Full
 from services.sender.links import Kind
+from services.sender.machines import is_machine
 from services.sender.pages import shell
 from services.sender.pages.texts import TEXTS
 from services.sender.visitors import Visit, Visitors
@@ -88,5 +89,7 @@ class Public:
         return shell.page(visit.language, texts.unsubscribed, f"<p>{more}</p>", brand=visit.brand)
 
     async def _tell(self, visit: Visit, event: str, name: str, **more: int) -> None:
-        """One open or click of a message counts once."""
+        """One open or click of a message counts once; a machine's is told apart, so that it does not stand in for the person's."""
+        if is_machine(visit.link.kind, visit.agent):
+            name, more = f"{name}:machine", {**more, "machine": True}
         await self._visitors.tell([visit.said(event, "links", name, visit.of_message(**more))])

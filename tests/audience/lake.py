@@ -10,6 +10,7 @@ from runtime.kafka import Place
 from runtime.lake import column
 from runtime.parted import Parted
 from schemas.facts import Fact, encode
+from schemas.messages import Decision
 from services.warehouse.domain import sheets
 from services.warehouse.domain.names import may_have_column
 from services.warehouse.domain.walk import Stored
@@ -25,6 +26,7 @@ class Written:
         self._folder, self._identity = home / "lake", identity
         self._files = Files(self._folder, threads=1)
         self.written: list[tuple[str, int]] = []
+        self.verdicts: list[tuple[str, int]] = []
         self.passed: dict[Place, int] = {}
         self.properties: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
         self.erased: list[str] = []
@@ -42,6 +44,13 @@ class Written:
                 known.append(found)
         self.written.append((self._files.write(sheet, len(self.written)).file, len(rows)))
         self.passed[topic, partition] = first + len(rows)
+
+    def decide(self, decisions: Sequence[Decision], partition: int = 0) -> None:
+        """A batch of verdicts."""
+        first = self.passed.get(("decisions", partition), 0)
+        sheet = sheets.decisions([("decisions", partition, first + n, one) for n, one in enumerate(decisions)])
+        self.verdicts.append((self._files.write(sheet, 500_000 + len(self.verdicts)).file, len(decisions)))
+        self.passed["decisions", partition] = first + len(decisions)
 
     def merge(self) -> None:
         """All files into one."""
@@ -62,6 +71,7 @@ class Written:
             self.erased,
             self.parts,
             state,
+            list(self.verdicts),
         )
 
     def close(self) -> None:

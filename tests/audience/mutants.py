@@ -1,18 +1,18 @@
 """`python -m tests.audience.mutants [WORD]`: break bulk evaluation on purpose, one rule at a time; its tests must turn red. No servers."""
 
-import os
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 from tests.mutants.mutants import Mutant
-from tests.mutants.run import copy, verdict, why
+from tests.mutants.run import without_servers
 
 STORE = "services/audience/store"
 LAW = ("tests/audience/test_live_is_bulk.py",)
 FOLDING = ("tests/audience/test_folding.py",)
 INDEX = ("tests/audience/test_index.py",)
+DOMAIN, REPORTS = "services/audience/domain", "services/audience/reports"
+CREDIT = ("tests/audience/test_crediting.py",)
+WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
+STEPS = ("tests/audience/test_stepping.py",)
 
 MUTANTS = (
     Mutant("the edge of a window", f"{STORE}/windows.py", 'Span(f"moment > {now - leaf.within}")', 'Span(f"moment >= {now - leaf.within}")', LAW),
@@ -40,25 +40,29 @@ MUTANTS = (
     Mutant("the erased are gone", f"{STORE}/index.py", "        self.events.forget(self._duck, pieces)\n", "", INDEX),
     Mutant("the erased stay gone", f"{STORE}/people.py", 'WHERE p.owner IS NOT NULL\n"""\nSEEN', '"""\nSEEN', INDEX),
     Mutant("what goes by rule", "services/audience/domain/said.py", "if name not in set(ruled)", "", INDEX),
+    Mutant("before a window", f"{DOMAIN}/ways.py", "np.clip(moment - self._low, -1,", "np.clip(moment - self._low, 0,", CREDIT),
+    Mutant("a chain is one touch", f"{DOMAIN}/ways.py", "kept = new[touch] | (touch == low[path])", "kept = new[touch]", CREDIT),
+    Mutant("what led nowhere", f"{DOMAIN}/ways.py", "(np.cumsum(depth[:-1]) == 0) & seen", "seen", CREDIT),
+    Mutant("whose is what is left over", f"{DOMAIN}/crediting.py", "of_edge > of_middle, edges_first, edges_last", "of_edge > of_middle, edges_last, edges_first", CREDIT),
+    Mutant("lost is not converted", f"{DOMAIN}/markov.py", "end = labels + kind", "end = labels", CREDIT),
+    Mutant("the last of all channels", f"{DOMAIN}/lasting.py", "found = np.maximum(", "found = np.minimum(", CREDIT),
+    Mutant("a sale ends a lead", f"{DOMAIN}/leads.py", "and not _sold(", "and not (lambda *_: False)(", CREDIT),
+    Mutant("a click and its visit", f"{REPORTS}/touches.py", "kept = ~_led_by_click(n, moment, own, clicked)", "kept = ~(own & ~own)", WAYS),
+    Mutant("scanners", f"{REPORTS}/touches.py", "SCAN_MS = 2_000", "SCAN_MS = 3_000", WAYS),
+    Mutant("the last word on an order", f"{REPORTS}/conversions.py", "arg_max_null({one}", "arg_min_null({one}", WAYS),
+    Mutant("brands apart", f"{REPORTS}/touches.py", 'return f"brand IN (', 'return "true" or f"brand IN (', WAYS),
+    Mutant("the end of a funnel", f"{DOMAIN}/stepping.py", "moments[row] <= at + window", "moments[row] < at + window", STEPS),
+    Mutant("a cohort has time", f"{REPORTS}/funnel.py", "- 1 + asked.window <= view.now for one", "- 1 <= view.now for one", WAYS),
+    Mutant("traffic of the period", f"{REPORTS}/traffic.py", "if not first <= row.day <= last or not of(row):", "if not of(row):", WAYS),
+    Mutant("repeats of who did not buy", f"{REPORTS}/funnel.py", "repeated = unsold & (again != NEVER)", "repeated = again != NEVER", WAYS),
+    Mutant("behind the landmark", f"{REPORTS}/cohort.py", "counts_from = at + (asked.landmark or 0)", "counts_from = at", WAYS),
+    Mutant("ten times is not more", f"{DOMAIN}/comparing.py", "values * count <= times * total", "values * count < times * total", STEPS),
+    Mutant("who registered is not new", f"{REPORTS}/touchpoints.py", "known |= _any_before(registered, n, at) | ", "known |= ", WAYS),
+    Mutant("sales before a payment", f"{REPORTS}/channels.py", "line.until(every.n, every.moment) > line.until(every.n, every.moment - asked.sales_window)", "line.until(every.n, every.moment) < 0", WAYS),
+    Mutant("ages begin at none", f"{REPORTS}/lifetime.py", "place_of(found.spans, moment) - cohort", "place_of(found.spans, moment) - cohort + 1", WAYS),
     Mutant("answers grow old", f"{STORE}/versions.py", "**dict.fromkeys(parts, self._count)", "", INDEX),
 )  # fmt: skip
 
 
-def main() -> int:
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
-    failures = 0
-    with tempfile.TemporaryDirectory(prefix="otklik-mutants-") as folder:
-        tree = Path(folder)
-        copy(tree)
-        for mutant in chosen:
-            began = time.monotonic()
-            state, output = verdict(tree, mutant, {**os.environ, "PYTHONPATH": str(tree)})
-            failures += state != "red"
-            print(f"  {mutant.name:<32} {state:<14} {time.monotonic() - began:5.1f} s  {why(output)}", flush=True)
-    print(f"{len(chosen) - failures} of {len(chosen)} mutants are noticed")
-    return int(failures > 0 or not chosen)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(without_servers(MUTANTS, "".join(sys.argv[1:2])))

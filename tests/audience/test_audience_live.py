@@ -84,6 +84,28 @@ async def _is(found: Any, wanted: Any) -> bool:
     return await found == wanted
 
 
+async def test_who_is_credited_with_what_came_by_the_log(config: Settings, live: Any) -> None:
+    asked, _ = live
+    came = stored(
+        "v1", "ann", event="Page Viewed", type="page", context={"campaign": {"source": "ads", "medium": "cpc", "name": "spring"}}
+    )
+    clicked = stored("k1", "bob", event="Email Link Clicked", properties={"document": "journey:welcome", "channel": "email"})
+    paid = [bought(f"o{who}", who, properties={"total": {"minor": 700, "currency": "GBP"}}) for who in ("ann", "bob", "cid")]
+    await publish(config, [came, clicked, *paid], "facts", key="k")
+    await until(lambda: _is(asked.count(BOUGHT), 3))
+    question = {
+        "since": T0 - 1000,
+        "until": T0 + 1000,
+        "level": "campaign",
+        "target": {"event": "Order Completed", "value": "total"},
+    }
+    status, told = await asked.ask("reports/attribution", **question)
+    assert status == 200 and told["unattributed"]["markov"] == {"conversions": 1, "revenue": 700}
+    assert {row["label"]: row["linear"]["revenue"] for row in told["rows"]} == {"paid: spring": 700, "email: journey:welcome": 700}
+    status, told = await asked.ask("reports/attribution", **{**question, "level": "planet", "until": 0})
+    assert status == 422 and {one["path"] for one in told["errors"]} == {"level"}
+
+
 async def test_difference_overlap_and_explanation_of_what_is_in_force(config: Settings, live: Any) -> None:
     asked, _ = live
     twice = {**BOUGHT, "value": 2, "within": 5000}

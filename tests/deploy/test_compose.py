@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from deploy.local.settings import ROOT, SERVICES
+from deploy.local.settings import HOSTED, ROOT, SERVICES
 from services.gateway.settings import GatewaySettings
 
 FOLDER = ROOT / "deploy" / "compose"
@@ -55,6 +55,7 @@ def test_the_gateway_knows_every_service():
     text = WHOLE["services"]["gateway"]["environment"]["OTKLIK_SERVICES"]
     assert GatewaySettings(services=text).services == {
         **{name: (f"http://{name}:8090",) for name in SERVICES},
+        **{name: (f"http://{host}:8090",) for name, host in HOSTED.items()},
         "ingest.public": ("http://ingest:8081",),
         "sender.public": ("http://sender:8082",),
     }

@@ -7,7 +7,7 @@ import tomllib
 
 from setuptools import find_namespace_packages
 
-from deploy.local.settings import ROOT, SERVICES
+from deploy.local.settings import HOSTED, ROOT, SERVICES
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.mechanics import FOLDER
 
@@ -68,7 +68,7 @@ def test_signals_reach_python_and_nobody_is_root():
 def test_one_process_with_all_services_finds_them_in_itself():
     known = GatewaySettings(services=re.search(r"OTKLIK_SERVICES=(\S+)", TEXT).group(1)).services
     assert known == {
-        **dict.fromkeys(SERVICES, ("http://127.0.0.1:8090",)),
+        **dict.fromkeys((*SERVICES, *HOSTED), ("http://127.0.0.1:8090",)),
         "ingest.public": ("http://127.0.0.1:8081",),
         "sender.public": ("http://127.0.0.1:8082",),
     }

@@ -8,6 +8,7 @@ import pytest
 from runtime.clock import wall_ms
 from runtime.db import Database
 from schemas.write_keys import hash_of
+from services.gateway.domain.analyses import MODELS
 from tests.gateway.conftest import API_KEY, WRITE_KEY, open_site, problem_of
 from tests.support.live import read, rows, until
 
@@ -95,6 +96,8 @@ CALLS = [
     ("POST", "/api/events/x/check-in", "write"),
     ("POST", "/api/events/x/select", "write"),
     ("GET", "/api/events/x/stats", "read"),
+    ("POST", "/api/experiments/evaluate", "read"),
+    ("POST", "/api/experiments/plan", "read"),
     ("GET", "/api/mechanics", "read"),
     ("GET", "/api/mechanics/x", "read"),
     ("POST", "/api/mechanics/x/install", "write"),
@@ -108,6 +111,14 @@ CALLS = [
     ("GET", "/api/imports/x/bad", "read"),
     ("POST", "/api/imports/preview", "write"),
     ("PATCH", "/api/imports/x", "write"),
+    ("GET", "/api/reports/outcomes", "read"),
+    ("GET", "/api/reports/people?figure=sent", "read"),
+    *(("GET", f"/api/reports/{name}", "read") for name in MODELS),
+    ("POST", "/api/reports/forecast", "read"),
+    ("GET", "/api/traffic", "read"),
+    ("POST", "/api/traffic", "write"),
+    ("GET", "/api/experiments/x/results", "read"),
+    ("POST", "/api/experiments/x/stop", "publish"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),
@@ -165,6 +176,7 @@ async def test_the_calls_above_are_all_there_are(site):
             "events",
             "webhooks",
             "campaigns",
+            "experiments",
         ):
             plain = plain.replace(f"/api/{kind}", "/api/segments")
         for method in methods:

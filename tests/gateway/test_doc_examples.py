@@ -4,16 +4,21 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
 from schemas.audience import Condition
+from schemas.forecast import Forecast
 from schemas.identity import Identity
 from schemas.journeys import Journey
 from schemas.parameters import Instance, Pattern
 from schemas.triggers import Trigger
+from schemas.zones import zone
+from services.gateway.domain.analyses import Analysis
+from services.gateway.domain.forecast import forecast
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.patterns import made_of
 from services.profile.domain.rules import DEFAULT, compiled
@@ -86,3 +91,21 @@ def test_conditions_of_docs_are_conditions():
 def test_the_rules_of_identity_that_are_in_force_without_any_stand_in_docs():
     (text,) = examples("identity", "json")
     assert compiled(Identity.model_validate(json.loads(text)), 0) == DEFAULT
+
+
+def test_addresses_of_reports_in_docs_are_questions():
+    """Each line `GET /api/reports/<name>?...` of the pages about ways is read without a fault, and the forecast is one."""
+    lines = [
+        line
+        for page in ("attribution", "funnels")
+        for text in examples(page, "")
+        for line in text.splitlines()
+        if line.startswith("GET ")
+    ]
+    asked = [urlsplit(line.removeprefix("GET ")) for line in lines]
+    assert len(asked) >= 8
+    for one in asked:
+        query = dict(parse_qsl(one.query))
+        Analysis(one.path.rpartition("/")[2], query).told(zone("UTC"), [])
+    text, *_ = examples("attribution", "json")
+    assert forecast(Forecast.model_validate_json(text))["stages"][0]["result"]["reading"] == "within"

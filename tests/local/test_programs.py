@@ -36,6 +36,14 @@ def test_each_process_has_its_own_instance_and_admin_port(tmp_path):
     assert (8090, "OTKLIK_PORT") in next(one for one in chosen if one.name == "gateway-1").ports
 
 
+def test_what_has_no_process_is_asked_in_its_hosts(tmp_path):
+    chosen = services(settings(tmp_path, workers={"gateway": 2}, admin_port=20000), there=lambda _: True)
+    assert not [one.name for one in chosen if one.name.startswith("experiments")]
+    known = chosen[0].environment["OTKLIK_SERVICES"].split(",")
+    found = {name: [part.partition("=")[2] for part in known if part.startswith(f"{name}=")] for name in ("gateway", "experiments")}
+    assert found["experiments"] == found["gateway"] and len(found["gateway"]) == 2
+
+
 def test_no_workers_of_a_service_means_that_it_does_not_run(tmp_path):
     chosen = services(settings(tmp_path, workers={"warehouse": 0}), there=lambda _: True)
     assert "warehouse-1" not in [one.name for one in chosen]

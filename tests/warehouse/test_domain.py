@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.lake import column
 from schemas.facts import PERSONAL
 from services.warehouse.domain import sheets
-from services.warehouse.domain.names import NOTHING, Key, Sight, conflicts, folder, held_by
+from services.warehouse.domain.names import NOTHING, Key, Sight, ad_of, conflicts, folder, held_by
 from services.warehouse.domain.walk import Stored
 
 decode = msgspec.json.Decoder(Stored).decode
@@ -70,10 +70,44 @@ def test_no_marked_name_enters_at_any_depth(name):
     secret = "SECRET"
     values = {name: secret, "deep": {name: secret, "list": [{name: [secret]}]}}
     one = sheet(
-        stored(properties=values, attributes=values, context={**values, "page": {"path": "/", name: secret}, "campaign": values})
+        stored(
+            properties=values,
+            attributes=values,
+            context={**values, "page": {"path": "/", name: secret}, "campaign": {"of": values}},
+        )
     )
     assert secret not in repr(cells(one)) + repr(one.rest)
     assert cells(one)["context", "page.path", "string"] == [(0, "/")]
+
+
+def test_of_where_a_visit_came_from_the_campaign_is_kept_and_no_address():
+    """`name` of a campaign is what utm_campaign said, and nobody's name."""
+    came = {
+        "campaign": {"source": "ads", "name": "spring"},
+        "page": {"path": "/", "search": "?q=me&gclid=7", "url": "https://shop.example/?q=me&gclid=7"},
+    }
+    one = sheet(stored(context=came))
+    assert {key[1:]: rows for key, rows in cells(one).items()} == {
+        ("campaign.source", "string"): [(0, "ads")], ("campaign.utm_campaign", "string"): [(0, "spring")], ("campaign.ad", "string"): [(0, "gclid")],
+        ("page.path", "string"): [(0, "/")],
+    }  # fmt: skip
+    assert one.rest == {}
+    of_page = sheet(stored(type="page", properties={"search": "yclid=1"}))
+    assert cells(of_page)["context", "campaign.ad", "string"] == [(0, "yclid")]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "ad"),
+    [
+        (("?a=1&yclid=2",), "yclid"),
+        ((None, "https://a.example/?fbclid=x#y"), "fbclid"),
+        (("?mygclid=1",), None),
+        (("/gclid=1?id=3",), None),
+        ((7, ""), None),
+    ],
+)
+def test_whose_click_id_stands_in_an_address(addresses, ad):
+    assert ad_of(*addresses) == ad
 
 
 def test_an_address_in_an_unmarked_text_stays_out():

@@ -45,7 +45,7 @@ def preview(answers: Answers, world: World, condition: Condition, brands: tuple[
     def work(view: View) -> dict[str, Any]:
         return _counted(view, view.members(condition, brands))
 
-    return _answered(answers, world, {"condition": condition}, now, work)
+    return answered(answers, world, {"condition": condition}, now, work)
 
 
 def difference(
@@ -61,7 +61,7 @@ def difference(
             "enter": _counted(view, new - old), "leave": _counted(view, old - new),
         }  # fmt: skip
 
-    return _answered(answers, world, {"before": before, "condition": after}, now, work)
+    return answered(answers, world, {"before": before, "condition": after}, now, work)
 
 
 def overlap(answers: Answers, world: World, sets: Mapping[str, Condition], brands: tuple[str, ...], now: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def overlap(answers: Answers, world: World, sets: Mapping[str, Condition], brand
             ],
         }
 
-    return _answered(answers, world, sets, now, work)
+    return answered(answers, world, sets, now, work)
 
 
 def explanation(answers: Answers, world: World, condition: Condition, profile: str, now: int) -> dict[str, Any]:
@@ -92,10 +92,10 @@ def explanation(answers: Answers, world: World, condition: Condition, profile: s
         tree = _Person(view, number).told(condition)
         return {"profile": view.ids([number])[0], "truth": tree["truth"], "tree": tree}
 
-    return _answered(answers, world, {}, now, work)
+    return answered(answers, world, {}, now, work)
 
 
-def _answered(
+def answered(
     answers: Answers, world: World, asked: Mapping[str, Condition], now: int, work: Callable[[View], dict[str, Any]]
 ) -> dict[str, Any]:
     """Raises Refused with every fault of what is asked: the path begins with its name."""

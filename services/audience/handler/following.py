@@ -104,7 +104,8 @@ class Follower:
         """Take what is new. Whether anything was."""
         async with self._one:
             await self._take_threads()
-            news = await following.look(self._context.db, self._context.settings.home, self.index.places, self.index.state)
+            topics = following.WITH_VERDICTS
+            news = await following.look(self._context.db, self._context.settings.home, self.index.places, self.index.state, topics)
             if news is not None:
                 try:
                     await self._run(self.index.take, news)

@@ -7,6 +7,7 @@ people      pieces of history and whose they are
 happenings  a table for each event name
 said        attributes, kinds of identifiers, bucketing pairs
 consenting  words of consent
+verdicts    what was decided about messages, and what became of them
 values      a JSON value in SQL, and the tests of it
 windows     the instants that a condition looks at
 leaves      a leaf as a query for people

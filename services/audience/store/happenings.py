@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.following import News
-from runtime.lake import KINDS, quote, text
+from runtime.lake import KINDS, column, quote, text
 from schemas.paths import escaped
 from services.audience.store.values import NONE, Value, date_of, extract, of_json
 from services.audience.store.versions import Part
 
 TABLES = "CREATE TABLE event (k INTEGER, name VARCHAR)"
-BASE = "person INTEGER, moment BIGINT, rest VARCHAR"
+BASE = "person INTEGER, moment BIGINT, rest VARCHAR, brand VARCHAR"
+OWN = frozenset(("person", "moment", "rest", "brand"))
+# Of where somebody came from: what a tagged link said, and `ad`, which advertiser's click id stood in the address (services/warehouse/domain/walk.py).
+CAMPAIGN = {"source": "source", "medium": "medium", "name": "utm_campaign", "content": "content", "term": "term", "ad": "ad"}
+TAGS = {tag: column("context", f"campaign.{path}", "string") for tag, path in CAMPAIGN.items()}
 AT = "greatest(0, least(epoch_ms(occurred_at), epoch_ms(received_at)))"
 LATE_MS = 86_400_000  # who comes later than this stands out of order
 # The keys of what has no column (a list of products): of a property that is none of them `rest` need not be looked at.
@@ -37,15 +41,23 @@ class Events:
     def take(self, duck: Any, news: News) -> set[str]:
         """The fresh facts into their tables. The names that got some."""
         there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
-        names = [row[0] for row in duck.execute("SELECT DISTINCT name FROM fresh ORDER BY name").fetchall()]
+        tagged = _tagged(duck, there)
+        names = sorted(tagged)
         for name in names:
             fresh = f"(SELECT * FROM fresh WHERE name = {text(name)})"
             self._note_loose(name, duck.execute(KEYS.format(table=fresh, rest="rest::JSON -> '/properties'")).fetchall())
-            columns = [(kind, column) for _, kind, column in news.properties.get((name, "properties"), ()) if column in there]
+            columns = [(kind, named) for _, kind, named in news.properties.get((name, "properties"), ()) if named in there]
+            columns += [("string", tag) for tag in tagged[name]]
             table = self._ready(duck, name, columns)
             self._note_late(duck, name, table)
             chosen = ", ".join(
-                ["n AS person", "moment", "rest::JSON -> '/properties' AS rest", *(quote(column) for _, column in columns)]
+                [
+                    "n AS person",
+                    "moment",
+                    "rest::JSON -> '/properties' AS rest",
+                    "brand",
+                    *(quote(named) for _, named in columns),
+                ]
             )
             duck.execute(
                 f"INSERT INTO {table} BY NAME SELECT {chosen} FROM fresh JOIN numbers USING (profile, home) WHERE name = ? ORDER BY moment",
@@ -66,13 +78,18 @@ class Events:
             self.numbers[name] = len(self.numbers)
             duck.execute("INSERT INTO event VALUES (?, ?)", [self.numbers[name], name])
             duck.execute(f"CREATE TABLE e_{self.numbers[name]} ({BASE})")
-            self.columns[name] = {"person", "moment", "rest"}
+            self.columns[name] = set(OWN)
         table = f"e_{self.numbers[name]}"
-        for kind, column in columns:
-            if column not in self.columns[name]:
-                duck.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} {KINDS[kind][1]}")
-                self.columns[name].add(column)
+        for kind, named in columns:
+            if named not in self.columns[name]:
+                duck.execute(f"ALTER TABLE {table} ADD COLUMN {quote(named)} {KINDS[kind][1]}")
+                self.columns[name].add(named)
         return table
+
+    def tags(self) -> dict[str, frozenset[str]]:
+        """Event -> which tags of campaigns its facts have."""
+        found = {name: frozenset(tag for tag, named in TAGS.items() if named in columns) for name, columns in self.columns.items()}
+        return {name: tags for name, tags in found.items() if tags}
 
     def _note_late(self, duck: Any, name: str, table: str) -> None:
         query = f"SELECT count(*) FROM fresh WHERE name = ? AND moment < (SELECT max(moment) FROM {table}) - {LATE_MS}"
@@ -101,6 +118,14 @@ class Events:
     def forget(self, duck: Any, pieces: Sequence[int]) -> None:
         for k in self.numbers.values():
             duck.execute(f"DELETE FROM e_{k} WHERE person IN (SELECT unnest($1::INTEGER[]))", [list(pieces)])
+
+
+def _tagged(duck: Any, there: set[str]) -> dict[str, list[str]]:
+    """The names of the fresh facts, and which columns of tags any of each has: all of one look share columns."""
+    tags = [tag for tag in TAGS.values() if tag in there]
+    counts = "".join(f", count({quote(tag)})" for tag in tags)
+    rows = duck.execute(f"SELECT name{counts} FROM fresh GROUP BY name").fetchall()
+    return {name: [tag for tag, count in zip(tags, found, strict=True) if count] for name, *found in rows}
 
 
 def is_loose(keys: "Loose", steps: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import duckdb
@@ -16,12 +17,12 @@ import duckdb
 from runtime.following import News
 from runtime.kafka import Place
 from runtime.lake import StaleSnapshot, scan, text
-from services.audience.store import consenting, happenings, people, said
+from services.audience.store import consenting, happenings, people, said, verdicts
 from services.audience.store.happenings import AT, Events, Loose
 from services.audience.store.said import Said
-from services.audience.store.versions import Part, Versions
+from services.audience.store.versions import MESSAGES, Part, Versions
 
-VERSION = 1  # of the tables here: a file of another one is built anew
+VERSION = 3  # of the tables here: a file of another one is built anew
 AT_ONCE = 2_000_000  # rows of the lake that are held at a time
 TABLES = """
 CREATE TABLE meta (version INTEGER, lake VARCHAR, state VARCHAR, newest BIGINT);
@@ -43,7 +44,8 @@ SELECT unnest($1::VARCHAR[]) AS topic, unnest($2::INTEGER[]) AS kafka_partition,
 
 class Catalog(NamedTuple):
     """Which tables there are at an instant. events, attributes: name -> number of its table; properties: event -> path -> kind -> column.
-    loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history.
+    loose: event -> keys of what has no column (happenings.Loose); shared: whether anybody has several pieces of history. tags: event ->
+    which tags of campaigns (happenings.CAMPAIGN) its facts have.
     """
 
     events: Mapping[str, int]
@@ -51,6 +53,7 @@ class Catalog(NamedTuple):
     properties: Mapping[str, Mapping[str, Mapping[str, str]]]
     loose: Mapping[str, Loose]
     shared: bool
+    tags: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 class Instant(NamedTuple):
@@ -97,7 +100,7 @@ class Index:
             self._delete()
             return self._open()
         duck.execute("BEGIN")
-        for tables_of in (TABLES, people.TABLES, happenings.TABLES, said.TABLES, consenting.TABLES):
+        for tables_of in (TABLES, people.TABLES, happenings.TABLES, said.TABLES, consenting.TABLES, verdicts.TABLES):
             duck.execute(tables_of)
         duck.execute("INSERT INTO meta VALUES (?, '', '', 0)", [VERSION])
         duck.execute("COMMIT")
@@ -120,7 +123,9 @@ class Index:
     def _read_catalog(self) -> Catalog:
         properties = {event: {path: dict(kinds) for path, kinds in paths.items()} for event, paths in self.properties.items()}
         shared = self._duck.execute("SELECT EXISTS (FROM shared)").fetchall()[0][0]
-        return Catalog(dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared)
+        return Catalog(
+            dict(self.events.numbers), dict(self.said.numbers), properties, dict(self.events.loose), shared, self.events.tags(),
+        )  # fmt: skip
 
     def use_threads(self, threads: int) -> None:
         """How many threads queries may take from here on. New ones have the niceness of the caller's."""
@@ -173,6 +178,8 @@ class Index:
         if apart and news.had:
             moved |= self._read_again(news, apart)
             self._bound(news.passed, news.had)
+        for files in _portions(news.verdicts):
+            moved |= verdicts.decided(self._duck, scan(news.folder, files, "decisions"))
         merges: list[tuple[str, str]] = []
         for files in _portions(news.files):
             moved |= self._read(news, files)
@@ -181,6 +188,7 @@ class Index:
         gone = people.settle(self._duck, merges, news.parts, news.erased)
         if gone:
             self._forget(gone)
+            verdicts.forget(self._duck, gone)
         self._learn(news)
         if merges or gone or news.state != self.state:
             moved.add(("people", ""))
@@ -194,11 +202,13 @@ class Index:
         moved |= self.said.take(self._duck, news)
         if consenting.take(self._duck, news):
             moved.add(("word", ""))
-        return moved
+        return moved | verdicts.heard(self._duck)
 
     def _read_again(self, news: News, profiles: Sequence[str]) -> set[Part]:
         """What was told of these profiles until now, apart by home. Who became one with whom is known."""
-        self._forget(people.pieces_of(self._duck, profiles))
+        pieces = people.pieces_of(self._duck, profiles)
+        self._forget(pieces)
+        verdicts.forget(self._duck, pieces, told=True)
         self._bound(news.had, {})
         moved: set[Part] = set()
         only = f" AND profile IN ({', '.join(map(text, profiles))})"
@@ -249,9 +259,10 @@ class Index:
         """Keep no fact that occurred before an instant (ms)."""
         self._duck.execute("BEGIN")
         moved = self.events.forget_before(self._duck, since)
+        verdicts.forget_before(self._duck, since)
         with self._commit:
             self._duck.execute("COMMIT")
-            self.versions.move(moved)
+            self.versions.move({*moved, MESSAGES})
 
     @contextmanager
     def instant(self) -> Iterator[Instant]:

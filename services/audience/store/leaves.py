@@ -148,6 +148,10 @@ class Leaves:
         chosen = " AND ".join([f"moment <= {self._now}", where, *only, *tests])
         return f"(SELECT person, moment, {columns} FROM e_{k} WHERE {chosen})"
 
+    def knows(self, event: str) -> bool:
+        """Whether there ever was a fact of this name."""
+        return event in self._catalog.events
+
     def property(self, event: str, path: str) -> Value:
         return happenings.value(
             self._catalog.properties.get(event, {}),

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from runtime import health
 from runtime.process import Context
 from services.gateway.api import (
+    analyses,
     audiences,
     belongings,
     bots,
@@ -19,6 +20,8 @@ from services.gateway.api import (
     documents,
     effective,
     events,
+    experiment_results,
+    experiments,
     identity,
     imports,
     journeys,
@@ -28,12 +31,14 @@ from services.gateway.api import (
     mechanics,
     members,
     operation,
+    outcomes,
     people,
     problems,
     progress,
     promo_pools,
     rehearsals,
     starts,
+    traffic,
     webhooks,
     why,
 )
@@ -61,6 +66,8 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         campaigns.routes(desk, neighbours),
         promo_pools.routes(desk, neighbours),  # before `/api/promo-pools/{key}`
         events.routes(desk, neighbours),
+        experiments.routes(desk, neighbours),
+        experiment_results.routes(desk, neighbours),
         documents.routes(desk, neighbours),
         journeys.routes(desk, neighbours),
         keys.routes(desk),
@@ -75,6 +82,9 @@ def build(context: Context, neighbours: Neighbours, proxy: Proxy) -> FastAPI:
         webhooks.routes(desk, neighbours),
         operation.routes(desk, neighbours),
         imports.routes(desk, neighbours),
+        outcomes.routes(desk, neighbours),
+        analyses.routes(desk, neighbours),
+        traffic.routes(desk),
         clock.routes(desk, neighbours),
     ):
         app.include_router(router, dependencies=described)
@@ -88,7 +98,8 @@ def _description(app: FastAPI) -> dict[str, Any]:
     """OpenAPI with the models of the documents."""
     if app.openapi_schema is None:
         description = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        models = [(model, "validation") for kind in KINDS.values() for model in kind.models]
+        described = (*(model for kind in KINDS.values() for model in kind.models), *experiments.MODELS)
+        models = [(model, "validation") for model in described]
         _, schema = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
         description.setdefault("components", {}).setdefault("schemas", {}).update(schema["$defs"])
         app.openapi_schema = description

@@ -44,14 +44,17 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
 
     @router.get("/api/campaigns/{key}/report", name="report of a campaign")
     async def report(request: Request, key: str, launch: Number = None) -> Response:
-        """The people of its newest launch (or of `launch`, a number) by verdict and rule, which add up to the audience, and by variant."""
+        """The people of its newest launch (or of `launch`, a number) by verdict and rule, which add up to the audience, and by variant.
+        `outcomes`: where it stands what they did then, with the name of a target action behind it (docs/reports.md).
+        """
         async with desk.calling(request, "read") as call:
             await seen(call, CAMPAIGN, key)
             stood = await launches.last(call.connection, key, launch)
         if stood is None:
             raise Problem("not_launched")
         found = await neighbours.require("orchestrator", f"/launches/{stood.launch.key}")
-        return JSONResponse({"campaign": key, "launch": handler.shown(stood.launch), **found})
+        outcomes = f"/api/reports/outcomes?campaign={key}&launch={stood.launch.key}&by=variant&event="
+        return JSONResponse({"campaign": key, "launch": handler.shown(stood.launch), **found, "outcomes": outcomes})
 
     return router
 

@@ -52,9 +52,13 @@ class Desk:
             spoken = language or language_of(request.headers.get("accept-language", ""))
             yield Call(connection, key, wall_ms(), self.context.settings, spoken)
 
-    async def act(self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY) -> Response:
-        """Run `work` with the request's JSON (None without a body). A repeated Idempotency-Key gets the first answer again."""
-        raw, body = await self._read(request, scope, limit)
+    async def act(
+        self, request: Request, scope: str, work: Work, limit: int = wire.MAX_BODY, read: Callable[[bytes], Any] | None = None
+    ) -> Response:
+        """Run `work` with the request's JSON (None without a body), or with what `read` makes of the body. A repeated Idempotency-Key gets the
+        first answer again.
+        """
+        raw, body = await self._read(request, scope, limit, read or wire.json_of)
         return await self._run(request, scope, raw, lambda call: work(call, body))
 
     async def act_on(self, request: Request, scope: str, ask: Ask, limit: int = wire.MAX_BODY) -> Response:
@@ -68,10 +72,12 @@ class Desk:
             return await self._flushed(replayed)
         return await self._run(request, scope, raw, await ask(body))
 
-    async def _read(self, request: Request, scope: str, limit: int) -> tuple[bytes, Any]:
+    async def _read(
+        self, request: Request, scope: str, limit: int, read: Callable[[bytes], Any] = wire.json_of
+    ) -> tuple[bytes, Any]:
         await self.admit(request, scope)  # before a stranger's body is read
         raw = await wire.body_of(request, limit)
-        return raw, wire.json_of(raw) if raw else None
+        return raw, read(raw) if raw else None
 
     async def _run(self, request: Request, scope: str, raw: bytes, work: Ready) -> Response:
         async with self.calling(request, scope, hold=True) as call:

@@ -90,6 +90,10 @@ PROBLEMS: dict[str, Entry] = {
     "clock_backwards": Entry(
         409, _STATE, Text("A driven clock only goes forward: {why}.", "Управляемые часы идут только вперёд: {why}.")
     ),
+    "experiment_running": Entry(
+        409, _STATE, Text("The experiment `{key}` runs: stop it first.", "Эксперимент `{key}` идёт: сначала остановите его.")
+    ),
+    "experiment_not_running": Entry(409, _STATE, Text("The experiment `{key}` does not run.", "Эксперимент `{key}` не идёт.")),
     "campaign_launched": Entry(
         409,
         _STATE,

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from services.gateway.domain.experiment_faults import OF_EXPERIMENTS
+
 
 class Text(NamedTuple):
     """One sentence in each language."""
@@ -167,6 +169,53 @@ FAULTS: dict[str, Text] = {
     "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
     "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
     "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "nothing_compared": Text(
+        "there is nothing to compare: no such split, variants or control group is in force",
+        "сравнивать нечего: такого разделения, вариантов или контрольной группы нет в действии",
+    ),
+    "no_look_yet": Text(
+        "the next look is not reached: a verdict before it would be a chance find",
+        "до следующего просмотра ещё не дошло: вывод раньше него был бы случайной находкой",
+    ),
+    "share_differs": Text("{share} percent there: it must be the same", "там {share} процентов: должно совпадать"),
+    "arms_missing": Text("without {names}: name all arms, or none", "не хватает {names}: назовите все группы или ни одной"),
+    "experiment_running": Text(
+        "the experiment runs: stop it before you change this", "эксперимент идёт: остановите его, прежде чем менять это поле"
+    ),
+    "ratio_over": Text("a ratio, and nothing else, has `over`", "поле `over` есть только у отношения, и там оно обязательно"),
+    "window": Text(
+        "no window: whole milliseconds or a text such as 30m, 12h, 7d or 2w are wanted",
+        "не окно: нужны целые миллисекунды или текст вида 30m, 12h, 7d или 2w",
+    ),
+    "window_too_long": Text("longer than {days} days", "длиннее {days} дней"),
+    "currencies_mixed": Text(
+        "the amounts are in several currencies ({names}) and are not added up: choose one with `currency`",
+        "суммы в разных валютах ({names}) не складываются: выберите одну полем `currency`",
+    ),
+    "churn_effect": Text("nobody leaves any more at 1: less is wanted", "при 1 не уходит никто: нужно меньше"),
+    "unknown_stage": Text("there is no such stage", "такого этапа нет"),
+    "period": Text("the period ends before it begins", "период кончается раньше, чем начался"),
+    "period_too_long": Text("more periods than a report has: ask for less", "периодов больше, чем бывает в отчёте: сузьте вопрос"),
+    "unknown_figure": Text("the report has no such figure", "в отчёте нет такого показателя"),
+    "no_table": Text("the answer has no such list of rows", "в ответе нет такого списка строк"),
+    "correlation": Text(
+        "a cohort shows who differs, not what came of it: name the group by what its people are",
+        "когорта показывает, кто отличается, а не что на это повлияло: назовите группу по тому, кто в ней",
+    ),
+    "traffic_twice": Text("a row before it has the same key", "строка с тем же ключом уже была выше"),
+    "utf8": Text("the file is not UTF-8", "файл не в UTF-8"),
+    "csv": Text("this line cannot be read as CSV", "строка не читается как CSV"),
+    "periods": Text("one of day, week and month", "одно из: day, week, month"),
+    "rows": Text("more than {limit} rows: ask for less", "больше {limit} строк: сузьте вопрос"),
+    "one_who": Text("give `segment` or `condition`, not both", "задайте `segment` или `condition`, не оба"),
+    "needs_period": Text("a comparison needs `from` and `to`", "для сравнения нужны `from` и `to`"),
+    "json": Text("no JSON", "это не JSON"),
+    "int_range": Text("a whole number from {least} to {most} is wanted", "нужно целое число от {least} до {most}"),
+    "unknown_row": Text("the report has no such row", "в отчёте нет такой строки"),
+    "unknown_document": Text("there is no {kind} `{key}`", "нет документа {kind} `{key}`"),
+    "not_in_document": Text(
+        "`{name}` is in no version of it; there are {names}", "`{name}` нет ни в одной его версии; есть {names}"
+    ),
     "order": Text("the bounds are in the wrong order", "границы стоят в неверном порядке"),
     "liquid_syntax": Text("line {line}: this is not Liquid", "строка {line}: это не Liquid"),
     "liquid_filter": Text("there is no filter {name}", "нет фильтра {name}"),
@@ -229,4 +278,5 @@ FAULTS: dict[str, Text] = {
     ),
     "not_checked": Text("{service} did not answer: this was not checked", "{service} не ответила: это не проверено"),
     "subject_lines": Text("the subject must be one line", "тема должна быть в одну строку"),
+    **{code: Text(*both) for code, both in OF_EXPERIMENTS.items()},
 }

@@ -13,6 +13,7 @@ from schemas.bots import Bot
 from schemas.campaigns import Campaign
 from schemas.connectors import Connector
 from schemas.events import Event
+from schemas.experiment_documents import Experiment
 from schemas.identity import Identity
 from schemas.journeys import Brand, Journey, dump
 from schemas.parameters import Instance, Pattern
@@ -117,6 +118,7 @@ KINDS = {
         Kind("bot", "bots", Bot, 5),
         Kind("policy", "policies", Policy, 5, needs="admin"),
         Kind("survey", "surveys", Survey, 5),
+        Kind("experiment", "experiments", Experiment, 6),
         Kind("promo-pool", "promo-pools", PromoPool, 2),
         Kind("event", "events", Event, 2),
         # Personal data leave the installation by it.

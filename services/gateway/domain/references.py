@@ -12,6 +12,7 @@ from schemas.bots import Bot
 from schemas.campaigns import Campaign
 from schemas.dialogues import Subscribe, Unsubscribe
 from schemas.events import Event
+from schemas.experiment_documents import Experiment
 from schemas.journeys import Journey
 from schemas.parameters import OF, SAMPLES, Instance, Pattern
 from schemas.rules import Cap, Rule, RuleWindow
@@ -76,6 +77,8 @@ def references(document: BaseModel) -> tuple[Reference, ...]:
         found += _of_campaign(document)
     elif isinstance(document, Rule):
         found += _of_rule(document)
+    elif isinstance(document, Experiment) and (named := document.document) is not None and named.startswith("journey:"):
+        found.append(Reference("of.journey", "journey", named.partition(":")[2]))
     elif isinstance(document, Event) and document.topic != "*":
         found.append(Reference("topic", "topic", document.topic))
     parent: str | None = getattr(document, "parent", None)

@@ -77,11 +77,11 @@ class Csv:
         self._table = table
 
     def begin(self) -> bytes:
-        return b"\xef\xbb\xbf" + _written([pa.array([column.name]) for column in self._table])
+        return b"\xef\xbb\xbf" + written([pa.array([column.name]) for column in self._table])
 
     def rows(self, members: Any, people: Any) -> bytes:
         arrays = _side_by_side(self._table, members, people)
-        return _written([instants(a) if column.kind == "at" else a for column, a in zip(self._table, arrays, strict=True)])
+        return written([instants(a) if column.kind == "at" else a for column, a in zip(self._table, arrays, strict=True)])
 
     def end(self) -> bytes:
         return b""
@@ -90,7 +90,8 @@ class Csv:
 _CSV = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n")
 
 
-def _written(arrays: Sequence[Any]) -> bytes:
+def written(arrays: Sequence[Any]) -> bytes:
+    """Columns as lines of CSV."""
     out = pa.BufferOutputStream()
     safe = [harmless(one) if one.type == pa.string() else one for one in arrays]
     pyarrow.csv.write_csv(pa.record_batch(safe, names=[str(n) for n in range(len(safe))]), out, _CSV)

@@ -14,7 +14,7 @@ from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.reading import faults_of
 from services.gateway.domain.references import references
-from services.gateway.handler import launching
+from services.gateway.handler import experiments, launching
 from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import mine, seen
 from services.gateway.handler.in_use import Versions, refuse_unasked
@@ -69,6 +69,8 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
     if before is not None:
         call.key.needs_brand(before.brand)
     matches(before, match, kind, key)
+    if kind is experiments.EXPERIMENT:
+        await experiments.refuse_change(call, key, document)
     _, fresh = await save(call, kind, key, document)
     draft = await documents.get(call.connection, kind.name, key)
     assert draft is not None
@@ -87,6 +89,8 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None, asked: Ver
     await refuse_unasked(call, kind.name, key, asked)
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
+    if kind is experiments.EXPERIMENT:
+        await experiments.refuse_change(call, key, None)
     if draft.published_version is not None:
         call.key.needs("publish")
         await publishing.withdraw(kind.name, key, draft.published_version)

@@ -13,6 +13,7 @@ from runtime.batch import Emit
 from runtime.outbox import RecordTooLarge
 from schemas.campaigns import Campaign
 from schemas.definitions import Published
+from schemas.experiment_documents import Experiment
 from schemas.ids import partition_of
 from schemas.parameters import Pattern
 from schemas.policies import Policy
@@ -23,6 +24,7 @@ from services.gateway.domain.endpoints import not_allowed
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, kept, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
+from services.gateway.handler import experiments
 from services.gateway.handler.call import Call
 from services.gateway.handler.making import Making
 from services.gateway.store import documents
@@ -65,6 +67,8 @@ class Publishing:
         faults = [*check(kind, key, document, self._world), *not_allowed(document, http=self._call.settings.webhook_http)]
         if faults:
             raise Problem("invalid", faults)
+        if isinstance(document, Experiment):
+            await experiments.refuse(self._call, document)
         document = await self._making.whole(document)
         body = text_of(document)
         number = draft.published_version

@@ -60,6 +60,7 @@ SELECT version, brand, published_at, published_by FROM document_version
 WHERE kind = $1 AND key = $2 AND version < $3 ORDER BY version DESC LIMIT $4
 """
 BODIES = "SELECT version, body FROM document_version WHERE kind = $1 AND key = $2 ORDER BY version"
+HISTORY = "SELECT version, published_at, body FROM document_version WHERE kind = $1 AND key = $2 ORDER BY version"
 MENTIONING = """
 SELECT v.key, v.version FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
 WHERE v.kind = 'journey' AND $1 = ANY(v.refs) AND d.published_version IS DISTINCT FROM v.version ORDER BY 1, 2
@@ -171,6 +172,11 @@ async def versions(connection: Connection, kind: str, key: str, before: int, lim
 async def bodies(connection: Connection, kind: str, key: str) -> dict[int, dict[str, Any]]:
     """Every version that was ever published, by number."""
     return {row["version"]: json.loads(row["body"]) for row in await connection.fetch(BODIES, kind, key)}
+
+
+async def history(connection: Connection, kind: str, key: str) -> list[tuple[int, int, dict[str, Any]]]:
+    """(version, published_at in ms, body) of each, rising."""
+    return [(r["version"], r["published_at"], json.loads(r["body"])) for r in await connection.fetch(HISTORY, kind, key)]
 
 
 async def mentioning(connection: Connection, kind: str, key: str) -> list[tuple[str, int]]:

@@ -1,8 +1,9 @@
 """Names: what is private, what may have a column, what a folder is called."""
 
 import hashlib
+import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
 
@@ -13,6 +14,10 @@ MAX_COLUMNS = 200  # of one event: what comes later stays in `rest`. Raising it 
 _NUMBERS = ("int", "float", "big")
 _FOLDER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _SHORTEST = 7  # characters of an address or number: shorter ones stand in other texts by chance
+
+
+# Parameters by which an advertiser knows a click again.
+CLICK_IDS = re.compile(r"[?&](gclid|wbraid|gbraid|dclid|yclid|ysclid|fbclid|msclkid|ttclid|rb_clickid)=")
 
 
 class Key(NamedTuple):
@@ -30,6 +35,16 @@ class Sight(NamedTuple):
     event: str
     scope: str = ""
     path: str = ""
+
+
+def ad_of(*addresses: Any) -> str | None:
+    """Which advertiser's click id stands in one of these addresses, or in what follows their question mark."""
+    for one in addresses:
+        if isinstance(one, str) and "id=" in one:  # nearly none has any
+            found = CLICK_IDS.search(one if "?" in one else f"?{one}")
+            if found is not None:
+                return found[1]
+    return None
 
 
 def may_have_column(key: Key | Sight) -> bool:

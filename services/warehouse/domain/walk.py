@@ -8,17 +8,19 @@ import msgspec
 from schemas.consents import EVENTS
 from schemas.facts import PROFILE_CHANGED, Seq
 from schemas.paths import escaped
-from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, held_by, without
+from services.warehouse.domain.names import NOTHING, PRIVATE, Held, Key, ad_of, held_by, without
 
 DEEP = 4  # objects within objects become columns down to here; below, they stay whole in `rest`
 KINDS: Mapping[type, str] = {str: "string", int: "int", float: "float", bool: "bool", type(None): "null"}
 
 
 class Page(TypedDict, total=False):
-    """Where it happened. What stands behind the question mark may be anything; the path is enough."""
+    """Where it happened. What stands behind the question mark may be anything: of search and url only an advertiser's mark is kept."""
 
     path: Any
     referrer: Any
+    search: Any
+    url: Any
 
 
 class Context(TypedDict, total=False):
@@ -56,6 +58,32 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ruled: tuple[str, ...] = ()
     src: str | None = None
     seq: Seq | None = None
+
+
+def marked(fact: Stored) -> Mapping[str, Any]:
+    """The context as the lake keeps it: a campaign's name as `utm_campaign`, as `name` is a person's elsewhere; and as `ad`, which
+    advertiser's click id stood in the page's address, which is not kept.
+    """
+    page, properties = fact.context.get("page"), fact.properties
+    told = page if isinstance(page, dict) else {}
+    ad = ad_of(told.get("search"), told.get("url"))
+    if ad is None and fact.type == "page":
+        ad = ad_of(properties.get("search"), properties.get("url"))
+    campaign = fact.context.get("campaign")
+    named = isinstance(campaign, dict) and "name" in campaign
+    if ad is None and not named and "search" not in told and "url" not in told:
+        return fact.context
+    found: dict[str, Any] = dict(fact.context)
+    if told:
+        found["page"] = {key: value for key, value in told.items() if key not in ("search", "url")}
+    if ad is not None or named:
+        tags = dict(campaign) if isinstance(campaign, dict) else {}
+        if named:
+            tags["utm_campaign"] = tags.pop("name")
+        if ad is not None:
+            tags["ad"] = ad
+        found["campaign"] = tags
+    return found
 
 
 class Cells:
@@ -105,8 +133,8 @@ class Walk:
                     n: pair[1] if pair[0] == fact.occurred_at and type(pair[1]) is not list else pair for n, pair in said.items()
                 }
             self._enter(name, "attributes", said)
-        if fact.context:
-            self._enter(name, "context", fact.context)
+        if context := marked(fact):
+            self._enter(name, "context", context)
         if fact.event in EVENTS and (evidence := fact.properties.get("evidence")) and isinstance(evidence, dict):
             self.rest.setdefault(row, {})["proven"] = True  # that there is some; what it says is personal
         if fact.ruled:

@@ -49,6 +49,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- range $service := keys .Values.services | sortAlpha }}
 {{- $found = append $found (printf "%s=http://%s-%s:8090" $service $name $service) }}
 {{- end }}
+{{- $found = append $found (printf "experiments=http://%s-gateway:8090" $name) }}{{/* it has no pod of its own: docs/adr/0025 */}}
 {{- range $service := list "ingest" "sender" }}
 {{- $found = append $found (printf "%s.public=http://%s-%s:%s" $service $name $service (include "otklik.publicPort" $service)) }}
 {{- end }}

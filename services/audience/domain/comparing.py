@@ -1,0 +1,78 @@
+"""Groups of people beside each other: means, with and without checks that are too far from the mean. A correlation, whatever comes out. Pure."""
+
+from typing import Any
+
+import numpy as np
+
+from services.audience.domain.ways import Flags, Numbers
+
+
+def kept(values: Numbers, times: int, *, below: bool) -> Flags:
+    """Which values stay when those that are more than `times` the mean of all are left out: one pass, as the mean would fall each time.
+    below: also positive ones of less than a part in `times` of it.
+    """
+    if not len(values):
+        return np.ones(0, dtype=np.bool_)
+    total, count = int(values.sum()), len(values)
+    stays: Flags = values * count <= times * total  # without a division nothing is rounded
+    if below:
+        stays &= (values <= 0) | (values * count * times >= total)
+    return stays
+
+
+def mean(values: Numbers) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def compared(values: Numbers, group: Numbers, groups: int, times: int, *, below: bool) -> dict[str, Any]:
+    """Means by group, and how much each differs from the first's: of everybody, and without outliers."""
+    stays = kept(values, times, below=below)
+    return {
+        "all": _means(values, group, groups),
+        "without_outliers": _means(values[stays], group[stays], groups),
+        "dropped": int((~stays).sum()), "dropped_by_group": [int(((group == number) & ~stays).sum()) for number in range(groups)],
+        "times_the_mean": times, "below": below,
+    }  # fmt: skip
+
+
+def _means(values: Numbers, group: Numbers, groups: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for number in range(groups):
+        own = values[group == number]
+        average = mean(own)
+        first = found[0]["mean"] if found else None
+        differs = round(average / first - 1, 6) if found and average is not None and first else None
+        found.append(
+            {
+                "people": len(own),
+                "sum": int(own.sum()),
+                "mean": None if average is None else round(average, 4),
+                "against_first": differs,
+            }
+        )
+    return found
+
+
+def stratified(values: Numbers, activity: Numbers, group: Numbers, parts: int = 10) -> list[dict[str, Any]]:
+    """The first two groups among people who were about as active, from the least active tenth to the most: by rank, ties together."""
+    order = np.sort(activity)
+    below = np.searchsorted(order, activity, side="left")
+    of = below * parts // max(1, len(activity))
+    found = []
+    for number in range(parts):
+        here = of == number
+        first, second = (values[here & (group == side)] for side in (0, 1))
+        low, high = mean(first), mean(second)
+        found.append({
+            "part": number + 1, "people": [len(first), len(second)], "means": [low, high],
+            "against_first": round(high / low - 1, 6) if low and high is not None else None,
+        })  # fmt: skip
+    return found
+
+
+def standardised(strata: list[dict[str, Any]]) -> float | None:
+    """How the second group differs from the first at equal activity: both weighed by the people of both. None: no part has both."""
+    both = [one for one in strata if None not in one["means"]]
+    low = sum(sum(one["people"]) * one["means"][0] for one in both)
+    high = sum(sum(one["people"]) * one["means"][1] for one in both)
+    return round(high / low - 1, 6) if low else None

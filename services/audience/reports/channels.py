@@ -1,0 +1,106 @@
+"""Revenue and its shares by channel, mechanic, team and period, by the last click; mail and sales side by side, with what ads cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.attribution import Channels
+from services.audience.domain.lasting import NONE, last_click
+from services.audience.domain.periods import periods, place_of
+from services.audience.domain.ways import Conversions, Flags, Line, Numbers
+from services.audience.reports import conversions as converting
+from services.audience.reports import touches as touching
+from services.audience.reports.attribution import Figures
+from services.audience.reports.conversions import moments
+from services.audience.reports.funnel import happening
+from services.audience.reports.touches import Read
+from services.audience.reports.traffic import by_period, totalled
+from services.audience.store.answers import View
+
+NOBODY = "(nobody)"
+OTHERS = "(others)"
+
+
+def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
+    """The answer, and its figures' people: `mail`, `sales`, `both`, `neither`. Raises MixedCurrencies."""
+    longest = max(asked.window_of(name) for name in ("email", "push", "sms", "other", *asked.last))
+    read = touching.read(view, asked.since - longest - 1, asked.until - 1, "document", asked.own, asked.brands)
+    found = converting.read(view, asked.target, asked.since, asked.until, asked.brands)
+    every = found.conversions
+    row = last_click(read.touches, every, read.channels, asked.window_of)
+    spans = periods(asked.zone, asked.by, asked.since, asked.until)
+    of = place_of(spans, every.moment)
+    names = {
+        "channel": _named(row, read.touches.channel, read.channels, NOBODY),
+        "mechanic": _named(row, read.touches.label, read.labels, NOBODY),
+        "team": _teams(asked, read, row),
+    }
+    spend = by_period(asked, spans, lambda _: True)
+    sold = _sold(view, asked, every)
+    mailed = (row != NONE) & read.touches.own[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
+    sides = {"mail": mailed & ~sold, "sales": sold & ~mailed, "both": mailed & sold, "neither": ~mailed & ~sold}
+    answer = {
+        "currency": found.currency, "conversions": len(every.n), "revenue": int(every.amount.sum()), "zone": asked.zone,
+        "by": {name: _shares(every, of, len(spans), labels, [one.name for one in spans]) for name, labels in names.items()},
+        "side_by_side": {name: _sum(every, here) for name, here in sides.items()},
+        "credited": {"mail": _sum(every, mailed), "sales": _sum(every, sold), "ads": _sum(every, _paid(read, row))},
+        "ad_spend": totalled(spend), "ad_spend_by_period": [{"from": one.name, "spend": spent} for one, spent in zip(spans, spend, strict=True)],
+    }  # fmt: skip
+    return answer, {name: _people(every, here) for name, here in sides.items()}
+
+
+def _people(every: Conversions, here: Flags) -> Any:
+    return lambda: np.unique(every.n[here])
+
+
+def _named(row: Numbers, values: Numbers, names: Sequence[str], otherwise: str) -> list[str]:
+    return [otherwise if at == NONE else names[values[at]] for at in row.tolist()]
+
+
+def _teams(asked: Channels, read: Read, row: Numbers) -> list[str]:
+    """Whose the mechanic is: a team of that very document, else of its kind (`journey`, `campaign`), else nobody's."""
+
+    def team(mechanic: str) -> str:
+        return asked.teams.get(mechanic) or asked.teams.get(mechanic.partition(":")[0]) or OTHERS
+
+    known = {label: team(label) for label in read.labels}
+    return [NOBODY if at == NONE else known[read.labels[read.touches.label[at]]] for at in row.tolist()]
+
+
+def _paid(read: Read, row: Numbers) -> Flags:
+    return (row != NONE) & read.touches.paid[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
+
+
+def _sold(view: View, asked: Channels, every: Conversions) -> Flags:
+    """Whether somebody of sales worked on it within the window before."""
+    if asked.sales is None:
+        return np.zeros(len(every.n), dtype=np.bool_)
+    line = Line(*moments(view, happening(asked.sales), asked.since - asked.sales_window, asked.until, asked.brands))
+    sold: Flags = line.until(every.n, every.moment) > line.until(every.n, every.moment - asked.sales_window)
+    return sold
+
+
+def _sum(every: Conversions, here: Flags) -> dict[str, Any]:
+    total = int(every.amount.sum())
+    own = int(every.amount[here].sum())
+    return {"conversions": int(here.sum()), "revenue": own, "share": round(own / total, 6) if total else None}
+
+
+def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """By period and label; the shares are of the period's revenue."""
+    number = {label: place for place, label in enumerate(sorted(set(labels)))}
+    code = of * max(1, len(number)) + np.array([number[label] for label in labels], dtype=np.int64)
+    size = spans * max(1, len(number))
+    counts = np.bincount(code, minlength=size)
+    money = np.zeros(size, dtype=np.int64)
+    np.add.at(money, code, every.amount)
+    found = []
+    for place in range(spans):
+        total = int(money[place * len(number) : (place + 1) * len(number)].sum())
+        for label, at in number.items():
+            own = int(money[place * len(number) + at])
+            if count := int(counts[place * len(number) + at]):
+                share = round(own / total, 6) if total else None
+                found.append({"from": names[place], "name": label, "conversions": count, "revenue": own, "share": share})
+    return found

@@ -1,0 +1,188 @@
+"""Cohorts: how customers who open letters, or are otherwise alike, differ from others. What it shows is a correlation and says so: who opens
+letters was more active before any letter came.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from pyroaring import BitMap
+
+from schemas.attribution import Cohort
+from schemas.zones import Zone, zone
+from services.audience.domain.comparing import compared, standardised, stratified
+from services.audience.domain.stepping import entered
+from services.audience.domain.ways import Flags, Numbers
+from services.audience.reports import conversions as converting
+from services.audience.reports.attribution import Figures
+from services.audience.reports.conversions import NO_WORD, Found, moments, word
+from services.audience.reports.funnel import happening
+from services.audience.reports.touches import among
+from services.audience.store.answers import View
+from services.audience.store.values import NONE
+
+NOTE = {
+    "en": "A correlation: who opens letters was more active before they came. What letters are worth is told by a control group.",
+    "ru": "Это корреляция: кто открывает письма, тот и раньше был активнее. Сколько стоят письма, говорит контрольная группа.",
+}
+PROXIES = "GoogleImageProxy|YahooMailProxy|ggpht\\.com"  # of mail services, which fetch a picture when its letter is looked at
+AGENTS = ("user_agent", "userAgent", "client")
+
+
+class Members(NamedTuple):
+    """People of the cohort, by number, when each was registered, and from when on outcomes count. group: NOBODY's: in none of them."""
+
+    n: Numbers
+    at: Numbers
+    counts_from: Numbers
+    group: Numbers
+    groups: list[str]
+
+    def place(self, n: Numbers) -> tuple[Numbers, Flags]:
+        """Where each of these people stands in `n`, and whether he does."""
+        place = np.minimum(np.searchsorted(self.n, n), max(0, len(self.n) - 1))
+        return place, (self.n[place] == n) if len(self.n) else np.zeros(len(n), dtype=np.bool_)
+
+
+def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
+    """The answer, and its figures' people: `group.<number>`, from 1. Raises MixedCurrencies."""
+    members = _members(view, asked)
+    found = converting.read(view, asked.purchase, asked.since, asked.until, asked.brands, product=asked.product)
+    place, there = members.place(found.conversions.n)
+    there &= found.conversions.moment >= members.counts_from[place] if len(members.n) else there
+    rows, place = np.flatnonzero(there), place[there]
+    revenue = _summed(place, found.conversions.amount[rows], len(members.n))
+    answer: dict[str, Any] = {
+        "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark,
+        "groups": [{"name": name, "people": int((members.group == number).sum())} for number, name in enumerate(members.groups)],
+        "revenue": compared(revenue, members.group, len(members.groups), asked.outlier, below=asked.below),
+    }  # fmt: skip
+    if asked.product is not None:
+        answer |= _by_product(asked, members, found, rows, place)
+    if not asked.groups:
+        answer["proxy_opens"] = _proxies(view, asked)
+    if asked.usage is not None:
+        _used(view, asked, members, revenue, answer)
+    return answer, {f"group.{number + 1}": _group(members, number) for number in range(len(members.groups))}
+
+
+def _group(members: Members, number: int) -> Any:
+    return lambda: members.n[members.group == number]
+
+
+def _summed(place: Numbers, amount: Numbers, size: int) -> Numbers:
+    total = np.zeros(size, dtype=np.int64)
+    np.add.at(total, place, amount)
+    return total
+
+
+def _members(view: View, asked: Cohort) -> Members:
+    """Those of whom `among` is true, whose first registration lies in the period, and who are in a group."""
+    n, moment = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
+    firsts = entered(n, moment, 0, view.now + 1)
+    n, at = n[firsts], moment[firsts]
+    chosen = _is_in(n, view.members(asked.among)) & (at >= asked.since) & (at < asked.until)
+    n, at = n[chosen], at[chosen]
+    counts_from = at + (asked.landmark or 0)
+    if asked.groups:
+        group, names = np.full(len(n), -1, dtype=np.int64), [one.name for one in asked.groups]
+        for number, one in reversed(list(enumerate(asked.groups))):
+            group[_is_in(n, view.members(one.condition))] = number  # who fits several is in the first
+    else:
+        group, names = _openers(view, asked, n, at), [f"0-{asked.few}", f"{asked.few + 1}+"]
+    kept = group >= 0
+    return Members(n[kept], at[kept], counts_from[kept], group[kept], names)
+
+
+def _is_in(n: Numbers, people: BitMap) -> Flags:
+    return np.isin(n, np.array(people, dtype=np.int64))
+
+
+def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
+    """0: who opened at most `few` times since he was registered, until the landmark where there is one; 1: more often."""
+    machine = _signs(view, asked.opened.event)[0]
+    only = "true" if machine is None else f"NOT {machine}"
+    who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands, only)
+    place = np.minimum(np.searchsorted(n, who), max(0, len(n) - 1))
+    if not len(n):
+        return n
+    counts = (n[place] == who) & (moment >= at[place])
+    if asked.landmark is not None:
+        counts &= moment < at[place] + asked.landmark
+    return (np.bincount(place[counts], minlength=len(n)) > asked.few).astype(np.int64)
+
+
+def _by_product(asked: Cohort, members: Members, found: Found, rows: Numbers, place: Numbers) -> dict[str, Any]:
+    """Of each product class those who bought of it: a check is far from the mean of its own class. And who bought of several."""
+    product = found.product[rows]
+    products = []
+    for number, name in enumerate(found.products):
+        own = product == number
+        if not name or not own.any():
+            continue
+        buyers = np.unique(place[own])
+        spent = _summed(place[own], found.conversions.amount[rows][own], len(members.n))[buyers]
+        told = compared(spent, members.group[buyers], len(members.groups), asked.outlier, below=asked.below)
+        products.append({"product": name, "people": len(buyers), "revenue": told})
+    named = np.array([bool(name) for name in found.products], dtype=np.bool_)
+    pairs = np.unique(place[named[product]] * (len(found.products) + 1) + product[named[product]]) if len(product) else product
+    kinds = np.bincount(pairs // (len(found.products) + 1), minlength=len(members.n))
+    cross = []
+    for number, name in enumerate(members.groups):
+        bought = kinds[(members.group == number) & (kinds > 0)]
+        several = int((bought > 1).sum())
+        cross.append(
+            {"name": name, "buyers": len(bought), "several": several, "share": several / len(bought) if len(bought) else None}
+        )
+    return {"products": products, "cross_sell": cross}
+
+
+def _used(view: View, asked: Cohort, members: Members, revenue: Numbers, answer: dict[str, Any]) -> None:
+    """Days of use; and with a landmark the groups among people who were as active until then."""
+    assert asked.usage is not None
+    who, moment = moments(view, happening(asked.usage), asked.since, asked.until, asked.brands)
+    place, there = members.place(who)
+    who, moment, place = who[there], moment[there], place[there]
+    later = moment >= members.counts_from[place] if len(members.n) else there[:0]
+    days = _days(zone(asked.zone), moment)
+    width = int(days.max()) + 2 if len(days) else 1
+    pairs = np.unique((place * width + days)[later]) if len(days) else days
+    used = np.bincount(pairs // width, minlength=len(members.n)).astype(np.int64)
+    answer["days_of_use"] = compared(used, members.group, len(members.groups), asked.outlier, below=asked.below)
+    if asked.landmark is not None and len(members.groups) == 2:
+        early = np.bincount(place[~later], minlength=len(members.n)).astype(np.int64)
+        strata = stratified(revenue, early, members.group)
+        answer["at_equal_activity"] = {"revenue": {"parts": strata, "against_first": standardised(strata)}}
+
+
+def _days(clock: Zone, moment: Numbers) -> Numbers:
+    """The local day of each instant."""
+    if not len(moment):
+        return moment
+    first, last = clock.day(int(moment.min())), clock.day(int(moment.max()))
+    starts = np.array([clock.midnight(day) for day in range(first, last + 2)], dtype=np.int64)
+    return (np.searchsorted(starts, moment, side="right") - 1).astype(np.int64)
+
+
+def _signs(view: View, event: str) -> tuple[str | None, str | None]:
+    """Whether an open is a machine's (marked), and whether a mail service fetched the picture for whoever looked (by its agent): conditions
+    that are never NULL. None: the facts do not say.
+    """
+    if not view.leaves.knows(event):
+        return None, None
+    marked = view.leaves.property(event, "machine").truth
+    agents = [
+        f"coalesce(regexp_matches({one}, '{PROXIES}'), false)" for name in AGENTS if (one := word(view, event, name)) != NO_WORD
+    ]
+    return None if marked == NONE else f"coalesce({marked}, false)", f"({' OR '.join(agents)})" if agents else None
+
+
+def _proxies(view: View, asked: Cohort) -> dict[str, Any] | None:
+    """How many opens machines told, which count for nobody, and how many came by a mail service's proxy; None: the facts do not say."""
+    machine, proxy = _signs(view, asked.opened.event)
+    if machine is None and proxy is None:
+        return None
+    where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
+    rows = view.leaves.rows(happening(asked.opened), f"{machine or 'false'} AS machine, {proxy or 'false'} AS proxy", where)
+    sql = f"SELECT count(*), count_if(machine), count_if(proxy AND NOT machine) FROM {rows} t"  # noqa: S608 - ours
+    told = view.instant.duck.execute(sql).fetchall()[0]
+    return dict(zip(("opens", "by_machine", "by_proxy"), told, strict=True))

@@ -1,0 +1,98 @@
+"""Conversions read from the index as arrays in the order of time: the facts that a target action is, each once by its key."""
+# ruff: noqa: S608 - names of ours and quoted texts
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.compute as pc
+
+from schemas.audience import Happening
+from schemas.reports import Target
+from services.audience.domain.ways import Conversions, Numbers
+from services.audience.reports.target import MixedCurrencies, hits
+from services.audience.reports.touches import among, coded
+from services.audience.store.answers import View
+from services.audience.store.values import NONE
+
+NO_WORD = "NULL::VARCHAR"
+
+
+class Found(NamedTuple):
+    """currency: None of plain numbers. product: number of the product family of each in `products`, whose first is of those without one."""
+
+    conversions: Conversions
+    currency: str | None
+    product: Numbers
+    products: Sequence[str]
+
+
+def read(
+    view: View,
+    target: Target,
+    since: int,
+    until: int,
+    brands: Sequence[str] = (),
+    key: str | None = None,
+    product: str | None = None,
+) -> Found:
+    """All with since <= moment < until (ms). key, product: paths of properties. Raises MixedCurrencies."""
+    last = min(until - 1, view.now)
+    more = {"product": word(view, target.event, product)}
+    if key is not None:
+        more["key"] = word(view, target.event, key)
+    # What revises a conversion may come later, and may be of one that was before.
+    query = hits(view.leaves, target, since - 1 if key is None else -1, last if key is None else view.now, more, among(brands))
+    if key is not None:
+        query = _once(query, since, last)
+    named = "CASE WHEN amount IS NOT NULL THEN coalesce(currency, '') END AS currency, coalesce(product, '') AS product"
+    table = view.instant.duck.sql(f"SELECT n, moment, coalesce(amount, 0) AS amount, {named} FROM ({query})").to_arrow_table()
+    return _ordered(table, _currency(table.column("currency")))
+
+
+def _currency(column: Any) -> str | None:
+    """The one that all amounts have; None: plain numbers, or nothing. Raises MixedCurrencies."""
+    names = sorted(one for one in pc.unique(column).to_pylist() if one is not None)
+    if len(names) > 1:
+        raise MixedCurrencies(names)
+    return names[0] or None if names else None
+
+
+def _once(query: str, since: int, last: int) -> str:
+    """Those of one key as one: the first one's person and moment, the last one's amount and product."""
+    newest = ", ".join(f"arg_max_null({one}, (moment, coalesce(amount, 0))) AS {one}" for one in ("amount", "currency", "product"))
+    return (
+        f"SELECT n, moment, amount, currency, product FROM (SELECT n, moment, amount, currency, product FROM ({query}) WHERE key IS NULL "
+        f"UNION ALL SELECT arg_min(n, (moment, n)) AS n, min(moment) AS moment, {newest} FROM ({query}) WHERE key IS NOT NULL GROUP BY key) "
+        f"WHERE moment >= {since} AND moment <= {last}"
+    )
+
+
+def word(view: View, event: str, path: str | None) -> str:
+    """A property as a text, whether it is one or a whole number."""
+    if path is None or not view.leaves.knows(event):
+        return NO_WORD
+    value = view.leaves.property(event, path)
+    found = [value.text] if value.text != NONE else []
+    found += [f"({value.whole})::VARCHAR"] if value.whole != NONE else []
+    return f"coalesce({', '.join(found)})::VARCHAR" if found else NO_WORD
+
+
+def _ordered(table: Any, currency: str | None) -> Found:
+    product, products = coded(table.column("product"))
+    n = table.column("n").to_numpy().astype(np.int64)
+    moment, amount = (table.column(name).to_numpy().astype(np.int64) for name in ("moment", "amount"))
+    order = np.lexsort((product, amount, moment, n))
+    return Found(Conversions(n[order], moment[order], amount[order]), currency, product[order], products)
+
+
+def moments(
+    view: View, happening: Happening, since: int, until: int, brands: Sequence[str] = (), only: str = "true"
+) -> tuple[Numbers, Numbers]:
+    """(n, moment) of facts with since <= moment < until, in that order. only: a condition on them in SQL."""
+    where = f"moment >= {since} AND moment < {until} AND {among(brands)} AND {only}"
+    rows = view.leaves.rows(happening, "1 AS one", where)
+    table = view.instant.duck.sql(f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join}").to_arrow_table()
+    n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
+    order = np.lexsort((moment, n))
+    return n[order], moment[order]

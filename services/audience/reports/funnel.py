@@ -1,0 +1,221 @@
+"""Funnels: how many people take the steps in order, by when they entered, and the ready one of C0 to C3, with the traffic beside them."""
+# ruff: noqa: S608 - names of ours and quoted texts
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from runtime.lake import text
+from schemas.attribution import Funnel, Spend, Stages, Step
+from schemas.audience import Happening
+from services.audience.domain.periods import Period, periods, place_of
+from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
+from services.audience.domain.ways import Flags, Numbers
+from services.audience.reports.attribution import Figures
+from services.audience.reports.conversions import moments, word
+from services.audience.reports.touches import among, coded
+from services.audience.reports.traffic import by_period, ratio, totalled
+from services.audience.store.answers import View
+
+ATTRIBUTE = "attribute:"
+MOST_GROUPS = 50  # the largest; others are one
+
+
+class Walk(NamedTuple):
+    """Who entered (n), when, and when each took every further step (stepping.NEVER: not). group: number of what he is grouped by."""
+
+    n: Numbers
+    at: Numbers
+    further: Sequence[Numbers]
+    group: Numbers
+    groups: Sequence[str]
+
+
+def happening(step: Step) -> Happening:
+    return Happening(event=step.event, where=step.where)
+
+
+def funnel(view: View, asked: Funnel) -> tuple[dict[str, Any], Figures]:
+    """The answer, and its figures' people: `step.<number>`."""
+    walk = _walked(view, asked)
+    spans = periods(asked.zone, asked.cohorts, asked.since, asked.until)
+    mature = [min(one.until, asked.until) - 1 + asked.window <= view.now for one in spans]
+    traffic = by_period(asked, spans, lambda row: asked.landing is None or row.landing == asked.landing)
+    of = place_of(spans, walk.at)
+    answer = {
+        "window": asked.window, "zone": asked.zone, "steps": _steps(asked, walk, np.ones(len(walk.n), dtype=np.bool_)),
+        "complete": _steps(asked, walk, np.array(mature, dtype=np.bool_)[of] if len(of) else np.zeros(0, dtype=np.bool_)),
+        "cohorts": _cohorts(asked, walk, spans, of, mature, traffic, view.now), "traffic": totalled(traffic),
+    }  # fmt: skip
+    if asked.by is not None:
+        answer["groups"] = [
+            {"value": name, "steps": _steps(asked, walk, walk.group == number)} for number, name in enumerate(walk.groups)
+        ]
+    return answer, _people(walk)
+
+
+def _walked(view: View, asked: Funnel) -> Walk:
+    n, moment, group, groups = _entering(view, asked)
+    rows = entered(n, moment, asked.since, asked.until)
+    n, at = n[rows], moment[rows]
+    last = min(asked.until + asked.window, view.now + 1)
+    steps = [moments(view, happening(step), asked.since, last, asked.brands) for step in asked.steps[1:]]
+    group, groups = _largest(group[rows], groups)
+    return Walk(n, at, walked(n, at, steps, asked.window), group, groups)
+
+
+def _entering(view: View, asked: Funnel) -> tuple[Numbers, Numbers, Numbers, list[str]]:
+    """Facts of the first step: whose, when, and by what he is grouped, in the order of person and time."""
+    step, leaves = asked.steps[0], view.leaves
+    own = asked.by is not None and not asked.by.startswith(ATTRIBUTE)
+    where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
+    rows = leaves.rows(happening(step), f"{word(view, step.event, asked.by if own else None)} AS value", where)
+    sql = f"SELECT {leaves.whose} AS n, t.moment, coalesce(t.value, '') AS value FROM {rows} t{leaves.join}"
+    if asked.by is not None and not own:
+        attribute = f"(SELECT n, coalesce(text, json) AS said FROM {leaves.words(asked.by.removeprefix(ATTRIBUTE))})"
+        sql = f"SELECT n, moment, coalesce(said, '') AS value FROM ({sql}) LEFT JOIN {attribute} USING (n)"
+    table = view.instant.duck.sql(sql).to_arrow_table()
+    n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
+    group, groups = coded(table.column("value"))
+    order = np.lexsort((group, moment, n))
+    return n[order], moment[order], group[order], groups
+
+
+def _largest(group: Numbers, groups: list[str]) -> tuple[Numbers, list[str]]:
+    """The largest groups under new numbers; all others are the last one, `(others)`."""
+    counts = np.bincount(group, minlength=len(groups))
+    order = sorted((place for place in range(len(groups)) if counts[place]), key=lambda place: (-counts[place], groups[place]))
+    kept, rest = order[:MOST_GROUPS], order[MOST_GROUPS:]
+    number = np.full(len(groups), len(kept), dtype=np.int64)
+    number[kept] = np.arange(len(kept))
+    return number[group] if len(group) else group, [groups[place] for place in kept] + (["(others)"] if rest else [])
+
+
+def _steps(asked: Funnel, walk: Walk, kept: Flags) -> list[dict[str, Any]]:
+    first = int(kept.sum())
+    found: list[dict[str, Any]] = [
+        {"name": asked.steps[0].title, "people": first, "of_first": ratio(first, first), "of_previous": None}
+    ]
+    previous, count = walk.at, first
+    for step, taken in zip(asked.steps[1:], walk.further, strict=True):
+        there = kept & (taken != NEVER)
+        people = int(there.sum())
+        found.append({
+            "name": step.title, "people": people, "of_first": ratio(people, first), "of_previous": ratio(people, count),
+            "took_ms": quartiles(taken[there] - previous[there]), "since_first_ms": quartiles(taken[there] - walk.at[there]),
+        })  # fmt: skip
+        previous, count = taken, people
+    return found
+
+
+def _cohorts(
+    asked: Funnel,
+    walk: Walk,
+    spans: Sequence[Period],
+    of: Numbers,
+    mature: Sequence[bool],
+    traffic: Sequence[dict[str, Any] | None],
+    now: int,
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    before: float | None = None
+    for number, span in enumerate(spans):
+        here = of == number
+        counts = [int(here.sum()), *(int((here & (taken != NEVER)).sum()) for taken in walk.further)]
+        visits = traffic[number]
+        rate = ratio(counts[0], visits["visits"]) if visits else None
+        whole = asked.since <= span.since and span.until <= min(asked.until, now + 1)
+        found.append({
+            "from": span.name, "mature": mature[number], "whole": whole, "people": counts, "traffic": visits,
+            "entered_per_visit": rate, "against_previous": reading(rate, before),
+        })  # fmt: skip
+        before = rate
+    return found
+
+
+def _people(walk: Walk) -> Figures:
+    found: dict[str, Callable[[], Numbers]] = {"step.1": lambda: walk.n}
+    for number, taken in enumerate(walk.further, start=2):
+        found[f"step.{number}"] = lambda taken=taken: walk.n[taken != NEVER]  # type: ignore[misc]
+    return found
+
+
+# ---- C0 to C3
+
+
+def stages(view: View, asked: Stages) -> tuple[dict[str, Any], Figures]:
+    """C0: registrations a visitor of landings that are no product's. C1: applications a visitor of product landings. C2: who bought of those
+    who applied. C3: who applied again of those who applied and did not buy.
+    """
+    spans = periods(asked.zone, asked.cohorts, asked.since, asked.until)
+    end = view.now + 1
+    registered, applied = _firsts(view, asked, asked.registration), _firsts(view, asked, asked.application)
+    visits = {kind: by_period(asked, spans, _landing(asked, kind)) for kind in ("content", "product")}
+    seen = {kind: _visitors(view, asked, spans, kind) for kind in ("content", "product")}
+    sales = moments(view, happening(asked.sale), asked.since, end, asked.brands)
+    applications = moments(view, happening(asked.application), asked.since, end, asked.brands)
+    n, at = applied
+    bought = walked(n, at, [sales], asked.mature_sale)[0]
+    bought_ever, again = walked(n, at, [sales], asked.mature_repeat)[0], walked(n, at, [applications], asked.mature_repeat)[0]
+    sold, unsold = bought != NEVER, bought_ever == NEVER
+    repeated = unsold & (again != NEVER)
+    rows, of, of_registered = [], place_of(spans, at), place_of(spans, registered[1])
+    previous: dict[str, float | None] = {}
+    for number, span in enumerate(spans):
+        here = of == number
+        counts = {"registrations": int((of_registered == number).sum()), "applications": int(here.sum()), "sales": int((here & sold).sum()),
+                  "unsold": int((here & unsold).sum()), "repeats": int((here & repeated).sum())}  # fmt: skip
+        traffic = {kind: visits[kind][number] for kind in visits}
+        visitors = {kind: seen[kind][number] for kind in seen}
+        shares = _shares(counts, traffic, visitors)
+        ends = min(span.until, asked.until) - 1
+        rows.append({
+            "from": span.name, **counts, "traffic": traffic, "visitors": visitors, **shares,
+            "basis": {name: "visits" if traffic[kind] is not None else "visitors" for name, kind in (("c0", "content"), ("c1", "product"))},
+            "mature": {"c2": ends + asked.mature_sale <= view.now, "c3": ends + asked.mature_repeat <= view.now},
+            "against_previous": {name: reading(share, previous.get(name)) for name, share in shares.items()},
+        })  # fmt: skip
+        previous = shares
+    answer = {"zone": asked.zone, "mature_sale": asked.mature_sale, "mature_repeat": asked.mature_repeat, "cohorts": rows,
+              "traffic": {kind: totalled(visits[kind]) for kind in visits}}  # fmt: skip
+    figures = {"registrations": lambda: registered[0], "applications": lambda: n, "sales": lambda: n[sold], "unsold": lambda: n[unsold],
+               "repeats": lambda: n[repeated]}  # fmt: skip
+    return answer, figures
+
+
+def _shares(counts: dict[str, int], traffic: dict[str, Any], visitors: dict[str, int]) -> dict[str, float | None]:
+    """By imported visits; where there are none, by the visitors whom the facts tell of."""
+
+    def base(kind: str) -> int:
+        return traffic[kind]["visits"] if traffic[kind] is not None else visitors[kind]
+
+    return {
+        "c0": ratio(counts["registrations"], base("content")), "c1": ratio(counts["applications"], base("product")),
+        "c2": ratio(counts["sales"], counts["applications"]), "c3": ratio(counts["repeats"], counts["unsold"]),
+    }  # fmt: skip
+
+
+def _firsts(view: View, asked: Stages, step: Step) -> tuple[Numbers, Numbers]:
+    """Who took a step in the period, and when first in it."""
+    n, moment = moments(view, happening(step), asked.since, asked.until, asked.brands)
+    rows = entered(n, moment, asked.since, asked.until)
+    return n[rows], moment[rows]
+
+
+def _landing(asked: Stages, kind: str) -> Callable[[Spend], bool]:
+    return lambda row: (row.landing == asked.product_landing) is (kind == "product")
+
+
+def _visitors(view: View, asked: Stages, spans: Sequence[Period], kind: str) -> list[int]:
+    """Of each period how many different people came to such a landing."""
+    where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
+    rows = view.leaves.rows(happening(asked.visit), f"{word(view, asked.visit.event, asked.landing)} AS landing", where)
+    is_product = f"coalesce(t.landing, '') = {text(asked.product_landing)}"
+    sql = f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join} WHERE {'' if kind == 'product' else 'NOT '}{is_product}"
+    table = view.instant.duck.sql(sql).to_arrow_table()
+    n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
+    of = place_of(spans, moment)
+    pairs = np.unique(of * (int(n.max()) + 1 if len(n) else 1) + n) if len(n) else n
+    width = int(n.max()) + 1 if len(n) else 1
+    return [int(count) for count in np.bincount(pairs // width, minlength=len(spans))]

@@ -1,0 +1,130 @@
+"""Touch points: what lay before first purchases, year against year, and what became of the contacts that each place brought."""
+# ruff: noqa: S608 - names of ours and quoted texts
+
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.attribution import Touchpoints
+from schemas.zones import DAY, zone
+from services.audience.domain.stepping import NEVER, entered, reading, walked
+from services.audience.domain.ways import Conversions, Line, Numbers
+from services.audience.reports import conversions as converting
+from services.audience.reports import touches as touching
+from services.audience.reports.attribution import Figures
+from services.audience.reports.conversions import moments, word
+from services.audience.reports.funnel import happening
+from services.audience.reports.touches import among, coded
+from services.audience.reports.traffic import ratio
+from services.audience.store.answers import View
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+class Places(NamedTuple):
+    """Facts of touch points: whose, when, and where (number of `names`)."""
+
+    n: Numbers
+    moment: Numbers
+    place: Numbers
+    names: list[str]
+
+
+def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures]:
+    """The answer, and its figures' people: `buyers`, `buyers.<channel>`, `left.<place>`. Raises MixedCurrencies."""
+    bought = converting.read(view, asked.purchase, 0, view.now + 1, asked.brands)
+    purchases = bought.conversions
+    rows = entered(purchases.n, purchases.moment, 0, view.now + 1)
+    firsts = Conversions(purchases.n[rows], purchases.moment[rows], purchases.amount[rows])
+    figures: dict[str, Any] = {}
+    now = _before(view, asked, firsts, (asked.since, asked.until), figures)
+    then = _before(view, asked, firsts, (_year_ago(asked, asked.since), _year_ago(asked, asked.until)), {})
+    channels = sorted({*now["channels"], *then["channels"]})
+    answer = {
+        "currency": bought.currency, "window": asked.window, "first_buyers": now["people"], "first_buyers_a_year_ago": then["people"],
+        "change": reading(now["people"], then["people"]),
+        "channels": [
+            {"channel": name, "people": now["channels"].get(name, 0), "a_year_ago": then["channels"].get(name, 0),
+             "share": ratio(now["channels"].get(name, 0), now["people"]), "change": reading(now["channels"].get(name, 0), then["channels"].get(name, 0))}
+            for name in channels
+        ],
+        "places": _places(view, asked, purchases, figures),
+    }  # fmt: skip
+    return answer, figures
+
+
+def _before(view: View, asked: Touchpoints, firsts: Conversions, span: tuple[int, int], figures: dict[str, Any]) -> dict[str, Any]:
+    """Of those who bought first in a period: how many had met each channel before."""
+    chosen = np.flatnonzero((firsts.moment >= span[0]) & (firsts.moment < span[1]))
+    of = Conversions(firsts.n[chosen], firsts.moment[chosen], firsts.amount[chosen])
+    read = touching.read(view, span[0] - asked.window - 1, span[1] - 1, "channel", asked.own, asked.brands)
+    figures["buyers"] = lambda: of.n
+    counts = {}
+    for number, name in enumerate(read.channels):
+        own = np.flatnonzero(read.touches.channel == number)
+        line = Line(read.touches.n[own], read.touches.moment[own])
+        met = line.until(of.n, of.moment) > line.until(of.n, of.moment - asked.window)
+        counts[name] = int(met.sum())
+        figures[f"buyers.{name}"] = lambda met=met: of.n[met]
+    return {"people": len(of.n), "channels": counts}
+
+
+def _year_ago(asked: Touchpoints, at: int) -> int:
+    """The same local time a year before; of 29 February that of the 28th."""
+    clock = zone(asked.zone)
+    day = clock.begun(at)
+    local = date.fromordinal(day + _EPOCH_DAY)
+    leap = (local.month, local.day) == (2, 29)
+    before = local.replace(year=local.year - 1, day=28 if leap else local.day)
+    return clock.midnight(before.toordinal() - _EPOCH_DAY) + min(at - clock.midnight(day), DAY)
+
+
+def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) -> Places:
+    step = asked.shown if event == "shown" else asked.left
+    period = f"moment >= {since} AND moment < {asked.until} AND {where}"
+    rows = view.leaves.rows(happening(step), f"{word(view, step.event, asked.place)} AS place", period)
+    sql = f"SELECT {view.leaves.whose} AS n, t.moment, coalesce(t.place, '') AS place FROM {rows} t{view.leaves.join}"
+    table = view.instant.duck.sql(sql).to_arrow_table()
+    n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
+    place, names = coded(table.column("place"))
+    order = np.lexsort((place, moment, n))
+    return Places(n[order], moment[order], place[order], names)
+
+
+def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much."""
+    where = among(asked.brands)
+    shown, left = _placed(view, asked, "shown", where, asked.since), _placed(view, asked, "left", where, 0)
+    registered = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
+    rows = entered(left.n, left.moment, asked.since, asked.until)
+    n, at, place = left.n[rows], left.moment[rows], left.place[rows]
+    known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
+    known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
+    later, paid = (walked(n, at, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
+    money = _sum_after(purchases, n, at)
+    found = []
+    for name in sorted({*shown.names, *left.names}):
+        shows = shown.place == shown.names.index(name) if name in shown.names else np.zeros(len(shown.n), dtype=np.bool_)
+        here = place == left.names.index(name) if name in left.names else np.zeros(len(n), dtype=np.bool_)
+        people, contacts = len(np.unique(shown.n[shows])), int(here.sum())
+        counts = {"new": int((here & ~known).sum()), "registered": int((here & later).sum()), "paid": int((here & paid).sum())}
+        figures[f"left.{name}"] = lambda here=here: n[here]
+        found.append({"place": name or None, "shows": int(shows.sum()), "shown": people, "left": contacts, **counts, "revenue": int(money[here].sum()),
+                      "left_of_shown": ratio(contacts, people), "registered_of_left": ratio(counts["registered"], contacts),
+                      "paid_of_left": ratio(counts["paid"], contacts)})  # fmt: skip
+    return [row for row in found if row["shown"] or row["left"]]
+
+
+def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
+    line = Line(*facts)
+    return line.until(n, at) > line.until(n, np.full_like(at, -1))
+
+
+def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:
+    """What each of these people paid after an instant."""
+    line = Line(purchases.n, purchases.moment)
+    low, high = line.until(n, at), line.until(n, np.full_like(at, 2**53))
+    running = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(purchases.amount)])
+    summed: Numbers = running[high] - running[low]
+    return summed

@@ -1,0 +1,143 @@
+"""What was decided about messages and what became of them, for reports: fast to read by document and by person.
+
+`letter` has what verdicts have in common, each combination once, so that a verdict is five numbers. `verdict` has one row for each verdict of a
+message (or of a decision without one). `response` has what was told of messages afterwards: that they went out (with their template), came, bounced, were
+opened, clicked, and answered with a no. A row is of a piece of history (store/people.py), as facts are.
+"""
+# ruff: noqa: S608 - names of ours and quoted texts
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.lake import quote, text
+from schemas.messages import Verdict
+from schemas.steps import LETTER_EVENTS
+from services.audience.store.happenings import AT
+from services.audience.store.people import NUMBERS, OWN
+from services.audience.store.versions import MESSAGES, Part
+
+# Of the others (deferred, held, moved, ...) a report asks nothing. Numbers stand in files: only add.
+STATES: Mapping[Verdict, int] = {
+    "sent": 0, "accepted": 1, "failed": 2, "in_doubt": 3, "unknown": 4, "would_have_sent": 5, "exposed": 6, "skipped": 7, "entered": 8, "goal": 9,
+}  # fmt: skip
+SENT, DELIVERED, OPENED, CLICKED, BOUNCED, UNSUBSCRIBED, COMPLAINED = range(7)
+_BECAME = {"delivered": DELIVERED, "opened": OPENED, "clicked": CLICKED, "bounced": BOUNCED}
+CHANNELS = {"Email": "email", "SMS": "sms", "Telegram": "telegram", "VK": "vk"}
+RESPONSES: Mapping[str, int] = {
+    **{event: _BECAME[became] for event, became in LETTER_EVENTS.items()},
+    **{f"{way} Sent": SENT for way in CHANNELS},
+    **{f"{way} Unsubscribed": UNSUBSCRIBED for way in CHANNELS},
+    "Unsubscribed": UNSUBSCRIBED, "Consent Withdrawn": UNSUBSCRIBED,
+    **{f"{way} Marked as Spam": COMPLAINED for way in CHANNELS},
+}  # fmt: skip
+OTHERS = "imported"  # the rule of messages that were not ours
+SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
+
+TABLES = """
+CREATE TABLE letter (k INTEGER, brand VARCHAR, document VARCHAR, version INTEGER, step VARCHAR, channel VARCHAR, class VARCHAR, rule VARCHAR,
+    launch VARCHAR, salt VARCHAR);
+CREATE TABLE verdict (person INTEGER, moment BIGINT, state UTINYINT, letter INTEGER, key UUID);
+CREATE TABLE response (person INTEGER, moment BIGINT, kind UTINYINT, key UUID, link INTEGER, machine BOOLEAN, template INTEGER);
+CREATE TABLE template (k INTEGER, name VARCHAR);
+"""
+SAME = ("brand", "document", "version", "step", "channel", "class", "rule", "launch", "salt")
+TOLD = """
+CREATE OR REPLACE TEMP TABLE fresh AS SELECT f.profile, f.profile AS home, f.brand, epoch_ms(received_at) AS received, {at} AS moment,
+    {state} AS state, {key} AS key, coalesce(document, '') AS document, coalesce(version, 0) AS version, coalesce(step, '') AS step,
+    coalesce(channel, '') AS channel, coalesce(message_class, '') AS class, {rule} AS rule,
+    CASE WHEN starts_with(document, 'campaign:') THEN coalesce(occurrence, '') ELSE '' END AS launch,
+    CASE WHEN verdict = 'exposed' THEN coalesce(detail::JSON ->> 'salt', '') ELSE '' END AS salt
+FROM {table} f JOIN bounds b USING (topic, kafka_partition)
+WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL AND verdict IN ({states})
+"""
+# What a provider says of one failure is no group of a report.
+RULE = "CASE WHEN verdict IN ('failed', 'accepted', 'in_doubt', 'unknown', 'sent') THEN '' ELSE coalesce(rule, '') END"
+LETTERS = """
+INSERT INTO letter SELECT ((SELECT coalesce(max(k) + 1, 0) FROM letter) + row_number() OVER () - 1)::INTEGER, *
+FROM (SELECT DISTINCT {same} FROM {of} EXCEPT SELECT {same} FROM letter)
+"""
+# A message has each verdict once: one that comes again changes nothing.
+VERDICTS = """
+INSERT INTO verdict SELECT n, moment, state, letter.k, key FROM {of} f JOIN numbers USING (profile, home) JOIN letter USING ({same})
+WHERE NOT EXISTS (FROM verdict v WHERE v.key = f.key AND v.state = f.state)
+QUALIFY row_number() OVER (PARTITION BY key, state ORDER BY moment, n) = 1 ORDER BY moment
+"""
+IMPORTED = """
+CREATE OR REPLACE TEMP TABLE imported AS SELECT profile, home, brand, moment, {state}::UTINYINT AS state, {key} AS key, {document} AS document,
+    0 AS version, coalesce({step}, '') AS step, CASE {ways} END AS channel, coalesce({class_}, 'mass') AS class, {rule} AS rule, '' AS launch, '' AS salt
+FROM fresh WHERE name IN ({sent}) AND source <> {sender} AND {document} IS NOT NULL
+"""
+HEARD = """
+INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}::INTEGER, coalesce({machine}, false), t.k
+FROM fresh JOIN numbers USING (profile, home) LEFT JOIN template t ON t.name = {template}
+WHERE fresh.name IN ({names}) AND {intent} IS NOT NULL ORDER BY moment
+"""
+NAMED = """
+INSERT INTO template SELECT ((SELECT coalesce(max(k) + 1, 0) FROM template) + row_number() OVER () - 1)::INTEGER, name
+FROM (SELECT DISTINCT {template} AS name FROM fresh WHERE name IN ({names}) AND {template} IS NOT NULL EXCEPT SELECT name FROM template)
+"""
+
+
+def key_of(words: str) -> str:
+    """An id as a key: ours are UUIDs, those of others may be any text."""
+    return f"coalesce(try_cast({words} AS UUID), md5({words})::UUID)"
+
+
+def decided(duck: Any, table: str) -> set[Part]:
+    """Take the verdicts of a table of the lake that stand between the bounds. What moved."""
+    states = "CASE verdict " + " ".join(f"WHEN '{name}' THEN {number}" for name, number in STATES.items()) + " END::UTINYINT"
+    own = key_of("coalesce(nullif(intent, ''), id)")
+    duck.execute(TOLD.format(at=AT, state=states, key=own, rule=RULE, table=table, states=", ".join(map(text, STATES))))
+    moved: set[Part] = {("new", "")} if duck.execute(OWN.format(of="fresh")).fetchall()[0][0] else set()
+    duck.execute(NUMBERS)
+    return moved | _kept(duck, "fresh")
+
+
+def _kept(duck: Any, of: str) -> set[Part]:
+    same = ", ".join(SAME)
+    duck.execute(LETTERS.format(same=same, of=of))
+    return {MESSAGES} if duck.execute(VERDICTS.format(same=same, of=of)).fetchall()[0][0] else set()
+
+
+def heard(duck: Any) -> set[Part]:
+    """Take what the fresh facts (with their `numbers`) tell of messages. What moved."""
+    there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
+    intent, template = _column(there, "p_s_intent"), _column(there, "p_s_template")
+    names = ", ".join(map(text, RESPONSES))
+    duck.execute(NAMED.format(template=template, names=names))
+    kinds = " ".join(f"WHEN {text(name)} THEN {kind}" for name, kind in RESPONSES.items())
+    found = duck.execute(
+        HEARD.format(kinds=kinds, key=key_of(intent), link=_column(there, "p_i_link"), machine=_column(there, "p_b_machine", "BOOLEAN"),
+                     template=template, names=names, intent=intent)
+    ).fetchall()[0][0]  # fmt: skip
+    return ({MESSAGES} if found else set()) | _imported(duck, there)
+
+
+def _imported(duck: Any, there: set[str]) -> set[Part]:
+    """Messages that somebody else sent, of whose sending facts were imported: they were accepted."""
+    if "p_s_document" not in there:
+        return set()
+    ways = " ".join(f"WHEN starts_with(name, {text(way)}) THEN {text(channel)}" for way, channel in CHANNELS.items())
+    key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)")
+    duck.execute(
+        IMPORTED.format(state=STATES["accepted"], key=key, document="p_s_document", step=_column(there, "p_s_step"), ways=ways, rule=text(OTHERS),
+                        class_=_column(there, "p_s_class"), sent=", ".join(text(name) for name, kind in RESPONSES.items() if kind == SENT),
+                        sender=text(SENDER))
+    )  # fmt: skip
+    return _kept(duck, "imported")
+
+
+def _column(there: set[str], name: str, kind: str = "VARCHAR") -> str:
+    return quote(name) if name in there else f"NULL::{kind}"
+
+
+def forget(duck: Any, pieces: Sequence[int], *, told: bool = False) -> None:
+    """Delete what is of these pieces. told: only what facts told of them, which are read again."""
+    only = f" AND letter IN (SELECT k FROM letter WHERE rule = {text(OTHERS)})" if told else ""
+    for table, where in (("response", ""), ("verdict", only)):
+        duck.execute(f"DELETE FROM {table} WHERE person IN (SELECT unnest($1::INTEGER[])){where}", [list(pieces)])
+
+
+def forget_before(duck: Any, since: int) -> None:
+    for table in ("response", "verdict"):
+        duck.execute(f"DELETE FROM {table} WHERE moment < {since}")

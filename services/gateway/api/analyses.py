@@ -1,0 +1,153 @@
+"""/api/reports/{attribution,funnel,stages,cohort,touchpoints,channels,lifetime,retention}: by which ways people come to what we wish."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from schemas.forecast import Forecast
+from services.gateway.api import wire
+from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.api.outcomes import clock_of
+from services.gateway.domain import forecast as domain
+from services.gateway.domain import incremental
+from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.handler.keys import validated
+from services.gateway.store import traffic
+
+MOST_GAINS = 50  # documents of which the statistics are asked
+PATIENCE_S = 120.0  # a year of a large base takes seconds, and questions wait for their turn
+TOLD = {
+    "attribution": "Conversions and revenue credited by five models side by side: last click, first touch, linear, position, Markov removal effect. "
+    "With `leads`: origins kept, repeats, and leads that were ours by the last click alone.",
+    "funnel": "How many people took the steps in order, by when they entered, and how long each took; traffic beside them.",
+    "stages": "C0 to C3: registrations and applications a visitor, sales of applications, repeat applications of those who did not buy.",
+    "cohort": "How customers who open letters, or are otherwise alike, differ from others: a correlation.",
+    "touchpoints": "Channels before first purchases, year against year; what became of the contacts that each place brought.",
+    "channels": "Revenue and its share by channel, mechanic, team and period; mail and sales side by side with what ads cost.",
+    "lifetime": "Revenue a customer by age, by the period in which people came first.",
+    "retention": "Who came back, by the period in which people came first.",
+}
+
+
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
+    router, analyses = APIRouter(tags=["reports"]), Analyses(desk, neighbours)
+    for name in MODELS:
+        router.get(f"/api/reports/{name}", description=TOLD[name], openapi_extra=_described(name), name=name)(analyses.of(name))
+
+    @router.post("/api/reports/forecast", openapi_extra=_forecast_described())
+    async def forecast(request: Request) -> Response:
+        """What an improvement of each stage is worth from registration to repeat payment: pessimistic, expected and optimistic, with payback,
+        beside what came of it (`result`). Nothing is kept.
+        """
+        await desk.admit(request, "read")
+        asked = validated(Forecast, wire.json_of(await wire.body_of(request)))
+        return JSONResponse(domain.forecast(asked))
+
+    return router
+
+
+def _forecast_described() -> dict[str, Any]:
+    schema = Forecast.model_json_schema(ref_template="#/$defs/{model}")
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def _described(name: str) -> dict[str, Any]:
+    """The parameters: those of every report, and the fields of its model, as JSON where they are no plain text."""
+    common = ("from", "to", "brand", "zone", "as_of", "format", "table", "figure", "next", "limit")
+    fields = [field for field in MODELS[name].model_fields if field not in ("since", "until", "brands", "zone", "as_of", "traffic")]
+    said = (MODELS[name].__doc__ or "").replace("\n", " ")
+    described = [{"name": one, "in": "query", "schema": {"type": "string"}} for one in dict.fromkeys((*common, *fields))]
+    return {"parameters": described, "x-fields": " ".join(said.split())}
+
+
+class Analyses:
+    """Reads what is asked, brings the traffic along, asks the audience service, and shapes what it tells."""
+
+    def __init__(self, desk: Desk, neighbours: Neighbours) -> None:
+        self._desk, self._neighbours = desk, neighbours
+
+    def of(self, name: str) -> Callable[[Request], Any]:
+        async def report(request: Request) -> Response:
+            reading = Analysis(name, request.query_params)
+            form = reading.form()
+            body = await self._body(request, name, reading)
+            told = await self._told(f"/audience/reports/{name}", body)
+            if name == "attribution" and "figure" not in body:
+                await self._gains(body, told)
+            if form == "csv":
+                return _csv(name, told, reading)
+            return JSONResponse(told)
+
+        return report
+
+    async def _body(self, request: Request, name: str, reading: Analysis) -> dict[str, Any]:
+        async with self._desk.calling(request, "read") as call:
+            brands = reading.listed("brand") or list(call.key.brands)
+            for brand in brands:
+                call.key.needs_brand(brand)
+            body = reading.told(await clock_of(call, request.query_params.get("zone"), reading, brands), brands)
+            if name in WITH_TRAFFIC:
+                body["traffic"] = await traffic.summed(call.connection, _days(body), brands)
+        return body
+
+    async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
+        """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""
+        try:
+            groups = incremental.groups_of(await self._told("/audience/outcomes", incremental.question(body)))
+        except Problem as error:  # what came after the period may not add up: what is credited stands without it
+            told |= {"incremental": None, "incremental_fault": next((fault.code for fault in error.faults), error.code)}
+            return
+        rows = {row["label"]: row for row in told["rows"]} if body.get("level") == "document" else {}
+        for row in told["rows"]:
+            row["incremental"] = None
+        told["incremental"] = None if "" not in groups else incremental.gained(groups[""], await self._evaluated(groups[""]), None)
+        for name, one in sorted(groups.items(), key=lambda pair: -pair[1].treated)[:MOST_GAINS]:
+            if name in rows:
+                rows[name]["incremental"] = incremental.gained(one, await self._evaluated(one), rows[name][incremental.MODEL])
+
+    async def _evaluated(self, one: incremental.Groups) -> dict[str, Any] | None:
+        """What the statistics say of it; None: they cannot be asked, and the figure stands without an interval."""
+        try:
+            status, told = await self._neighbours.tell("experiments", "/experiments/evaluate", incremental.evaluation(one))
+        except Problem:
+            return None
+        return told if status == 200 else None
+
+    async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._neighbours.stream("POST", "audience", path, seconds=PATIENCE_S, json=body)
+        try:
+            told: dict[str, Any] = msgspec.json.decode(await answer.aread())
+        except httpx.HTTPError as error:
+            raise Problem("service_unavailable", service="audience") from error
+        finally:
+            await answer.aclose()
+        if answer.status_code == 422:
+            raise Problem("invalid", [_fault(one) for one in told["errors"]])
+        if answer.status_code != 200:
+            raise Problem("service_unavailable", service="audience")
+        return told
+
+
+def _days(body: Mapping[str, Any]) -> tuple[date, date]:
+    """All days that may lie in the period, in whatever zone."""
+    first, last = (date(1970, 1, 1) + timedelta(milliseconds=min(body[name], 200_000_000_000_000)) for name in ("since", "until"))
+    return first - timedelta(days=1 if first > date(1970, 1, 1) else 0), last + timedelta(days=1)
+
+
+def _fault(one: Mapping[str, Any]) -> Fault:
+    path = {"since": "from", "until": "to", "target.currency": "currency"}.get(one["path"], one["path"])
+    return Fault(path, one["code"], "" if one.get("params") else one["message"], one.get("params") or {})
+
+
+def _csv(name: str, told: Mapping[str, Any], reading: Analysis) -> Response:
+    from services.gateway.domain.outcome_table import csv_of_rows  # Arrow is large, and nobody else here needs it
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(csv_of_rows(flat(told, reading.table())), media_type="text/csv; charset=utf-8", headers=headers)

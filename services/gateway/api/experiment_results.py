@@ -1,0 +1,171 @@
+"""/api/experiments/{key}/results and /stop: what an experiment has shown, and its end. The documents themselves are as all others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from schemas.attributes import date_ms
+from schemas.experiment_documents import CONTROL, TREATMENT, ControlOf, Experiment, SplitOf, VariantsOf
+from schemas.zones import names
+from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.domain import experiment_evaluation as evaluation
+from services.gateway.domain import experiments as domain
+from services.gateway.domain.experiments import Compared, Run, Weights
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.handler import documents as saving
+from services.gateway.handler import experiments as handler
+from services.gateway.handler.call import Answer, Call
+from services.gateway.handler.finding import mine, seen
+from services.gateway.handler.publishing import Publishing
+from services.gateway.store import documents
+
+DAY_MS = 86_400_000
+
+
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
+    router, results = APIRouter(tags=["experiments"]), Results(desk, neighbours)
+    router.get("/api/experiments/{key}/results", name="results of an experiment")(results.results)
+    router.post("/api/experiments/{key}/stop", name="stop of an experiment")(results.stop)
+    return router
+
+
+class Results:
+    def __init__(self, desk: Desk, neighbours: Neighbours) -> None:
+        self._desk, self._neighbours = desk, neighbours
+
+    async def stop(self, request: Request, key: str) -> Response:
+        """End it: whoever is exposed later does not count. What it showed stays."""
+
+        async def work(call: Call, _body: Any) -> Answer:
+            publishing = await Publishing.begin(call)
+            draft = await mine(call, handler.EXPERIMENT, key)
+            run = await handler.run_of(call, key)
+            if run is None or run.stopped_at is not None or draft.published_version is None:
+                raise Problem("experiment_not_running", key=key)
+            document = Experiment.model_validate({**run.body, "stopped": publishing.now})
+            if draft.body == run.body:
+                await saving.save(call, handler.EXPERIMENT, key, document)
+            version, _, _ = await publishing.publish(handler.EXPERIMENT.name, key, document, draft)
+            await publishing.finish()
+            return Answer({"kind": "experiment", "key": key, "version": version, "stopped": publishing.now})
+
+        return await self._desk.act(request, "publish", work)
+
+    async def results(self, request: Request, key: str) -> Response:
+        """How many people each arm has, by day too, and what each did; and, at its looks, what that shows (`judged`). Of shares that were
+        changed on the way each period stands apart, and the last is judged.
+        """
+        async with self._desk.calling(request, "read") as call:
+            await seen(call, handler.EXPERIMENT, key)
+            run = await handler.run_of(call, key)
+            if run is None:
+                raise Problem("not_in_force", kind="experiment", key=key)
+            document = Experiment.model_validate(run.body)
+            bodies = await handler.compared_of(call, document)
+            brand = await documents.published(call.connection, "brand", document.brand) or {}
+            zone = brand.get("time_zone", "UTC")
+        shares, of = domain.periods(bodies)
+        asked = _asked(document, run, bodies, of, zone if zone in names() else "UTC")
+        now = await self._found(asked)
+        told = {"experiment": key, "state": "stopped" if run.stopped_at is not None else "running", "started_at": run.started_at,
+                "since": asked["since"], "until": asked["until"], "looks": document.rule, "size": document.size,
+                **{name: now[name] for name in ("people", "as_of", "complete_up_to", "took_ms")},
+                "periods": [_shown(shares, one) for one in now["periods"]]}  # fmt: skip
+        return JSONResponse({**told, **await self._judged(document, asked, shares, now, call.language)})
+
+    async def _judged(
+        self, document: Experiment, asked: dict[str, Any], shares: Sequence[Weights], now: dict[str, Any], language: str
+    ) -> dict[str, Any]:
+        """The verdict of the last look that was reached, by what was known then."""
+        if not now["people"]:
+            return {"judged": None, "why": [Fault("", "no_people").told(language)]}
+        found, looks, told = now, list[int](), {}
+        if document.rule != "open":
+            look = _look(document, asked, now)
+            if look is None:
+                return {"judged": None, "why": [Fault("", "no_look_yet").told(language)], "next_look": _next(document, now)}
+            until, at, looks = look
+            found = await self._found({**asked, "until": until, "marks": []}, at)
+            told = {"look": {"people": found["people"], "at": at}}
+        period = found["periods"][-1] if found["periods"] else None
+        if period is None or period["period"] < 0 or period["period"] >= len(shares):
+            return {"judged": None, "why": [Fault("of", "nothing_compared").told(language)], **told}
+        question = evaluation.question(document, shares[period["period"]], period, looks)
+        why = [fault.told(language) for fault in question.faults]
+        if question.body is None:
+            return {"judged": None, "why": why, **told}
+        status, judged = await self._neighbours.tell("experiments", "/experiments/evaluate", question.body)
+        if status != 200:
+            raise Problem("service_unavailable", service="experiments")
+        return {"judged": judged, "why": why, **told}
+
+    async def _found(self, asked: Mapping[str, Any], as_of: int | None = None) -> dict[str, Any]:
+        status, told = await self._neighbours.tell("audience", "/audience/experiment", {"asked": asked, "as_of": as_of})
+        if status == 422:
+            raise Problem("invalid", [_fault(one) for one in told["errors"]])
+        if status != 200:
+            raise Problem("service_unavailable", service="audience")
+        found: dict[str, Any] = told
+        return found
+
+
+def _asked(
+    document: Experiment, run: Run, bodies: Mapping[int, Compared | None], of: Mapping[int, int], zone: str
+) -> dict[str, Any]:
+    """The question to the audience service."""
+    last = bodies[max(bodies)] if bodies else None
+    arms = [arm.name for arm in document.arms] or list(last.weights if last else (CONTROL, TREATMENT))
+    since = date_ms(document.start) if document.start is not None else run.started_at
+    ends = [at for at in (run.stopped_at, date_ms(document.ends)) if at is not None]
+    measures = [
+        metric.model_dump(mode="json", include={"key", "kind", "target", "over"}, exclude_none=True) for metric in document.metrics
+    ]
+    lone = isinstance(document.of, VariantsOf) and last is not None and TREATMENT in last.weights
+    return {
+        "document": document.document, "step": document.of.step if isinstance(document.of, SplitOf) else "",
+        "salt": last.salt if isinstance(document.of, ControlOf) and last else "", "arms": arms,
+        "others": TREATMENT if isinstance(document.of, ControlOf) or lone else "", "versions": of if document.document else None,
+        "brands": [document.brand], "since": since, "until": min(ends, default=None), "measures": measures, "pre_period": document.pre_period,
+        "outliers": document.outliers.rule, "at": document.outliers.place, "zone": zone, "marks": evaluation.marks(document),
+    }  # fmt: skip
+
+
+def _look(document: Experiment, asked: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[int, int, list[int]] | None:
+    """(exposures before, known at, people at earlier looks) of the last look that is over. It waits until everybody in it has had the window of
+    the primary measure.
+    """
+    window = document.primary.target.window
+    if document.size is None:
+        ends = asked["since"] + (document.days or 0) * DAY_MS
+        return (ends, ends + window, []) if ends + window <= now["as_of"] else None
+    reached = [
+        (mark, at)
+        for mark, at in zip(asked["marks"], now["reached"], strict=True)
+        if at is not None and at + window <= now["as_of"]
+    ]
+    if not reached:
+        return None
+    return reached[-1][1] + 1, reached[-1][1] + window, [mark for mark, _ in reached[:-1]]
+
+
+def _next(document: Experiment, now: Mapping[str, Any]) -> dict[str, Any]:
+    """At how many people the next look is."""
+    ahead = [mark for mark in evaluation.marks(document) if mark > now["people"]]
+    return {"people": ahead[0] if ahead else None, "window_ms": document.primary.target.window}
+
+
+def _shown(shares: Sequence[Weights], period: Mapping[str, Any]) -> dict[str, Any]:
+    known = 0 <= period["period"] < len(shares)
+    return {**period, "shares": {name: share / 100 for name, share in shares[period["period"]].items()} if known else None}
+
+
+def _fault(one: Mapping[str, Any]) -> Fault:
+    """measures.0 is the primary one of the document, measures.1 the first secondary."""
+    parts = one["path"].split(".")
+    if parts[0] == "measures":
+        place = int(parts[1])
+        parts = ["primary" if place == 0 else f"secondary.{place - 1}", *parts[2:]]
+    return Fault(".".join(parts), one["code"], "" if one.get("params") else one["message"], one.get("params", {}))

@@ -1,0 +1,171 @@
+"""/api/reports/outcomes and /api/reports/people: what became of messages, and who stands behind each figure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from schemas.zones import Zone, names, zone
+from services.gateway.api.desk import Desk
+from services.gateway.api.neighbours import Neighbours
+from services.gateway.domain import outcomes as domain
+from services.gateway.domain.outcome_table import csv_of
+from services.gateway.domain.outcomes import NAMES, OF_PEOPLE, Reading
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.handler.call import Call
+from services.gateway.store import documents
+
+PEOPLE = "/api/reports/people"
+PARAMETERS = {
+    "campaign": "keys, parted by commas", "journey": "keys, parted by commas", "document": "whole names, such as journey:welcome",
+    "step": "of a journey", "template": "key", "variant": "arm", "channel": "", "class": "service, triggered, mass", "launch": "id", "version": "number",
+    "brand": "key", "segment": "key: people who stand in it", "condition": "JSON: people of whom it is true",
+    "from": "messages from then on: a date of the zone, ISO, or UTC ms", "to": "and before then", "compare": "previous or year: the period beside",
+    "by": "up to three of document, step, template, variant, channel, class, launch, version, brand, day, week, month", "zone": "IANA name; the brand's without it",
+    "target": 'the target action: an event name, or JSON {"event", "where", "value", "currency", "window"}', "event": "of the target action",
+    "where": "JSON: filters of the target action", "value": "property with its worth, such as total", "currency": "the one that is summed",
+    "window": "how long after a message it counts: 30m, 12h, 7d (which it is without), 2w", "as_of": "UTC ms: nothing later counts", "format": "json or csv",
+}  # fmt: skip
+PEOPLE_PARAMETERS = {"figure": "as `people` of an answer names them", "row": "JSON list: what the row is of, in the order of `by`",
+                     "limit": "at most 1000", "next": "as the last page gave it"}  # fmt: skip
+
+
+def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
+    router, reports = APIRouter(tags=["reports"]), Reports(desk, neighbours)
+    router.get("/api/reports/outcomes", openapi_extra=_described(PARAMETERS))(reports.outcomes)
+    router.get(PEOPLE, openapi_extra=_described({**PARAMETERS, **PEOPLE_PARAMETERS}))(reports.people)
+    return router
+
+
+def _described(parameters: Mapping[str, str]) -> dict[str, Any]:
+    described = [{"name": name, "in": "query", "schema": {"type": "string"}, "description": of} for name, of in parameters.items()]
+    return {"parameters": described}
+
+
+class Reports:
+    """Reads what is asked, asks the audience service, and shapes what it tells."""
+
+    def __init__(self, desk: Desk, neighbours: Neighbours) -> None:
+        self._desk, self._neighbours = desk, neighbours
+
+    async def outcomes(self, request: Request) -> Response:
+        """Messages of any campaign, journey, letter, segment, brand and period: accepted, delivered, opened, clicked; people who then did the
+        target action, what it was worth, and the same of the control groups. Rows by up to three things; each figure opens its people.
+        """
+        reading = Reading(request.query_params)
+        form = reading.form()
+        asked, body = await self._body(request, reading)
+        told = await self._told("/audience/outcomes", body)
+        shown = _linked(request.query_params, asked, told)
+        if form == "csv":
+            headers = {"Content-Disposition": 'attachment; filename="outcomes.csv"'}
+            return Response(csv_of(shown, asked["by"]), media_type="text/csv; charset=utf-8", headers=headers)
+        return JSONResponse(shown)
+
+    async def people(self, request: Request) -> Response:
+        """The profiles behind a figure of a report: its own parameters, and which figure of which row."""
+        reading = Reading(request.query_params, NAMES | OF_PEOPLE)
+        page = reading.page()
+        _, body = await self._body(request, reading)
+        told = await self._told("/audience/people", {**body, **page._asdict()})
+        return JSONResponse({**told, "next": None if told["next"] is None else str(told["next"])})
+
+    async def _body(self, request: Request, reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is asked, and the body of the question."""
+        async with self._desk.calling(request, "read") as call:
+            brands = reading.listed("brand") or list(call.key.brands)
+            for brand in brands:
+                call.key.needs_brand(brand)
+            found = await _bodies(call, reading)
+            await _segment(call, request.query_params.get("segment"), reading)
+            clock = await clock_of(
+                call, request.query_params.get("zone"), reading, brands or [one.brand for one in found.values() if one.brand]
+            )
+        kept = {name: one.bodies for name, one in found.items()}
+        reading.faults += domain.unknown(kept, reading.listed("step"), reading.listed("variant"))
+        who, as_of = reading.who(), reading.instant("as_of", clock)
+        asked = reading.asked(clock, brands)
+        return asked, {"asked": asked, **who, "as_of": as_of}
+
+    async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        status, told = await self._neighbours.tell("audience", path, body)
+        if status == 422:
+            raise Problem("invalid", [_fault(one) for one in told["errors"]])
+        if status != 200:
+            raise Problem("service_unavailable", service="audience")
+        found: dict[str, Any] = told
+        return found
+
+
+class _Document:
+    """Of which brand a document is, and every version of it that there was, the draft as 0."""
+
+    def __init__(self, brand: str | None, bodies: dict[int, dict[str, Any]]) -> None:
+        self.brand, self.bodies = brand, bodies
+
+
+async def _bodies(call: Call, reading: Reading) -> dict[str, _Document]:
+    """The documents that are named by their keys. A fault for each that there is not, or that the key may not see."""
+    found: dict[str, _Document] = {}
+    for kind in ("campaign", "journey"):
+        for key in reading.listed(kind):
+            draft = await documents.get(call.connection, kind, key)
+            versions = await documents.bodies(call.connection, kind, key)
+            brand = draft.brand if draft else next((body.get("brand") for body in versions.values()), None)
+            if (draft is None and not versions) or not call.key.sees(brand):
+                reading.faults.append(Fault(kind, "unknown_document", params={"kind": kind, "key": key}))
+                continue
+            found[f"{kind}:{key}"] = _Document(brand, {**versions, **({0: draft.body} if draft else {})})
+    return found
+
+
+async def _segment(call: Call, key: str | None, reading: Reading) -> None:
+    draft = await documents.get(call.connection, "segment", key) if key else None
+    if key and (draft is None or not call.key.sees(draft.brand)):
+        reading.faults.append(Fault("segment", "unknown_document", params={"kind": "segment", "key": key}))
+
+
+async def clock_of(call: Call, given: str | None, reading: Reading, brands: Sequence[str]) -> Zone:
+    """The zone that was asked for, else that of the one brand that it is about."""
+    if given is not None:
+        if given in names():
+            return zone(given)
+        reading.faults.append(Fault("zone", "time_zone"))
+        return zone("UTC")
+    body = await documents.published(call.connection, "brand", brands[0]) if len(set(brands)) == 1 else None
+    named = str((body or {}).get("time_zone", "UTC"))
+    return zone(named if named in names() else "UTC")
+
+
+def _fault(one: Mapping[str, Any]) -> Fault:
+    path = one["path"]
+    path = {"key": "segment", "target.currency": "currency"}.get(path, path)
+    return Fault(path, one["code"], "", one.get("params", {})) if one.get("params") else Fault(path, one["code"], one["message"])
+
+
+def _linked(query: Mapping[str, str], asked: Mapping[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The answer, with where the people of each row are: `{figure}` in it is the name of a figure."""
+    kept = {name: value for name, value in query.items() if name not in ("format", "compare")}
+    kept |= {"as_of": str(told["as_of"]), "zone": asked["zone"]}
+    told = _opened(kept, asked["by"], told)
+    if "before" in told:
+        since, until = asked["compared"]
+        told["before"] = {
+            "from": since,
+            "to": until,
+            **_opened({**kept, "from": str(since), "to": str(until)}, asked["by"], told["before"]),
+        }
+    return {**told, "zone": asked["zone"]}
+
+
+def _opened(kept: Mapping[str, str], by: Sequence[str], told: dict[str, Any]) -> dict[str, Any]:
+    whole = f"{PEOPLE}?{urlencode(kept)}"
+    rows = [{**row, "people": f"{whole}&{_row(row, by)}&figure={{figure}}"} for row in told["rows"]]
+    return {**told, "rows": rows, "total": {**told["total"], "people": f"{whole}&figure={{figure}}"}}
+
+
+def _row(row: Mapping[str, Any], by: Sequence[str]) -> str:
+    return urlencode({"row": json.dumps([row[name] for name in by], ensure_ascii=False)})

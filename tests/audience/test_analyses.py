@@ -1,0 +1,232 @@
+"""Funnels, cohorts, touch points, channels, lifetime and retention: small stories whose figures one can tell by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.facts import Fact
+from services.audience.handler.answering import Refused
+from tests.audience.test_attribution import AT, DAY, NOW, TARGET, asked, click, order
+from tests.audience.test_index import ANN, BOB, CID, Kept, fact, merged
+
+EVERYBODY = {"kind": "all", "of": []}
+STEPS = [{"event": "Signed Up"}, {"event": "Applied"}, {"event": "Order Completed"}]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Any:
+    found = Kept(tmp_path)
+    yield found
+    found.index.close()
+    found.lake.close()
+
+
+def did(who: str, event: str, at: int, **more: Any) -> Fact:
+    return fact(who, f"{event} {at} {more}", event, at, properties=more)
+
+
+def people(steps: list[dict[str, Any]]) -> list[int]:
+    return [one["people"] for one in steps]
+
+
+def test_a_funnel_by_hand(kept: Kept) -> None:
+    kept.told(
+        did(ANN, "Signed Up", AT, kind="legal"), did(ANN, "Applied", AT + 2 * DAY), order(ANN, 1, AT + 3 * DAY),
+        did(BOB, "Signed Up", AT, kind="natural"), did(BOB, "Applied", AT), did(BOB, "Applied", AT + 4 * DAY), order(BOB, 1, AT + 10 * DAY + 1),
+        did(CID, "Applied", AT),
+    )  # fmt: skip
+    found = asked(kept, "funnel", steps=STEPS, window="10d", by="kind")
+    assert people(found["steps"]) == [2, 2, 1], "not in the same instant, and not a moment after the window"
+    assert found["steps"][1]["took_ms"] == {"q1": 2 * DAY + DAY // 2, "median": 3 * DAY, "q3": 3 * DAY + DAY // 2}
+    assert [(one["value"], people(one["steps"])) for one in found["groups"]] == [("legal", [1, 1, 1]), ("natural", [1, 1, 0])]
+    assert asked(kept, "funnel", steps=STEPS, window="10d", figure="step.3")["people"] == [ANN]
+    kept.told(merged(BOB, CID, at=300 * DAY))
+    assert people(asked(kept, "funnel", steps=STEPS, window="10d")["steps"]) == [2, 2, 1], (
+        "what one of them did before counts for nobody"
+    )
+
+
+def test_people_of_a_young_cohort_still_have_time(kept: Kept) -> None:
+    kept.told(did(ANN, "Signed Up", AT), did(BOB, "Signed Up", NOW - 5 * DAY), order(ANN, 1, AT + DAY))
+    found = asked(kept, "funnel", steps=[STEPS[0], STEPS[2]], window="10d", until=NOW + 1)
+    assert [(sum(one["people"]), one["mature"]) for one in found["cohorts"] if sum(one["people"])] == [(2, True), (1, False)]
+    assert (people(found["steps"]), people(found["complete"])) == ([2, 1], [1, 1])
+
+
+def test_five_times_the_traffic_and_a_fifth_more_leads_is_a_fall(kept: Kept) -> None:
+    """100,000 visits and 100 leads, then 500,000 and 120."""
+    ids = [fact(ANN, n).id for n in range(220)]
+    march, april = 59 * DAY, 90 * DAY
+    kept.told(*(did(who, "Signed Up", march if n < 100 else april) for n, who in enumerate(ids)))
+    traffic = [{"day": day, "brand": "shop", "source": "ads", "visits": visits, "cost": 700, "currency": "RUB"}
+               for day, visits in (("1970-03-01", 60_000), ("1970-03-31", 40_000), ("1970-04-30", 500_000), ("1970-05-01", 9))]  # fmt: skip
+    found = asked(kept, "funnel", steps=STEPS, since=march, until=120 * DAY, traffic=traffic)
+    first, second = found["cohorts"]
+    assert (first["people"][0], first["traffic"], first["entered_per_visit"]) == (
+        100,
+        {"visits": 100_000, "cost": {"RUB": 1400}},
+        0.001,
+    )
+    assert (second["people"][0], second["traffic"]["visits"], second["entered_per_visit"]) == (120, 500_000, 0.00024)
+    assert second["against_previous"] == {"change": -0.76, "reading": "fall"}
+    assert found["traffic"]["visits"] == 600_000, "what lies beyond the period is not in it"
+
+
+def test_the_ready_funnel(kept: Kept) -> None:
+    kept.told(
+        did(ANN, "Page Viewed", AT, landing="content"), did(ANN, "Signed Up", AT + 1),
+        *(did(who, "Page Viewed", AT + 2, landing="product") for who in (ANN, BOB, CID)),
+        did(ANN, "Application Submitted", AT + 3), did(ANN, "Application Submitted", AT + DAY), order(ANN, 1, AT + 2 * DAY),
+        did(BOB, "Application Submitted", AT + 3), did(BOB, "Application Submitted", AT + 20 * DAY),
+        did(CID, "Application Submitted", AT + 3),
+    )  # fmt: skip
+    found = asked(kept, "stages", cohorts="year", since=0, until=NOW)["cohorts"][0]
+    assert (found["c0"], found["c1"], found["c2"], found["c3"]) == (1.0, 1.0, round(1 / 3, 9), 0.5)
+    assert (found["unsold"], found["repeats"], found["basis"]) == (2, 1, {"c0": "visitors", "c1": "visitors"})
+    traffic = [{"day": "1970-08-20", "brand": "shop", "source": "ads", "landing": "product", "visits": 300}]
+    found = asked(kept, "stages", cohorts="year", since=0, until=NOW, traffic=traffic)["cohorts"][0]
+    assert (found["c1"], found["basis"]["c1"]) == (0.01, "visits")
+
+
+def test_a_cohort_by_opens_is_a_correlation(kept: Kept) -> None:
+    ids = [fact(ANN, n).id for n in range(40)]
+    kept.told(*(did(who, "Signed Up", AT) for who in ids))
+    kept.told(
+        *(did(who, "Email Opened", AT + day * DAY) for who in ids[:10] for day in (1, 2)), did(ids[20], "Email Opened", AT + DAY)
+    )
+    kept.told(
+        *(order(who, 1, AT + 3 * DAY, 200 if n < 10 else 100, product="cloud") for n, who in enumerate(ids[:39])),
+        order(ids[39], 1, AT + 3 * DAY, 1_000_000, product="cloud"),
+    )
+    kept.told(order(ids[0], 2, AT + 4 * DAY, 0, product="mail"))
+    found = asked(kept, "cohort", among=EVERYBODY, product="product")
+    assert [(one["name"], one["people"]) for one in found["groups"]] == [("0-1", 30), ("2+", 10)]
+    assert (found["revenue"]["dropped"], found["revenue"]["without_outliers"][1]["against_first"]) == (1, 1.0)
+    assert found["revenue"]["all"][0]["mean"] > found["revenue"]["all"][1]["mean"], "one check made the others look rich"
+    assert [(one["product"], one["people"], one["revenue"]["dropped"]) for one in found["products"]] == [
+        ("cloud", 40, 1),
+        ("mail", 1, 0),
+    ]
+    assert [one["share"] for one in found["cross_sell"]] == [0.0, 0.1]
+    assert found["correlation"] is True and "uplift" not in str(found).lower()
+
+
+def test_what_machines_open_counts_for_nobody_and_proxies_stand_apart(kept: Kept) -> None:
+    kept.told(
+        *(did(who, "Signed Up", AT) for who in (ANN, BOB)), did(ANN, "Email Opened", AT + 1), did(ANN, "Email Opened", AT + 2)
+    )
+    assert asked(kept, "cohort", among=EVERYBODY)["proxy_opens"] is None, "nothing says who fetched them"
+    kept.told(
+        did(BOB, "Email Opened", AT + 1, machine=True),
+        did(BOB, "Email Opened", AT + 2, user_agent="Mozilla/5.0 (via ggpht.com GoogleImageProxy)"),
+    )
+    found = asked(kept, "cohort", among=EVERYBODY)
+    assert found["proxy_opens"] == {"opens": 4, "by_machine": 1, "by_proxy": 1}
+    assert [one["people"] for one in found["groups"]] == [1, 1]
+    kept.told(did(BOB, "Email Opened", AT + 3, machine=False))
+    assert [one["people"] for one in asked(kept, "cohort", among=EVERYBODY)["groups"]] == [0, 2]
+
+
+def test_a_cohort_by_conditions_and_behind_a_landmark(kept: Kept) -> None:
+    kept.told(
+        did(ANN, "Signed Up", AT), did(ANN, "Email Opened", AT + DAY), did(ANN, "Email Opened", AT + 2 * DAY), order(ANN, 1, AT + DAY, 50),
+        order(ANN, 2, AT + 11 * DAY, 70), did(BOB, "Signed Up", AT), did(BOB, "Email Opened", AT + DAY), did(BOB, "Email Opened", AT + 12 * DAY),
+        did(CID, "Signed Up", AT - 60 * DAY),
+    )  # fmt: skip
+    found = asked(kept, "cohort", among=EVERYBODY, landmark="10d", usage={"event": "Email Opened"})
+    assert [(one["people"], one["sum"]) for one in found["revenue"]["all"]] == [(1, 0), (1, 70)], "opens before it, money after it"
+    assert [one["sum"] for one in found["days_of_use"]["all"]] == [1, 0]
+    assert "at_equal_activity" in found
+    groups = [{"name": "buyers", "condition": {"kind": "did", "event": "Order Completed"}}, {"name": "all", "condition": EVERYBODY}]
+    found = asked(kept, "cohort", among=EVERYBODY, groups=groups)
+    assert [one["people"] for one in found["groups"]] == [1, 1]
+    with pytest.raises(Refused, match="who differs"):
+        asked(kept, "cohort", among=EVERYBODY, groups=[{"name": "uplift of letters", "condition": EVERYBODY}])
+
+
+def test_touch_points_before_first_purchases_a_year_apart(kept: Kept) -> None:
+    year = 365 * DAY
+    ad = fact(BOB, "ad", "Page Viewed", AT + year, context={"page": {"search": "?gclid=1"}})
+    kept.told(click(ANN, 1, AT), order(ANN, 1, AT + DAY), click(ANN, 4, AT + year, intent="four"), order(ANN, 2, AT + year + DAY))
+    kept.told(
+        ad,
+        click(BOB, 2, AT + year, intent="two"),
+        order(BOB, 1, AT + year + DAY),
+        order(CID, 1, AT + year + DAY),
+        click(CID, 3, AT + year + 2 * DAY, intent="three"),
+    )
+    found = asked(kept, "touchpoints", since=220 * DAY + year, until=250 * DAY + year, now=300 * DAY + year)
+    assert (found["first_buyers"], found["first_buyers_a_year_ago"]) == (2, 1)
+    channels = {one["channel"]: (one["people"], one["a_year_ago"], one["share"]) for one in found["channels"]}
+    assert channels == {"email": (1, 1, 0.5), "paid": (1, 0, 0.5)}, (
+        "who bought before is no first buyer, and what came after led nowhere"
+    )
+
+
+def test_what_becomes_of_contacts_by_the_place_where_they_were_left(kept: Kept) -> None:
+    kept.told(
+        *(did(who, "Popup Shown", AT, touchpoint="popup") for who in (ANN, BOB, CID)), did(ANN, "Popup Shown", AT + 1, touchpoint="popup"),
+        did(ANN, "Contact Left", AT + 2, touchpoint="popup"), did(ANN, "Signed Up", AT + 3), order(ANN, 1, AT + 4, 500), order(ANN, 2, AT + 5, 50),
+        order(BOB, 1, AT - DAY, 900), did(BOB, "Contact Left", AT + 2, touchpoint="landing"),
+        did(CID, "Signed Up", AT - DAY), did(CID, "Contact Left", AT + 2, touchpoint="popup"),
+    )  # fmt: skip
+    found = {row["place"]: row for row in asked(kept, "touchpoints")["places"]}
+    assert [found["popup"][name] for name in ("shows", "shown", "left", "new", "registered", "paid", "revenue")] == [
+        4,
+        3,
+        2,
+        1,
+        1,
+        1,
+        550,
+    ]
+    assert [found["landing"][name] for name in ("shows", "shown", "left", "new", "registered", "paid", "revenue")] == [
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+
+
+def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> None:
+    kept.told(
+        click(ANN, 1, AT), did(ANN, "Invoice Sent", AT + DAY), order(ANN, 1, AT + 5 * DAY, 1000),
+        click(BOB, 2, AT, intent="two"), order(BOB, 1, AT + DAY, 300), did(CID, "Invoice Sent", AT), order(CID, 1, AT + DAY, 200),
+    )  # fmt: skip
+    traffic = [{"day": "1970-08-20", "brand": "shop", "source": "ads", "visits": 5, "cost": 70, "currency": "GBP"}]
+    found = asked(kept, "channels", target=TARGET, sales={"event": "Invoice Sent"}, teams={"journey": "retention"}, traffic=traffic)
+    assert {name: one["revenue"] for name, one in found["side_by_side"].items()} == {
+        "mail": 300,
+        "sales": 200,
+        "both": 1000,
+        "neither": 0,
+    }
+    assert (found["credited"]["mail"]["revenue"], found["credited"]["sales"]["revenue"], found["ad_spend"]["cost"]) == (
+        1300,
+        1200,
+        {"GBP": 70},
+    )
+    assert [(one["name"], one["revenue"]) for one in found["by"]["team"]] == [("(nobody)", 200), ("retention", 1300)]
+    assert [(one["name"], one["share"]) for one in found["by"]["mechanic"]] == [
+        ("(nobody)", round(200 / 1500, 6)),
+        ("journey:welcome", round(1300 / 1500, 6)),
+    ]
+
+
+def test_lifetime_and_retention_by_month(kept: Kept) -> None:
+    kept.told(
+        order(ANN, 1, AT, 100),
+        order(ANN, 2, AT + 31 * DAY, 50),
+        order(BOB, 1, AT + DAY, 10),
+        order(CID, 1, AT - 100 * DAY, 7),
+        order(CID, 2, AT, 7),
+    )
+    found = asked(kept, "lifetime", periods=3)["cohorts"][0]
+    assert (found["people"], found["revenue"], found["per_person"]) == (2, [110, 160, 160], [55.0, 80.0, 80.0])
+    found = asked(kept, "retention", periods=3)["cohorts"][0]
+    assert (found["back"], found["share"], found["last_is_open"]) == ([2, 1, 0], [1.0, 0.5, 0.0], False)
+    assert asked(kept, "lifetime", figure="cohort.1970-08-01")["count"] == 2

@@ -1,0 +1,180 @@
+"""Who is in which arm of an experiment, and the sums that it is judged by."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.facts import Fact
+from schemas.ids import derive
+from schemas.messages import Decision
+from schemas.reports import Exposures
+from services.audience.domain.world import World
+from services.audience.handler import reporting
+from services.audience.handler.answering import Refused
+from services.audience.reports.exposures import Told, settled
+from services.audience.reports.statistics import quantile, sums_of, trimmed
+from services.audience.store.answers import Answers
+from tests.audience.test_index import Kept, fact, merged
+
+PEOPLE = [derive("person", n) for n in range(8)]
+BOUGHT = {"event": "Bought", "value": "total", "window": 1_000}
+ASKED: dict[str, Any] = {
+    "document": "journey:a", "step": "split", "arms": ["control", "b"], "versions": {1: 0, 2: 0, 3: 1}, "pre_period": 500,
+    "measures": [{"key": "did", "kind": "conversion", "target": BOUGHT}, {"key": "money", "kind": "mean", "target": BOUGHT}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    found = Kept(tmp_path)
+    yield found
+    found.index.close()
+    found.lake.close()
+
+
+def exposed(person: str, arm: str, at: int = 10_000, version: int = 1, step: str = "split") -> Decision:
+    return Decision(
+        id=derive("exposed", person, arm, at, step), brand="shop", profile=person, verdict="exposed", by="orchestrator", received_at=at,
+        document="journey:a", version=version, step=step, occurrence=derive("run", person, at), rule=f"arm:{arm}", detail={"salt": "a.split"},
+    )  # fmt: skip
+
+
+def bought(person: str, at: int, amount: int, currency: str = "RUB") -> Fact:
+    return fact(person, ("bought", at, amount), "Bought", at, properties={"total": {"minor": amount, "currency": currency}})
+
+
+def born(person: str, at: int) -> Fact:
+    """When he first could be written to."""
+    return fact(person, "born", "Seen", at, bucketed_at=at, bucketing_id=person)
+
+
+def results(kept: Kept, now: int = 10**9, **more: Any) -> dict[str, Any]:
+    return reporting.exposed(Answers(kept.index), World({}), {"asked": {**ASKED, **more}}, None, now)
+
+
+def test_each_person_stands_in_one_arm_from_his_first_exposure_on(kept: Kept) -> None:
+    one, two, three, four = PEOPLE[:4]
+    kept.lake.decide(
+        [
+            exposed(one, "control"),
+            exposed(one, "control", 20_000),
+            exposed(two, "b"),
+            exposed(three, "b"),
+            exposed(four, "b", step="other"),
+        ]
+    )
+    kept.told(
+        bought(one, 10_000, 1),
+        bought(one, 10_001, 100),
+        bought(one, 11_000, 50),
+        bought(one, 11_001, 7),
+        bought(one, 9_500, 3),
+        bought(two, 9_999, 9),
+    )
+    found = results(kept)
+    assert found["people"] == 3
+    (period,) = found["periods"]
+    control, b = period["arms"]["control"], period["arms"]["b"]
+    assert control["measures"]["did"]["all"]["sum_y"] == 1
+    assert control["measures"]["money"]["all"] == {
+        "n": 1, "sum_y": 150, "sum_yy": 22_500, "sum_yx": 450, "sum_x": 3, "sum_xx": 9
+    }, "(s, s + window] after, [s - period, s) before"  # fmt: skip
+    assert b["measures"]["money"]["all"] == {"n": 2, "sum_y": 0, "sum_yy": 0, "sum_yx": 0, "sum_x": 9, "sum_xx": 81}
+    assert period["days"] == [{"day": "1970-01-01", "arms": {"control": 1, "b": 2}}]
+
+
+def test_two_who_became_one_count_once_in_the_arm_of_the_older_pair_and_are_told(kept: Kept) -> None:
+    young, old, gone, alone = PEOPLE[:4]
+    kept.told(born(young, 500), born(old, 400), born(alone, 1))
+    kept.lake.decide([exposed(young, "control", 10_000), exposed(old, "b", 10_500), exposed(gone, "b"), exposed(alone, "b")])
+    kept.told(bought(young, 10_600, 5), bought(old, 10_700, 6), bought(gone, 10_700, 7))
+    kept.told(merged(young, old, 30_000))
+    kept.lake.erased.append(gone)
+    kept.take()
+    (period,) = results(kept)["periods"]
+    assert {name: (arm["people"], arm["contaminated"], arm["merged"]) for name, arm in period["arms"].items()} == {
+        "control": (0, 0, 0),
+        "b": (2, 1, 1),
+    }
+    assert period["arms"]["b"]["measures"]["money"]["all"]["sum_y"] == 11, "of both parts, from the first exposure on"
+
+
+def test_changed_shares_begin_a_period_of_their_own(kept: Kept) -> None:
+    one, two, three = PEOPLE[:3]
+    kept.lake.decide([exposed(one, "b", version=1), exposed(two, "b", version=2), exposed(three, "control", version=3)])
+    kept.take()
+    assert [(one["period"], one["arms"]["b"]["people"], one["arms"]["control"]["people"]) for one in results(kept)["periods"]] == [
+        (0, 2, 0),
+        (1, 0, 1),
+    ]
+
+
+def test_nobody_yet_is_an_answer_and_mixed_currencies_are_none(kept: Kept) -> None:
+    kept.told(fact(PEOPLE[0], 1))
+    assert (results(kept)["people"], results(kept)["periods"]) == (0, [])
+    kept.lake.decide([exposed(PEOPLE[0], "b")])
+    kept.told(bought(PEOPLE[0], 10_001, 1), bought(PEOPLE[0], 10_002, 1, "USD"))
+    with pytest.raises(Refused) as refused:
+        results(kept)
+    assert [(one.path, one.code) for one in refused.value.faults] == [("measures.0.target.currency", "currencies_mixed")]
+
+
+def test_the_global_group_stands_against_all_who_got_marketing(kept: Kept) -> None:
+    def told(person: str, verdict: Any, rule: str = "", message_class: str = "mass") -> Decision:
+        return Decision(id=derive(person, verdict), brand="shop", profile=person, verdict=verdict, by="orchestrator", received_at=10_000,
+                        document="campaign:x", intent=derive("i", person), message_class=message_class, rule=rule)  # fmt: skip
+
+    kept.lake.decide([told(PEOPLE[0], "would_have_sent", "global_control"), told(PEOPLE[1], "sent"), told(PEOPLE[2], "sent", "", "service"),
+                      told(PEOPLE[3], "would_have_sent", "local_control")])  # fmt: skip
+    kept.take()
+    (period,) = results(kept, document=None, step="", arms=["control", "treatment"], versions=None)["periods"]
+    assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": 1, "treatment": 1}
+
+
+def test_when_so_many_people_were_there(kept: Kept) -> None:
+    kept.lake.decide([exposed(person, "b", 10_000 + n) for n, person in enumerate(PEOPLE)])
+    kept.take()
+    assert results(kept, marks=[1, 8, 9])["reached"] == [10_000, 10_007, None]
+
+
+NUMBERS = st.lists(st.integers(-(2**53), 2**53), max_size=20)
+
+
+@given(NUMBERS, st.integers(-(2**53), 2**53))
+def test_sums_are_exact_however_large(values: list[int], other: int) -> None:
+    y, x = np.array(values, dtype=object), np.array([other] * len(values), dtype=object)
+    told = sums_of(y, None, x)
+    assert (told["n"], told["sum_y"], told["sum_yy"]) == (len(values), sum(values), sum(v * v for v in values))
+    assert (told["sum_yx"], told["sum_xx"]) == (sum(v * other for v in values), other * other * len(values))
+
+
+def test_outliers_are_found_over_all_arms_together() -> None:
+    y, everybody = np.array([0] * 20 + [1, 2, 3, 1000], dtype=object), np.ones(24, dtype=bool)
+
+    def asked(rule: str, at: float) -> Exposures:
+        return Exposures.model_validate({**ASKED, "outliers": rule, "at": at})
+
+    assert trimmed(y, everybody, asked("none", 0))[2] is None
+    capped, _, cut = trimmed(y, everybody, asked("cap", 2.5))
+    assert (max(capped), cut) == (2, {"rule": "cap", "at": 2.5, "cap": 2, "changed": 2})
+    capped, _, cut = trimmed(y, everybody, asked("quantile", 0.75))
+    assert (max(capped), cut and cut["changed"]) == (3, 1)
+    _, kept_, cut = trimmed(y, everybody, asked("mean", 10))
+    assert (int(kept_.sum()), cut) == (23, {"rule": "mean", "at": 10.0, "cap": 419, "changed": 1})
+    assert quantile([], 0.5) is None
+
+
+def test_the_arm_of_the_surviving_pair_counts() -> None:
+    a, b, late = Told(1, 10, "a"), Told(2, 20, "b"), Told(1, 30, "b")
+    assert settled([a, b], {1: [(5, "x")], 2: [(4, "y")]}) == "b", "the older pair"
+    assert settled([a, b], {1: [(5, "x"), (4, "y")], 2: [(4, "y")]}) == "b", "the winner has both since"
+    assert settled([a, b], {1: [(3, "x")], 2: [(4, "y")]}) == "a"
+    assert settled([a, late], {1: [(5, "x"), (4, "y")], 2: [(4, "y")]}) == "b", (
+        "who brought it was never exposed: by the pair that survives"
+    )
+    assert settled([a, b], {}) == "b"

@@ -1,0 +1,207 @@
+"""Reports of outcomes are what one counts by hand, whatever was merged, came late or twice; their parts add up; every figure has its people."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.facts import Fact
+from schemas.ids import derive
+from schemas.messages import Decision
+from services.audience.domain.world import World as InForce
+from services.audience.handler import reporting
+from services.audience.handler.answering import Refused
+from services.audience.store.answers import Answers
+from services.audience.store.index import Index
+from tests.audience.lake import Written
+from tests.audience.naive_outcomes import Message, World, figures
+from tests.audience.test_index import fact, merged
+
+WINDOW, NOW = 10_000, 10**9
+PEOPLE = [derive("person", n) for n in range(6)]
+TARGET = {"event": "Bought", "value": "total", "window": WINDOW}
+EVENTS = ("Email Bounced", "Email Opened", "Email Link Clicked", "Email Unsubscribed", "Email Marked as Spam")
+STATES = ("accepted", "accepted", "accepted", "failed", "in_doubt", "would_have_sent")
+MOMENTS = st.sampled_from(range(0, 40_000, 1_000))
+
+
+@st.composite
+def worlds(draw: Any) -> tuple[World, list[tuple[str, str]]]:
+    """Few instants, many ties, and windows that overlap."""
+    messages = []
+    for n in range(draw(st.integers(0, 14))):
+        state, at = draw(st.sampled_from(STATES)), draw(MOMENTS)
+        words = draw(
+            st.lists(
+                st.tuples(st.sampled_from(EVENTS), st.sampled_from((0, 1_000, 2_000, 9_000)), st.booleans()),
+                max_size=3,
+                unique_by=lambda w: w[0],
+            )
+        )
+        rule = draw(st.sampled_from(("local_control", "global_control"))) if state == "would_have_sent" else ""
+        messages.append(
+            Message(derive("intent", n), draw(st.sampled_from(PEOPLE)), at, state, draw(st.sampled_from(("campaign:a", "journey:b"))),
+                    draw(st.sampled_from(("one", "two"))), rule, tuple((event, at + after, machine) for event, after, machine in words))
+        )  # fmt: skip
+    bought = draw(st.lists(st.tuples(st.sampled_from(PEOPLE), MOMENTS, st.integers(-5, 2**40)), max_size=10))
+    merges = [
+        tuple(sorted(pair))
+        for pair in draw(st.lists(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(PEOPLE)), max_size=3))
+        if pair[0] != pair[1]
+    ]
+    return World(messages, bought, _owners(merges), WINDOW), merges  # type: ignore[return-value]
+
+
+def _owners(merges: list[Any]) -> Any:
+    of = {person: person for person in PEOPLE}
+    for winner, loser in merges:
+        of = {person: of[winner] if owner == of[loser] else owner for person, owner in of.items()}
+    return of.get
+
+
+def decision(one: Message, verdict: str, number: int = 0) -> Decision:
+    return Decision(
+        id=derive("told", one.id, verdict, number), brand="shop", profile=one.profile, verdict=verdict, by="sender", received_at=one.at,
+        document=one.document, version=1, step=one.step, occurrence="L1", intent=one.id, channel="email", message_class="mass", rule=one.rule,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _facts(world: World) -> list[Fact]:
+    found = []
+    for one in world.messages:
+        for event, at, machine in one.responses:
+            told = {"intent": one.id, "document": one.document, **({"machine": True} if machine else {})}
+            found.append(fact(one.profile, (one.id, event), event, at, properties=told))
+    for n, (person, at, amount) in enumerate(world.bought):
+        found.append(fact(person, ("bought", n), "Bought", at, properties={"total": {"minor": amount, "currency": "RUB"}}))
+    return found
+
+
+@contextmanager
+def indexed(world: World, merges: list[tuple[str, str]]) -> Iterator[Answers]:
+    with tempfile.TemporaryDirectory(prefix="outcomes-") as home:
+        lake, index = Written(Path(home)), Index(Path(home) / "index.duckdb", threads=1)
+        facts = _facts(world)
+        lake.add(facts[1::2])
+        lake.decide([decision(one, one.state) for one in world.messages])
+        index.take(lake.look(dict(index.places)))
+        lake.add([merged(winner, loser, 50_000 + n) for n, (winner, loser) in enumerate(merges)])
+        # Told again, in another batch; and a doubt that was settled.
+        lake.decide([decision(one, one.state, 1) for one in world.messages[::2]])
+        lake.decide([decision(one, "in_doubt") for one in world.messages if one.state == "accepted"], partition=1)
+        lake.add(facts[::2])
+        index.take(lake.look(dict(index.places)))
+        yield Answers(index)
+        index.close()
+        lake.close()
+
+
+def told(answers: Answers, *by: str, **more: Any) -> dict[str, Any]:
+    return reporting.counted(answers, InForce({}), {"asked": {"by": by, "target": TARGET, **more}}, None, NOW)
+
+
+def plain(row: dict[str, Any]) -> Any:
+    """Without what is computed of the figures, and names of rows."""
+    if not isinstance(row, dict):
+        return row
+    return {name: plain(value) for name, value in row.items() if name not in ("rates", "currency", "document", "step", "day")}
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_every_figure_is_what_one_counts_by_hand_and_opens_its_people(drawn: Any) -> None:
+    world, merges = drawn
+    with indexed(world, merges) as answers:
+        report = told(answers, "document", "step")
+        assert plain(report["total"]) == figures(world, lambda _: True)
+        rows = {(row["document"], row["step"]): plain(row) for row in report["rows"]}
+        assert rows == {
+            of: figures(world, lambda one, of=of: (one.document, one.step) == of)
+            for of in {(m.document, m.step) for m in world.messages}
+        }
+        _add_up(report)
+        for row in report["rows"][:2]:
+            _open(answers, ("document", "step"), row)
+        only = told(answers, documents=["campaign:a"], since=5_000, until=20_000)["total"]
+        some = [one for one in world.messages if one.document == "campaign:a" and 5_000 <= one.at < 20_000]
+        assert plain(only) == figures(world, lambda _: True, some)
+
+
+def _add_up(report: dict[str, Any]) -> None:
+    rows, total = report["rows"], report["total"]
+    for figure in ("sent", "delivered", "opened", "opened_raw", "clicked", "bounced", "failed", "in_doubt"):
+        assert sum(row[figure]["messages"] for row in rows) == total[figure]["messages"], figure
+    for of in (lambda row: row, lambda row: row["control"]["local"], lambda row: row["control"]["global"]):
+        assert sum(of(row)["credited"]["actions"] for row in rows) == of(total)["credited"]["actions"]
+        assert sum(of(row)["revenue"]["minor"] for row in rows) == of(total)["revenue"]["minor"]
+
+
+def _open(answers: Answers, by: tuple[str, ...], row: dict[str, Any]) -> None:
+    for figure in (
+        "sent",
+        "bounced",
+        "clicked",
+        "converted",
+        "credited",
+        "failed",
+        "in_doubt",
+        "control.local.converted",
+        "control.global.would_have_sent",
+    ):
+        counted: Any = row
+        for name in figure.split("."):
+            counted = counted[name]
+        body = {"asked": {"by": by, "target": TARGET}, "figure": figure, "row": [row[name] for name in by], "limit": 2}
+        people, after = [], -1
+        while after is not None:
+            page = reporting.behind(answers, InForce({}), {**body, "after": after}, None, NOW)
+            people, after = [*people, *page["items"]], page["next"]
+        assert len(set(people)) == len(people) == page["count"] == counted["people"], figure
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Answers]:
+    with indexed(World([], [], _owners([]), WINDOW), []) as answers:
+        yield answers
+
+
+def test_of_nothing_every_figure_is_nothing_and_no_rate_is_divided_by_it(empty: Answers) -> None:
+    total = told(empty, "day")["total"]
+    assert (total["sent"], total["revenue"]["minor"]) == ({"messages": 0, "people": 0}, 0)
+    assert set(total["rates"].values()) == {None}
+
+
+def test_currencies_are_not_added_up_until_one_is_chosen() -> None:
+    sent = Message(derive("intent", 1), PEOPLE[0], 1_000, "accepted", "campaign:a", "one")
+    world = World([sent], [(PEOPLE[0], 2_000, 100), (PEOPLE[0], 3_000, 7)], _owners([]), WINDOW)
+    with tempfile.TemporaryDirectory(prefix="outcomes-") as home:
+        lake, index = Written(Path(home)), Index(Path(home) / "index.duckdb", threads=1)
+        lake.decide([decision(sent, "accepted")])
+        for n, ((person, at, amount), currency) in enumerate(zip(world.bought, ("RUB", "USD"), strict=True)):
+            lake.add([fact(person, n, "Bought", at, properties={"total": {"minor": amount, "currency": currency}})])
+        index.take(lake.look({}))
+        answers = Answers(index)
+        with pytest.raises(Refused) as refused:
+            told(answers)
+        assert [(one.path, one.code) for one in refused.value.faults] == [("target.currency", "currencies_mixed")]
+        chosen = told(answers, target={**TARGET, "currency": "USD"})["total"]
+        assert (chosen["revenue"], chosen["credited"]["actions"]) == ({"minor": 7, "currency": "USD", "negative": 0}, 2)
+        index.close()
+        lake.close()
+
+
+def test_days_are_those_of_the_zone(empty: Answers) -> None:
+    midnight = 1_772_312_400_000  # 2026-03-01 in Moscow
+    messages = [
+        Message(derive("intent", n), PEOPLE[n], at, "accepted", "campaign:a", "one")
+        for n, at in enumerate((midnight - 1, midnight))
+    ]
+    with indexed(World(messages, [], _owners([]), WINDOW), []) as answers:
+        body = {"asked": {"by": ["day"], "zone": "Europe/Moscow"}}
+        rows = reporting.counted(answers, InForce({}), body, None, midnight + NOW)["rows"]
+    assert [(row["day"], row["sent"]["messages"]) for row in rows] == [("2026-02-28", 1), ("2026-03-01", 1)]

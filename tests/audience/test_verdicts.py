@@ -1,0 +1,92 @@
+"""The index has each verdict of a message once, and what became of it, whoever's it is by now."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from runtime.parted import parted_by
+from schemas.facts import PROFILE_SPLIT, Fact, Split, SplitPart
+from schemas.ids import derive
+from schemas.messages import Decision
+from services.audience.domain.world import World
+from services.audience.handler import reporting
+from services.audience.store.answers import Answers
+from services.audience.store.versions import MESSAGES
+from tests.audience.test_index import ANN, BOB, CID, HOME, Kept, fact, merged
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    found = Kept(tmp_path)
+    yield found
+    found.index.close()
+    found.lake.close()
+
+
+def decided(person: str, number: int, verdict: Any = "accepted", at: int = 5, **more: Any) -> Decision:
+    return Decision(id=derive(person, number, verdict, *more.values()), brand="shop", profile=person, verdict=verdict, by="sender", received_at=at,
+                    document="campaign:a", version=1, step="letter", occurrence="L1", intent=derive("intent", number), channel="email",
+                    message_class="mass", **more)  # fmt: skip
+
+
+def opened(person: str, number: int, at: int = 9_000, **more: Any) -> Fact:
+    return fact(person, ("opened", number), "Email Opened", at, properties={"intent": derive("intent", number)}, **more)
+
+
+def total(kept: Kept, **asked: Any) -> dict[str, tuple[int, int]]:
+    told = reporting.counted(Answers(kept.index), World({}), {"asked": asked}, None, 10**9)["total"]
+    return {one: (told[one]["messages"], told[one]["people"]) for one in ("sent", "opened", "failed", "in_doubt")}
+
+
+def test_a_verdict_that_is_told_again_is_there_once_also_after_a_restart(kept: Kept) -> None:
+    kept.lake.decide([decided(ANN, 1), decided(ANN, 1, attempt=1), decided(BOB, 2, "in_doubt")])
+    kept.told(opened(ANN, 1))
+    kept.index.close()
+    kept.open()
+    kept.lake.decide([decided(ANN, 1, attempt=2), decided(BOB, 3)])
+    kept.take()
+    kept.take()
+    assert total(kept) == {"sent": (2, 2), "opened": (1, 1), "failed": (0, 0), "in_doubt": (1, 1)}
+
+
+def test_a_doubt_ends_with_the_next_word_and_not_before_it(kept: Kept) -> None:
+    kept.lake.decide([decided(ANN, 1, "in_doubt"), decided(BOB, 2, "in_doubt"), decided(CID, 3, "failed")])
+    kept.lake.decide([decided(ANN, 1, at=100), decided(BOB, 2, "failed", at=100)])
+    kept.take()
+    assert total(kept) == {"sent": (1, 1), "opened": (0, 0), "failed": (2, 2), "in_doubt": (0, 0)}
+    then = reporting.counted(Answers(kept.index), World({}), {"asked": {}}, None, 50)["total"]
+    assert (then["sent"]["messages"], then["in_doubt"]["messages"]) == (0, 2)
+
+
+def test_after_an_unmerge_what_became_of_a_message_is_counted_once(kept: Kept) -> None:
+    kept.lake.decide([decided(ANN, 1), decided(BOB, 2)])
+    kept.told(fact(ANN, 1), fact(BOB, 1), opened(ANN, 1), opened(BOB, 2), merged(ANN, BOB))
+    kept.told(opened(ANN, 3, home=HOME))
+    assert total(kept)["sent"] == (2, 1)
+    cut = Split(act=derive("act"), parts=(SplitPart(profile=CID, homes=(HOME, BOB), others=(BOB,)),))
+    kept.lake.parts += parted_by(ANN, cut)
+    kept.told(fact(ANN, "split", "", 30, type=PROFILE_SPLIT, properties=msgspec.to_builtins(cut)))
+    assert total(kept) == {"sent": (2, 2), "opened": (2, 2), "failed": (0, 0), "in_doubt": (0, 0)}
+    with kept.index.instant() as instant:
+        assert instant.duck.execute("SELECT count(*) FROM response").fetchall() == [(3,)]
+
+
+def test_what_a_mailer_of_before_sent_counts_by_its_imported_facts(kept: Kept) -> None:
+    sent = {"document": "campaign:old", "intent": "m-1", "class": "mass"}
+    kept.told(fact(ANN, 1, "Email Sent", 5, properties=sent), fact(BOB, 1, "Email Sent", 5, properties={"document": "campaign:old"}),
+              fact(ANN, 2, "Email Opened", 9_000, properties={"intent": "m-1"}), fact(CID, 1, "Email Sent", 5, source="sender", properties=sent))  # fmt: skip
+    assert total(kept, documents=["campaign:old"]) == {"sent": (2, 2), "opened": (1, 1), "failed": (0, 0), "in_doubt": (0, 0)}
+
+
+def test_what_is_too_old_to_be_kept_goes_and_answers_of_before_with_it(kept: Kept) -> None:
+    kept.lake.decide([decided(ANN, 1, at=5), decided(BOB, 2, at=5_000)])
+    kept.told(opened(ANN, 1, at=4_000), opened(BOB, 2))
+    with kept.index.instant() as instant:
+        before = instant.versions.of((MESSAGES,))
+    kept.index.forget_before(1_000)
+    assert total(kept) == {"sent": (1, 1), "opened": (1, 1), "failed": (0, 0), "in_doubt": (0, 0)}
+    with kept.index.instant() as instant:
+        assert instant.versions.of((MESSAGES,)) != before

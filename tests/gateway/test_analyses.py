@@ -1,0 +1,267 @@
+"""Reports of ways at the gateway: what is read of an address, traffic that goes along, forecasts, and gains beside credit."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runtime.serving import serving
+from schemas.forecast import Effect, Forecast, Seen
+from schemas.zones import zone
+from services.gateway.domain import incremental, traffic
+from services.gateway.domain.analyses import Analysis, flat
+from services.gateway.domain.forecast import forecast, shrunk
+from services.gateway.domain.problems import Problem
+from tests.gateway.conftest import faults_of, open_site, problem_of
+
+PERIOD = {"from": "2026-01-01", "to": "2026-02-01"}
+MOSCOW = zone("Europe/Moscow")
+
+
+def asked(name, **query):
+    return Analysis(name, {**PERIOD, **query}).told(MOSCOW, ["one"])
+
+
+def refused(name, **query):
+    with pytest.raises(Problem) as error:
+        Analysis(name, query).told(MOSCOW, [])
+    return {(fault.path, fault.code) for fault in error.value.faults}
+
+
+def test_a_query_becomes_a_question():
+    found = asked(
+        "attribution",
+        target="Order Completed",
+        value="total",
+        window="14d",
+        last="email:5d,other:20d",
+        level="document",
+        leads="product.family",
+    )
+    assert found == {
+        "since": MOSCOW.midnight(20_454), "until": MOSCOW.midnight(20_485), "brands": ["one"], "zone": "Europe/Moscow", "as_of": None,
+        "target": {"event": "Order Completed", "value": "total", "window": "14d"}, "last": {"email": "5d", "other": "20d"},
+        "level": "document", "leads": {"product": "product.family"},
+    }  # fmt: skip
+    assert asked("funnel", steps="Signed Up,Applied", window="10d")["steps"] == [{"event": "Signed Up"}, {"event": "Applied"}]
+    assert asked("funnel", steps='[{"event":"A"},{"event":"B"}]')["steps"] == [{"event": "A"}, {"event": "B"}]
+    assert asked("channels", teams="journey:welcome=retention,campaign=crm")["teams"] == {
+        "journey:welcome": "retention",
+        "campaign": "crm",
+    }
+    assert asked("cohort", among='{"kind":"all","of":[]}', few="3", below="true", figure="group.1", limit="7") | {"as_of": 0} == {
+        "since": MOSCOW.midnight(20_454), "until": MOSCOW.midnight(20_485), "brands": ["one"], "zone": "Europe/Moscow", "as_of": 0,
+        "among": {"kind": "all", "of": []}, "few": 3, "below": True, "figure": "group.1", "after": -1, "limit": 7,
+    }  # fmt: skip
+
+
+def test_all_faults_of_a_query_are_told_at_once():
+    assert refused("attribution", target="A", level="letter", own="", **{"from": "yesterday"}, colour="red") >= {
+        ("colour", "extra_forbidden"), ("from", "time"), ("to", "missing"), ("level", "literal_error"),
+    }  # fmt: skip
+    assert refused("attribution", **PERIOD) == {("target", "missing")} or refused("attribution", **PERIOD) == {("event", "missing")}
+    assert ("to", "period") in refused("funnel", steps="A,B", **{"from": PERIOD["to"], "to": PERIOD["from"]})
+    assert refused("cohort", among='{"kind":"did","event":"A","value":"x"}', **PERIOD) & {
+        ("among.value", "int_type"),
+        ("among.value", "int_parsing"),
+    }
+    assert ("groups.0.name", "correlation") in refused(
+        "cohort", among='{"kind":"all","of":[]}', groups='[{"name":"uplift","condition":{"kind":"all","of":[]}}]', **PERIOD
+    )
+
+
+def test_lists_of_an_answer_are_tables():
+    told = {"rows": [{"label": "email", "linear": {"conversions": 1.5}, "people": [3, 2]}], "by": {"channel": []}}
+    assert flat(told, "rows") == [{"label": "email", "linear_conversions": 1.5, "people_1": 3, "people_2": 2}]
+    assert flat(told, "by.channel") == []
+    for table in ("none", "by", "rows.label"):
+        with pytest.raises(Problem):
+            flat(told, table)
+
+
+ROW = {"day": "2026-03-01", "brand": "one", "source": "ads", "visits": 10}
+
+
+def test_traffic_as_json_and_as_csv():
+    rows = traffic.rows_of({"rows": [ROW, {**ROW, "campaign": "spring", "cost": 5, "currency": "RUB"}]})
+    of_csv = (
+        "\ufeffday;brand;source;campaign;visits;cost;currency\r\n2026-03-01;one;ads;;10;;\r\n2026-03-01;one;ads;spring;10;5;RUB\r\n"
+    )
+    assert traffic.rows_of_csv(of_csv.encode()) == rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([{**ROW, "day": "2026-02-30"}], ("rows.0.day", "date")),
+        ([ROW, ROW], ("rows.1", "traffic_twice")),
+        ([{**ROW, "cost": 5}], ("rows.0.currency", "missing")),
+        ([{**ROW, "visits": -1}], ("rows.0.visits", "greater_than_equal")),
+        ([{**ROW, "visits": 1.5}], ("rows.0.visits", "int_type")),
+        ({"lines": []}, ("rows", "list_type")),
+        (["x"], ("rows.0", "model_type")),
+    ],
+)
+def test_faults_of_traffic(rows, fault):
+    with pytest.raises(Problem) as error:
+        traffic.rows_of(rows)
+    assert fault in {(one.path, one.code) for one in error.value.faults}
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [(b"day,brand,colour\n", "lines.1.colour"), (b"", "lines.1"), (b"\xff", ""), (b"day,brand,source,visits\n2026-03-01,one,ads,ten\n", "lines.2.visits"),
+     (b'day,brand,source,visits\n2026-03-01,"one\nmore",ads,1\n\n2026-03-02,one,,1\n', "lines.5.source")],
+)  # fmt: skip
+def test_faults_of_csv_name_the_line(raw, fault):
+    with pytest.raises(Problem) as error:
+        traffic.rows_of_csv(raw)
+    assert fault in [one.path for one in error.value.faults]
+
+
+WAY = {
+    "currency": "RUB", "months": 10, "entrants": 1000, "spend": 500_000, "check": 10_000, "margin": 0.5, "repeat": 1.0,
+    "stages": [
+        {"name": "registration", "conversion": 0.5, "effect": {"low": 0.0, "expected": 0.1, "high": 0.2}, "message": 1, "setup": 100_000},
+        {"name": "payment", "conversion": 0.1, "reachable": 0.5, "effect": {"low": 0.0, "expected": 0.1, "high": 0.2}},
+    ],
+}  # fmt: skip
+
+
+def test_a_forecast_by_hand():
+    """10,000 come, 5,000 register, 500 pay 2 x 10,000 of which half stays. A tenth more at the first stage are 50 customers."""
+    found = forecast(Forecast.model_validate(WAY))
+    assert found["now"] == {"entrants": 10_000, "customers": 500.0, "spend": 5_000_000, "per_customer": {"spend": 10_000, "brings": 10_000},
+                            "revenue": 10_000_000, "contribution": 0}  # fmt: skip
+    first, second = found["stages"]
+    assert first["gain"] == {"pessimistic": 0, "expected": 500_000, "optimistic": 1_000_000}
+    assert (first["cost"], first["net"]["expected"]) == (10_000, 390_000)
+    assert first["payback_months"] == {
+        "pessimistic": None,
+        "expected": round(100_000 / 49_000, 2),
+        "optimistic": round(100_000 / 99_000, 2),
+    }
+    assert second["gain"]["expected"] == 250_000, "the same effect on half of them"
+    assert found["ranking"] == ["registration", "payment"]
+
+
+def test_a_forecast_beside_what_came_of_it():
+    """Jivo forecast 11 % and saw 35.5 %, which lay between 8 and 70 %."""
+    seen = [one["result"]["reading"] for one in (_with_result(gain) for gain in (-1, 0, 700_000, 1_000_001))]
+    assert seen == ["below", "within", "within", "above"]
+    assert _with_result(750_000)["result"]["of_expected"] == 1.5
+    with pytest.raises(ValueError, match="no stage"):
+        Forecast.model_validate({**WAY, "result": [{"stage": "none", "gain": 1}]})
+
+
+def _with_result(gain):
+    return forecast(Forecast.model_validate({**WAY, "result": [{"stage": "registration", "gain": gain}]}))["stages"][0]
+
+
+def test_fewer_who_leave_stay_for_their_whole_life():
+    churn = {"customers": 100, "arpu": 1000, "rate": 0.1, "effect": {"low": 0.0, "expected": 0.2, "high": 0.5}, "message": 5}
+    found = forecast(Forecast.model_validate({**WAY, "margin": 1.0, "churn": churn}))["stages"][-1]
+    assert (found["lifetime_value"], found["gain"]) == (10_000, {"pessimistic": 0, "expected": 250_000, "optimistic": 1_000_000})
+    with pytest.raises(ValueError, match="nobody leaves"):
+        Forecast.model_validate({**WAY, "churn": {**churn, "effect": {"low": 0.0, "expected": 0.2, "high": 1.0}}})
+
+
+def test_an_effect_leans_on_tests_by_their_certainty():
+    sure, unsure = Seen(effect=0.10, error=0.01), Seen(effect=0.12, error=0.1)
+    found = shrunk([sure, unsure])
+    assert found is not None and found.expected == pytest.approx((0.10 / 0.0001 + 0.12 / 0.01) / (1 / 0.0001 + 1 / 0.01))
+    assert found.high - found.expected == pytest.approx(1.2815515655 * (1 / (10_000 + 100)) ** 0.5)
+    apart = shrunk([sure, Seen(effect=0.30, error=0.01)])
+    assert apart is not None and apart.high - apart.low > 0.2, "tests that contradict each other are no certainty"
+    assert (shrunk([]), isinstance(shrunk([sure]), Effect)) == (None, True)
+
+
+def test_the_gain_beside_what_is_credited():
+    one = incremental.Groups(9000, 900, 900_000, 1000, 95, 95_000)
+    evaluated = {"metrics": [{"comparisons": [{"reading": {"interval": {"low": -0.01, "high": 0.02}}}]}]}
+    found = incremental.gained(one, evaluated, {"conversions": 600})
+    assert (found["conversions"], found["revenue"], found["interval"]) == (45.0, 45_000, {"low": -90.0, "high": 180.0})
+    assert (found["of_credited"], found["alarm"]["code"]) == (0.075, "little_incremental")
+    wide = {"metrics": [{"comparisons": [{"reading": {"interval": {"low": -0.01, "high": 0.08}}}]}]}
+    assert "alarm" not in incremental.gained(one, wide, {"conversions": 600}), "all of it may be real"
+    assert incremental.gained(one, None, None)["interval"] is None
+
+
+async def test_reports_through_the_gateway(config):
+    questions = []
+    row = {"label": "journey:welcome", "touches": 3, "last_click": {"conversions": 2.0, "revenue": 5}}
+    side = {"would_have_sent": {"people": 50}, "converted": {"people": 1}, "revenue": {"minor": 10}}
+    outcome = {"sent": {"people": 100}, "converted": {"people": 10}, "revenue": {"minor": 100}, "control": {"local": side}}
+
+    async def audience(request: Request) -> Response:
+        questions.append((request.url.path.removeprefix("/internal/audience/"), await request.json()))
+        if questions[-1][1].get("key") == "bad":
+            return JSONResponse(
+                {
+                    "code": "invalid",
+                    "errors": [
+                        {"path": "target.currency", "code": "currencies_mixed", "message": "m", "params": {"names": "A, B"}}
+                    ],
+                },
+                422,
+            )
+        told = {"outcomes": {"rows": [{"document": "journey:welcome", **outcome}], "total": outcome}}
+        return JSONResponse(told.get(questions[-1][0], {"rows": [dict(row)], "cohorts": [{"from": "=1+1", "people": [3, 1]}]}))
+
+    neighbour = Starlette(routes=[Route("/internal/audience/{question:path}", audience, methods=["POST"])])
+    async with (
+        serving(neighbour, "127.0.0.1", 0, asyncio.Event()) as port,
+        open_site(config, audience=f"http://127.0.0.1:{port}") as site,
+    ):
+        only = await site.new_key("read", "write", brands=["one"])
+        for rows, told in (([ROW], {"rows": 1, "new": 1, "corrected": 0}), ([ROW], {"rows": 1, "new": 0, "corrected": 0}),
+                           ([{**ROW, "visits": 20}, {**ROW, "day": "2026-03-02"}], {"rows": 2, "new": 1, "corrected": 1})):  # fmt: skip
+            answer = await site.as_key("POST", "/api/traffic", only, json={"rows": rows})
+            assert (answer.status_code, answer.json()) == (200, told)
+        problem_of(await site.as_key("POST", "/api/traffic", only, json=[{**ROW, "brand": "two"}]), 403, "brand_forbidden")
+        table = b"day,brand,source,visits\n2026-03-03,one,ads,7\n"
+        assert (await site.http.post("/api/traffic", content=table, headers={"Content-Type": "text/csv"})).json()["new"] == 1
+        await site.http.post("/api/traffic", json=[{**ROW, "brand": "two"}])
+        page = (await site.as_key("GET", "/api/traffic?since=2026-03-02&limit=1", only)).json()
+        assert page["items"] == [
+            {
+                "brand": "one",
+                "day": "2026-03-02",
+                "source": "ads",
+                "campaign": "",
+                "landing": "",
+                "visits": 10,
+                "cost": 0,
+                "currency": None,
+            }
+        ]
+        rest = (await site.as_key("GET", f"/api/traffic?since=2026-03-02&next={page['next']}", only)).json()
+        assert ([one["visits"] for one in rest["items"]], rest["next"]) == ([7], None)
+
+        answer = await site.as_key("GET", "/api/reports/funnel?from=2026-03-01&to=2026-04-01&steps=A,B&format=csv", only)
+        assert answer.content.decode("utf-8-sig").splitlines() == ['"from","people_1","people_2"', '"\'=1+1",3,1']
+        name, body = questions.pop()
+        assert (name, body["brands"], [(one["day"], one["visits"]) for one in body["traffic"]]) == (
+            "reports/funnel", ["one"], [("2026-03-01", 20), ("2026-03-02", 10), ("2026-03-03", 7)],
+        )  # fmt: skip
+
+        query = {
+            "from": "2026-03-01",
+            "to": "2026-04-01",
+            "target": json.dumps({"event": "A", "value": "total"}),
+            "level": "document",
+        }
+        found = (await site.http.get("/api/reports/attribution", params=query)).json()
+        assert [name for name, _ in questions] == ["reports/attribution", "outcomes"]
+        assert found["rows"][0]["incremental"]["conversions"] == 8.0 and found["incremental"]["interval"] is None
+        answer = await site.http.get("/api/reports/attribution", params={**query, "key": "bad"})
+        assert ("currency", "currencies_mixed") in faults_of(answer)
+        answer = await site.http.post("/api/reports/forecast", json=WAY)
+        assert answer.json()["stages"][0]["gain"]["expected"] == 500_000
+        problem_of(
+            await site.as_key("GET", "/api/reports/stages?from=2026-03-01&to=2026-04-01&brand=two", only), 403, "brand_forbidden"
+        )

@@ -1,0 +1,133 @@
+"""What a caller asks of a report, as it goes to the audience service, and what he gets of its answer."""
+
+import asyncio
+import csv
+import io
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runtime.serving import serving
+from schemas.reports import DAY_MS
+from schemas.zones import zone
+from services.gateway.domain.outcome_table import csv_of
+from services.gateway.domain.outcomes import Reading, compared
+from services.gateway.domain.problems import Problem
+from tests.gateway.conftest import faults_of, open_site, problem_of
+
+MOSCOW = zone("Europe/Moscow")
+FIGURES: dict[str, Any] = {
+    "sent": {"messages": 2, "people": 1},
+    "revenue": {"minor": 2**70, "currency": "RUB", "negative": 0},
+    "rates": {"opened": None},
+}
+REPORT = {"rows": [{"document": "campaign:x", "variant": "=1+1", **FIGURES}], "total": FIGURES, "as_of": 9, "took_ms": 1.0}
+
+
+def asked(**query: str) -> Any:
+    """The body, or the faults."""
+    reading = Reading({name.rstrip("_"): value for name, value in query.items()})
+    try:
+        return {**reading.who(), **reading.asked(MOSCOW, ["shop"])}
+    except Problem as problem:
+        return {(fault.path, fault.code) for fault in problem.faults}
+
+
+def test_dates_are_midnights_of_the_zone_and_instants_are_themselves() -> None:
+    body = asked(from_="2026-03-01", to="2026-03-02T00:00:00Z", by="day", campaign="a,b", event="O", window="2w")
+    assert (body["since"], body["until"]) == (1_772_312_400_000, 1_772_409_600_000)
+    assert (body["documents"], body["target"]) == (["campaign:a", "campaign:b"], {"event": "O", "window": "2w"})
+    assert asked(target='{"event": "O", "value": "total"}', currency="USD")["target"] == {
+        "event": "O",
+        "value": "total",
+        "currency": "USD",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "faults"),
+    [
+        ({"what": "1", "by": "moon"}, {("what", "extra_forbidden"), ("by", "literal_error")}),
+        (
+            {"event": "O", "window": "400d", "currency": "rub"},
+            {("window", "window_too_long"), ("currency", "string_pattern_mismatch")},
+        ),
+        ({"event": "O", "window": "soon"}, {("window", "window")}),
+        ({"target": '{"event": "O", "window": "0d"}'}, {("target.window", "window")}),
+        ({"value": "total"}, {("event", "missing")}),
+        ({"event": "O", "currency": "RUB"}, {("currency", "unexpected")}),
+        ({"by": "day,week"}, {("by", "periods")}),
+        ({"by": "step,step"}, {("by", "twice")}),
+        ({"from_": "2026-03-02", "to": "2026-03-01"}, {("to", "order")}),
+        ({"compare": "year"}, {("compare", "needs_period")}),
+        ({"segment": "s", "condition": "{}"}, {("condition", "one_who"), ("condition", "union_tag_not_found")}),
+        ({"where": "[", "event": "O"}, {("where", "json")}),
+        ({"version": "x", "from_": "-1"}, {("version", "int_parsing"), ("from", "time")}),
+    ],
+)
+def test_one_fault_for_each_field(query: dict[str, str], faults: set[tuple[str, str]]) -> None:
+    assert asked(**query) == faults
+
+
+def test_a_period_is_compared_by_the_calendar_of_the_zone() -> None:
+    berlin = zone("Europe/Berlin")
+    first, last = (berlin.midnight(day) for day in (20_541, 20_542))  # 2026-03-29, a day of 23 hours
+    assert last - first == DAY_MS - 3_600_000
+    assert compared(berlin, first, last, "previous") == (first - DAY_MS, first)
+    assert compared(MOSCOW, 10_000, 13_000, "previous") == (7_000, 10_000), "no whole days: as long"
+    since, until = MOSCOW.midnight(19_782), MOSCOW.midnight(19_783)  # 2024-02-29
+    assert [str(MOSCOW.date(one)) for one in compared(MOSCOW, since, until, "year")] == ["2023-02-28", "2023-03-01"]
+
+
+def test_a_table_has_no_formula_and_every_digit() -> None:
+    row, total = csv.DictReader(io.StringIO(csv_of(REPORT, ["document", "variant"]).decode("utf-8-sig"), newline=""))
+    assert (row["variant"], row["revenue_minor"], row["rates_opened"], row["sent_people"]) == ("'=1+1", str(2**70), "", "1")
+    assert (total["of"], total["variant"]) == ("total", "")
+
+
+async def test_a_report_is_asked_within_the_brands_of_the_key_and_opens_its_people(config: Any) -> None:
+    bodies = []
+
+    async def answer(request: Request) -> Response:
+        bodies.append((request.path_params["question"], await request.json()))
+        if bodies[-1][1]["asked"]["target"]:
+            fault = {"path": "target.currency", "code": "currencies_mixed", "message": "several", "params": {"names": "RUB, USD"}}
+            return JSONResponse({"code": "invalid", "errors": [fault]}, 422)
+        return JSONResponse({"count": 1, "items": ["p"], "next": 7} if bodies[-1][0] == "people" else REPORT)
+
+    neighbour = Starlette(routes=[Route("/internal/audience/{question}", answer, methods=["POST"])])
+    async with (
+        serving(neighbour, "127.0.0.1", 0, asyncio.Event()) as port,
+        open_site(config, audience=f"http://127.0.0.1:{port}") as site,
+    ):
+        await site.publish("brands", {"key": "one", "name": "one", "time_zone": "Europe/Moscow"})
+        campaign = {"key": "x", "brand": "one", "audience": {"kind": "all", "of": []}, "template": "t"}
+        assert (await site.http.put("/api/campaigns/x", json=campaign)).status_code == 201
+        one = await site.new_key("read", brands=["one"])
+        told = await site.as_key("GET", "/api/reports/outcomes?campaign=x&by=document,variant&from=2026-03-01", one)
+        question, body = bodies.pop()
+        assert (question, body["asked"]["brands"], body["asked"]["since"], told.json()["zone"]) == (
+            "outcomes",
+            ["one"],
+            1_772_312_400_000,
+            "Europe/Moscow",
+        )
+        people = await site.as_key("GET", told.json()["rows"][0]["people"].replace("{figure}", "sent"), one)
+        assert (people.status_code, people.json()["next"]) == (200, "7")
+        assert (bodies[-1][1]["row"], bodies[-1][1]["figure"], bodies[-1][1]["as_of"]) == (["campaign:x", "=1+1"], "sent", 9)
+        assert (
+            (await site.as_key("GET", "/api/reports/outcomes?campaign=x&by=document,variant&format=csv", one))
+            .headers["content-type"]
+            .startswith("text/csv")
+        )
+        problem_of(await site.as_key("GET", "/api/reports/outcomes?brand=two", one), 403, "brand_forbidden")
+        wrong = await site.http.get("/api/reports/outcomes?campaign=x,none&step=nope&variant=B&zone=Mars&segment=s")
+        assert faults_of(wrong) == {("campaign", "unknown_document"), ("step", "not_in_document"), ("variant", "not_in_document"), ("zone", "time_zone"),
+                                    ("segment", "unknown_document")}  # fmt: skip
+        mixed = await site.http.get("/api/reports/outcomes?campaign=x&event=O&value=total", headers={"Accept-Language": "ru"})
+        assert faults_of(mixed) == {("currency", "currencies_mixed")}
+        assert "RUB, USD" in mixed.text and "валют" in mixed.text

@@ -8,7 +8,8 @@ import asyncpg
 from runtime.clock import wall_ms
 from tests.chaos.servers import Servers
 
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+# InternalClientError: of a connection that was killed in the very middle of an answer.
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 IN_FORCE = "SELECT coalesce(max(version), 0) FROM sender.definition_current WHERE kind = $1 AND key = $2"
 PATIENCE_S = 240.0
 

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from bench import backfill, campaign, charges, experiments, exports, identity, imports, live, pipeline, rehearse, segments
+from bench import backfill, campaign, charges, experiments, exports, identity, imports, journeys, live, pipeline, rehearse, segments
 
 
 def main() -> None:
@@ -24,11 +24,12 @@ def main() -> None:
             "backfill",
             "campaign",
             "rehearse",
+            "journeys",
             "experiments",
         ),
         help="one of them",
     )
-    parser.add_argument("--seconds", type=float, help="of load, for the pipeline")
+    parser.add_argument("--seconds", type=float, help="of load, for the pipeline; of timers, for the journeys")
     parser.add_argument("--rate", type=float, default=5100, help="facts a second offered to the pipeline for its throughput")
     parser.add_argument("--runs", type=int, default=3, help="of each, of which the best counts")
     parser.add_argument(
@@ -41,6 +42,9 @@ def main() -> None:
     parser.add_argument("--stateless", action="store_true", help="the segmenter knows nothing of what the history's people did")
     parser.add_argument("--quiet", action="store_true", help="no facts flow in while questions are asked about segments")
     parser.add_argument("--rows", type=int, default=389_000, help="of the import, people of the backfill")
+    parser.add_argument(
+        "--waiting", type=int, default=journeys.RUNS, help="runs that wait in a journey, and that are due at once after an outage"
+    )
     parser.add_argument("--subscribed", action="store_true", help="with a word of consent in each row of the import")
     chosen = parser.parse_args()
     if chosen.only in (None, "ingest"):
@@ -68,6 +72,8 @@ def main() -> None:
     if chosen.only == "rehearse" or (chosen.only is None and chosen.large):
         people = chosen.people or 20_000
         asyncio.run(rehearse.rehearse(people, people * rehearse.A_YEAR_EACH, chosen.runs))
+    if chosen.only == "journeys" or (chosen.only is None and chosen.large):
+        asyncio.run(journeys.journeys(chosen.waiting, min(journeys.SECONDS, chosen.seconds or journeys.SECONDS)))
     if chosen.only == "identity" or (chosen.only is None and chosen.large):
         asyncio.run(identity.identity())
     if chosen.only == "growth" or (chosen.only is None and chosen.large):

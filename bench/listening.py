@@ -1,14 +1,14 @@
-"""Who hears what the segmenter tells, and when."""
+"""Who hears what the segmenter tells, and when; and who reads afterwards what was told."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from bench.installation import Installation
-from runtime.kafka import Place, Reader
+from runtime.kafka import Place, Reader, Record
 from runtime.settings import Settings
 from schemas.memberships import Membership, decode
 from schemas.topics import MEMBERSHIPS
@@ -67,3 +67,24 @@ async def _listen(reader: Reader, heard: Heard, positions: dict[Place, int]) -> 
             for one in told:
                 if one.type != "mark":
                     heard.so_far.setdefault(one.id, (one, at))
+
+
+async def told_since(found: Installation, topic: str, since: Mapping[Place, int]) -> AsyncIterator[Record]:
+    """What stands in a topic from these offsets on until its end of now. A record's timestamp (ms) is when its sender gave it to Kafka."""
+    reader = Reader(Settings(kafka=found.settings.kafka, DATABASE_URL=found.database_url), f"bench-{uuid4()}", "live", [topic])
+    await reader.start()
+    try:
+        while not reader.assigned:  # noqa: ASYNC110  (the client's own task)
+            await asyncio.sleep(0.05)
+        left = {place: end for place, end in (await reader.ends(since)).items() if end > since[place]}
+        for place in reader.assigned:
+            reader.seek(place, since.get(place, 0))
+        while left:
+            await reader.fetch(500, 20_000)
+            for place, records in reader.take(1_000_000, 1 << 30).items():
+                for record in records:
+                    yield record
+                if records[-1].offset + 1 >= left.get(place, 0):
+                    left.pop(place, None)
+    finally:
+        await reader.stop()

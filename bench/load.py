@@ -5,7 +5,8 @@ import base64
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 PAGE = (
@@ -144,3 +145,35 @@ async def at_rate(load: Load, poster: Poster, rate: float, seconds: float, size:
 
     await asyncio.gather(*(work() for _ in range(workers)))
     return time.perf_counter() - start
+
+
+@asynccontextmanager
+async def orders(poster: Poster, people: int, rate: float, first: int = 0) -> AsyncIterator[dict[int, float]]:
+    """Orders that are mailed, `rate` a second of one person after the other, each posted by itself, while the block runs: number of the
+    order (the first has `first`) -> when it was answered (s). Their messages are called "o-<number>".
+    """
+    answered: dict[int, float] = {}
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def one(number: int) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000Z"
+        item = ORDER % (f"o-{number}", number * 7919 % people, now, f"o-{number}", 10, number, "true", "false")
+        if await poster.post("/v1/batch", f'{{"batch":[{item}],"sentAt":"{now}"}}'.encode()) == 200:
+            answered[number] = time.time()
+
+    async def pace() -> None:
+        start = time.perf_counter()
+        for number in itertools.count(first):
+            await asyncio.sleep(max(0.0, start + (number - first) / rate - time.perf_counter()))
+            task = asyncio.create_task(one(number))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    posting = asyncio.create_task(pace())
+    try:
+        yield answered
+    finally:
+        posting.cancel()
+        with suppress(asyncio.CancelledError):
+            await posting
+        await asyncio.gather(*under_way)

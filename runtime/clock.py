@@ -23,6 +23,20 @@ def wall_ms() -> int:
     return int(time.time() * 1000)
 
 
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until the event is set, for so long at most: whether it was.
+
+    Not by asyncio.wait_for, which in Python 3.11 forgets that its caller was cancelled in the very turn in which the event came: a loop that
+    is cancelled then goes on for ever, and with it whoever waits for its end.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class ClockState:
     """driven: the row rules; at: its time in ms; turn: whose move it is in a driven run."""
@@ -68,8 +82,7 @@ class Clock:
 
     async def changed(self, timeout: float) -> None:
         """Wait until the row changed since the last call, or for `timeout` seconds."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), timeout)
+        await set_within(self._changed, timeout)
         self._changed.clear()
 
     async def _listen(self) -> None:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.clock import set_within
 from runtime.db import Database
 
 FLOW = ("profile", "segmenter", "orchestrator", "sender", "experiments", "warehouse")
@@ -70,16 +71,14 @@ class Conductor:
                 await self._connection.close(timeout=2)
 
     async def settle(self, still_rounds: int = 1) -> int:
-        """Rounds of turns until `still_rounds` in a row moved nothing. Returns how many rounds it took."""
+        """Turns, in rounds, until nobody moved in as many turns in a row as `still_rounds` rounds have. Returns how many rounds were begun."""
         async with self._lock:
-            rounds = still = 0
-            while still < still_rounds:
-                moved = False
-                for service in self._services:
-                    moved = await self._turn(service) or moved
+            turns = still = 0
+            while still < still_rounds * len(self._services):
+                moved = await self._turn(self._services[turns % len(self._services)])
                 still = 0 if moved else still + 1
-                rounds += 1
-            return rounds
+                turns += 1
+            return -(-turns // max(1, len(self._services)))
 
     async def _turn(self, service: str) -> bool:
         row = await self._connection.fetchrow(TURN, service)
@@ -95,5 +94,4 @@ class Conductor:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 raise Stuck(f"{service} did not finish its turn in {self._patience:.0f} s")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), min(left, 1.0))
+            await set_within(self._heard, min(left, 1.0))

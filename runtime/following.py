@@ -59,9 +59,7 @@ class News(NamedTuple):
         return any(self.passed.get(place, 0) < offset for place, offset in self.had.items())
 
 
-async def look(
-    db: Database, home: Path, had: Mapping[Place, int], state: str, topics: Sequence[str] = TOPICS
-) -> News | None:
+async def look(db: Database, home: Path, had: Mapping[Place, int], state: str, topics: Sequence[str] = TOPICS) -> News | None:
     """What is new beside `had` and `state` (of the last look); None: nothing is, or the warehouse has not run yet. topics: that are followed."""
     async with db.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         if not await connection.fetchval(lake.EXISTS):

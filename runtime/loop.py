@@ -52,7 +52,9 @@ class Loop:
         self._vault, self._failpoint = vault, failpoint
         self._decoders = {c.topic.name: replays.for_me(service.name, c.decode) for c in service.consumes}
         self._limit = poison.Limit(settings.poison_in_a_row, settings.poison_window, settings.poison_share)
-        self.live_until = 0.0  # until then (s, monotonic) the second lane is thought to have somebody of the first behind it
+        self.live_until = 0.0  # until then (s, monotonic) the first lane is thought to be in use, and all else is to be quick
+        self.timer_bound = Bound(settings.timer_rows, settings.batch_rows_least)
+        self.more_due = False  # the last round of timers was full
         self.lanes = [self._lane(name) for name in ("live", "bulk") if service.topics(name)]
         self.handled = 0  # records and timers, for the driven clock
         self.pulse = 0  # grows with whatever is done, waiting for the database included: for the watchdog
@@ -132,7 +134,7 @@ class Loop:
         ended = clock()
         if lane.name == "live":
             self.live_until = ended + LIVE_S
-        lane.bound.after(ended - started, self._seconds(lane, ended))
+        lane.bound.after(ended - started, self._seconds(ended, waits=lane.name == "bulk"))
         lane.reader.gather(lane.pace.after(started, ended))
         return taken
 
@@ -161,9 +163,9 @@ class Loop:
         prints = {place: watermark.fingerprint(records[-1]) for place, records in batch.items()}
         return Portion(items, firsts, ends, prints)
 
-    def _seconds(self, lane: Lane, now: float) -> float:
-        """How long a transaction of the lane may take: one of the second holds up whoever comes by the first."""
-        hurried = lane.name == "bulk" and now < self.live_until
+    def _seconds(self, now: float, *, waits: bool) -> float:
+        """How long a transaction may take: one of the second lane or of timers (`waits`) holds up whoever comes by the first."""
+        hurried = waits and now < self.live_until
         return min(self.settings.batch_seconds, self.settings.batch_bulk_seconds) if hurried else self.settings.batch_seconds
 
     async def process(self, lane: Lane, portion: Portion) -> bool:
@@ -310,6 +312,7 @@ class Loop:
 
     async def fire(self, upto: int) -> int:
         """Fire the timers that were due by then, of the partitions this process owns. Returns how many."""
+        self.more_due = False
         timers = self.service.timers
         reader = self.lanes[0].reader if self.lanes else None
         owned = sorted({p for _, p in reader.assigned - reader.fresh}) if reader else []
@@ -318,8 +321,10 @@ class Loop:
         async with self.db.connection() as connection:
             if not await timers.due(connection, owned, upto):
                 return 0
-        limit = self.settings.timer_rows
+        most = limit = self.settings.timer_rows if self.clock.state.driven else self.timer_bound.rows
+        clock = asyncio.get_running_loop().time
         while True:
+            started = clock()
             try:
                 fired = await self._fire(owned, limit, upto)
             except Again:
@@ -339,6 +344,9 @@ class Loop:
             metrics.timers_late.labels(self.service.name).set(
                 max(0, self.clock.last_known_ms() - fired.oldest) / 1000 if fired.count else 0
             )
+            ended = clock()
+            self.timer_bound.after(ended - started, self._seconds(ended, waits=True))
+            self.more_due = fired.count >= most
             self.handled += fired.count
             self.pulse += 1
             return fired.count

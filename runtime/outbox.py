@@ -15,6 +15,7 @@ import msgspec
 
 from runtime import metrics
 from runtime.batch import Emit
+from runtime.clock import set_within
 from runtime.db import TRANSIENT, Connection, Database
 from runtime.failpoints import Failpoint
 from runtime.kafka import Out, Producer, SendFailed
@@ -120,8 +121,7 @@ class Relay:
             # A frozen leader's session ends, and with it the lock; what the zombie still sends, consumers drop by `seq`.
             await connection.execute("SET idle_session_timeout = '15s'")
             while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"relay:{self._service}"):
-                with contextlib.suppress(asyncio.TimeoutError):  # not woken by our own batches: their rows are the leader's
-                    await asyncio.wait_for(self._stopped.wait(), 1.0)
+                await set_within(self._stopped, 1.0)  # not woken by our own batches: their rows are the leader's
                 if self._stopping:
                     return
             await connection.add_listener(channel(self._service), lambda *_: self.wake.set())
@@ -136,8 +136,7 @@ class Relay:
                 await connection.close(timeout=2)
 
     async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), seconds)
+        await set_within(self.wake, seconds)
         self.wake.clear()
 
     async def send_some(self, connection: Connection) -> bool:

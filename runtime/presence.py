@@ -8,7 +8,7 @@ import contextlib
 import logging
 import socket
 
-from runtime.clock import wall_ms
+from runtime.clock import set_within, wall_ms
 from runtime.db import TRANSIENT, Database
 from runtime.settings import Settings
 
@@ -45,8 +45,7 @@ async def keep(db: Database, service: str, here: str | None, ending: asyncio.Eve
                 await connection.execute(SAY, service, here, wall_ms())
         except TRANSIENT as error:
             log.warning("could not say where it is", extra={"why": type(error).__name__})
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ending.wait(), SAY_S)
+        await set_within(ending, SAY_S)
 
 
 async def leave(db: Database, service: str, here: str | None) -> None:

@@ -17,7 +17,7 @@ import uvicorn
 import uvloop
 
 from runtime import health, log, metrics, presence, retention, watermark
-from runtime.clock import Clock
+from runtime.clock import Clock, set_within
 from runtime.db import TRANSIENT, Database
 from runtime.drive import register
 from runtime.failpoints import Failpoint, build
@@ -143,8 +143,7 @@ async def _keep_fresh(context: Context, ending: asyncio.Event) -> None:
                 await loop.freshness.look(loop.lanes[0], marks)
             except TRANSIENT as error:
                 logger.warning("nobody says where the logs end, or how far they were read", extra={"why": type(error).__name__})
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ending.wait(), 1.0 if loop.freshness.at else 0.1)
+        await set_within(ending, 1.0 if loop.freshness.at else 0.1)
 
 
 async def _observe(context: Context, ending: asyncio.Event) -> None:
@@ -153,8 +152,7 @@ async def _observe(context: Context, ending: asyncio.Event) -> None:
     assert context.loop is not None
     loop, pulse, since, forgot = context.loop, -1, loop_time(), loop_time()
     while not ending.is_set():
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ending.wait(), OBSERVE_S)
+        await set_within(ending, OBSERVE_S)
         try:
             behind = await _lag(context)
         except TRANSIENT as error:

@@ -14,7 +14,9 @@ class Settings(BaseSettings):
 
     gather_ms and gather_bulk_ms say how long a busy loop at most lets a batch gather, in the first and the second lane: the largest
     lever there is between latency and cost (runtime/pace.py, docs/performance.md). batch_*: bounds of one transaction;
-    batch_bulk_seconds is that of the second lane while the first is in use, which cuts it to batch_rows_least rows at the least. *_timeout_s: after that the database ends a frozen process.
+    batch_bulk_seconds is that of the second lane, and of a round of timers, while the first lane is in use, which cuts them to
+    batch_rows_least rows at the least. *_timeout_s: after that the database ends a frozen process.
+    webhook_http: webhooks may use plain http (docs/webhooks-out.md): the sender calls it, and the gateway lets such an address be written.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     home: Path = Path(".otklik")
     keys_file: Path | None = None
     admin_port_own: int = 0
+    webhook_http: bool = False
     host: str = "127.0.0.1"
 
     gather_ms: int = 150

@@ -81,7 +81,7 @@ class Driver:
         now = asyncio.get_running_loop().time()
         if now >= self._next_timers:
             fired = await loop.fire(loop.timers_upto(loop.clock.last_known_ms()))
-            self._next_timers = now + (0 if fired >= loop.settings.timer_rows else loop.settings.timer_poll_ms / 1000)
+            self._next_timers = now + (0 if loop.more_due else loop.settings.timer_poll_ms / 1000)
             did += fired
         if not did:
             await self._idle()

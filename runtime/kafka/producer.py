@@ -38,7 +38,8 @@ class Producer:
             linger_ms=0,
         )
         try:
-            await asyncio.wait_for(self._producer.start(), ACK_S)
+            async with asyncio.timeout(ACK_S):
+                await self._producer.start()
         except (TimeoutError, KafkaError, OSError) as error:
             await self.stop()
             raise SendFailed(f"no producer: {type(error).__name__}") from error
@@ -50,14 +51,16 @@ class Producer:
         if producer is None:
             return
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.stop(), timeout=2)
+            async with asyncio.timeout(2):
+                await producer.stop()
             return
         # The client's own stop waits for a dead broker, and given up on it goes on sending in the background.
         producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
         if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
             sending.cancel()
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(producer.client.close(), timeout=2)
+            async with asyncio.timeout(2):
+                await producer.client.close()
         if sending is not None:
             await asyncio.wait({sending}, timeout=2)
 
@@ -76,7 +79,8 @@ class Producer:
                     record = next(waiting, None)
                 if batch.record_count() == 0:
                     raise SendFailed(f"{topic}-{partition}: a record larger than a batch")
-                await asyncio.wait_for(self._acknowledged(batch, name, partition), ACK_S)
+                async with asyncio.timeout(ACK_S):
+                    await self._acknowledged(batch, name, partition)
         except (TimeoutError, KafkaError, OSError, AttributeError) as error:
             raise SendFailed(f"{topic}-{partition}: {type(error).__name__}") from error
 

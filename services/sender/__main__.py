@@ -21,7 +21,7 @@ from runtime.service import Consumes, Service
 from runtime.settings import Settings
 from schemas.messages import Intent
 from schemas.topics import CARRIERS, DECISIONS, DEFINITIONS, FACTS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK, messages
-from services.sender import ledger, trials
+from services.sender import ledger, link_checks, trials
 from services.sender.api import routes
 from services.sender.attendance import Attendance
 from services.sender.channels.contract import Channel
@@ -176,7 +176,11 @@ def service(settings: SenderSettings | None = None, machine: Settings | None = N
         timers=Doubts(),
         settle=delivery.settle,
         busy=delivery.busy,
-        api=lambda context: [*routes(context), *trials.routes(context, lambda: delivery.letters, settings.public_url)],
+        api=lambda context: [
+            *routes(context),
+            *trials.routes(context, lambda: delivery.letters, settings.public_url),
+            *link_checks.routes(settings),
+        ],
         may_read=lambda lane: delivery.crowding() < settings.queue_limit * (1 if lane == "bulk" else 4),
         migrations=("services.sender.migrations",),
         topics_written=(DECISIONS, FACTS_BULK, FACTS_RAW, FACTS_RAW_BULK),

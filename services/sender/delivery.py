@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.clock import wall_ms
+from runtime.clock import set_within, wall_ms
 from runtime.db import TRANSIENT
 from runtime.process import Context
 from schemas.messages import Intent
@@ -126,10 +126,7 @@ class Delivery:
                 if queue and self._now() >= self._waiting.paused.get(lane, 0):
                     busy = await self._advance(lane, queue) or busy
             if not busy:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), 0.1)
-                except TimeoutError:
-                    continue
+                await set_within(self._wake, 0.1)
 
     def _turn(self, one: tuple[str, Queue]) -> tuple[int, int]:
         """Who has the fewest connections comes first, of several whose turn is longest ago."""
@@ -192,7 +189,8 @@ class Delivery:
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
             one = jobs[0].intent  # a lane of webhooks is of one endpoint
-            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "")
+            managers_at = self._now() if any(job.intent.to for job in jobs) else 0
+            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "", managers_at)
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:

@@ -320,7 +320,7 @@ def after(outcome: Outcome, intent: Intent, tries: int, now: int, retry_after_ms
             return Next("retry", "repeat", now + BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1], repeat=True)
         return Next("in_doubt", "provider:unknown")
     if outcome in (Outcome.PERMANENT_ADDRESS, Outcome.BLOCKED_BY_USER):
-        return Next("failed", f"provider:{outcome}", suppress="" if intent.for_others else str(outcome))
+        return Next("failed", f"provider:{outcome}", suppress=str(outcome))
     wait = retry_after_ms if retry_after_ms is not None else BACKOFF_MS[min(tries, len(BACKOFF_MS)) - 1]
     if now + wait > intent.not_after:
         return Next("late", "not_after")

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from runtime.clock import set_within
 from runtime.db import TRANSIENT, Again
 
 T = TypeVar("T")
@@ -46,8 +47,7 @@ class Group(Generic[T]):
         try:
             while self._waiting:
                 if (seconds := self._gather()) and len(self._waiting) < self._most:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._full.wait(), seconds)
+                    await set_within(self._full, seconds)
                 self._full.clear()
                 group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._write(group)

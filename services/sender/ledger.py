@@ -68,7 +68,10 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
     An attempt ends once: of two records of it (clicks that come together reconcile it twice) the first one counts.
     """
     group = list({r.intent.id: r for r in reversed(group)}.values())[::-1]
-    await _suppress(connection, settings, now, [r for r in group if r.suppress])
+    await _suppress(connection, settings, now, [r for r in group if r.suppress and not r.intent.for_others])
+    managers = {domain.address_hash(r.address): r.suppress for r in group if r.suppress and r.intent.for_others}
+    if managers:
+        await store.refuse_managers(connection, managers, now)
     await store.switch_off(connection, {(r.intent.template, r.gone) for r in group if r.gone}, now)
     rows = [_ended(record) for record in group]
     ended = await store.finish(connection, owner, now, rows)
@@ -79,7 +82,7 @@ async def write(connection: Connection, settings: Settings, owner: int, now: int
         emits.append(verdict_emit(record.intent, record.state, record.rule, now, NOWHERE, record.gate))
         if record.state == "accepted":
             emits.append(sent_emit(record.intent, record.person, now, NOWHERE))
-        elif record.suppress == Outcome.PERMANENT_ADDRESS and record.intent.channel == "email":
+        elif record.suppress == Outcome.PERMANENT_ADDRESS and record.intent.channel == "email" and not record.intent.for_others:
             emits.append(bounced_emit(record.intent, record.person, now, NOWHERE))
     if emits:
         await own.publish_in(connection, settings, "sender", RESULTS, emits)

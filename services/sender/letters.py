@@ -25,7 +25,7 @@ from services.sender.content.markup import MarkupFault, compile_mjml
 from services.sender.content.mime import marketing_headers
 from services.sender.content.templates import Parts, Template, TemplateFault, TemplateSource, compile_template, render
 from services.sender.domain import Contact
-from services.sender.outward import Outward, variables
+from services.sender.outward import Mailbox, Outward, variables
 from services.sender.settings import SenderSettings
 from services.sender.subjects import subjects
 
@@ -157,12 +157,14 @@ class Letters:
         self._gates = _gates(())
         self._outward = Outward(settings, vault)
 
-    async def current(self, connection: Connection, endpoint: str = "") -> "Letters":
-        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared."""
+    async def current(self, connection: Connection, endpoint: str = "", managers_at: int = 0) -> "Letters":
+        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared; managers_at: when
+        letters to managers are (ms), 0: none is.
+        """
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
         self._gates = await self._shutting.at(connection, revision)
-        await self._outward.current(connection, revision, endpoint)
+        await self._outward.current(connection, revision, endpoint, managers_at)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
@@ -207,14 +209,16 @@ class Letters:
             call = self._outward.call(intent, contact, str(row["id"]), now)
             return call if isinstance(call, str) else Prepared(call, row["stamp"], None)
         address, template = self._outward.recipient(intent, contact), self._template(intent)
-        if address is None:
+        if not isinstance(address, Mailbox):
+            if address:
+                return f"suppressed:{address}"
             return "no_manager"
         parts = (
             template if isinstance(template, TemplateFault) else render(template, variables(contact, intent, str(row["id"]), now))
         )
         if isinstance(parts, TemplateFault):
             return f"template:{parts.code}"
-        return Prepared(self._addressed(intent, address, parts, now), row["stamp"], None)
+        return Prepared(self._addressed(intent, address.address, parts, now), row["stamp"], None)
 
     def tried(self, intent: Intent, row: Any, now: int) -> tuple[str | None, Parts | TemplateFault | None]:
         """The rule that would forbid it for somebody, and what his letter would say all the same; None of whom nothing is known."""
@@ -225,6 +229,16 @@ class Letters:
         if isinstance(template, TemplateFault):
             return rule, template
         return rule, render(template, self._offered(contact, intent, str(row["id"]), now))
+
+    def knows(self, intent: Intent) -> bool:
+        """Is the version of the template here that a message names?"""
+        return self._name(intent) in self._library.documents
+
+    def source(self, intent: Intent) -> str:
+        """What is written in the template that a message names, in all its parts."""
+        document = self._library.documents.get(self._name(intent))
+        parts = (document.html, document.mjml, document.text, *document.blocks.values()) if document else ()
+        return "\n".join(filter(None, parts))
 
     def _offered(self, contact: Contact, intent: Intent, person: str, now: int) -> Offered:
         def way(kind: links.Kind) -> Callable[[], str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +24,12 @@ from services.sender.domain import Contact
 from services.sender.settings import SenderSettings
 
 Name = tuple[str, int, str]  # of a step: journey, version, id
+
+
+class Mailbox(NamedTuple):
+    """Of a manager."""
+
+    address: str
 
 
 class _Step(msgspec.Struct):
@@ -97,12 +103,17 @@ class Outward:
         self._definitions = Definitions(("webhook", "journey"), build)
         self._tellings = build(())
         self._off: Mapping[tuple[str, int], int] = {}
+        self._bad: Mapping[str, str] = {}
 
-    async def current(self, connection: Connection, revision: int, endpoint: str) -> None:
-        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none."""
+    async def current(self, connection: Connection, revision: int, endpoint: str, managers_at: int = 0) -> None:
+        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none; managers_at: also which addresses of
+        managers are bad at that instant (ms), 0: nobody asks.
+        """
         self._tellings = await self._definitions.at(connection, revision)
         if endpoint:
             self._off = await store.switched_off(connection, endpoint)
+        if managers_at:
+            self._bad = await store.bad_managers(connection, managers_at)
 
     def call(self, intent: Intent, contact: Contact, person: str, now: int) -> Rendered | str:
         """The call that an intent asks for, or the rule that keeps it back."""
@@ -132,17 +143,23 @@ class Outward:
         }
         return Rendered(intent.id, endpoint.url, text, headers=headers, options=options)
 
-    def recipient(self, intent: Intent, contact: Contact) -> str | None:
-        """The address of the manager who is told, None where none is known."""
+    def recipient(self, intent: Intent, contact: Contact) -> Mailbox | str:
+        """The address of the manager who is told, else why that of the one who is known may not be written to, "" where none is. A manager of
+        his own is that of his newest open deal where nobody says more.
+        """
         to = self._tellings.recipients.get(name_of(intent))
         if to is None:
-            return None
+            return ""
         told = (
             taken(intent.data, to.data) if to.data else None,
             contact.attributes.get(to.attribute, (0, None))[1] if to.attribute else None,
+            _of_deals(contact, intent.brand) if to.data or to.attribute else None,
             to.address,
         )
-        return next((one for one in told if isinstance(one, str) and _is_address(one)), None)
+        known = [one for one in told if isinstance(one, str) and _is_address(one)]
+        why = [self._bad.get(domain.address_hash(one)) for one in known]
+        good = next((one for one, bad in zip(known, why, strict=True) if bad is None), None)
+        return Mailbox(good) if good is not None else next(filter(None, why), "")
 
     def _compiled(self, body: Body, endpoint: WebhookEndpoint, version: int, step: Name) -> Compiled | TemplateFault:
         kept, name = self._tellings.compiled, (endpoint.key, version, step)
@@ -198,6 +215,13 @@ def envelope(kind: str, intent: Intent, said: Mapping[str, Any]) -> str | Templa
         return msgspec.json.encode({"type": kind, "timestamp": at, "data": data}).decode()
     except RecursionError:
         return TOO_DEEP
+
+
+def _of_deals(contact: Contact, brand: str) -> Any:
+    """The manager of his newest open deal of a brand that has one, as profile tells it (docs/accounts.md)."""
+    deals = contact.attributes.get("deals", (0, None))[1]
+    by_brand = deals.get("manager") if isinstance(deals, Mapping) else None
+    return by_brand.get(brand) if isinstance(by_brand, Mapping) else None
 
 
 def _is_address(text: str) -> bool:

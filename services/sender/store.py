@@ -109,6 +109,13 @@ FROM runtime.progress WHERE service = 'profile'
 """
 SWITCH_OFF = "INSERT INTO webhook_off (key, version, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 OFF = "SELECT key, version, at FROM webhook_off WHERE key = $1"
+BAD_MANAGER_MS = 30 * 86_400_000  # for so long the address is not tried: a mailbox may be there again
+BAD_MANAGERS = "SELECT hash, reason FROM manager_suppression WHERE at > $1"
+BAD_MANAGER = """
+INSERT INTO manager_suppression AS m (hash, at, reason) VALUES ($1, $2, $3)
+ON CONFLICT (hash) DO UPDATE SET at = EXCLUDED.at, reason = EXCLUDED.reason WHERE m.at < EXCLUDED.at
+"""
+GOOD_AGAIN = "DELETE FROM manager_suppression WHERE at <= $1"
 TOUCH = "UPDATE person SET stamp = stamp + 1 WHERE id = ANY($1::uuid[])"
 
 
@@ -254,6 +261,18 @@ async def switch_off(connection: Connection, endpoints: Collection[tuple[str, in
 async def switched_off(connection: Connection, key: str) -> dict[tuple[str, int], int]:
     """(key, version) of those of an endpoint that said that they are gone -> when (ms)."""
     return {(row["key"], row["version"]): row["at"] for row in await connection.fetch(OFF, key)}
+
+
+async def refuse_managers(connection: Connection, hashes: Mapping[str, str], now: int) -> None:
+    """No letter to these addresses of managers (hash -> reason) for a time. Those of long ago are forgotten."""
+    for hashed, reason in sorted(hashes.items()):
+        await connection.execute(BAD_MANAGER, hashed, now, reason)
+    await connection.execute(GOOD_AGAIN, now - BAD_MANAGER_MS)
+
+
+async def bad_managers(connection: Connection, now: int) -> dict[str, str]:
+    """Hash of an address -> why it is not written to now (ms)."""
+    return {row["hash"]: row["reason"] for row in await connection.fetch(BAD_MANAGERS, now - BAD_MANAGER_MS)}
 
 
 async def heard_at(connection: Connection, now: int) -> int:

@@ -8,11 +8,11 @@ kill in between loses nobody and tells nobody twice.
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from runtime import own
 from runtime.batch import Emit
+from runtime.clock import set_within
 from runtime.db import TRANSIENT, Connection
 from runtime.lake import Lake, StaleSnapshot
 from runtime.process import Context
@@ -98,8 +98,7 @@ class Freezer:
             except Exception:
                 log.exception("a freezing cannot go on: it is tried again")
                 await asyncio.sleep(AGAIN_S)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._news.wait(), POLL_S)
+            await set_within(self._news, POLL_S)
 
     async def settle(self) -> bool:
         """All of it, within a turn. True if there was anything."""

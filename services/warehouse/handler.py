@@ -11,13 +11,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
 from runtime import parted
 from runtime.batch import Emit, Item, Tx
+from runtime.clock import set_within
 from runtime.db import TRANSIENT
 from runtime.failpoints import Failpoint, quiet
 from runtime.kafka import Record
@@ -139,16 +140,15 @@ class Handler:
         self._grown.set()
         left = self._began + self._pace - asyncio.get_running_loop().time()
         if left > 0 and max(self._sizes.values()) < SMALL:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._context.stopping.wait(), left)
+            await set_within(self._context.stopping, left)
 
     async def _keep(self) -> None:
         """Beside the loop, until cancelled. An error that is not passing trouble stops the service: the lake would grow unmerged."""
         assert self._context is not None
         wait = AGAIN_S
         while True:
-            with suppress(asyncio.TimeoutError):  # files age and erasures fall due where no fact comes, too
-                await asyncio.wait_for(self._grown.wait(), min(SWEEP_S, self._settings.rewrite_s or SWEEP_S))
+            # Files age and erasures fall due where no fact comes, too.
+            await set_within(self._grown, min(SWEEP_S, self._settings.rewrite_s or SWEEP_S))
             self._grown.clear()
             try:
                 await self._house()

@@ -180,3 +180,4 @@ def test_the_arm_of_the_surviving_pair_counts() -> None:
         "who brought it was never exposed: by the pair that survives"
     )
     assert settled([a, b], {}) == "b"
+    assert settled([a, b, Told(2, 40, "c")], {1: [(5, "x")], 2: [(4, "y")]}) == "b", "the first of the piece that brought it"

@@ -195,6 +195,16 @@ def test_currencies_are_not_added_up_until_one_is_chosen() -> None:
         lake.close()
 
 
+def test_of_two_messages_of_one_instant_the_one_with_the_smaller_id_is_credited() -> None:
+    messages = [
+        Message(f"00000000-0000-0000-0000-00000000000{n}", PEOPLE[0], 1_000, "accepted", "campaign:a", step)
+        for n, step in ((2, "one"), (1, "two"))
+    ]
+    with indexed(World(messages, [(PEOPLE[0], 2_000, 5)], _owners([]), WINDOW), []) as answers:
+        rows = {row["step"]: (row["converted"]["people"], row["credited"]["actions"]) for row in told(answers, "step")["rows"]}
+    assert rows == {"one": (1, 0), "two": (1, 1)}
+
+
 def test_days_are_those_of_the_zone(empty: Answers) -> None:
     midnight = 1_772_312_400_000  # 2026-03-01 in Moscow
     messages = [

@@ -95,6 +95,7 @@ async def test_it_tells_what_was_really_decided_in_the_days_in_which_the_journey
             assert {one["code"] for one in report["unknown"]} >= {"consents", "deliveries"}
         assert displaced >= {"quiet_hours", "cap:triggered:day"}
         assert len(await shop.installation.log.records("decisions")) == before, "it decides nothing about anybody"
+        await a_campaign_that_nobody_launched(shop)
         await a_rule_and_its_draft(shop)
 
 
@@ -110,6 +111,26 @@ async def a_rule_and_its_draft(shop: Shop) -> None:
     sample = await rehearsed(shop, f"/api/rules/{key}", days=30, most=2, compare=False)
     assert sample["people"]["played"] == 2 < sample["people"]["all"]
     assert "sample" in {one["code"] for one in sample["unknown"]}
+
+
+async def a_campaign_that_nobody_launched(shop: Shop) -> None:
+    """On the second morning it comes behind the letters of the journeys, which have taken the one place of the day."""
+    b, key = shop.brand, f"{shop.brand}-news"
+    free = {"kind": "attribute", "name": "plan", "op": "eq", "value": "free"}
+    ours = {"kind": "any", "of": [{"kind": "did", "event": f"{what} {b}"} for what in ("Added", "Viewed")]}
+    body = {"key": key, "brand": b, "audience": {"kind": "all", "of": [free, ours]}, "template": f"{b}-miss", "class": "triggered"}
+    path = f"/api/campaigns/{key}"
+    await shop.api("PUT", path, json=body)
+    launched = shop.now - 95 * HOUR - 30 * MINUTE
+    report = await rehearsed(shop, path, days=30, at=launched)
+    assert (report["launched_at"], report["audience"]["audience"]) == (launched, 5)
+    assert sum(one["people"] for one in report["audience"]["people"]) == 5
+    assert report["messages"]["sent"] == sum(one["people"] for one in report["audience"]["people"] if one["verdict"] == "sent") > 0
+    assert report["displaced"]["cap:triggered:day"]["people"] > 0
+    assert report["compared"]["by_document"][f"campaign:{key}"] == [0, report["messages"]["sent"]]
+    assert report["displaces"] is not None and (await shop.installation.api.get(f"{path}/report")).status_code == 409
+    wrong = await shop.installation.api.post(f"{path}/rehearse", json={"days": 3, "at": launched})
+    assert {(fault["path"], fault["code"]) for fault in wrong.json()["errors"]} == {("at", "not_of_these_days")}
 
 
 async def test_one_person_walks_through_a_draft_that_nobody_published(shop: Shop):

@@ -47,7 +47,7 @@ SERVICES = (
         "SELECT count(*) FROM ingest.import WHERE state = 'running'",
         grows=False,
     ),
-    Kind("profile", 2, ("facts.raw", "facts.raw.bulk"), (*LOOP, *RELAY)),
+    Kind("profile", 2, ("facts.raw", "facts.raw.bulk"), (*LOOP, *RELAY), ("OTKLIK_ADMIN_PORT_OWN",)),
     Kind(
         "segmenter",
         2,
@@ -60,12 +60,15 @@ SERVICES = (
         2,
         ("facts", "facts.bulk", "memberships", "decisions", "definitions"),
         (*LOOP, *RELAY, *TIMERS),
-        waits="SELECT count(*) FROM orchestrator.person WHERE due_at IS NOT NULL OR wait_topic IS NOT NULL",
+        waits="""
+            SELECT (SELECT count(*) FROM orchestrator.person WHERE due_at IS NOT NULL OR wait_topic IS NOT NULL)
+                + (SELECT count(*) FROM orchestrator.recipient WHERE due)
+        """,
     ),
     Kind(
         "sender",
         2,
-        ("messages.email.triggered", "facts", "facts.bulk", "definitions"),
+        ("messages.email.triggered", "messages.email.mass", "messages.telegram.triggered", "facts", "facts.bulk", "definitions"),
         (*LOOP, *RELAY, "start_before_commit", "start_after_commit", "called", "result_before_commit", "result_after_commit"),
         ("OTKLIK_PUBLIC_PORT",),
         "SELECT count(*) FROM sender.attempt WHERE state IN ('taken', 'started')",

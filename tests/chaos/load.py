@@ -38,6 +38,12 @@ class Load:
         """Whether the wanted number is accepted."""
         return self.accepted >= self._facts
 
+    async def tell(self, calls: Sequence[Call]) -> tuple[int, int]:
+        """Post calls beside the stream. When that began and when all were acknowledged (ms)."""
+        posted = wall_ms()
+        await self._until_kept(self._entry.post, calls)
+        return posted, wall_ms()
+
     async def run(self) -> None:
         clients = [asyncio.create_task(self._client(queue)) for queue in self._queues]
         files = asyncio.create_task(self._files())

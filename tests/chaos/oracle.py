@@ -1,6 +1,6 @@
 """The oracle: what must be known in the end, from nothing but what got a 2xx. Slow, plain, and no code of the services.
 
-`python tests/chaos/oracle.py accepted.jsonl` prints {"facts": {message: number}, "people": [{identifiers, attributes}]}.
+`python tests/chaos/oracle.py accepted.jsonl [cuts.json]` prints {"facts": {message: number}, "people": [{identifiers, attributes}]}.
 """
 
 import json
@@ -12,14 +12,18 @@ from typing import Any
 JUNK = {"email:unknown"}
 
 
-def expected(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Groups and attributes of every person, and every fact once. The order of the lines does not matter."""
+def expected(lines: Iterable[dict[str, Any]], cuts: Iterable[Iterable[str]] = ()) -> dict[str, Any]:
+    """Groups and attributes of every person, and every fact once. The order of the lines does not matter.
+
+    cuts: names of those who were parted from others: no fact makes one of the two of them, whenever it is told.
+    """
+    side = {name: number for number, names in enumerate(cuts, 1) for name in names}
     facts = {line["message"]: line for line in lines}
     owner: dict[str, str] = {}
     for fact in facts.values():
         names = [i for i in fact["identifiers"] if i not in JUNK]
         for name in names:
-            join(owner, names[0], name)
+            join(owner, names[0] if side.get(names[0]) == side.get(name) else name, name)
     people: dict[str, dict[str, Any]] = {}
     for name in owner:
         person = people.setdefault(root(owner, name), {"identifiers": [], "attributes": {}})
@@ -60,5 +64,5 @@ def join(owner: dict[str, str], one: str, other: str) -> None:
 
 
 if __name__ == "__main__":
-    rows = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
-    json.dump(expected(map(json.loads, rows)), sys.stdout)
+    rows, *parted = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:])
+    json.dump(expected(map(json.loads, rows.splitlines()), json.loads(parted[0]) if parted else ()), sys.stdout)

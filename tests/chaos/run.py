@@ -22,17 +22,22 @@ sys.path[0] = str(ROOT)  # not this folder: its modules are tests.chaos.*
 from runtime.internal import token  # noqa: E402
 from runtime.process import secret  # noqa: E402
 from tests.chaos import verify  # noqa: E402
+from tests.chaos.acts import offers  # noqa: E402
+from tests.chaos.acts.actor import Actor  # noqa: E402
+from tests.chaos.acts.compared import FIGURES  # noqa: E402
+from tests.chaos.acts.eye import Eye  # noqa: E402
+from tests.chaos.acts.log import Log  # noqa: E402
 from tests.chaos.compare import Comparison  # noqa: E402
 from tests.chaos.disturb import CALM, FAST, FULL, Chaos  # noqa: E402
 from tests.chaos.entry import Entry, HttpEntry, TopicEntry  # noqa: E402
 from tests.chaos.fleet import SERVICES, Fleet  # noqa: E402
 from tests.chaos.load import Load  # noqa: E402
-from tests.chaos.servers import Mail, Servers  # noqa: E402
+from tests.chaos.servers import Chats, Mail, Servers  # noqa: E402
 from tests.chaos.stream import Stream  # noqa: E402
 from tests.chaos.welcome import documents, publish  # noqa: E402
 from tests.support.live import until  # noqa: E402
 
-ZERO = ("facts.lost", "facts.twice", "intents.lost", "intents.sent_twice", "order.breaks", "state.differences")
+ZERO = ("facts.lost", "facts.twice", "intents.lost", "intents.sent_twice", "order.breaks", "state.differences", *FIGURES)
 MOST_IN_DOUBT = 64  # for each kill of the sender
 QUIET_S = 420.0  # the journey of who registered last goes to its end
 
@@ -66,6 +71,7 @@ class Run:
             self._plan = replace(self._plan, seconds=given.minutes * 60)
         self._servers = Servers(home)
         self._mail: Mail | None = None
+        self._chats: Chats | None = None
         self.load: Load | None = None
 
     def say(self, what: str) -> None:
@@ -76,7 +82,8 @@ class Run:
         """Start, disturb, come to rest, compare. Returns the figures."""
         self._mail = Mail(self._home, self._given.seed, faults=not self._given.calm)
         await asyncio.to_thread(self._servers.up)
-        fleet = Fleet(self._home, self._servers.environment() | self._mail.environment())
+        self._chats = Chats(self._home)
+        fleet = Fleet(self._home, self._servers.environment() | self._mail.environment() | self._chats.environment())
         fleet.start()
         entry: Entry | None = None
         try:
@@ -85,9 +92,9 @@ class Run:
             chaos = Chaos(fleet, self._servers, self._home / "failpoints", self._given.seed, self._plan, self.say)
             stream = Stream(self._given.seed, self._given.facts / self._plan.posting)
             self.load = Load(stream, entry, self._home / "accepted.jsonl", self._given.facts, self._plan.posting)
-            await self._disturbed(chaos, self.load)
+            log = await self._disturbed(chaos, self.load, fleet)
             self.say(f"all posted, {chaos.kills} kills; coming to rest")
-            compared = await self._compared(fleet)
+            compared = await self._compared(fleet, log)
         finally:
             await fleet.stop()
             if entry:
@@ -101,10 +108,11 @@ class Run:
             await until(lambda: connection.fetchval("SELECT to_regclass('runtime.move')"), 120)
             everybody = f"SELECT count(*) = {len(SERVICES)} FROM runtime.move"
             await until(lambda: connection.fetchval(everybody), 120)
-            assert await publish(self._servers.settings(), documents())
+            published = [*documents(), *offers.documents()]
+            assert await publish(self._servers.settings(), published)
             for service in ("segmenter", "orchestrator", "sender"):
                 kind = {"segmenter": "segment", "orchestrator": "journey", "sender": "template"}[service]
-                wanted = sum(document.kind == kind for document in documents())
+                wanted = sum(document.kind == kind for document in published)
                 query = f"SELECT count(*) = {wanted} FROM {service}.definition_current WHERE kind = '{kind}'"
                 await until(lambda query=query: connection.fetchval(query), 60)
         finally:
@@ -118,18 +126,23 @@ class Run:
         service, internal = (f"http://127.0.0.1:{port}" for port in fleet.ports["ingest-1"].values())
         return await HttpEntry(settings, service, internal, token(secret(settings))).open()
 
-    async def _disturbed(self, chaos: Chaos, load: Load) -> None:
+    async def _disturbed(self, chaos: Chaos, load: Load, fleet: Fleet) -> Log:
+        settings = self._servers.settings()
+        (port,) = fleet.ports["profile-1"].values()
+        parts = f"http://127.0.0.1:{port}", token(secret(settings))
+        actor = Actor(settings, load, Eye(self._servers), parts, self.say)
         posting = asyncio.create_task(load.run())
-        await chaos.run(load.enough)
+        await asyncio.gather(chaos.run(load.enough), actor.run())
         load.finish()
         await posting
+        return actor.log
 
-    async def _compared(self, fleet: Fleet) -> Comparison:
+    async def _compared(self, fleet: Fleet, log: Log) -> Comparison:
         settings = self._servers.settings()
         connection = await self._servers.connect()
         try:
-            assert self.load is not None and self._mail is not None
-            compared = Comparison(settings, connection, self._home / "accepted.jsonl", self._mail.log)
+            assert self.load is not None
+            compared = Comparison(settings, connection, self._home, log)
             if busy := await verify.settled(settings, connection, QUIET_S):
                 compared.found.add("state.differences", f"not quiet after {QUIET_S:.0f} s: {busy}")
             for name, code in (await fleet.stop()).items():
@@ -165,8 +178,9 @@ class Run:
 
     def down(self) -> None:
         self._servers.down()
-        if self._mail is not None:
-            self._mail.down()
+        for witness in (self._mail, self._chats):
+            if witness is not None:
+                witness.down()
 
 
 def main() -> int:

@@ -71,6 +71,26 @@ class Servers:
         return await asyncpg.connect(self.database_url)
 
 
+class Chats:
+    """The fake of Telegram, a process of its own that nothing disturbs: its log is what was sent there."""
+
+    def __init__(self, home: Path) -> None:
+        self.log = home / "chats.jsonl"
+        words = [sys.executable, str(Path(__file__).with_name("acts") / "chat_server.py"), "--log", str(self.log)]
+        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def environment(self) -> dict[str, str]:
+        return {"OTKLIK_TELEGRAM_URL": f"http://127.0.0.1:{self.port}", "OTKLIK_TELEGRAM_TOKEN": "1:chaos"}
+
+    def down(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
 class Mail:
     """The SMTP server of a run, a process of its own that nothing disturbs: its log is what was sent."""
 

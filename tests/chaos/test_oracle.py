@@ -15,7 +15,7 @@ from services.profile.domain import Profile
 from services.profile.domain.rules import compiled
 from tests.chaos.oracle import JUNK, expected
 from tests.chaos.stream import Call, Stream
-from tests.chaos.verify import Findings, check_facts
+from tests.chaos.verify import Findings, attributes_told, check_facts, check_names
 from tests.chaos.welcome import IDENTITY
 
 
@@ -83,3 +83,24 @@ def test_the_counts_count():
     assert not found.counts
     check_facts(found, [record("m2"), record("m1"), record("m4"), record("m4"), record("m3", 1), record("m9")], wanted, keys)
     assert found.counts == {"facts.lost": 1, "facts.twice": 1, "order.breaks": 1, "state.differences": 1}
+
+
+def test_after_a_parting_a_record_is_his_whose_home_it_has_and_attributes_are_those_of_the_split():
+    parts = [{"profile": "B", "homes": ["b"]}]
+    split = {"id": "s", "type": "profile.split", "profile": "A", "identifiers": ["user_id:a"], "attributes": {"tier": [1, 1]}}
+    records = [
+        {"id": "0", "type": "profile.merged", "profile": "A", "attributes": {"tier": [1, 1], "city": [2, "York"]}},
+        {"id": "1", "type": "track", "profile": "A", "identifiers": ["email:b"], "home": "b"},
+        {**split, "properties": {"parts": parts}},
+        {"id": "2", "type": "track", "profile": "old", "identifiers": ["email:b"]},
+        {"id": "3", "type": "profile.changed", "profile": "B", "identifiers": ["email:b"], "attributes": {"city": [2, "York"]}},
+    ]
+    stones, owner = {"old": "B"}, {"user_id:a": "A", "email:b": "B"}
+    found = Findings()
+    check_names(found, records, owner, stones)
+    assert not found.counts
+    assert attributes_told(stones, records) == {"A": {"tier": 1}, "B": {"city": "York"}}
+    for broken in ({"home": "a"}, {"identifiers": ["user_id:a"]}):
+        found = Findings()
+        check_names(found, [records[0], records[1] | broken, *records[2:]], owner, stones)
+        assert found.counts == {"state.differences": 1}

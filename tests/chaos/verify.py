@@ -17,7 +17,7 @@ from tests.chaos.fleet import SERVICES
 from tests.support.live import read
 
 Place = tuple[str, int]
-TOLD = ("profile.changed", "profile.merged")
+TOLD = ("profile.changed", "profile.merged", "profile.split", "profile.refused")
 
 
 @dataclass
@@ -151,7 +151,7 @@ async def check_people(
     actual = {tuple(sorted(names)): profile for profile, names in groups.items()}
     for names in wanted.keys() ^ actual.keys():
         found.add("state.differences", f"{'nobody has' if names in wanted else 'somebody has'} exactly {names}")
-    told = _told(stones, records)
+    told = attributes_told(stones, records)
     for names in wanted.keys() & actual.keys():
         profile = actual[names]
         if attributes[profile] != wanted[names]:
@@ -159,18 +159,31 @@ async def check_people(
         if told[profile] != _visible(wanted[names]):
             found.add("state.differences", f"{names}: consumers were told {told[profile]} instead of {wanted[names]}")
     owner = {name: profile for profile, names in groups.items() for name in names}
-    for record in records:
-        if record.get("identifiers") and owner.get(record["identifiers"][0]) != _end(stones, record["profile"]):
-            found.add("state.differences", f"record {record['id']} names another person than its identifiers")
+    check_names(found, records, owner, stones)
     return owner
 
 
-def _told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def check_names(found: Findings, records: Sequence[dict[str, Any]], owner: dict[str, str], stones: dict[str, str]) -> None:
+    """Every record is told of whoever has its strongest identifier. Of who was parted consumers know it by its home (docs/adr/0012).
+
+    owner: identifier -> profile; stones: profile -> the one that it was merged into.
+    """
+    splits = [record["properties"] for record in records if record["type"] == "profile.split"]
+    homes = {home: part["profile"] for split in splits for part in split["parts"] for home in part["homes"]}
+    for record in records:
+        told = homes.get(record.get("home") or record["profile"], record["profile"])
+        if record.get("identifiers") and owner.get(record["identifiers"][0]) != _end(stones, told):
+            found.add("state.differences", f"record {record['id']} names another person than its identifiers")
+
+
+def attributes_told(stones: dict[str, str], records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The attributes of each person as a consumer folds them from the log."""
     known: dict[str, dict[str, list[Any]]] = defaultdict(dict)
     for record in records:
         if record["type"] in TOLD:
             person = known[_end(stones, record["profile"])]
+            if record["type"] == "profile.split":
+                person.clear()  # what it says is all that is left to him
             for name, news in record.get("attributes", {}).items():
                 if name not in person or _rank(news) > _rank(person[name]):
                     person[name] = news

@@ -95,7 +95,9 @@ async def publish(settings: Settings, published: list[Published]) -> bool:
     places: dict[int, list[Out]] = {}
     for document in published:
         name = f"{document.kind}:{document.key}@{document.version}"
-        places.setdefault(partition_of(name, settings.partitions), []).append((name.encode(), encode(document), []))
+        kind = "journey" if document.kind == "migration" else document.kind  # behind the version to which it leads
+        home = partition_of(f"{kind}:{document.key}", settings.partitions)  # all of one document: no pointer overtakes the next
+        places.setdefault(home, []).append((name.encode(), encode(document), []))
     producer = Producer(settings, "gateway")
     try:
         await producer.start()

@@ -79,6 +79,7 @@ CALLS = [
     ("POST", "/api/journeys/x/end", "publish"),
     ("POST", "/api/journeys/x/rehearse", "write"),
     ("POST", "/api/rules/x/rehearse", "write"),
+    ("POST", "/api/campaigns/x/rehearse", "write"),
     ("POST", "/api/journeys/x/walk", "read"),
     ("GET", "/api/rehearsals/x", "read"),
     ("POST", "/api/rehearsals/x/stop", "write"),

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from runtime.serving import serving
 from schemas.events import EVENT
+from services.gateway.domain import guests
 from tests.gateway.conftest import Site, faults_of, open_site, problem_of
 from tests.support.live import read
 
@@ -46,6 +47,9 @@ class Others:
             return self.codes
         if path.endswith("/standing"):
             return JSONResponse({"versions": {"1": {"mail": 0}}})
+        if path.endswith("/profiles/said"):
+            self.asked = (await request.json())["names"]
+            return JSONResponse({ANN: {"firstName": [1, "Ann"], "last_name": [1, "=Lee"], "name": [9, "other"]}})
         if path.endswith("/registrations"):
             more = {"status": "requested", "online": False, "coming": False, "code": "abc", "answers": {}}
             items = [{"profile": one, **more} for one in (BOB, ANN)]
@@ -195,3 +199,33 @@ async def test_a_file_of_registrations_is_in_the_audit_and_its_place_has_bounds(
     newest = (await site.http.get("/api/audit")).json()["items"][0]
     assert (newest["action"], newest["what"]) == ("export", "event talk")
     assert newest["detail"] == {"format": "csv", "status": ["requested"], "next": 0}
+
+
+async def test_a_list_for_the_door_has_names_where_they_are_asked_for_and_the_audit_says_so(there):
+    site, others = there
+    path = "/api/events/talk/registrations"
+    assert all("name" not in one for one in (await site.http.get(path)).json()["items"])
+    items = (await site.http.get(path, params={"names": "true"})).json()["items"]
+    assert {one["profile"]: one["name"] for one in items} == {ANN: "Ann =Lee", BOB: None}
+    assert {"firstName", "lastName", "name"} <= set(others.asked)
+    newest = (await site.http.get("/api/audit")).json()["items"][0]
+    assert newest["detail"] == {"format": "json", "status": None, "next": 0, "names": True}
+    lines = (await site.http.get(path, params={"names": "true", "format": "csv"})).text.splitlines()
+    assert lines[0].split(",")[:3] == ["profile", "name", "status"]
+    assert [line.split(",")[1] for line in lines[1:]] == ["", "Ann =Lee"]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ({}, None),
+        ({"name": [1, "Ann Lee"]}, "Ann Lee"),
+        ({"firstName": [1, "Ann"]}, "Ann"),
+        ({"firstName": [1, "Ann"], "name": [1, "Ann Lee"]}, "Ann Lee"),
+        ({"firstName": [1, "Ann"], "first_name": [2, "Anna"], "lastName": [1, "Lee"], "name": [3, "A. Lee"]}, "Anna Lee"),
+        ({"name": [1, None]}, None),
+        ({"name": [1, 7], "lastName": [1, " Lee "]}, "Lee"),
+    ],
+)
+def test_somebody_is_called_by_his_names(said, name):
+    assert guests.called(said) == name

@@ -16,7 +16,7 @@ from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Fault, Problem
 
 NEWS = {"brand": "shop", "audience": {"kind": "all", "of": []}, "template": "news"}
-TRIAL = {"people": 20, "forbidden": {}, "missing": {}, "faults": {}, "bytes": 1000, "links": [], "unsubscribes": True}
+TRIAL = {"people": 20, "forbidden": {}, "missing": {}, "faults": {}, "bytes": 1000, "links": [], "fixed": [], "unsubscribes": True}
 TWO = [{"name": "a", "template": "a", "share": 50}, {"name": "b", "template": "b", "share": 50}]
 
 
@@ -105,7 +105,7 @@ class Neighbours:
     """What the services would answer; `silent`: one that does not."""
 
     def __init__(self, silent: str = "") -> None:
-        self.silent, self.asked = silent, list[str]()
+        self.silent, self.asked, self.on = silent, list[str](), False
 
     async def tell(self, service: str, path: str, body: dict[str, object], **_params: object) -> tuple[int, object]:
         self.asked.append(path)
@@ -115,7 +115,13 @@ class Neighbours:
             raise Problem("service_unavailable", service=service)
         told: dict[str, object] = {
             "/audience/preview": {"count": 40, "sample": ["p1", "p2"]},
-            "/letters/trial": {**TRIAL, "people": 2, "links": ["https://shop.example/product/1", "https://shop.example/product/2"]},
+            "/letters/trial": {
+                **TRIAL,
+                "people": 2,
+                "links": ["https://shop.example/product/1", "https://shop.example/product/2"],
+                "fixed": ["https://shop.example/product/1"],
+            },
+            "/links/check": {"on": self.on, "links": {"https://shop.example/product/1": {"status": 404}} if self.on else {}},
             "/launches/supposed": {"people": [{"verdict": "deferred", "rule": "quiet_hours", "people": 2}]},
         }
         return 200, told[path]
@@ -138,3 +144,38 @@ async def test_the_check_asks_everybody_and_says_what_it_could_not_ask(silent: s
         "a rule's question is the same for all links"
     )
     assert ({one["code"] for one in found["warnings"]} == {"displaced"}) == (silent != "orchestrator")
+
+
+async def test_a_page_that_is_not_there_is_told_once_and_what_was_not_asked_is_named() -> None:
+    neighbours = Neighbours()
+    neighbours.on = True
+    known = Gathered(campaign(template=None, variants=TWO), [], {"a": 3, "b": 3}, [], "en")
+    found = await checked(known, neighbours)  # type: ignore[arg-type]
+    assert [(one["path"], one["code"]) for one in found["errors"]] == [("variants.0.template", "broken_link")]
+    assert "HTTP 404" in found["errors"][0]["message"]
+    assert [one["code"] for one in found["warnings"]] == ["link_differs", "displaced"]
+    assert "product/2" in found["warnings"][0]["message"]
+
+
+def test_what_pages_answer_is_a_fault_where_nobody_would_come_to_them_and_else_a_warning() -> None:
+    told = {
+        "https://a.example/": {"status": 200}, "https://b.example/": {"status": 410}, "https://c.example/": {"status": 403},
+        "https://d.example/": {"why": "no_answer"}, "https://e.example/": {"why": "refused"}, "https://f.example/": {"why": "unresolved"},
+    }  # fmt: skip
+    errors, warnings = preflight.of_pages("template", told)
+    assert [(fault.code, str(fault.params["link"])[8]) for fault in errors] == [("broken_link", name) for name in "bef"]
+    assert [(fault.code, str(fault.params["link"])[8]) for fault in warnings] == [("link_answers", name) for name in "cd"]
+    for fault in (*errors, *warnings):
+        assert "?" not in fault.told("en")["message"] and "?" not in fault.told("ru")["message"]
+
+
+def test_a_template_that_is_on_its_way_to_the_sender_is_told_as_such() -> None:
+    found = preflight.of_letter("template", campaign(), {**TRIAL, "faults": {"not_there_yet": 20}})
+    assert codes(found.errors) == ["not_there_yet"]
+
+
+def test_pages_that_differ_by_person_are_not_asked() -> None:
+    links = ["https://shop.example/a", "https://shop.example/u/17", "mailto:x@y.example", "shop.example"]
+    assert preflight.to_ask(links, ["https://shop.example/a", "mailto:x@y.example"]) == (
+        ["https://shop.example/a"], ["https://shop.example/u/17"],
+    )  # fmt: skip

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from schemas.webhooks import shown
+from services.gateway.domain.endpoints import not_allowed
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, refs_of
@@ -55,6 +56,16 @@ def test_what_is_wrong_is_said_where_it_stands_with_the_mend(changes, path, word
     assert fault.path == path and word in fault.told("en")["message"], fault
 
 
+def test_plain_http_is_refused_where_the_installation_does_not_call_it():
+    plain, safe = (
+        read(KINDS["webhook"], "crm", {**ENDPOINT, "url": url}) for url in ("HTTP://crm.example/", "https://crm.example/")
+    )
+    (fault,) = not_allowed(plain, http=False)
+    assert (fault.path, fault.code) == ("url", "webhook_http")
+    assert "OTKLIK_WEBHOOK_HTTP" in fault.told("en")["message"] and "OTKLIK_WEBHOOK_HTTP" in fault.told("ru")["message"]
+    assert not_allowed(plain, http=True) == not_allowed(safe, http=False) == []
+
+
 def journey(*steps):
     return read(KINDS["journey"], "j", {"brand": "shop", "trigger": {"event": "X"}, "steps": list(steps)})
 
@@ -93,6 +104,12 @@ async def test_an_admin_puts_an_endpoint_in_force_and_is_shown_its_secret_once(c
         await site.publish("brands", {"key": "shop", "name": "Shop"})
         marketer = await site.new_key("read", "write", "publish")
         path = "/api/webhooks/crm"
+        plain = {**ENDPOINT, "url": "http://crm.example/hook"}
+        refused = problem_of(await site.as_key("PUT", path, marketer, json=plain), 422, "invalid")
+        assert [(fault["path"], fault["code"]) for fault in refused["errors"]] == [("url", "webhook_http")]
+        many = {"documents": [{"kind": "webhook", "body": {"key": "crm", **plain}}]}
+        refused = problem_of(await site.http.post("/api/documents/import", json=many), 422, "invalid")
+        assert [fault["path"] for fault in refused["errors"]] == ["documents.0.body.url"]
         assert (await site.as_key("PUT", path, marketer, json=ENDPOINT)).status_code == 201
         problem_of(await site.as_key("POST", f"{path}/publish", marketer), 403, "scope_missing")
         problem_of(await site.http.post(f"{path}/secret"), 404, "document_not_found")

@@ -230,6 +230,30 @@ async def test_who_entered_before_is_known_of_those_who_are_played_where_the_jou
     assert known[1] == {}
 
 
+async def test_a_launch_reaches_the_audience_of_its_start_at_its_pace_and_everybody_has_one_verdict(installed):
+    async def go_on(_done: int, _total: int) -> bool:
+        return True
+
+    news = {"key": "news", "brand": "shop", "audience": BOUGHT, "template": "letter", "throttle": {"most": 30, "per": "hour"}}
+    asked = Asked("campaign", "news", news, days=30, until=UNTIL, at=SINCE + 9 * HOUR, compare=True, most=1000)
+    report = await Rehearsal(installed.orchestrator, installed.segmenter, asked, go_on).run()
+    played = sorted(range(PEOPLE), key=lambda n: derive("person", n))[:1000]
+    bought = [n for n in played if n % 2]
+    managed = sum(n % 7 == 0 for n in bought)
+    assert report["launched_at"] == SINCE + 9 * HOUR
+    assert report["audience"]["people"] == [
+        {"verdict": "sent", "rule": "", "people": len(bought) - managed},
+        {"verdict": "skipped", "rule": "manager_only", "people": managed},
+    ]
+    assert report["audience"]["audience"] == len(bought)
+    days = report["messages"]["by_day"]
+    assert sum(days.values()) == report["messages"]["sent"] == len(bought) - managed
+    assert len(days) == 2, "six hundred people at thirty an hour are twenty hours, and the night between them is quiet"
+    assert report["displaced"]["quiet_hours"]["people"] > 0
+    assert {one["code"] for one in report["unknown"]} >= {"sample", "throttle"}
+    assert report["displaces"] == {}, "no cap is in force"
+
+
 async def test_it_ends_where_it_is_when_nobody_wants_it_any_more(installed):
     heard: list[int] = []
 

@@ -141,3 +141,14 @@ def test_of_a_company_at_most_so_many_attributes_are_kept_and_each_is_bounded():
     )
     assert len(account.attributes) == accounts.MOST_ATTRIBUTES and account.attributes["a000"][1] == "new"
     assert "long" not in account.attributes
+
+
+def test_a_manager_of_somebodys_own_is_that_of_his_newest_open_deal_of_each_brand():
+    def brief(id_, at, brand="shop", status="open", **more):
+        return {"id": id_, "at": at, "brand": brand, "status": status, **more}
+
+    told = deals.summary([
+        brief("1", 1, manager="old@shop.example"), brief("2", 2, manager="new@shop.example"), brief("3", 3),
+        brief("4", 4, status="won", manager="won@shop.example"), brief("5", 1, "other", manager="ivy@other.example"),
+    ])  # fmt: skip
+    assert told["manager"] == {"shop": "new@shop.example", "other": "ivy@other.example"}

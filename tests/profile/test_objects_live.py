@@ -173,7 +173,7 @@ async def test_a_deal_out_of_order_ends_the_same_with_a_sorted_history_and_each_
         await publish(config, [deal("6", ANN, T0 + 6, "9", pipeline="corp", stage="call")])
         await conductor.settle()
         summary = await known(context, ANN, "deals")
-        assert (summary["open"], summary["stages"]) == (2, ["corp/call", "sales/new"])
+        assert (summary["open"], summary["stages"], summary["manager"]) == (2, ["corp/call", "sales/new"], {})
     moves = [(one["properties"]["deal_id"], one["properties"]["stage"]) for one in await told(config, "Deal Stage Changed")]
     assert sorted(moves) == [("7", "closed"), ("7", "new"), ("7", "offer"), ("8", "new"), ("9", "call")]
     (lost,) = await told(config, "Deal Lost")

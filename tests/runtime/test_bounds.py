@@ -1,14 +1,15 @@
 """A batch is bounded by its bytes and by the time that it takes, beside its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from runtime.batch import Item, Tx
+from runtime.batch import At, Item, Tx
 from runtime.bound import Bound
+from runtime.service import Fired
 from runtime.settings import Settings
-from tests.runtime.toys import all_passed, applied, counter
-from tests.support.live import fact, publish, running, until
+from tests.runtime.toys import Alarms, all_passed, applied, census, counter, seen
+from tests.support.live import T0, fact, publish, rows, running, until
 
 
 class Seen:
@@ -86,3 +87,24 @@ async def test_the_second_lane_is_cut_while_the_first_is_in_use_alone(config: Se
         await until(all_passed(context, 400, "facts.raw.bulk"))
         assert context.loop.lanes[1].bound.rows == 4
         assert set((await applied(context)).values()) == {1}
+
+
+async def test_rounds_of_timers_are_cut_while_the_first_lane_is_in_use(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round takes longer than no time: down to the floor, and a full one is followed by the next at once, however small."""
+    monkeypatch.setattr("runtime.loop.LIVE_S", 3600.0)
+    config = config.model_copy(update={"batch_bulk_seconds": 0.0, "timer_rows": 64, "batch_rows_least": 4, "timer_poll_ms": 1000})
+    limits: list[int] = []
+
+    class Counted(Alarms):
+        async def fire(self, tx: Tx, ats: Mapping[int, At], limit: int) -> Fired:
+            limits.append(limit)
+            return await super().fire(tx, ats, limit)
+
+    await publish(config, [seen(f"p{n}", 1, T0, due=T0 + n) for n in range(400)], topic="facts", key="k")
+    async with running(config, census(Counted())) as (context,):
+
+        async def all_fired() -> bool:
+            return len(await rows(context, "SELECT FROM fired")) == 400
+
+        await until(all_fired)
+    assert limits[0] == 64 and limits[-1] == 4 and limits == sorted(limits, reverse=True)

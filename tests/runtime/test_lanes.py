@@ -39,7 +39,7 @@ class Loop:
             lane.bound.rows = rows
         self.closed: set[str] = set()
         self.service = SimpleNamespace(timers=None, may_read=lambda name: name not in self.closed)
-        self.clock, self.pulse = SimpleNamespace(last_known_ms=lambda: 0), 0
+        self.clock, self.pulse, self.more_due = SimpleNamespace(last_known_ms=lambda: 0), 0, False
         self.taken: list[tuple[int, int]] = []
 
     async def take(self, lane: Lane) -> int:

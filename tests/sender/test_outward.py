@@ -43,7 +43,9 @@ def document(kind: str, body: dict[str, Any], version: int = 1) -> Published:
 NOBODY = Contact()  # of whom nothing was heard
 
 
-def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Contact = CONTACT, off=(), cls="service", **more: Any):
+def prepared(
+    step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Contact = CONTACT, off=(), cls="service", bad=(), **more: Any
+):
     """What becomes of the intent of a journey's step."""
     settings = SenderSettings(webhook_secrets={"token": WebhookSecret(host="crm.example", value="Bearer t")})
     made = Letters(settings, KEYS, VAULT)
@@ -51,6 +53,7 @@ def prepared(step: dict[str, Any], endpoint: dict[str, Any] = CRM, contact: Cont
     journey = {"key": "trial", "steps": [{"id": "tell", **step}, {"id": "other", "wait": "1d"}]}
     made._outward._tellings = outward.build([document("webhook", {**CRM, **endpoint}, 3), document("journey", journey)])
     made._outward._off = dict.fromkeys(off, 1)
+    made._outward._bad = dict(bad)
     told = one(cls, step, **more)
     row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5} if contact is not NOBODY else None
     return made.prepare(told, domain.nowhere_key(told), row, told.received_at, 0)
@@ -197,6 +200,42 @@ MANAGERS = [
 def test_a_manager_is_found_by_the_run_the_person_or_the_document(to, address):
     found = prepared({"hand": {"template": "lead", "to": to}})
     assert (found if isinstance(found, str) else found.message.address) == (address or "no_manager")
+
+
+OPEN = {
+    "open": 2,
+    "managers": ["ivy@shop.example", "zed@other.example"],
+    "manager": {"shop": "ivy@shop.example", "other": "zed@other.example"},
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "deals", "address"),
+    [
+        ({"data": "event.nobody", "address": "all@shop.example"}, OPEN, "ivy@shop.example"),
+        ({"data": "event.manager_email"}, OPEN, "eve@shop.example"),
+        ({"attribute": "manager"}, OPEN, "mark@shop.example"),
+        ({"attribute": "ltv"}, OPEN, "ivy@shop.example"),
+        ({"address": "all@shop.example"}, OPEN, "all@shop.example"),
+        ({"data": "event.nobody"}, {"open": 0, "manager": {}}, "no_manager"),
+        ({"data": "event.nobody"}, {"open": 1, "manager": {"other": "zed@other.example"}}, "no_manager"),
+        ({"data": "event.nobody"}, {"open": 1, "manager": {"shop": "Igor"}}, "no_manager"),
+        ({"data": "event.nobody"}, {"open": 1, "managers": ["ivy@shop.example"]}, "no_manager"),
+        ({"data": "event.nobody"}, "none", "no_manager"),
+    ],
+)
+def test_where_the_run_names_no_manager_it_is_that_of_his_newest_open_deal_of_the_brand(to, deals, address):
+    contact = replace(CONTACT, attributes={**CONTACT.attributes, "deals": (1, deals)})
+    found = prepared({"hand": {"template": "lead", "to": to}}, contact=contact)
+    assert (found if isinstance(found, str) else found.message.address) == address
+
+
+def test_a_bad_address_of_a_manager_is_passed_by_for_the_next_one_that_is_known():
+    bad = {domain.address_hash("eve@shop.example"): "permanent_address"}
+    to = {"data": "event.manager_email", "attribute": "manager"}
+    assert call({"hand": {"template": "lead", "to": to}}, bad=bad).address == "mark@shop.example"
+    bad |= {domain.address_hash("mark@shop.example"): "permanent_address"}
+    assert prepared({"hand": {"template": "lead", "to": to}}, bad=bad) == "suppressed:permanent_address"
 
 
 def test_a_letter_to_a_manager_tells_of_the_person_and_holds_none_of_his_links():

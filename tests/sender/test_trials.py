@@ -1,5 +1,7 @@
 """A letter tried on some people before it is sent, and the gate of a launch."""
 
+import contextlib
+
 import msgspec
 import pytest
 
@@ -66,6 +68,40 @@ async def test_what_is_missing_forbidden_too_large_and_linked_is_counted_and_not
 async def test_a_way_to_say_no_is_a_link_of_ours_and_of_others_none_looks_like_it(href: str, no: bool, links: list[str]):
     found = await tried(f'<a href="{href}">x</a>', row(YES, name="Ann"))
     assert (found["unsubscribes"], found["links"], found["missing"], found["faults"]) == (no, links, {}, {})
+
+
+async def test_links_that_stand_in_the_template_as_they_are_are_told_apart_from_those_made_for_somebody():
+    html = '<a href="https://shop.example/a?x=1&amp;y=2">x</a><a href="https://shop.example/{{ profile.name }}">y</a>'
+    found = await tried(html, row(YES, name="a"))
+    assert found["links"] == ["https://shop.example/a", "https://shop.example/a?x=1&y=2"]
+    assert found["fixed"] == ["https://shop.example/a?x=1&y=2"]
+
+
+async def test_a_template_that_was_just_published_is_waited_for_and_then_said_to_be_on_its_way():
+    class Coming:
+        """Letters to whom the template comes when they look for the third time."""
+
+        def __init__(self, whole: Letters, never: Letters) -> None:
+            self.looks, self.whole, self.never = 0, whole, never
+
+        async def current(self, _connection) -> Letters:
+            self.looks += 1
+            return self.whole if self.looks >= 3 else self.never
+
+    wanted = msgspec.structs.replace(intent(1, cls="mass"), template="hello", template_version=1)
+    whole, empty = made(document("template", {"key": "hello", "subject": "Hi", "html": "x"})), made()
+    coming = Coming(whole, empty)
+    assert await trials.known(NoDatabase(), lambda: coming, wanted) is whole
+    never = Coming(empty, empty)
+    assert await trials.known(NoDatabase(), lambda: never, wanted, 0) is empty
+    found = await trials.tried(empty, trials.Asked(wanted, []), [row(YES), row(YES)], 10, HERE)
+    assert (found["faults"], found["people"], found["forbidden"]) == ({"not_there_yet": 2}, 2, {})
+
+
+class NoDatabase:
+    @contextlib.asynccontextmanager
+    async def connection(self):
+        yield None
 
 
 async def test_each_of_them_must_have_it():

@@ -74,6 +74,7 @@ async def installed(
         environment.setenv("OTKLIK_SMSC_REPORT_SECRET", REPORTS)
         environment.setenv("OTKLIK_WEBHOOK_ALLOW", "127.0.0.1/32")
         environment.setenv("OTKLIK_WEBHOOK_HTTP", "true")
+        environment.setenv("OTKLIK_CHECK_LINKS", "false")
         programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:
@@ -107,7 +108,7 @@ async def _database(postgres: str, name: str) -> str:
     """URL of a new database; it goes with the session's server."""
     server = await asyncpg.connect(postgres)
     try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
     finally:
         await server.close()
     return urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))

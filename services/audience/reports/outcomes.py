@@ -11,6 +11,7 @@ from schemas.reports import PERIODS, Group, Outcomes
 from schemas.zones import zone
 from services.audience.handler.answering import Refused
 from services.audience.reports import outcomes_messages as messages
+from services.audience.reports.outcomes_folding import Key, fold
 from services.audience.reports.outcomes_messages import (
     ACCEPTED,
     FAILED,
@@ -23,21 +24,17 @@ from services.audience.reports.outcomes_messages import (
     Groups,
     Span,
 )
-from services.audience.reports.outcomes_target import count, credited
+from services.audience.reports.outcomes_target import credit, credited, follow
 from services.audience.reports.target import MixedCurrencies
 from services.audience.store.answers import View
 
 EVER = 2**53
 MOST_ROWS = 10_000
-SUMMED = (*FLAGS, "converted")
-PERSONS = f"SELECT part, {GROUPED}, n, count(*) AS messages, {', '.join(f'count_if({one}) AS {one}' for one in SUMMED)} FROM counted GROUP BY ALL"
-COUNTS = f"count(*) AS people, sum(messages) AS messages, {', '.join(f'sum({one}) AS {one}, count_if({one} > 0) AS {one}_people' for one in SUMMED)}"
 CREDIT = "count(*) AS people, sum(actions) AS actions, coalesce(sum(amount), 0)::VARCHAR AS amount, sum(negative) AS negative"
 BOUNCES = 5  # as a part: letters that came back at once were never accepted
 BOUNCED = f"SELECT {BOUNCES} AS part{{groups}}, count(*) AS messages, count(DISTINCT n) AS people FROM counted WHERE bounced AND part IN ({ACCEPTED}, {FAILED}) GROUP BY ALL"
 WITHOUT: tuple[Group, ...] = ("variant", "template")  # of these a control group has none: it stands beside each of them
 
-Key = tuple[Any, ...]  # gl, gp, gv, gt
 Counted = Mapping[str, Any]
 
 
@@ -64,21 +61,21 @@ def tables(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> t
     """Make the tables of which all figures are, `counted` and `credit`. Raises Refused."""
     groups = messages.gather(view, asked, span, members)
     try:
-        return groups, count(view, asked.target)
+        currency = follow(view, asked.target) if asked.target is not None else None
     except MixedCurrencies as error:
         named = ", ".join(name or "?" for name in error.names)
         message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
         raise Refused([Fault(path="target.currency", code="currencies_mixed", message=message, params={"names": named})]) from error
+    messages.join(view, asked)
+    credit(view, asked.target)
+    return groups, currency
 
 
 def _found(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Found:
     duck = view.instant.duck
     groups, currency = tables(view, asked, span, members)
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE person AS {PERSONS}")
-    whole = f"SELECT part, n, {', '.join(f'sum({one}) AS {one}' for one in ('messages', *SUMMED))} FROM person GROUP BY part, n"
     counted = {
-        **_by(duck, f"SELECT part, {GROUPED}, {COUNTS} FROM person GROUP BY ALL", 4),
-        **_by(duck, f"SELECT part, {COUNTS} FROM ({whole}) GROUP BY part", 0),
+        **fold(duck),
         **_by(duck, BOUNCED.format(groups=f", {GROUPED}"), 4),
         **_by(duck, BOUNCED.format(groups=""), 0),
     }

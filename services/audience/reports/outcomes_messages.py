@@ -1,7 +1,7 @@
 """The messages that a report is about, as temporary tables of one instant of the index.
 
 `unit` has a row for each message, and for each that a control group would have got: whose (`n`), when, which part of the report it is in and
-in which group of rows. `message` adds what became of each.
+in which group of rows. `counted` adds what became of each, and whether the target action followed.
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
@@ -59,10 +59,10 @@ KINDS = {
 }
 FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
 MESSAGES = """
-CREATE OR REPLACE TEMP TABLE message AS SELECT u.n, u.moment, u.key, u.part, u.gl, {period} AS gp, {variant} AS gv, {template} AS gt,
+CREATE OR REPLACE TEMP TABLE counted AS SELECT u.n, u.moment, u.key, u.part, u.gl, {period} AS gp, {variant} AS gv, {template} AS gt,
     u.part = 0 AND CASE WHEN reporting.ch IS NULL THEN NOT coalesce(bounced, false) ELSE coalesce(told OR opened_raw OR clicked_raw, false) END
         AS delivered,
-    {flags}, coalesce(opened AND clicked, false) AS click_to_open
+    {flags}, coalesce(opened AND clicked, false) AS click_to_open, {converted} AS converted
 FROM unit u LEFT JOIN became b ON b.key = u.key LEFT JOIN reporting ON reporting.ch = u.ch{joined}{where}
 """
 
@@ -81,7 +81,7 @@ class Groups(NamedTuple):
 
 
 def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Groups:
-    """Make `message` (and `unit`) for what is asked. members: only these people."""
+    """Make `unit`, and `became`, for what is asked. members: only these people."""
     duck = view.instant.duck
     groups = _choose(duck, asked)
     names = {"whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
@@ -99,7 +99,6 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> G
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE reporting AS SELECT DISTINCT ch FROM unit JOIN became USING (key) WHERE told AND part = 0"
     )
-    _join(duck, asked, names)
     return groups
 
 
@@ -135,8 +134,9 @@ def _meant(letter: dict[str, Any], asked: Outcomes) -> bool:
     return all(not some or letter[name] in some for name, some in (*tests, *(() if whole else of_one)))
 
 
-def _join(duck: Any, asked: Outcomes, names: dict[str, Any]) -> None:
-    """`message` of `unit`, with the groups that are not of the letter."""
+def join(view: View, asked: Outcomes) -> None:
+    """`counted` of `unit` (and of `followed`, where there is a target action), with the groups that are not of the letter."""
+    duck, names = view.instant.duck, {"whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
     joined, where = "", []
     period, variant, template = "0::BIGINT", "''", "''"
     if unit := next((one for one in asked.by if one in PERIODS), None):
@@ -155,9 +155,17 @@ def _join(duck: Any, asked: Outcomes, names: dict[str, Any]) -> None:
         joined += f" LEFT JOIN ({sent}) s ON s.key = u.key"
         template = "CASE WHEN u.part NOT IN (2, 3) THEN coalesce(s.name, '') ELSE '' END"
         where += [f"(u.part IN (2, 3) OR s.name IN ({', '.join(map(text, asked.templates))}))"] if asked.templates else []
+    converted = "false"
+    if asked.target is not None:
+        joined += " LEFT JOIN followed f ON f.key = u.key AND f.part = u.part"
+        converted = "f.key IS NOT NULL"
     flags = ", ".join(f"coalesce({one}, false) AS {one}" for one in FLAGS if one not in ("delivered", "click_to_open"))
     chosen = f" WHERE {' AND '.join(where)}" if where else ""
-    duck.execute(MESSAGES.format(period=period, variant=variant, template=template, flags=flags, joined=joined, where=chosen))
+    duck.execute(
+        MESSAGES.format(
+            period=period, variant=variant, template=template, converted=converted, flags=flags, joined=joined, where=chosen
+        )
+    )
 
 
 def _mark_periods(duck: Any, unit: Unit, name: str) -> None:

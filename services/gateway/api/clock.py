@@ -81,7 +81,8 @@ async def _told(context: Context) -> dict[str, Any]:
 async def _settle(context: Context) -> int:
     """First what we have published ourselves, then turns: the gateway has none."""
     try:
-        await asyncio.wait_for(context.relay.flush(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await context.relay.flush()
     except TimeoutError:
         raise Stuck("the gateway's own documents do not reach the log") from None
     conductor = await Conductor(context.db, PATIENCE_S).open()

@@ -91,7 +91,8 @@ class Desk:
     async def _flushed(self, answer: Response) -> Response:
         """What the call published is in the log before the caller hears of it: a fact that he sends next comes behind it there."""
         try:
-            await asyncio.wait_for(self.context.relay.flush(), TOLD_S)
+            async with asyncio.timeout(TOLD_S):
+                await self.context.relay.flush()
         except TimeoutError:
             log.warning("answered before it is in the log")
         return answer

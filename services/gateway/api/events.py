@@ -3,7 +3,7 @@
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from services.gateway.api import wire
 from services.gateway.api.desk import Desk, Ready
 from services.gateway.api.members import seen
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.domain import selecting
+from services.gateway.domain import guests, selecting
 from services.gateway.domain.problems import Fault, Problem
 from services.gateway.domain.selecting import Selection
 from services.gateway.handler import registering
@@ -58,19 +58,24 @@ class _Pages:
         status: Annotated[list[Status] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
         next: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,  # noqa: A002
+        names: bool = False,
     ) -> Response:
         """Who registered, in the order in which they came: what a check-in bot reads. `next` of an answer (of a CSV the header `X-Next`) goes
-        on where it ended.
+        on where it ended. `names`: each with his name, as profile knows it; that it was asked for is in the audit.
         """
         async with self._desk.calling(request, "read") as call:
             event = await registering.event_of(call, key)
-            if format != "json":
-                await call.audit("export", f"event {key}", format=format, status=status, next=next)
+            if format != "json" or names:
+                more = {"names": True} if names else {}
+                await call.audit("export", f"event {key}", format=format, status=status, next=next, **more)
         found = await self._page(key, next, limit, status=",".join(status or ()))
+        if names:
+            said = await self._said([item["profile"] for item in found["items"]], guests.ASKED)
+            found["items"] = [{**item, "name": guests.called(said.get(item["profile"], {}))} for item in found["items"]]
         if format == "json":
             return JSONResponse(found)
         headers = {"X-Next": str(found["next"])} if found["next"] is not None else {}
-        return Response(_csv(event, found["items"]), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(_csv(event, found["items"], names=names), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def register(self, request: Request, key: str) -> Response:
         """A person, or `people`, up to 1,000: registered, or with the status `cancelled` no longer. What becomes of it is told by facts."""
@@ -165,13 +170,18 @@ class _Pages:
         ids = [one["profile"] for one in candidates]
         if asked.segment is not None:
             return dict.fromkeys([one async for one in self._members(asked.segment, sorted(ids))], True)
+        said = await self._said(ids, (asked.top.by,)) if asked.top is not None else {}
+        return {profile: value for profile, values in said.items() for _, value in values.values()}
+
+    async def _said(self, ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+        """Attributes of people, as profile knows them: {id: {name: [at, value]}} of whom has said any."""
         found: dict[str, Any] = {}
-        for start in range(0, len(ids) if asked.top is not None else 0, PEOPLE):
-            body = {"ids": ids[start : start + PEOPLE], "names": [asked.top.by if asked.top else ""]}
+        for start in range(0, len(ids), PEOPLE):
+            body = {"ids": ids[start : start + PEOPLE], "names": names}
             status, said = await self._neighbours.tell("profile", "/profiles/said", body)
             if status != 200:
                 raise Problem("service_unavailable", service="profile")
-            found |= {profile: value for profile, values in said.items() for _, value in values.values()}
+            found |= said
         return found
 
     async def _members(self, segment: str, among: list[str]) -> AsyncIterator[str]:
@@ -194,15 +204,17 @@ def _before(profile: str) -> str:
     return str(UUID(int=max(0, UUID(profile).int - 1)))
 
 
-def _csv(event: Event, items: list[dict[str, Any]]) -> str:
+def _csv(event: Event, items: list[dict[str, Any]], *, names: bool) -> str:
     out = io.StringIO()
-    names = [question.name for question in event.questions]
+    questions = [question.name for question in event.questions]
     writer = csv.writer(out)
-    writer.writerow(["profile", "status", "attend", "coming", "code", *names])
+    called = ["name"] if names else []
+    writer.writerow(["profile", *called, "status", "attend", "coming", "code", *questions])
     for item in items:
         attend = "online" if item["online"] else "offline"
-        said = [item["answers"].get(name, "") for name in names]
-        writer.writerow([item["profile"], item["status"], attend, int(item["coming"]), item["code"], *map(_plain, said)])
+        said = [item["answers"].get(name, "") for name in questions]
+        who = [item["profile"], *(_plain(item[name] or "") for name in called)]
+        writer.writerow([*who, item["status"], attend, int(item["coming"]), item["code"], *map(_plain, said)])
     return out.getvalue()
 
 

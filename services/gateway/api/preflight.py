@@ -17,6 +17,7 @@ from services.gateway.handler.finding import seen
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
+MOST_PAGES = 50  # that are asked whether they are there: as many as the sender takes
 NOBODYS = str(UUID(int=0))  # links are signed with the id of their message
 
 
@@ -43,10 +44,11 @@ async def gathered(call: Call, key: str) -> Gathered:
 
 
 async def checked(known: Gathered, neighbours: Neighbours) -> dict[str, Any]:
-    """{ok, errors, warnings, audience, letters}: as a marketer may mend it. Links are judged by their form."""
+    """{ok, errors, warnings, audience, letters}: as a marketer may mend it."""
     checking = _Checking(known, neighbours)
     await checking.people()
     await checking.letters()
+    await checking.pages()
     await checking.rules()
     errors, warnings = checking.found
     return {
@@ -69,6 +71,8 @@ class _Checking:
         self.count: int | None = None
         self.sample: list[str] = []
         self.shown: list[dict[str, Any]] = []
+        self._pages: dict[str, str] = {}  # that may be asked whether they are there -> where the letter is named
+        self._personal: dict[str, str] = {}
 
     async def people(self) -> None:
         """How many there are, and some of them."""
@@ -94,9 +98,27 @@ class _Checking:
             self.found.errors.extend(found.errors)
             self.found.warnings.extend(fault for fault in found.warnings if fault not in self.found.warnings)
             await self._of_links(path, trial["links"])
+            fixed, personal = preflight.to_ask(trial["links"], trial["fixed"])
+            self._pages = {**dict.fromkeys(fixed, path), **self._pages}
+            self._personal = {**dict.fromkeys(personal, path), **self._personal}
             self.shown.append(
                 {"variant": variant, "template": template, **{k: trial[k] for k in ("people", "bytes", "links", "missing")}}
             )
+
+    async def pages(self) -> None:
+        """Whether they are there. An installation that makes no such calls says nothing of them."""
+        asked = list(self._pages)[:MOST_PAGES]
+        found = await self._tell("sender", "/links/check", "template", links=asked) if self._pages or self._personal else None
+        if found is None or not found["on"]:
+            return
+        for link, path in self._pages.items():
+            if link in found["links"]:
+                told = preflight.of_pages(path, {link: found["links"][link]})
+                self.found.errors.extend(told.errors)
+                self.found.warnings.extend(told.warnings)
+            else:
+                self.found.warnings.append(Fault(path, "link_too_many", params={"link": link, "most": MOST_PAGES}))
+        self.found.warnings.extend(Fault(path, "link_differs", params={"link": link}) for link, path in self._personal.items())
 
     async def rules(self) -> None:
         """Whom they would hold back, were it launched as it says."""

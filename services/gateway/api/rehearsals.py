@@ -1,4 +1,4 @@
-"""Drafts of journeys and rules played over the days that were, and one person led through a journey."""
+"""Drafts of journeys, rules and campaigns played over the days that were, and one person led through a journey."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from services.gateway.handler.keys import validated
 from services.gateway.handler.making import whole
 from services.gateway.store import documents
 
+DAY_MS = 86_400_000
 MOST_DAYS, MOST_PEOPLE, MOST_CHOICES = 400, 200_000, 500
 Share = Annotated[int, Field(strict=True, ge=0, le=100)]
 Instant = Annotated[int, Field(strict=True, ge=0, le=FARTHEST_MS)]
@@ -43,7 +44,8 @@ class Assumed(BaseModel):
 
 class Rehearsing(BaseModel):
     """days: how many, up to now; until: up to that instant (UTC ms) in its place. most: of more people a sample is played. alone: without the
-    other journeys, of a journey; compare: with what is in force (of a rule: yes, unless it says no).
+    other journeys, of a journey or a campaign; compare: with what is in force (of a rule and a campaign: yes, unless it says no). at: of a
+    campaign, when it is launched (UTC ms); without it on the first of the days.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +56,7 @@ class Rehearsing(BaseModel):
     alone: bool = False
     compare: bool | None = None
     assume: Assumed = Assumed()
+    at: Instant | None = None
 
 
 class Choice(BaseModel):
@@ -88,7 +91,7 @@ class Walking(BaseModel):
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router = APIRouter(tags=["journeys"])
-    for kind in (KINDS["journey"], KINDS["rule"]):
+    for kind in (KINDS["journey"], KINDS["rule"], KINDS["campaign"]):
         _rehearse(router, desk, neighbours, kind)
 
     @router.get("/api/rehearsals/{rehearsal}")
@@ -147,7 +150,7 @@ def _rehearse(router: APIRouter, desk: Desk, neighbours: Neighbours, kind: Kind)
                 for_all_brands(call.key)
             job = {
                 "kind": kind.name, "key": key, "body": body, "days": asked.days, "until": asked.until, "most": asked.most,
-                "alone": asked.alone, "compare": kind.name == "rule" if asked.compare is None else asked.compare,
+                "alone": asked.alone, "compare": kind.name != "journey" if asked.compare is None else asked.compare, "at": asked.at,
                 **asked.assume.model_dump(),
             }  # fmt: skip
             status, told = await neighbours.tell("orchestrator", "/rehearsals", {"asked": job, "brand": draft.brand})
@@ -197,11 +200,16 @@ def _told(request: Request, key: Key, status: int, found: Any) -> Response:
 
 
 def _refused(asked: Rehearsing, kind: Kind, now: int) -> Iterator[Fault]:
-    """A rule alone, without any journey, would have nothing to do; and days to come have no facts yet."""
+    """A rule alone, without any journey, would have nothing to do; days to come have no facts yet; and a launch is in the days that are played."""
     if asked.alone and kind.name == "rule":
         yield Fault("alone", "rule_alone")
     if asked.until is not None and asked.until > now:
         yield Fault("until", "less_than_equal", params={"le": now})
+    if asked.at is not None and kind.name != "campaign":
+        yield Fault("at", "only_campaigns")
+    until = min(asked.until or now, now)
+    if asked.at is not None and not until - asked.days * DAY_MS <= asked.at < until:
+        yield Fault("at", "not_of_these_days", params={"since": until - asked.days * DAY_MS, "until": until})
 
 
 def _id(text: str) -> UUID:

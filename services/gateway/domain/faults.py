@@ -20,6 +20,13 @@ FAULTS: dict[str, Text] = {
         "a rule is played with the journeys that it holds: take it out",
         "правило проигрывают с цепочками, которые оно держит: уберите поле",
     ),
+    "only_campaigns": Text(
+        "only a campaign is launched at an instant: take it out", "момент запуска есть только у рассылки: уберите поле"
+    ),
+    "not_of_these_days": Text(
+        "not one of the days that are played: from {since} up to {until} (UTC ms)",
+        "не из проигрываемых дней: с {since} до {until} (UTC, мс)",
+    ),
     "twice": Text("the name stands there twice", "имя стоит дважды"),
     "missing": Text("this field is needed", "это поле обязательно"),
     "extra_forbidden": Text("there is no such field", "такого поля нет"),
@@ -230,6 +237,10 @@ FAULTS: dict[str, Text] = {
         "the template fails for {people} of {of} people tried: {fault}",
         "шаблон не собрался у {people} из {of} проверенных людей: {fault}",
     ),
+    "not_there_yet": Text(
+        "the sender has not got this template yet: ask again in a moment",
+        "шаблон ещё не дошёл до отправителя: повторите чуть позже",
+    ),
     "variable_missing": Text(
         "`{name}` is not known of {people} of {of} people tried", "`{name}` неизвестно у {people} из {of} проверенных людей"
     ),
@@ -249,6 +260,18 @@ FAULTS: dict[str, Text] = {
         "нет ссылки для отписки: вставьте {{{{ unsubscribe_url }}}}",
     ),
     "broken_link": Text("the link `{link}` leads nowhere: {why}", "ссылка `{link}` никуда не ведёт: {why}"),
+    "webhook_http": Text(
+        "write https: this installation calls no plain http (OTKLIK_WEBHOOK_HTTP=true at sender and gateway would let it, for a local run)",
+        "нужен https: по http эта установка не вызывает (разрешает OTKLIK_WEBHOOK_HTTP=true у sender и gateway, для локального запуска)",
+    ),
+    "link_answers": Text(
+        "the page `{link}` did not answer well (-: not at all): {answer}",
+        "страница `{link}` не ответила как надо (-: совсем): {answer}",
+    ),
+    "link_differs": Text("the link `{link}` was not checked: it differs by person", "ссылка `{link}` не проверена: у каждого своя"),
+    "link_too_many": Text(
+        "the link `{link}` was not checked: no more than {most} are", "ссылка `{link}` не проверена: проверяется не больше {most}"
+    ),
     "link_not_for_them": Text(
         "the link `{link}` may not go to the segment `{segment}` ({name}), to which {people} people of the audience belong",
         "ссылку `{link}` нельзя слать сегменту `{segment}` ({name}), а в аудитории таких {people}",

@@ -23,7 +23,11 @@ UNKNOWN: Mapping[str, Text] = {
         "Who was inside a journey, and what he was sent, before the first day is not known: caps count from it on.",
         "Кто был внутри цепочек и что получал до первого дня, неизвестно: лимиты считаются с него.",
     ),
-    "campaigns": Text("Campaigns of these days are not played.", "Рассылки этих дней не проигрываются."),
+    "campaigns": Text("Other campaigns of these days are not played.", "Другие рассылки этих дней не проигрываются."),
+    "throttle": Text(
+        "At which minute of a throttled launch somebody's turn comes is taken from his place in the audience, as if everybody of it were sent to.",
+        "В какую минуту доходит очередь при ограниченной скорости, взято из места человека в аудитории, как если бы писали каждому.",
+    ),
     "set_attributes": Text(
         "What steps say of people is not heard by conditions.", "То, что шаги записывают о человеке, условия здесь не слышат."
     ),

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.journeys import Journey
+from services.gateway.domain.endpoints import not_allowed
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, reread, text_of
 from services.gateway.domain.moves import Publish
 from services.gateway.domain.problems import Fault, Problem
@@ -61,6 +62,8 @@ async def get(call: Call, kind: Kind, key: str) -> Answer:
 async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *, only_new: bool = False) -> Answer:
     """Save a draft. match: the If-Match header; only_new: `If-None-Match: *` came."""
     document = read(kind, key, body)
+    if faults := not_allowed(document, http=call.settings.webhook_http):
+        raise Problem("invalid", faults)
     call.key.needs_brand(brand_of(kind.name, document))
     before = await documents.get(call.connection, kind.name, key, lock=True)
     if before is not None:

@@ -20,6 +20,7 @@ from schemas.policies import Policy
 from schemas.segments import Segment
 from schemas.topics import DEFINITIONS
 from schemas.unnamed import conditions
+from services.gateway.domain.endpoints import not_allowed
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, brand_of, cost_of, kept, text_of
 from services.gateway.domain.problems import Problem
 from services.gateway.domain.references import Standing, check, misfits, refs_of, users
@@ -63,7 +64,7 @@ class Publishing:
     async def publish(self, kind: str, key: str, document: BaseModel, draft: documents.Draft) -> Ruling:
         """Put a draft in force. What is in force already stays as it is."""
         self._needs(kind)
-        faults = check(kind, key, document, self._world)
+        faults = [*check(kind, key, document, self._world), *not_allowed(document, http=self._call.settings.webhook_http)]
         if faults:
             raise Problem("invalid", faults)
         if isinstance(document, Experiment):

@@ -1,7 +1,6 @@
 """Works through imported files, one at a time: read a piece, publish its facts, note how far it has come, again."""
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from runtime.clock import Clock
+from runtime.clock import Clock, set_within
 from runtime.db import TRANSIENT
 from runtime.failpoints import Failpoint
 from schemas.topics import FACTS_RAW_BULK
@@ -74,8 +73,7 @@ class Importer:
         """In a driven turn: waits for what is under way. True if there was anything."""
         if self._idle.is_set():
             return False
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), SETTLE_S)
+        await set_within(self._idle, SETTLE_S)
         return True
 
     async def run(self) -> None:
@@ -91,8 +89,7 @@ class Importer:
                     self._idle.set()
             except TRANSIENT as error:
                 log.warning("imports wait for the database", extra={"why": type(error).__name__})
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._news.wait(), POLL_S)
+            await set_within(self._news, POLL_S)
 
     async def _work(self, name: str) -> None:
         async with self._means.imports.claim(name) as job:

@@ -11,13 +11,19 @@ from schemas.steps import Send
 from services.orchestrator.domain import sending
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.mailings import STOPPED, Launched, Mailing
-from services.orchestrator.domain.state import Mailed, Run, replace
+from services.orchestrator.domain.state import Mailed, Person, Run, replace
 from services.orchestrator.domain.steps.way import Go, unheard
 from services.orchestrator.domain.turn import Moment, Turn
-from services.orchestrator.domain.zones import DAY
 
 AUDIENCE, EXCLUDE = "audience", "exclude"  # parts of a campaign that are asked of the segmenter
 EXCLUDED, LOCAL_TIME = "excluded", "local_time"  # rules
+
+
+def place_of(launched: Launched, profile: str, person: Person) -> int | None:
+    """Somebody's place in a launch; None: he does not belong to its audience."""
+    key = launched.conditions[0]
+    assert key.endswith(AUDIENCE)
+    return launched.place(person.bucketing[1] if person.bucketing else profile) if key in person.segments else None
 
 
 def take(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
@@ -95,7 +101,7 @@ def _begin(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
         trigger_at=launch.start_at,
         started_at=moment.now,
         step=LETTER,
-        since=max(moment.now, _own_time(turn, launched)),
+        since=max(moment.now, launched.comes_at(turn.zone(launch.brand))),
         taken=1,
         data={"campaign": {"key": launch.campaign, "launch": launch.number, **({"variant": variant} if variant else {})}},
         control=mailing.salt if mailing.controls(who) else "",
@@ -107,16 +113,6 @@ def _begin(turn: Turn, launched: Launched, moment: Moment) -> Run | None:
             _tell(turn, plan, run, "deferred", LOCAL_TIME, moment, until=run.since)
         return None
     return replace(run, since=moment.now)
-
-
-def _own_time(turn: Turn, launched: Launched) -> int:
-    """When it starts for him; 0: at once."""
-    wall = launched.mailing.wall
-    if wall is None:
-        return 0
-    zone = turn.zone(launched.launch.brand)
-    day, time = divmod(wall, DAY)
-    return zone.clock(day, time)
 
 
 def _tell(turn: Turn, plan: Plan, run: Run, verdict: Verdict, rule: str, moment: Moment, until: int | None = None) -> None:

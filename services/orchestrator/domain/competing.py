@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from services.orchestrator.domain.book import Plan
+from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
 from services.orchestrator.domain.state import Run
@@ -28,8 +29,8 @@ def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
     """Until when (ms) a message that could go now lets others go first; None: it goes.
 
     It lets those go that are known, more important, and decided within the time of the rule; the last instant of its own worth is where it
-    stops waiting for what is not due by then. And once, for that time from its first try on, it waits for those that may come, unless it
-    would be worth nothing any more then.
+    stops waiting for what is not due by then. And once, for that time from its first try on, it waits for those that may come, and for that
+    time from their start on for launches that will write to him, unless it would be worth nothing any more then.
     """
     if not rules.compete:
         return None
@@ -39,11 +40,38 @@ def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
         return now + 1  # decided at this very instant: right behind it
     until = 0 if known is None else min(known, one.limit)
     waits = one.first_try + rules.compete
-    if now < waits <= one.limit and _may_come(turn, priority):
-        slot = search(rules, turn.zone(one.run.brand), turn.person.reservations, one.message, waits, one.limit)
-        if slot.at <= one.limit:
-            until = max(until, waits)
+    possible = [waits] if _may_come(turn, priority) else []
+    possible += (start + rules.compete for start in _launches(turn, one, priority, now) if start <= now + rules.compete)
+    for instant in possible:
+        if now < instant <= one.limit:
+            slot = search(rules, turn.zone(one.run.brand), turn.person.reservations, one.message, instant, one.limit)
+            until = max(until, instant if slot.at <= one.limit else 0)
     return until if until > now else None
+
+
+def _launches(turn: Turn, one: Contender, priority: int, now: int) -> Iterator[int]:
+    """When the more important launches start that will write to him: he belongs to their audience, and his turn has not come yet. Just when
+    it comes, after the start, is not known: for the time of the rule it is waited for.
+    """
+    for launched in turn.book.launches.values():
+        plan = turn.book.plans.get((launched.name, launched.launch.version))
+        if plan is None or plan.most_important <= priority or launched.id == one.run.occurrence:
+            continue
+        if launched.launch.changed_at > now:  # what is decided is of an instant at which nobody had told of it
+            continue
+        if _will_write(turn, plan, launched):
+            yield launched.comes_at(turn.zone(launched.launch.brand))
+
+
+def _will_write(turn: Turn, plan: Plan, launched: Launched) -> bool:
+    """Not where it is paused or stopped, or has begun with him: what waits of it then is known by itself. Of a pilot nobody can say."""
+    person = turn.person
+    begun = launched.id in person.campaigns or any(run.occurrence == launched.id for run in person.runs)
+    who = person.bucketing[1] if person.bucketing else turn.profile
+    if begun or launched.paused or launched.stopped or launched.launch.stage == "pilot" or launched.mailing.controls(who):
+        return False
+    answers = plan.answers
+    return turn.stands(answers.get("audience", "")) and not turn.stands(answers.get("exclude", ""))
 
 
 def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from schemas.campaigns import LETTER, Campaign, Launch, Local
 from schemas.ids import bucket, derive
 from schemas.steps import Send
+from services.orchestrator.domain.zones import DAY, Zone
 
 PREFIX = "campaign:"
 PAUSED, STOPPED = "paused", "stopped"  # rules: the launch does not go on now, or at all
 OF_A_SHARE = 100  # buckets of the 10,000
+DIGITS = 15  # of a hash
+PLACES = 16**DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,15 @@ class Launched:
         """As runs and plans call it."""
         return PREFIX + self.launch.campaign
 
+    def comes_at(self, zone: Zone) -> int:
+        """When it starts for somebody of this zone (ms)."""
+        if self.mailing.wall is None:
+            return self.launch.start_at
+        return max(self.launch.start_at, zone.clock(*divmod(self.mailing.wall, DAY)))
+
     def place(self, who: str) -> int:
-        """Somebody's place in the order by chance in which people are taken (63 bits), by his bucketing id."""
-        return int(derive("place", self.id, who).replace("-", "")[:15], 16)
+        """Somebody's place in the order by chance in which people are taken (of PLACES), by his bucketing id."""
+        return int(derive("place", self.id, who).replace("-", "")[:DIGITS], 16)
 
 
 def mailing(campaign: Campaign) -> Mailing:

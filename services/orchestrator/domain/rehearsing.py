@@ -16,10 +16,12 @@ from schemas.ids import bucket, derive
 from schemas.memberships import Membership
 from schemas.messages import Decision, Intent
 from schemas.steps import LETTER_EVENTS, PAYS, Purge
-from services.orchestrator.domain import decide, purging, rescheduling, schedules
+from services.orchestrator.domain import campaigns, decide, purging, rescheduling, schedules
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.codes import examples
+from services.orchestrator.domain.mailings import PLACES
 from services.orchestrator.domain.state import Person
+from services.orchestrator.domain.throttle import turn_of
 from services.orchestrator.domain.turn import Outcome, Turn
 
 Place = tuple[int, str, int, int]  # received_at, topic, partition, offset of a fact
@@ -60,10 +62,11 @@ class Days(NamedTuple):
 
 
 class Played(NamedTuple):
-    """told: all verdicts and intents, in order; person: his state at the end."""
+    """told: all verdicts and intents, in order; person: his state at the end; chosen: he belongs to the audience of the launch."""
 
     told: Sequence[Told]
     person: Person
+    chosen: bool = False
 
 
 NOTHING = Played((), Person())
@@ -92,19 +95,26 @@ def ties(book: Book) -> frozenset[str]:
 
 class Stage:
     """A book as rehearsals play under it, made once for all people. heard: names of the facts that are read; once: journeys into which is let by
-    when he last entered. Not where he may come again for another value of a property, as it is not known for which he came.
+    when he last entered. Not where he may come again for another value of a property, as it is not known for which he came. launched: the
+    only launch; audience: about how many people it is for, which says when whose turn comes where it is throttled.
     """
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, audience: int = 0) -> None:
         self.book = replace(book, shelf=examples(book.pools))
+        self.launched = next(iter(book.launches.values()), None)
+        self.audience = audience
         self.heard = events(book)
         self.once = frozenset(key for key, plan in book.current.items() if plan.mode in ("never", "after"))
+        self.asked = (
+            frozenset(self.launched.conditions[:1]) if self.launched else frozenset[str]()
+        )  # who meets it is of the audience
 
 
 def play(stage: Stage, days: Days, since: int, until: int, assumed: Assumed) -> Played:
-    """His days from `since` to `until` (ms, that instant included). Who never met a trigger is passed by at once."""
+    """His days from `since` to `until` (ms, that instant included). Who never met a trigger, nor an audience, is passed by at once."""
     book = stage.book
-    if not (days.standing.keys() & book.scheduled.keys() or any(_begins(book, piece.item) for piece in days.pieces)):
+    comes = days.standing.keys() & (book.scheduled.keys() | stage.asked)
+    if not (comes or any(_begins(stage, piece.item) for piece in days.pieces)):
         return NOTHING
     player = _Player(stage, days, assumed)
     player.begin(since)
@@ -113,14 +123,15 @@ def play(stage: Stage, days: Days, since: int, until: int, assumed: Assumed) -> 
         player.take(piece)
         if then != piece.place:
             player.settle(piece.place[0])
-    player.pass_to(until)
-    return Played(player.told, player.person)
+    player.finish(until)
+    return Played(player.told, player.person, player.chosen)
 
 
-def _begins(book: Book, item: Fact | Membership) -> bool:
+def _begins(stage: Stage, item: Fact | Membership) -> bool:
+    book = stage.book
     if isinstance(item, Fact):
         return (item.event or item.type) in book.triggers
-    return (item.segment, item.type) in book.entering or item.segment in book.scheduled
+    return (item.segment, item.type) in book.entering or item.segment in book.scheduled or item.segment in stage.asked
 
 
 class _Player:
@@ -128,6 +139,8 @@ class _Player:
         self._stage, self._book, self._days, self._assumed = stage, stage.book, days, assumed
         self._to_come: list[tuple[int, int, Fact]] = []  # what is assumed of letters
         self._count = 0
+        self._turn_at = stage.launched.launch.start_at if stage.launched else None  # when the launch comes to him next
+        self.chosen = False
         self.told: list[Told] = []
         self.person = Person()
 
@@ -156,6 +169,32 @@ class _Player:
             self._hear(piece.item, piece.place)
 
     def pass_to(self, until: int) -> None:
+        """Let time come to an instant, before what else is of it: a launch comes last of all that is of one."""
+        while self._turn_at is not None and self._turn_at < until:
+            self._fire(self._turn_at)
+            self._launch(self._turn_at)
+        self._fire(until)
+
+    def finish(self, until: int) -> None:
+        self.pass_to(until)
+        while self._turn_at == until:
+            self._launch(until)
+
+    def _launch(self, at: int) -> None:
+        """The walk looks whether he belongs to the audience; then his turn comes, at once or at the pace of the launch."""
+        launched = self._stage.launched
+        assert launched is not None
+        self._turn_at = None
+        if not self.chosen:
+            place = campaigns.place_of(launched, self._days.person, self.person)
+            self.chosen = place is not None
+            later = turn_of((place or 0) / PLACES, self._stage.audience, launched.mailing.every_ms)
+            if later or not self.chosen:
+                self._turn_at = at + later if self.chosen else None
+                return
+        self._keep(decide.on_launch(self._book, self._days.person, self.person, launched, at))
+
+    def _fire(self, until: int) -> None:
         """Fire what is due, each at its instant, and hear of letters what is assumed of them."""
         while True:
             due, comes = self.person.due_at(), self._to_come[0][0] if self._to_come else None

@@ -39,7 +39,8 @@ class Counts:
     def add(self, person: str, played: Played) -> None:
         """One person's days."""
         mine = [one for one in played.told if self._is_mine(one.document)]
-        sent = sum(_is_message(one) for one in mine)
+        # Of a launch everybody has one message at most: there all that come to its people are counted.
+        sent = sum(_is_message(one) for one in (played.told if played.chosen else mine))
         for one in played.told:
             if _is_message(one):
                 self.documents[one.document] += 1
@@ -50,8 +51,8 @@ class Counts:
                 self._verdict(one)
         self._count_once(mine)
         for run in played.person.runs:
-            if run.step and self._is_mine(f"journey:{run.journey}"):
-                self.standing[self._name(f"journey:{run.journey}", run.step)] += 1
+            if run.step and self._is_mine(run.document):
+                self.standing[self._name(run.document, run.step)] += 1
         if sent:
             self.busy.append((sent, person))
             if len(self.busy) > 50 * BUSIEST:

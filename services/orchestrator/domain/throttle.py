@@ -17,6 +17,11 @@ class Allowance(NamedTuple):
         return round(self.next_at + went * self.step)
 
 
+def turn_of(share: float, audience: int, every_ms: float) -> int:
+    """How long after the start (ms) somebody's turn comes of whom only that is known: how large a share of the audience stands before him."""
+    return int(int(share * audience) * every_ms)
+
+
 def allowance(next_at: int, now: int, every_ms: float, partitions: int) -> Allowance:
     """next_at: when this partition's next one may go (ms); every_ms: from one message to the next of all. Places that nobody took while it
     stood still are lost, but for the last ones.

@@ -6,36 +6,49 @@ from typing import Any, NamedTuple
 import msgspec
 from pydantic import BaseModel
 
+from schemas.campaigns import Campaign
 from schemas.controls import gate_of
 from schemas.definitions import Published
 from schemas.steps import SetAttributes, Subscription
 from schemas.unnamed import conditions
 from services.orchestrator.domain import book as books
+from services.orchestrator.domain import trial_launches
 from services.orchestrator.domain.book import Book, build
+from services.orchestrator.domain.mailings import Launched
 
-# What else is in force when a journey or a rule is rehearsed. Bots speak with people and are not played. A campaign would be one more kind
-# that is, whose launch is one more kind of `rehearsing.Piece`.
-AROUND = ("journey", "rule", "brand", "template", "promo-pool", "gate")
+# What else is in force when a draft is rehearsed. Bots speak with people and are not played; of campaigns only the one that is tried is launched.
+AROUND = ("journey", "rule", "brand", "template", "promo-pool", "gate", "campaign")
 
 
 class Draft(NamedTuple):
-    """kind: `journey` or `rule`. body: as the document's JSON."""
+    """kind: `journey`, `rule` or `campaign`. body: as the document's JSON. launch_at: of a campaign, when it is launched; until: the end
+    of the days in which its start is to come (ms).
+    """
 
     kind: str
     key: str
     body: Mapping[str, Any]
+    launch_at: int = 0
+    until: int = 0
 
 
 class World(NamedTuple):
-    """version: of the draft: that in force if it is just this, else the next one. conditions: what the draft alone asks about people, by key."""
+    """version: of the draft: that in force if it is just this, else the next one. conditions: what the draft asks about
+    people and nobody answers yet, by key: a campaign's are asked from its launch on.
+    """
 
     book: Book
     version: int
     conditions: Mapping[str, Any]
 
+    @property
+    def launched(self) -> Launched | None:
+        """Of a campaign: the only launch that is played."""
+        return next(iter(self.book.launches.values()), None)
+
 
 def in_force(documents: Iterable[Published], but: str | None = None) -> Book:
-    """but: the key of the only journey that is played, None: of all."""
+    """but: the key of the only journey that is played, "": none is, None: all are."""
     return build([one for one in documents if _stays(one) and (but is None or one.kind != "journey" or one.key == but)])
 
 
@@ -46,14 +59,21 @@ def tried(documents: Sequence[Published], draft: Draft, *, alone: bool = False) 
     around = [one for one in documents if one not in own and _stays(one) and (one.kind, one.key) != gate]
     others = [one for one in around if not (alone and one.kind == "journey")]
     current = next((one for one in own if one.pointer), None)
-    if current is not None and msgspec.json.decode(bytes(current.body)) == draft.body:
-        return World(build([*others, current]), current.version, {})
-    version = max((one.version for one in own), default=0) + 1
-    body = msgspec.Raw(msgspec.json.encode(draft.body))
-    new = Published(kind=draft.kind, key=draft.key, version=version, body=body, pointer=True)
+    same = current is not None and msgspec.json.decode(bytes(current.body)) == draft.body
+    version = current.version if same and current is not None else max((one.version for one in own), default=0) + 1
+    if same and current is not None and draft.kind != "campaign":
+        return World(build([*others, current]), version, {})
     model: BaseModel = books.MODELS[draft.kind].model_validate(draft.body)
     asks = {key: one.model_dump(mode="json", by_alias=True, exclude_none=True) for key, one in conditions(model, version).items()}
-    return World(build([*others, new]), version, asks)
+    return World(build([*others, *_new(draft, model, version)]), version, asks)
+
+
+def _new(draft: Draft, model: BaseModel, version: int) -> list[Published]:
+    if isinstance(model, Campaign):
+        start = trial_launches.moved(model, draft.launch_at, draft.until)
+        return trial_launches.documents(start, version, draft.launch_at)
+    body = msgspec.Raw(msgspec.json.encode(draft.body))
+    return [Published(kind=draft.kind, key=draft.key, version=version, body=body, pointer=True)]
 
 
 def says_attributes(book: Book) -> bool:

@@ -13,10 +13,10 @@ from runtime.service import Fired
 from services.orchestrator import forgetting, recipients
 from services.orchestrator.domain import throttle
 from services.orchestrator.domain.book import Book
+from services.orchestrator.domain.campaigns import place_of
 from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.state import Person
 from services.orchestrator.handler.desk import Desk
-from services.orchestrator.handler.roll import place_of
 from services.orchestrator.recipients import Standing, Wanted
 from services.orchestrator.settings import OrchestratorSettings
 

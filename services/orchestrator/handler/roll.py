@@ -1,6 +1,8 @@
 """What one transaction learns of people to whom launches go: noted while they are decided, written with their states."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 
 from runtime.db import Connection
 from schemas.facts import Fact
@@ -9,7 +11,7 @@ from schemas.messages import Decision, Intent
 from schemas.steps import LETTER_EVENTS
 from services.orchestrator import recipients
 from services.orchestrator.domain.book import UNSUBSCRIBED
-from services.orchestrator.domain.campaigns import AUDIENCE
+from services.orchestrator.domain.campaigns import place_of
 from services.orchestrator.domain.mailings import PAUSED, PREFIX, Launched
 from services.orchestrator.domain.state import Person
 from services.orchestrator.domain.turn import Emission
@@ -60,8 +62,8 @@ class Roll:
         bit = BITS.get(fact.event, 0)
         document = str(fact.properties.get("document", ""))
         if bit and document.startswith(PREFIX):
-            ours = [one.id for one in self._launches.values() if one.name == document]
-            self._became += [Became(launch, profile, str(fact.properties.get("intent", "")), bit) for launch in ours]
+            intent = str(fact.properties.get("intent", ""))
+            self._became += [Became(launch, profile, intent, bit) for launch in self._launches_of[document]]
 
     def merged(self, loser: str, person: Person) -> None:
         if self._launches:
@@ -69,6 +71,14 @@ class Roll:
 
     def erased(self, people: Iterable[str]) -> None:
         self._erased.update(people)
+
+    @cached_property
+    def _launches_of(self) -> Mapping[str, list[str]]:
+        """Name of a campaign -> ids of its launches."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for one in self._launches.values():
+            found[one.name].append(one.id)
+        return found
 
     async def save(self, connection: Connection, canonical: Callable[[str], str], now: int) -> None:
         if self._merged:
@@ -109,10 +119,3 @@ class Roll:
 
     def _count(self, launch: str, partition: int, which: int) -> None:
         self._tally.setdefault((launch, partition), [0, 0, 0])[which] += 1
-
-
-def place_of(launched: Launched, profile: str, person: Person) -> int | None:
-    """Somebody's place in a launch; None: he does not belong to its audience."""
-    key = launched.conditions[0]
-    assert key.endswith(AUDIENCE)
-    return launched.place(person.bucketing[1] if person.bucketing else profile) if key in person.segments else None

@@ -1,13 +1,13 @@
 """What becomes of codes by time alone: how many are left is told to the metrics, and those of pools long expired go."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from runtime import metrics
+from runtime.clock import set_within
 from runtime.db import TRANSIENT, Connection
 from runtime.definitions import Definitions
 from runtime.process import Context
@@ -68,8 +68,7 @@ async def _watch(context: Context, ending: asyncio.Event) -> None:
             log.warning("nobody says how many promo codes are left", extra={"why": type(error).__name__})
         except Exception:  # codes are given all the same
             log.exception("nobody says how many promo codes are left: it is tried again")
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ending.wait(), EVERY_S)
+        await set_within(ending, EVERY_S)
 
 
 def known(documents: Sequence[Published], _revision: int) -> Pools:

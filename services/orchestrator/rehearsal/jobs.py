@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.clock import wall_ms
+from runtime.clock import set_within, wall_ms
 from runtime.db import TRANSIENT
 from runtime.lake import StaleSnapshot
 from runtime.neighbours import Neighbour, Unreachable
@@ -127,8 +127,7 @@ class Jobs:
                 log.exception("rehearsals cannot be played")
                 self.context.stopping.set()
                 return
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+            await set_within(self._wake, LOOK_S)
             self._wake.clear()
 
     async def _take(self) -> Any:

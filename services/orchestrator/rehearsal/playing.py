@@ -6,7 +6,7 @@ It writes nothing and emits nothing. Deciding goes on a thread: the loop takes i
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from schemas.memberships import Membership
 from services.orchestrator.domain.decide import LANGUAGE, PREFERRED, ZONE
 from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Stage, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
+from services.orchestrator.domain.report_launch import Audience, Displaces
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
 from services.orchestrator.domain.zones import zone
 
@@ -45,7 +46,8 @@ Said = Callable[[int, int], Awaitable[bool]]
 
 class Asked(msgspec.Struct, frozen=True):
     """body: of the draft. days: how many before now; until: ms, in the place of now. most: people, a sample where there are more. alone:
-    without the other journeys; compare: with what is in force. delivered, opened, clicked: shares of 100 of the letters.
+    without the other journeys; compare: with what is in force. delivered, opened, clicked: shares of 100 of the letters. at: of a campaign,
+    when it is launched (ms), None: on the first day.
     """
 
     kind: str
@@ -59,18 +61,27 @@ class Asked(msgspec.Struct, frozen=True):
     delivered: int = 0
     opened: int = 0
     clicked: int = 0
+    at: int | None = None
 
     @property
     def document(self) -> str:
         return f"{self.kind}:{self.key}"
 
-    @property
-    def draft(self) -> Draft:
-        return Draft(self.kind, self.key, self.body)
+    def draft(self, since: int, until: int) -> Draft:
+        """As it is played in these days (ms)."""
+        return Draft(self.kind, self.key, self.body, since if self.at is None else self.at, until)
 
 
 def published(documents: Sequence[Published], _revision: int) -> tuple[Published, ...]:
     return tuple(documents)
+
+
+class _Counted(NamedTuple):
+    """stages: that of the draft first."""
+
+    stages: Sequence[Counts]
+    audience: Audience
+    displaces: Displaces
 
 
 class NoLake(RuntimeError):  # noqa: N818
@@ -106,6 +117,7 @@ class Rehearsal:
                 await histories.choose(self._asked.most)
                 await histories.want(self._wanted(stages))
                 self._entered = await self._known_entries(snapshot, stages)
+                stages[0].audience = await self._audience(histories, world)
                 return await self._played(histories, world, stages)
             finally:
                 snapshot.close()
@@ -119,9 +131,10 @@ class Rehearsal:
 
     def _stages(self, documents: Sequence[Published]) -> tuple[World, list[Stage]]:
         """The draft among the others, and that with what is in force in its place where they are compared."""
-        world = tried(documents, self._asked.draft, alone=self._asked.alone)
-        alone = self._asked.key if self._asked.alone else None
-        return world, [Stage(world.book), *([Stage(in_force(documents, alone))] if self._asked.compare else [])]
+        asked = self._asked
+        world = tried(documents, asked.draft(self._since, self._until), alone=asked.alone)
+        alone = (asked.key if asked.kind == "journey" else "") if asked.alone else None
+        return world, [Stage(world.book), *([Stage(in_force(documents, alone))] if asked.compare else [])]
 
     def _wanted(self, stages: Sequence[Stage]) -> list[Wanted]:
         names = sorted(frozenset().union(*(stage.heard for stage in stages)))
@@ -137,15 +150,33 @@ class Rehearsal:
             found.setdefault(person, {})[document.partition(":")[2]] = at
         return found
 
+    async def _audience(self, histories: Histories, world: World) -> int:
+        """How many people a throttled launch is for, those who are not played among them; 0: it is not throttled, so nobody asks."""
+        launched = world.launched
+        if launched is None or not launched.mailing.every_ms:
+            return 0
+        start = launched.launch.start_at
+        body = {
+            "conditions": world.conditions, "keys": launched.conditions[:1], "since": start, "until": start + 1, "upto": histories.upto,
+        }  # fmt: skip
+        found = 0
+        async with aclosing(self._segmenter.frames("/flips", msgspec.json.encode(body), PATIENCE_S)) as frames:
+            await anext(frames)
+            async for _ in frames:
+                standing, _ = await asyncio.to_thread(_read, await anext(frames))
+                found += sum(launched.conditions[0] in his for his in standing.values())
+        return found * histories.everybody // max(histories.people, 1)
+
     async def _played(self, histories: Histories, world: World, stages: Sequence[Stage]) -> dict[str, Any]:
-        focus = self._asked.document if self._asked.kind == "journey" else ""
+        focus = "" if self._asked.kind == "rule" else self._asked.document
         days = zone(world.book.zones.get(self._asked.body.get("brand", "")))
         counts = [Counts(focus, days) for _ in stages]
+        audience, displaces = Audience(focus), Displaces(focus)
         done, complete = 0, await self._said(0, histories.people)
         if complete:
             async with aclosing(self._portions(histories, world, stages)) as portions:
                 async for people, standing, moved in portions:
-                    await asyncio.to_thread(self._play, people, (standing, moved), stages, counts)
+                    await asyncio.to_thread(self._play, people, (standing, moved), stages, _Counted(counts, audience, displaces))
                     done += len(people)
                     if not await self._said(done, histories.people):
                         complete = False
@@ -162,7 +193,9 @@ class Rehearsal:
             "people": {"all": histories.everybody, "chosen": histories.people, "played": done},
             "assumed": {"accepted": 100, **self._assumed._asdict()},
             **counts[0].told(),
+            **({"launched_at": world.launched.launch.start_at, "audience": audience.told()} if world.launched else {}),
             "compared": compared(counts[1], counts[0]) if len(counts) > 1 else None,
+            "displaces": displaces.told() if focus and len(counts) > 1 else None,
             "unknown": self._unknown(histories, world),
         }
 
@@ -189,19 +222,24 @@ class Rehearsal:
                 after = upto
 
     def _play(
-        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counts: Sequence[Counts]
+        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counted: "_Counted"
     ) -> None:
         standing, moved = told
         for one in people:
             before, since = one.parted(self._since)
             pieces = ordered(since, moved.get(one.person, ()))
             days = Days(one.person, before, standing.get(one.person, {}), pieces, self._entered.get(one.person, {}))
-            for stage, count in zip(stages, counts, strict=True):
-                count.add(one.person, play(stage, days, self._since, self._until - 1, self._assumed))
+            played = [play(stage, days, self._since, self._until - 1, self._assumed) for stage in stages]
+            counted.audience.add(played[0])
+            counted.displaces.add(played[-1], played[0])
+            for came, count in zip(played, counted.stages, strict=True):
+                count.add(one.person, came)
 
     def _unknown(self, histories: Histories, world: World) -> list[dict[str, Any]]:
         """What it could not know, as codes."""
         found: list[dict[str, Any]] = [{"code": code} for code in ("consents", "deliveries", "merges", "before", "campaigns")]
+        if world.launched and world.launched.mailing.every_ms:
+            found.append({"code": "throttle"})
         if says_attributes(world.book):
             found.append({"code": "set_attributes"})
         names = sorted({name for listed in self._without.values() for name in listed})

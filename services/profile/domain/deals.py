@@ -134,7 +134,8 @@ def brief(deal: Deal) -> State:
 
 def summary(briefs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What conditions and templates may ask of somebody's deals, several as they may be: how many are open, won and lost; `stages` of the
-    open ones ("pipeline/stage"); `reasons` of the lost ones; `products` and `managers` of the open ones; `last`: moved last.
+    open ones ("pipeline/stage"); `reasons` of the lost ones; `products` and `managers` of the open ones; `manager`: by brand, of the newest
+    open one that has one; `last`: moved last.
     """
     deals = sorted(briefs, key=lambda one: (one["at"], one["id"]), reverse=True)[:MOST_LISTED]
     if not deals:
@@ -145,6 +146,7 @@ def summary(briefs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     found["reasons"] = _texts(deal.get("reason_lost") for deal in of["lost"])
     found["products"] = _texts(deal.get("product") for deal in of["open"])
     found["managers"] = _texts(deal.get("manager") for deal in of["open"])
+    found["manager"] = {deal["brand"]: str(deal["manager"]) for deal in reversed(of["open"]) if deal.get("manager") is not None}
     found["last"] = {name: value for name, value in deals[0].items() if name != "at"}
     return found
 

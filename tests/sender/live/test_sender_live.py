@@ -7,7 +7,7 @@ import httpx
 
 from runtime.clock import wall_ms
 from schemas.ids import derive
-from tests.sender.live.kit import contact, intent, person, put, sender, states
+from tests.sender.live.kit import contact, intent, person, publish, put, sender, states
 from tests.support.live import T0, driven, read, rows, running, until
 
 
@@ -104,6 +104,23 @@ async def test_refusals_suppress_the_address_and_a_drop_after_data_is_in_doubt(c
     bounced = [fact for fact in await read(config, "facts.bulk") if fact["event"] == "Email Bounced"]
     assert {(fact["profile"], fact["properties"]["type"]) for fact in bounced} == {(person(1), "hard")}
     assert not any("bounce550" in str(fact) for fact in bounced), "no address where none is needed"
+
+
+async def test_a_bad_address_of_a_manager_is_remembered_for_all_whom_he_has_and_is_nobody_elses(config, smtp):
+    one, _ = sender(config, smtp)
+    to = {"template": "hello", "to": {"address": "bounce550-m@shop.example"}}
+    await publish(config, ("journey", {"key": "welcome", "steps": [{"id": "lead", "hand": to}]}))
+    first, second = (intent(n, step="lead", cls="service", to="manager") for n in (1, 2))
+    await put(config, [*contact(1), *contact(2)], [first])
+    async with driven(config, one) as (_, conductor):
+        await conductor.settle()
+        await put(config, [], [second, intent(1, step="s2")], documents=False)
+        await conductor.settle()
+    told = {d["intent"]: (d["verdict"], d.get("rule", "")) for d in await read(config, "decisions")}
+    assert told[first.id] == ("failed", "provider:permanent_address")
+    assert told[second.id] == ("skipped", "suppressed:permanent_address")
+    assert told[intent(1, step="s2").id] == ("accepted", ""), "the person's own address is not the manager's"
+    assert not [fact for fact in await read(config, "facts.bulk") if fact["event"] == "Email Bounced"]
 
 
 async def test_an_unsubscribe_by_link_is_in_force_at_once_and_a_click_comes_back_as_a_fact(config, smtp):

@@ -15,6 +15,8 @@ MODELS = {"last_click": "last click", "first_touch": "first touch", "linear": "l
 VERDICTS = {"not_shown": "no effect is shown", "not yet": "too early to say", "too_few": "too few people to say"}
 OPENED = {"0-0": "opened nothing", "1+": "opened a letter"}
 WIDE = (6.4, 4.2)  # inches of a panel
+PRIMARY = "ordered"  # of the measures of documents/experiments.yaml
+BESIDE = "Beside the verdict: a few wholesale buyers decide it\n(p = {p:.2f}, and no letter can have moved it)"
 LINE = 160  # letters of a line
 
 
@@ -44,6 +46,7 @@ def _letters(told: Told) -> Any:
         axis.set_yticks(range(len(rows)), names)
         axis.invert_yaxis()
         axis.margins(x=0.15)
+    left.margins(x=0.3)
     left.legend(loc="lower right", frameon=False)
     return made
 
@@ -69,6 +72,8 @@ def _experiment(told: Told) -> Any:
         bars = axis.bar(["control\n(no letter)", "welcome\nletters"], values, color=[GREY, BLUE], width=0.55)
         axis.bar_label(bars, [f"{value:.1f}" for value in values], padding=3)
         axis.margins(y=0.15)
+        if key != PRIMARY:
+            axis.set_xlabel(BESIDE.format(p=one["reading"]["p"]), fontsize=9)
     _difference(axes[0][2], metrics)
     return made
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas.zones import zone
 from services.gateway.domain import dashboards as domain
 from services.gateway.settings import GatewaySettings
+from services.gateway.store import dashboards as store
 from tests.gateway.conftest import faults_of
 
 MOSCOW = zone("Europe/Moscow")
@@ -108,3 +109,15 @@ async def test_days_that_are_none_are_refused_each_with_its_fault(site: Any) -> 
     asked = await site.http.post("/api/bi/refresh", json={"from": "soon", "to": 5, "since": "2026-01-01"})
     assert faults_of(asked) == {("from", "date"), ("to", "date"), ("since", "extra_forbidden")}
     assert faults_of(await site.http.post("/api/bi/refresh", json={"from": "2026-03-02", "to": "2026-03-01"})) == {("to", "order")}
+
+
+async def test_a_turn_is_taken_by_one_and_is_due_again_when_it_failed(site: Any) -> None:
+    async with site.context.db.transaction() as connection:
+        assert await store.take_turn(connection, "a turn", 1_000, 500)
+        assert not await store.take_turn(connection, "a turn", 1_499, 500) and await store.take_turn(
+            connection, "a turn", 1_500, 500
+        )
+        await store.turn_again(connection, "a turn", 1_100)
+        assert not await store.take_turn(connection, "a turn", 1_599, 500) and await store.take_turn(
+            connection, "a turn", 1_600, 500
+        )

@@ -45,7 +45,7 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 
 # Mostly they wait for servers: three runs side by side, each with servers of its own, take little more than half the time. Of about one length.
 FIRST = $(addprefix tests/,cases demo local profile)
-SECOND = $(addprefix tests/,audience bench chaos deploy experiments gateway ingest rebuilding schemas sender)
+SECOND = $(addprefix tests/,audience bench chaos deploy experiments gateway rebuilding schemas sender)
 
 test: setup ## every test but three (`test-long`), on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q $(FIRST) > .venv/first.txt 2>&1 & first=$$!; \

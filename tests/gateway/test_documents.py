@@ -75,6 +75,13 @@ DOCUMENTS = {
         ],
         "results": [{"key": "all", "from_points": 0, "text": {"en": "Thanks"}}],
     },
+    "experiments": {
+        "brand": "shop",
+        "of": {"kind": "split", "journey": "welcome", "step": "half"},
+        "control": "x",
+        "primary": {"key": "bought", "kind": "conversion", "target": {"event": "Order Completed", "window": "7d"}},
+        "size": 3014,
+    },
     "identity": {"kinds": [{"kind": "user_id", "never_merge": True}, {"kind": "phone", "limit": 3, "refused": ["+79160000000"]}]},
 }
 KEYS = {"identity": "rules"}  # of kinds of which there is one document

@@ -117,7 +117,7 @@ TARGET = {"event": "Order Completed", "value": "total"}
 
 
 @given(histories, st.booleans(), st.integers(1, 40), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_four_models_are_what_one_would_count_from_the_list(history: list[Did], joined: bool, window: int, dice: Any) -> None:
     with TemporaryDirectory() as home:
         kept = Kept(Path(home))

@@ -112,7 +112,7 @@ def plain(row: dict[str, Any]) -> Any:
     return {name: plain(value) for name, value in row.items() if name not in ("rates", "currency", "document", "step", "day")}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=7, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_every_figure_is_what_one_counts_by_hand_and_opens_its_people(drawn: Any) -> None:
     world, merges = drawn

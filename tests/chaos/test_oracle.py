@@ -91,6 +91,7 @@ def test_after_a_parting_a_record_is_his_whose_home_it_has_and_attributes_are_th
     records = [
         {"id": "0", "type": "profile.merged", "profile": "A", "attributes": {"tier": [1, 1], "city": [2, "York"]}},
         {"id": "1", "type": "track", "profile": "A", "identifiers": ["email:b"], "home": "b"},
+        {"id": "4", "type": "profile.changed", "profile": "A", "identifiers": ["email:b"], "attributes": {}},
         {**split, "properties": {"parts": parts}},
         {"id": "2", "type": "track", "profile": "old", "identifiers": ["email:b"]},
         {"id": "3", "type": "profile.changed", "profile": "B", "identifiers": ["email:b"], "attributes": {"city": [2, "York"]}},
@@ -104,3 +105,6 @@ def test_after_a_parting_a_record_is_his_whose_home_it_has_and_attributes_are_th
         found = Findings()
         check_names(found, [records[0], records[1] | broken, *records[2:]], owner, stones)
         assert found.counts == {"state.differences": 1}
+    found = Findings()
+    check_names(found, [*records, records[2]], owner, stones)
+    assert found.counts == {"state.differences": 1}, "told of him after the split, it is a lie"

@@ -82,7 +82,7 @@ async def consumed(settings: Settings, topic: str) -> tuple[list[dict[str, Any]]
     """
     highest: dict[tuple[int, str], list[int]] = {}
     kept: list[dict[str, Any]] = []
-    records = await read(settings, topic)
+    records = await read(settings, topic, logged=True)
     for record in records:
         source = (record["_partition"], record["src"])
         if record["seq"] > highest.get(source, [-1]):
@@ -164,13 +164,19 @@ async def check_people(
 
 
 def check_names(found: Findings, records: Sequence[dict[str, Any]], owner: dict[str, str], stones: dict[str, str]) -> None:
-    """Every record is told of whoever has its strongest identifier. Of who was parted consumers know it by its home (docs/adr/0012).
+    """Every record is told of whoever has its strongest identifier. Of who was parted consumers know it by its home (docs/adr/0012); what was
+    told of himself before, of names that left with the others, is undone by the split, which tells all of him anew.
 
     owner: identifier -> profile; stones: profile -> the one that it was merged into.
     """
     splits = [record["properties"] for record in records if record["type"] == "profile.split"]
     homes = {home: part["profile"] for split in splits for part in split["parts"] for home in part["homes"]}
+    to_come = Counter(record["profile"] for record in records if record["type"] == "profile.split")
     for record in records:
+        if record["type"] == "profile.split":
+            to_come[record["profile"]] -= 1
+        elif record["type"] in TOLD and to_come[record["profile"]]:
+            continue
         told = homes.get(record.get("home") or record["profile"], record["profile"])
         if record.get("identifiers") and owner.get(record["identifiers"][0]) != _end(stones, told):
             found.add("state.differences", f"record {record['id']} names another person than its identifiers")

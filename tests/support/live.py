@@ -93,8 +93,10 @@ async def publish(config: Settings, facts: Iterable[Fact | bytes], topic: str = 
     await producer.stop()
 
 
-async def read(config: Settings, topic: str) -> list[dict[str, Any]]:
-    """Every record of a topic, by partition and offset, as JSON objects with `_partition` and `_offset`."""
+async def read(config: Settings, topic: str, *, logged: bool = False) -> list[dict[str, Any]]:
+    """Every record of a topic, by partition and offset, as JSON objects with `_partition` and `_offset`. logged: also with `_logged`, when
+    it was sent there (ms).
+    """
     reader = Reader(config, f"test-{derive(topic, asyncio.get_running_loop().time())}", "live", [topic])
     await reader.start()
     try:
@@ -112,7 +114,12 @@ async def read(config: Settings, topic: str) -> list[dict[str, Any]]:
     finally:
         await reader.stop()
     return [
-        {**json.loads(record.value), "_partition": place[1], "_offset": record.offset}
+        {
+            **json.loads(record.value),
+            "_partition": place[1],
+            "_offset": record.offset,
+            **({"_logged": record.timestamp} if logged else {}),
+        }
         for place in sorted(found)
         for record in found[place]
     ]

@@ -46,7 +46,7 @@ async def check(found: Findings, log: Log, seen: Seen, connection: asyncpg.Conne
     report = await connection.fetch(RECIPIENTS)
     figures = campaigns.judge(found, log, seen.owner, seen.decisions, seen.lines, seen.rows, report)
     taken = Taken(seen.lines, seen.intents, seen.rows)
-    splits = {name: fact["received_at"] for fact in seen.facts if fact["type"] == "profile.split" for name in fact["lost"]}
+    splits = {name: fact["_logged"] for fact in seen.facts if fact["type"] == "profile.split" for name in fact["lost"]}
     journeys.check_cascades(found, log, taken, seen.decisions)
     journeys.check_pause(found, log, taken, seen.rows)
     journeys.check_moves(found, log, taken, seen.decisions)

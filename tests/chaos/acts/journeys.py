@@ -105,7 +105,9 @@ def check_moves(found: Findings, log: Log, taken: Taken, decisions: Sequence[Row
 
 
 def check_parted(found: Findings, log: Log, taken: Taken, owner: Mapping[str, str], splits: Mapping[str, int]) -> None:
-    """Each has what is his. owner: identifier -> profile; splits: identifier that was parted from somebody -> when that was told (ms)."""
+    """Each has what is his. owner: identifier -> profile; splits: identifier that was parted from somebody -> when the log
+    had it (ms): before that nobody behind profile can know.
+    """
     groups: dict[str, set[str]] = defaultdict(set)
     for name, profile in owner.items():
         groups[profile].add(name)

@@ -4,25 +4,23 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-import httpx
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.forecast import Forecast
 from services.gateway.api import wire
+from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.api.outcomes import clock_of
 from services.gateway.domain import forecast as domain
 from services.gateway.domain import incremental
 from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Problem
 from services.gateway.handler.keys import validated
 from services.gateway.store import traffic
 
 MOST_GAINS = 50  # documents of which the statistics are asked
-PATIENCE_S = 120.0  # a year of a large base takes seconds, and questions wait for their turn
 TOLD = {
     "attribution": "Conversions and revenue credited by five models side by side: last click, first touch, linear, position, Markov removal effect. "
     "With `leads`: origins kept, repeats, and leads that were ours by the last click alone.",
@@ -78,7 +76,10 @@ class Analyses:
             reading = Analysis(name, request.query_params)
             form = reading.form()
             body = await self._body(request, name, reading)
-            told = await self._told(f"/audience/reports/{name}", body)
+            try:
+                told = await counted(self._neighbours, f"/audience/reports/{name}", body)
+            except RefusedError as error:
+                raise error.problem(_place) from error
             if name == "attribution" and "figure" not in body:
                 await self._gains(body, told)
             if form == "csv":
@@ -100,9 +101,10 @@ class Analyses:
     async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
         """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""
         try:
-            groups = incremental.groups_of(await self._told("/audience/outcomes", incremental.question(body)))
-        except Problem as error:  # what came after the period may not add up: what is credited stands without it
-            told |= {"incremental": None, "incremental_fault": next((fault.code for fault in error.faults), error.code)}
+            groups = incremental.groups_of(await counted(self._neighbours, "/audience/outcomes", incremental.question(body)))
+        except (Problem, RefusedError) as error:  # what came after the period may not add up: what is credited stands without it
+            problem = error.problem() if isinstance(error, RefusedError) else error
+            told |= {"incremental": None, "incremental_fault": next((fault.code for fault in problem.faults), problem.code)}
             return
         rows = {row["label"]: row for row in told["rows"]} if body.get("level") == "document" else {}
         for row in told["rows"]:
@@ -120,20 +122,6 @@ class Analyses:
             return None
         return told if status == 200 else None
 
-    async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = await self._neighbours.stream("POST", "audience", path, seconds=PATIENCE_S, json=body)
-        try:
-            told: dict[str, Any] = msgspec.json.decode(await answer.aread())
-        except httpx.HTTPError as error:
-            raise Problem("service_unavailable", service="audience") from error
-        finally:
-            await answer.aclose()
-        if answer.status_code == 422:
-            raise Problem("invalid", [_fault(one) for one in told["errors"]])
-        if answer.status_code != 200:
-            raise Problem("service_unavailable", service="audience")
-        return told
-
 
 def _days(body: Mapping[str, Any]) -> tuple[date, date]:
     """All days that may lie in the period, in whatever zone."""
@@ -141,9 +129,9 @@ def _days(body: Mapping[str, Any]) -> tuple[date, date]:
     return first - timedelta(days=1 if first > date(1970, 1, 1) else 0), last + timedelta(days=1)
 
 
-def _fault(one: Mapping[str, Any]) -> Fault:
-    path = {"since": "from", "until": "to", "target.currency": "currency"}.get(one["path"], one["path"])
-    return Fault(path, one["code"], "" if one.get("params") else one["message"], one.get("params") or {})
+def _place(path: str) -> str:
+    """What a field of the question is called by who asked."""
+    return {"since": "from", "until": "to", "target.currency": "currency"}.get(path, path)
 
 
 def _csv(name: str, told: Mapping[str, Any], reading: Analysis) -> Response:

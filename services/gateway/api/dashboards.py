@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-import httpx
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from runtime.clock import wall_ms
 from runtime.db import TRANSIENT
 from schemas.zones import Zone, names, zone
+from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk, Ready
 from services.gateway.api.experiment_results import Question, Results
 from services.gateway.api.neighbours import Neighbours
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 AGAIN_S = 60.0
 LOOK_S = 5.0  # how often it is looked whether a refresh is due
-PATIENCE_S = 120.0
 MOST_DAYS = 3_660
 OURSELVES = Key("installation", "installation", frozenset(SCOPES))
 
@@ -40,14 +39,6 @@ OURSELVES = Key("installation", "installation", frozenset(SCOPES))
 class Brand(NamedTuple):
     key: str
     clock: Zone
-
-
-class RefusedError(Exception):
-    """The audience service cannot answer this as it is asked. faults: its own."""
-
-    def __init__(self, faults: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__("; ".join(f"{one['path']}: {one['message']}" for one in faults))
-        self.faults = faults
 
 
 def routes(desk: Desk, dashboards: "Dashboards") -> APIRouter:
@@ -66,8 +57,7 @@ def routes(desk: Desk, dashboards: "Dashboards") -> APIRouter:
             try:
                 rows = await dashboards.refresh(first, last)
             except RefusedError as error:
-                faults = [Fault(one["path"], one["code"], one["message"], one.get("params") or {}) for one in error.faults]
-                raise Problem("invalid", faults) from error
+                raise error.problem() from error
 
             async def done(call: Call) -> Answer:
                 await call.audit("refresh", "bi", **rows)
@@ -207,7 +197,8 @@ class Dashboards:
 
     async def _counted(self, brand: Brand, of: Days) -> tuple[list[Row], list[Row]]:
         outcomes = domain.outcome_rows(
-            brand.key, await self._tell("/audience/outcomes", domain.outcomes_asked(brand.key, brand.clock.name, of, None))
+            brand.key,
+            await counted(self._neighbours, "/audience/outcomes", domain.outcomes_asked(brand.key, brand.clock.name, of, None)),
         )
         conversions: list[Row] = []
         for target in self._settings.bi_targets if outcomes else ():
@@ -229,7 +220,7 @@ class Dashboards:
     async def _by_currency(self, path: str, body: dict[str, Any], at: tuple[str, ...]) -> list[dict[str, Any]]:
         """The answer; where amounts are of several currencies, one for each. at: where the target stands in the question."""
         try:
-            return [await self._tell(path, body)]
+            return [await counted(self._neighbours, path, body)]
         except RefusedError as error:
             found = domain.currencies(error.faults)
             if domain.too_many(error.faults):
@@ -243,7 +234,7 @@ class Dashboards:
             for step in at:
                 place = place[step]
             place["currency"] = currency
-            told.append(await self._tell(path, changed))
+            told.append(await counted(self._neighbours, path, changed))
         return told
 
     async def _experiment(self, question: Question, span: tuple[date, date], now: int) -> int:
@@ -268,18 +259,3 @@ class Dashboards:
         async with self._context.db.transaction() as connection:
             await store.replace_experiment(connection, question.document.key, span, rows)
         return len(rows)
-
-    async def _tell(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What the audience service answers. Raises RefusedError, Problem."""
-        answer = await self._neighbours.stream("POST", "audience", path, seconds=PATIENCE_S, json=body)
-        try:
-            told: dict[str, Any] = msgspec.json.decode(await answer.aread())
-        except httpx.HTTPError as error:
-            raise Problem("service_unavailable", service="audience") from error
-        finally:
-            await answer.aclose()
-        if answer.status_code == 422:
-            raise RefusedError(told["errors"])
-        if answer.status_code != 200:
-            raise Problem("service_unavailable", service="audience")
-        return told

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from schemas.attributes import date_ms
 from schemas.experiment_documents import CONTROL, TREATMENT, ControlOf, Experiment, SplitOf, VariantsOf
 from schemas.zones import names
+from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import experiment_evaluation as evaluation
@@ -123,13 +124,10 @@ class Results:
         return {"judged": judged, "why": why, **told}
 
     async def _found(self, asked: Mapping[str, Any], as_of: int | None = None) -> dict[str, Any]:
-        status, told = await self._neighbours.tell("audience", "/audience/experiment", {"asked": asked, "as_of": as_of})
-        if status == 422:
-            raise Problem("invalid", [_fault(one) for one in told["errors"]])
-        if status != 200:
-            raise Problem("service_unavailable", service="audience")
-        found: dict[str, Any] = told
-        return found
+        try:
+            return await counted(self._neighbours, "/audience/experiment", {"asked": asked, "as_of": as_of})
+        except RefusedError as error:
+            raise error.problem(_place) from error
 
 
 def _asked(
@@ -182,10 +180,10 @@ def _shown(shares: Sequence[Weights], period: Mapping[str, Any]) -> dict[str, An
     return {**period, "shares": {name: share / 100 for name, share in shares[period["period"]].items()} if known else None}
 
 
-def _fault(one: Mapping[str, Any]) -> Fault:
+def _place(path: str) -> str:
     """measures.0 is the primary one of the document, measures.1 the first secondary."""
-    parts = one["path"].split(".")
+    parts = path.split(".")
     if parts[0] == "measures":
         place = int(parts[1])
         parts = ["primary" if place == 0 else f"secondary.{place - 1}", *parts[2:]]
-    return Fault(".".join(parts), one["code"], "" if one.get("params") else one["message"], one.get("params", {}))
+    return ".".join(parts)

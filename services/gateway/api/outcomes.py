@@ -9,12 +9,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.zones import Zone, names, zone
+from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import outcomes as domain
 from services.gateway.domain.outcome_table import csv_of
 from services.gateway.domain.outcomes import NAMES, OF_PEOPLE, Reading
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Fault
 from services.gateway.handler.call import Call
 from services.gateway.store import documents
 
@@ -91,13 +92,10 @@ class Reports:
         return asked, {"asked": asked, **who, "as_of": as_of}
 
     async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        status, told = await self._neighbours.tell("audience", path, body)
-        if status == 422:
-            raise Problem("invalid", [_fault(one) for one in told["errors"]])
-        if status != 200:
-            raise Problem("service_unavailable", service="audience")
-        found: dict[str, Any] = told
-        return found
+        try:
+            return await counted(self._neighbours, path, body)
+        except RefusedError as error:
+            raise error.problem(_place) from error
 
 
 class _Document:
@@ -140,10 +138,9 @@ async def clock_of(call: Call, given: str | None, reading: Reading, brands: Sequ
     return zone(named if named in names() else "UTC")
 
 
-def _fault(one: Mapping[str, Any]) -> Fault:
-    path = one["path"]
-    path = {"key": "segment", "target.currency": "currency"}.get(path, path)
-    return Fault(path, one["code"], "", one.get("params", {})) if one.get("params") else Fault(path, one["code"], one["message"])
+def _place(path: str) -> str:
+    """What a field of the question is called by who asked."""
+    return {"key": "segment", "target.currency": "currency"}.get(path, path)
 
 
 def _linked(query: Mapping[str, str], asked: Mapping[str, Any], told: dict[str, Any]) -> dict[str, Any]:

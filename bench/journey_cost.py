@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.calibration import score
+from bench.backlog import Backlog, stopped
 from bench.histories import Person, fact
 from bench.installation import Installation, Watch
 from bench.live_segments import ORDER, VIEW
-from bench.processes import cpu_seconds, spent
 from bench.results import named, record
 from bench.seeded.waiting import Writer, met, profile_of, waiting
 from deploy.local import run
@@ -53,7 +52,7 @@ async def cost(found: Installation, watch: Watch, connection: Any, book: Book, r
     """All other services stand still; afterwards they run again, and those who wait are there."""
     supervisor = Supervisor(found.home)
     names = [name for name in supervisor.states() if name not in ("kafka", "postgres")]
-    await _stopped(supervisor, names)
+    await stopped(supervisor, names)
     bench = _Cost(found, watch, connection, book, supervisor)
     await bench.fill(runs)
     took: dict[str, list[dict[str, Any]]] = {"none": [], "waiting": []}
@@ -82,13 +81,6 @@ def _record(took: dict[str, list[dict[str, Any]]], runs: int) -> None:
     unit = "ratio of CPU-us of orchestrator and PostgreSQL a fact, medians"
     size = "1m" if runs == 1_000_000 else named(runs)
     record(f"journey.cost_growth_{size}_runs", ratio("cpu_us"), unit, FACTS * TURNS, waiting=runs, **more)
-
-
-async def _stopped(supervisor: Supervisor, names: list[str]) -> None:
-    for name in names:
-        supervisor.stop_program(name)
-    while any(supervisor.states()[name]["statename"] != "STOPPED" for name in names):  # noqa: ASYNC110  (it tells nobody)
-        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -124,30 +116,20 @@ class _Cost:
     async def to(self, which: str) -> None:
         """The orchestrator stands still."""
         if which != self.at:
-            await _stopped(self.supervisor, [NAME])
+            await stopped(self.supervisor, [NAME])
             await self.connection.execute(SWAP)
             self.at = which
 
     async def backlog(self, which: str, turn: int) -> dict[str, Any]:
         """The facts of a turn are written to the topic while the orchestrator is stopped; then it starts and handles them."""
-        await _stopped(self.supervisor, [NAME])
-        await self.to(which)
-        await self._produce(turn)
-        await self.connection.execute("CHECKPOINT")
-        calibration, goal = score(), await self._position() + FACTS
-        self.supervisor.start_program(NAME)
-        began, first = await self._moved()
-        before = cpu_seconds(self.found.home)
-        while await self._position() < goal or await self._unsent():  # noqa: ASYNC110  (another process's table)
-            await asyncio.sleep(SAMPLE_S)
-        took = time.perf_counter() - began
-        used, handled = spent(before, cpu_seconds(self.found.home)), goal - first
-        cpu = {program: round(seconds * 1e6 / handled, 1) for program, seconds in used.items() if program != "other"}
-        done = {
-            "waiting": which, "turn": turn, "facts": handled, "facts_per_s": round(handled / took, 1),
-            "cpu_us": round(cpu["orchestrator"] + cpu["postgres"], 1), "orchestrator_us": cpu["orchestrator"],
-            "postgres_us": cpu["postgres"], "calibration": calibration,
-        }  # fmt: skip
+
+        async def prepare() -> None:
+            await self.to(which)
+            await self._produce(turn)
+
+        done = await Backlog(self.found.home, self.connection, "orchestrator").measured(FACTS, prepare)
+        cpu = done["cpu_us_by_program"]
+        done |= {"waiting": which, "turn": turn, "orchestrator_us": cpu["orchestrator"], "postgres_us": cpu["postgres"]}
         print(json.dumps({"run": done}), flush=True)
         return done
 
@@ -163,18 +145,3 @@ class _Cost:
         producer = await Producer(Settings(kafka=self.found.settings.kafka, DATABASE_URL=self.found.database_url), "bench").start()
         await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
         await producer.stop()
-
-    async def _position(self) -> int:
-        return int(
-            await self.connection.fetchval("SELECT sum(greatest(next_offset, 0))::bigint FROM watermark WHERE topic = 'facts'")
-        )
-
-    async def _unsent(self) -> bool:
-        return bool(await self.connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"))
-
-    async def _moved(self) -> tuple[float, int]:
-        """When (s) and where it stands after its first batch."""
-        start = await self._position()
-        while (position := await self._position()) == start:  # noqa: ASYNC110  (another process's table)
-            await asyncio.sleep(SAMPLE_S)
-        return time.perf_counter(), position

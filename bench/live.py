@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench import listening, live_segments, states
+from bench.backlog import Backlog, stopped
 from bench.calibration import score
 from bench.histories import Person, crowd, fact, history
 from bench.installation import Installation, Watch, installation, introduce, rest, watching
@@ -128,15 +129,7 @@ async def _latency(found: Installation, seconds: float, rate: float = 1000) -> N
 
 
 async def _alone(found: Installation, others: tuple[str, ...]) -> None:
-    supervisor = Supervisor(found.settings.home)
-    for name in others:
-        supervisor.stop_program(f"{name}-1")
-    await _in_state(supervisor, [f"{name}-1" for name in others], "STOPPED")
-
-
-async def _in_state(supervisor: Supervisor, names: list[str], state: str) -> None:
-    while any(supervisor.states()[name]["statename"] != state for name in names):  # noqa: ASYNC110  (another process)
-        await asyncio.sleep(0.05)
+    await stopped(Supervisor(found.home), [f"{name}-1" for name in others])
 
 
 @dataclass
@@ -169,24 +162,7 @@ class _Bench:
 
     async def backlog(self, facts: int = 60_000) -> dict[str, Any]:
         """Facts are written to the topic while the segmenter is stopped; then it starts and handles them."""
-        supervisor, name = Supervisor(self.found.settings.home), "segmenter-1"
-        supervisor.stop_program(name)
-        await _in_state(supervisor, [name], "STOPPED")
-        await self._produce(facts)
-        await self.watch.connection.execute("CHECKPOINT")
-        calibration, goal = score(), await self._position() + facts
-        supervisor.start_program(name)
-        began, first = await self._moved()
-        before = cpu_seconds(self.found.home)
-        while await self._position() < goal or await self._unsent():  # noqa: ASYNC110  (another process's table)
-            await asyncio.sleep(SAMPLE_S)
-        took = time.perf_counter() - began
-        used, handled = spent(before, cpu_seconds(self.found.home)), goal - first
-        cpu = {program: round(seconds * 1e6 / handled, 1) for program, seconds in used.items() if program != "other"}
-        run = {
-            "facts": handled, "facts_per_s": round(handled / took, 1), "cpu_us": round(cpu["segmenter"] + cpu["postgres"], 1),
-            "cpu_us_by_program": cpu, "calibration": calibration,
-        }  # fmt: skip
+        run = await Backlog(self.found.home, self.watch.connection, "segmenter").measured(facts, lambda: self._produce(facts))
         print(json.dumps({"run": run}), flush=True)
         return run
 
@@ -205,20 +181,6 @@ class _Bench:
         producer = await Producer(self.config, "bench").start()
         await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
         await producer.stop()
-
-    async def _position(self) -> int:
-        question = "SELECT sum(greatest(next_offset, 0))::bigint FROM segmenter.watermark WHERE topic = 'facts'"
-        return int(await self.watch.connection.fetchval(question))
-
-    async def _unsent(self) -> bool:
-        return bool(await self.watch.connection.fetchval("SELECT EXISTS (SELECT FROM segmenter.outbox)"))
-
-    async def _moved(self) -> tuple[float, int]:
-        """When (s) and where it stands after its first batch, which has found its caches empty."""
-        start = await self._position()
-        while (position := await self._position()) == start:  # noqa: ASYNC110  (another process's table)
-            await asyncio.sleep(SAMPLE_S)
-        return time.perf_counter(), position
 
     # ---- flips
 

@@ -25,6 +25,13 @@ def figure(rows: int, columns: int, title: str, inches: tuple[float, float] = IN
     return made, axes
 
 
+def interval(axis: Any, place: float, reading: tuple[float, float, float], label: str, color: str = BLUE) -> None:
+    """An effect and its bounds on a line of its own. reading: effect, low, high, in the unit of the axis."""
+    middle, low, high = reading
+    axis.errorbar(middle, place, xerr=[[middle - low], [high - middle]], fmt="o", color=color, capsize=5, linewidth=2, markersize=7)
+    axis.annotate(label, (middle, place), (0, 10), textcoords="offset points", ha="center")
+
+
 def saved(made: Any, file: Path) -> Path:
     """Write it, and forget it."""
     file.parent.mkdir(parents=True, exist_ok=True)

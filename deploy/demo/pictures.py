@@ -7,7 +7,7 @@ from typing import Any
 from deploy.demo import attributed
 from deploy.demo.asking import Told
 from deploy.demo.results import says, verdict
-from deploy.plots import BLUE, COLORS, GREY, ORANGE, figure, saved
+from deploy.plots import BLUE, COLORS, GREY, ORANGE, figure, interval, saved
 
 FOLDER = "plots"
 POUND = 100  # minor units
@@ -84,12 +84,7 @@ def _difference(axis: Any, metrics: Sequence[Mapping[str, Any]]) -> None:
     kept = [(key, one) for key, one in lifts if one["lift"] is not None and None not in one["lift_interval"].values()]
     for place, (_, one) in enumerate(kept):
         middle, low, high = (value * 100 for value in (one["lift"], one["lift_interval"]["low"], one["lift_interval"]["high"]))
-        axis.errorbar(
-            middle, place, xerr=[[middle - low], [high - middle]], fmt="o", color=BLUE, capsize=5, linewidth=2, markersize=7
-        )
-        axis.annotate(
-            f"{middle:+.0f} %  ({low:+.0f} to {high:+.0f})", (middle, place), (0, 10), textcoords="offset points", ha="center"
-        )
+        interval(axis, place, (middle, low, high), f"{middle:+.0f} %  ({low:+.0f} to {high:+.0f})")
     axis.axvline(0, color="black", linewidth=0.8)
     axis.margins(x=0.2)
     axis.set_yticks(range(len(kept)), [{"ordered": "ordered\nagain", "revenue": "revenue"}[key] for key, _ in kept])

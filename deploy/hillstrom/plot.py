@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.hillstrom.letters import CAP
-from deploy.plots import BLUE, GREY, ORANGE, figure, saved
+from deploy.plots import BLUE, GREY, ORANGE, figure, interval, saved
 
 ARMS = {"control": ("no letter", GREY), "mens": ("men's\nletter", BLUE), "womens": ("women's\nletter", ORANGE)}
 PANELS = {
@@ -45,12 +45,7 @@ def _effects(axis: Any, metric: Mapping[str, Any], how: tuple[str, float]) -> No
         middle, low, high = (
             value * factor for value in (reading["difference"], reading["interval"]["low"], reading["interval"]["high"])
         )
-        axis.errorbar(
-            middle, place, xerr=[[middle - low], [high - middle]], fmt="o", color=color, capsize=5, linewidth=2, markersize=7
-        )
-        axis.annotate(
-            f"{middle:+.2f}  ({low:+.2f} to {high:+.2f})", (middle, place), (0, 10), textcoords="offset points", ha="center"
-        )
+        interval(axis, place, (middle, low, high), f"{middle:+.2f}  ({low:+.2f} to {high:+.2f})", color)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.margins(x=0.25)
     axis.set(title="More than without a letter, 95 % interval", xlabel=points, ylim=(-0.5, 1.7))

@@ -1,25 +1,16 @@
 """Funnels, cohorts, touch points, channels, lifetime and retention: small stories whose figures one can tell by hand."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.facts import Fact
 from services.audience.handler.answering import Refused
+from tests.audience.kept import ANN, BOB, CID, Kept, fact, merged
 from tests.audience.test_attribution import AT, DAY, NOW, TARGET, asked, click, order
-from tests.audience.test_index import ANN, BOB, CID, Kept, fact, merged
 
 EVERYBODY = {"kind": "all", "of": []}
 STEPS = [{"event": "Signed Up"}, {"event": "Applied"}, {"event": "Order Completed"}]
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Any:
-    found = Kept(tmp_path)
-    yield found
-    found.index.close()
-    found.lake.close()
 
 
 def did(who: str, event: str, at: int, **more: Any) -> Fact:

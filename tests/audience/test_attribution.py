@@ -16,8 +16,8 @@ from services.audience.domain.world import World
 from services.audience.handler import analysing
 from services.audience.handler.answering import Refused
 from services.audience.store.answers import Answers
+from tests.audience.kept import ANN, BOB, CID, Kept, fact, merged
 from tests.audience.test_crediting import by_hand, weights
-from tests.audience.test_index import ANN, BOB, CID, Kept, fact, merged
 
 DAY = 86_400_000
 NOW = 400 * DAY
@@ -144,14 +144,6 @@ def test_four_models_are_what_one_would_count_from_the_list(history: list[Did], 
         assert sum(row[model]["revenue"] for row in found["rows"]) + found["unattributed"][model]["revenue"] == found["revenue"]
         whole = round(sum(row[model]["conversions"] for row in found["rows"]), 4) + found["unattributed"][model]["conversions"]
         assert whole == found["conversions"]
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Any:
-    found = Kept(tmp_path)
-    yield found
-    found.index.close()
-    found.lake.close()
 
 
 def click(who: str, number: int, at: int, **more: Any) -> Fact:

@@ -13,7 +13,7 @@ from schemas.facts import Fact
 from schemas.ids import derive
 from services.audience.domain.world import World
 from services.audience.store.answers import Answers
-from tests.audience.test_index import ANN, Kept, fact, merged
+from tests.audience.kept import ANN, Kept, fact, merged
 from tests.segmenter.unit import test_consenting as live
 
 WORLD = World(live.DEFINITIONS, live.TOPICS, "one")

@@ -1,7 +1,5 @@
 """Who is in which arm of an experiment, and the sums that it is judged by."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from services.audience.handler.answering import Refused
 from services.audience.reports.exposures import Told, settled
 from services.audience.reports.statistics import quantile, sums_of, trimmed
 from services.audience.store.answers import Answers
-from tests.audience.test_index import Kept, fact, merged
+from tests.audience.kept import Kept, fact, merged
 
 PEOPLE = [derive("person", n) for n in range(8)]
 BOUGHT = {"event": "Bought", "value": "total", "window": 1_000}
@@ -27,14 +25,6 @@ ASKED: dict[str, Any] = {
     "document": "journey:a", "step": "split", "arms": ["control", "b"], "versions": {1: 0, 2: 0, 3: 1}, "pre_period": 500,
     "measures": [{"key": "did", "kind": "conversion", "target": BOUGHT}, {"key": "money", "kind": "mean", "target": BOUGHT}],
 }  # fmt: skip
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    found = Kept(tmp_path)
-    yield found
-    found.index.close()
-    found.lake.close()
 
 
 def exposed(person: str, arm: str, at: int = 10_000, version: int = 1, step: str = "split") -> Decision:

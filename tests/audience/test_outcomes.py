@@ -18,9 +18,9 @@ from services.audience.handler import reporting
 from services.audience.handler.answering import Refused
 from services.audience.store.answers import Answers
 from services.audience.store.index import Index
+from tests.audience.kept import fact, merged
 from tests.audience.lake import Written
 from tests.audience.naive_outcomes import Message, World, figures
-from tests.audience.test_index import fact, merged
 
 WINDOW, NOW = 10_000, 10**9
 PEOPLE = [derive("person", n) for n in range(6)]

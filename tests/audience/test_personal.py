@@ -19,7 +19,7 @@ from services.audience.store.personal import Told, TooMany
 from services.segmenter.domain import live
 from services.segmenter.domain.plan import compile_plan
 from services.segmenter.domain.state import State
-from tests.audience.test_index import Kept, fact, merged
+from tests.audience.kept import Kept, fact, merged
 
 NOW, DAY = 1_798_761_600_000, 86_400_000  # 2027-01-01
 ANN, BOB, CID = PEOPLE = [derive("profile", who) for who in ("ann", "bob", "cid")]
@@ -62,13 +62,10 @@ def asked(kept: Kept, values: dict[str, Any], leaf: dict[str, Any], now: int = N
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Any:
-    found = Kept(tmp_path)
+def kept(kept: Kept) -> Kept:
     for person, zone in zip(PEOPLE, ZONES, strict=True):
-        found.told(fact(person, "zone", "", type="identify", attributes={"time_zone": zone}))
-    yield found
-    found.index.close()
-    found.lake.close()
+        kept.told(fact(person, "zone", "", type="identify", attributes={"time_zone": zone}))
+    return kept
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

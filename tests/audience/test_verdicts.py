@@ -1,11 +1,8 @@
 """The index has each verdict of a message once, and what became of it, whoever's it is by now."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from runtime.parted import parted_by
 from schemas.facts import PROFILE_SPLIT, Fact, Split, SplitPart
@@ -15,15 +12,7 @@ from services.audience.domain.world import World
 from services.audience.handler import reporting
 from services.audience.store.answers import Answers
 from services.audience.store.versions import MESSAGES
-from tests.audience.test_index import ANN, BOB, CID, HOME, Kept, fact, merged
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    found = Kept(tmp_path)
-    yield found
-    found.index.close()
-    found.lake.close()
+from tests.audience.kept import ANN, BOB, CID, HOME, Kept, fact, merged
 
 
 def decided(person: str, number: int, verdict: Any = "accepted", at: int = 5, **more: Any) -> Decision:

@@ -187,6 +187,7 @@ def test_a_start_outside_the_days_comes_on_the_same_day_of_the_week_within_them(
     assert local.start.model_dump() == {"local": "2010-11-24T10:00"}
     inside = Campaign.model_validate({**NEWS, "start": {"at": "2010-11-30T10:00+00:00"}})
     assert moved(inside, T0, T0 + 30 * DAY) is inside
+    assert moved(wanted, T0, T0 + 2 * HOUR).starts_at(T0) == T0, "that time does not come in these two hours"
 
 
 def test_the_pace_spreads_an_audience_evenly() -> None:

@@ -30,11 +30,11 @@ scalars = st.sampled_from([0, 1, 2, 1.0, 1.5, True, False, "1", "p", "q", None, 
 values = scalars | st.sampled_from(
     [[], ["p"], [1, "q"], {}, {"y": "p"}, {"y": ["p"]}, {"y": {"z": {"w": {"deep": 1}}}}, {"d.t": 1}]
 )
-properties = st.dictionaries(st.sampled_from(["n", "x", "d.t", "lines"]), values, max_size=3)
+properties = st.dictionaries(st.sampled_from(["n", "x", "d.t", "lines", "machine"]), values, max_size=3)
 told = st.fixed_dictionaries(
     {
         "who": st.sampled_from(PEOPLE),
-        "event": st.sampled_from(["did", "did", "page", "it's"]),
+        "event": st.sampled_from(["did", "did", "page", "it's", "Email Opened"]),
         "occurred": st.integers(-2, NOW),
         "received": st.integers(0, NOW),
         "properties": properties,
@@ -50,7 +50,7 @@ tests = st.one_of(
     st.builds(a.Filter, path=paths, op=st.just("le"), type=st.just("date"), value=st.just("1970-01-01")),
 )
 where = st.lists(tests, max_size=2).map(tuple)
-names = st.sampled_from(["did", "page", "it's"])
+names = st.sampled_from(["did", "page", "it's", "Email Opened"])
 spans = st.none() | st.sampled_from([5, 20])
 lines = st.none() | st.builds(a.Lines, path=st.sampled_from(["lines", "x.y"]), where=st.just(()) | tests.map(lambda test: (test,)))
 wide = st.one_of(

@@ -203,6 +203,32 @@ async def test_the_watchdog_leaves_alone_who_waits_for_the_database_or_has_nothi
         assert exits == []
 
 
+@pytest.mark.parametrize("away", ["Kafka says nothing", "the process does not run"])
+async def test_the_watchdog_does_not_count_time_in_which_nobody_could_know(watched, monkeypatch, away):
+    """A record waits, and is not handled; twice the watchdog's patience goes by; and it is not handled in the next looks either."""
+    config, exits = watched
+    now = asyncio.get_running_loop().time
+    before: list[float] = []
+    after: list[int] = []
+
+    async def lag(_context) -> int:
+        if len(before) < 3:
+            before.append(now())
+            return 1
+        if away == "the process does not run":
+            await until(lambda: now() - before[-1] > 1)
+        if now() - before[-1] <= 1:
+            raise ConnectionError("the broker is away")
+        after.append(len(after) < 3)
+        return after[-1]
+
+    async with running(config, counter()) as (context,):
+        await until(lambda: context.loop and not any(lane.reader.joining for lane in context.loop.lanes))
+        monkeypatch.setattr(process, "_lag", lag)
+        await until(lambda: len(after) > 5)
+        assert exits == []
+
+
 async def test_progress_names_the_oldest_that_is_not_handled(watched):
     config, _ = watched
     gate = Gate()

@@ -107,10 +107,8 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
             asyncio.create_task(_alive(context, delivery), name="sender-alive"),
             asyncio.create_task(delivery.run(), name="sender-pump"),
             asyncio.create_task(server.serve(), name="sender-public"),
+            asyncio.create_task(Contents(context.db, context.clock, settings.content_days).run(), name="sender-contents"),
         ]
-        if settings.content_days is not None:
-            contents = Contents(context.db, context.clock, settings.content_days)
-            tasks.append(asyncio.create_task(contents.run(), name="sender-contents"))
         for task in tasks:
             task.add_done_callback(lambda done: _ended(context, done))
         try:

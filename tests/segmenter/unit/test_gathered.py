@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.lake import LakeFile, Snapshot, column, connect
@@ -122,7 +122,17 @@ async def in_the_lake(plan: Plan, history: list[tuple[Any, int, Fact]], cut: Cut
             found.close()
 
 
+OPENED = {"who": PEOPLE[0], "event": "Email Opened", "occurred": 1, "received": 2, "place": PLACES[0]}
+OPENS = {
+    "leaves": [a.Did(event="Email Opened", value=1)],
+    "history": [{**OPENED, "properties": {"machine": True}}, {**OPENED, "properties": {}}],
+    "upto": [8, 8, 8], "whom": None,
+}  # fmt: skip
+
+
 @settings(law, max_examples=2000 if LONG else 60)
+@example(**OPENS, room=0)
+@example(**OPENS, room=100)
 @given(
     leaves=st.lists(wide | happenings_of(names), min_size=1, max_size=4),
     history=st.lists(told, min_size=1, max_size=12),

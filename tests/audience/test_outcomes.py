@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -215,3 +216,34 @@ def test_days_are_those_of_the_zone(empty: Answers) -> None:
         body = {"asked": {"by": ["day"], "zone": "Europe/Moscow"}}
         rows = reporting.counted(answers, InForce({}), body, None, midnight + NOW)["rows"]
     assert [(row["day"], row["sent"]["messages"]) for row in rows] == [("2026-02-28", 1), ("2026-03-01", 1)]
+
+
+def test_variants_and_templates_are_rows_beside_one_control_group_and_can_be_asked_for_alone() -> None:
+    who = dict(zip("abcde", PEOPLE, strict=False))
+    sent = [Message(derive("intent", one), who[one], 1_000 + n, "accepted", "campaign:a", "one") for n, one in enumerate("abc")]
+    kept = Message(derive("intent", "d"), who["d"], 1_000, "would_have_sent", "campaign:a", "one", "local_control")
+    world = World([*sent, kept], [(who["a"], 2_000, 5), (who["c"], 2_500, 7), (who["d"], 3_000, 1)], _owners([]), WINDOW)
+    with tempfile.TemporaryDirectory(prefix="outcomes-") as home:
+        lake, index = Written(Path(home)), Index(Path(home) / "index.duckdb", threads=1)
+        exposed = [
+            msgspec.structs.replace(decision(one, "exposed"), rule=f"arm:{arm}", intent="")
+            for one, arm in zip(sent[:2], "AB", strict=True)
+        ]
+        lake.decide([*(decision(one, one.state) for one in world.messages), *exposed])
+        went = [fact(one.profile, (one.id, "sent"), "Email Sent", one.at, properties={"intent": one.id, "template": of})
+                for one, of in zip(sent, ("red", "blue", "red"), strict=True)]  # fmt: skip
+        lake.add([*_facts(world), *went])
+        index.take(lake.look({}))
+        answers = Answers(index)
+        rows = told(answers, "variant", "template")["rows"]
+        assert [(row["variant"], row["template"], row["sent"]["people"], row["revenue"]["minor"]) for row in rows] == [
+            ("", "red", 1, 7), ("A", "red", 1, 5), ("B", "blue", 1, 0),
+        ]  # fmt: skip
+        assert {row["control"]["local"]["revenue"]["minor"] for row in rows} == {1}, "a control group has neither"
+        some = {"by": [], "variants": ["A", "B"], "templates": ["red"], "target": TARGET}
+        total = reporting.counted(answers, InForce({}), {"asked": some}, None, NOW)["total"]
+        assert (total["sent"]["messages"], total["revenue"]["minor"], total["control"]["local"]["converted"]["people"]) == (1, 5, 1)
+        row = {"asked": {"by": ["variant"], "target": TARGET}, "figure": "control.local.converted", "row": ["A"]}
+        assert reporting.behind(answers, InForce({}), row, None, NOW)["items"] == [who["d"]]
+        index.close()
+        lake.close()

@@ -15,13 +15,11 @@ from schemas.reports import PERIODS, Group, Outcomes
 from schemas.zones import Unit, zone
 from services.audience.store import verdicts
 from services.audience.store.answers import View
-from services.audience.store.verdicts import STATES
+from services.audience.store.verdicts import SCAN_MS, STATES, scanned
 
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
-MACHINE_MS = 2_000  # what comes sooner after a message is no person's doing
 SLACK_MS = 86_400_000  # by so much a provider's clock may be behind ours
-MANY_LINKS = 3  # all clicked within MACHINE_MS: a scanner looked at the letter
 OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch", "version", "brand")
 GROUPED = "gl, gp, gv, gt"  # number of the letter's group, start of the period (ms), variant, template
 
@@ -47,11 +45,9 @@ BECAME = """
 CREATE OR REPLACE TEMP TABLE became AS SELECT r.key,
     bool_or(kind = {DELIVERED}) AS told, bool_or(kind = {BOUNCED}) AS bounced, bool_or(kind = {OPENED}) AS opened_raw,
     bool_or(kind = {OPENED} AND NOT machine AND r.moment >= u.moment + {soon}) AS opened, bool_or(kind = {CLICKED}) AS clicked_raw,
-    bool_or(kind = {CLICKED} AND NOT machine AND r.moment >= u.moment + {soon})
-        AND NOT (count(DISTINCT link) FILTER (kind = {CLICKED}) >= {many}
-            AND max(r.moment) FILTER (kind = {CLICKED}) - min(r.moment) FILTER (kind = {CLICKED}) <= {soon}) AS clicked,
+    bool_or(kind = {CLICKED} AND NOT machine AND r.moment >= u.moment + {soon} AND x.key IS NULL) AS clicked,
     bool_or(kind = {UNSUBSCRIBED}) AS unsubscribed, bool_or(kind = {COMPLAINED}) AS complained
-FROM response r JOIN unit u ON u.key = r.key AND u.part IN (0, 4)
+FROM response r JOIN unit u ON u.key = r.key AND u.part IN (0, 4) LEFT JOIN ({scanned}) x ON x.key = r.key AND x.clicked = r.moment
 WHERE r.moment >= {since} AND r.moment <= {now} AND kind <> {SENT} GROUP BY r.key
 """
 KINDS = {
@@ -95,11 +91,21 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> G
     duck.execute(SETTLED.format(IN_DOUBT=IN_DOUBT, FAILED=FAILED, now=view.now, **states))
     if members is not None:
         duck.execute("DELETE FROM unit WHERE n NOT IN (SELECT unnest($1::INTEGER[]))", [list(members)])
-    duck.execute(BECAME.format(soon=MACHINE_MS, many=MANY_LINKS, since=span.since - SLACK_MS, now=view.now, **KINDS))
+    since = span.since - SLACK_MS
+    duck.execute(BECAME.format(soon=SCAN_MS, scanned=_scanned(since, view.now), since=since, now=view.now, **KINDS))
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE reporting AS SELECT DISTINCT ch FROM unit JOIN became USING (key) WHERE told AND part = 0"
     )
     return groups
+
+
+def _scanned(since: int, now: int) -> str:
+    """Clicks of scanners, but those that came too soon after the message: opens that did are left out alike."""
+    clicks, delivered = (
+        f"SELECT {columns} FROM response WHERE kind = {kind} AND moment >= {since} AND moment <= {now}"
+        for kind, columns in ((verdicts.CLICKED, "key, moment, link"), (verdicts.DELIVERED, "key, moment"))
+    )
+    return scanned(clicks, None, delivered)
 
 
 def _choose(duck: Any, asked: Outcomes) -> Groups:

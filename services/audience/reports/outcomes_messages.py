@@ -3,6 +3,7 @@
 The temporary table `unit` has a row for each: its number `i`, whose it is (`n`), when, and in which part of the report. `Units` are the same as
 arrays, with the group of rows that each is in and what became of it: what follows takes a third as arrays of what it takes in SQL.
 """
+# ruff: noqa: S608 - names of ours and quoted texts
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,13 +17,11 @@ from schemas.zones import zone
 from services.audience.domain.following import Flags, Moments, Numbers
 from services.audience.store import verdicts
 from services.audience.store.answers import View
-from services.audience.store.verdicts import STATES
+from services.audience.store.verdicts import SCAN_MS, STATES, scanned
 
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
-MACHINE_MS = 2_000  # what comes sooner after a message is no person's doing
 SLACK_MS = 86_400_000  # by so much a provider's clock may be behind ours
-MANY_LINKS = 3  # all clicked within MACHINE_MS: a scanner looked at the letter
 OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch", "version", "brand")
 FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
 BIT = {name: 1 << n for n, name in enumerate((*FLAGS, "converted"))}
@@ -51,19 +50,19 @@ TEMPLATES = """
 SELECT u.i, min(t.name) AS name FROM response r JOIN unit u ON u.key = r.key JOIN template t ON t.k = r.template
 WHERE kind = {SENT} AND u.part NOT IN ({LOCAL}, {GLOBAL}) GROUP BY u.i
 """
-BECAME = """
-SELECT u.i, r.kind, NOT machine AND r.moment >= u.moment + {soon} AS clean FROM response r JOIN unit u ON u.key = r.key AND u.part IN ({ACCEPTED}, {FAILED})
-WHERE r.moment >= {since} AND r.moment <= {now} AND kind <> {SENT}
+TOLD = """
+response r JOIN unit u ON u.key = r.key AND u.part IN ({ACCEPTED}, {FAILED}) WHERE r.moment >= {since} AND r.moment <= {now} AND
 """
-SCANNED = """
-SELECT u.i FROM response r JOIN unit u ON u.key = r.key AND u.part IN ({ACCEPTED}, {FAILED}) WHERE r.moment >= {since} AND r.moment <= {now} AND kind = {CLICKED}
-GROUP BY u.i HAVING count(DISTINCT link) >= {many} AND max(r.moment) - min(r.moment) <= {soon}
-"""
+CLEAN = "NOT machine AND r.moment >= u.moment + {soon} AS clean"
+BECAME = f"SELECT u.i, r.kind, {CLEAN} FROM {TOLD} kind NOT IN ({{SENT}}, {{CLICKED}})"
+CLICKS = f"CREATE OR REPLACE TEMP TABLE click AS SELECT u.i AS key, r.moment, r.link, {CLEAN} FROM {TOLD} kind = {{CLICKED}}"
+DELIVERIES = f"SELECT u.i AS key, r.moment FROM {TOLD} kind = {{DELIVERED}}"
+CLICKED = "SELECT c.key AS i, c.clean AND x.key IS NULL AS clean FROM click c LEFT JOIN ({scanned}) x ON x.key = c.key AND x.clicked = c.moment"
 NAMES = {
-    **{name: getattr(verdicts, name) for name in ("SENT", "CLICKED")},
+    **{name: getattr(verdicts, name) for name in ("SENT", "CLICKED", "DELIVERED")},
     "ACCEPTED": ACCEPTED, "IN_DOUBT": IN_DOUBT, "LOCAL": LOCAL, "GLOBAL": GLOBAL, "FAILED": FAILED,
     "accepted": STATES["accepted"], "control": STATES["would_have_sent"], "doubt": STATES["in_doubt"], "failed": STATES["failed"],
-    "exposed": STATES["exposed"], "soon": MACHINE_MS, "many": MANY_LINKS,
+    "exposed": STATES["exposed"], "soon": SCAN_MS,
 }  # fmt: skip
 
 
@@ -225,15 +224,18 @@ def _starts(table: _Table, asked: Outcomes) -> Iterator[int]:
 
 def _became(duck: Any, table: _Table, names: dict[str, Any]) -> NDArray[np.uint16]:
     """What was told of each message, as bits. Of a channel that tells of no delivery all came that did not come back."""
-    found = duck.sql(BECAME.format(**names)).fetchnumpy()
-    row, kind, clean = table.rows(found["i"]), found["kind"], found["clean"]
     heard = {name: np.zeros(len(table.i), dtype=np.bool_) for name in (*FLAGS, "told")}
-    for name, of in (("told", verdicts.DELIVERED), ("bounced", verdicts.BOUNCED), ("opened_raw", verdicts.OPENED), ("clicked_raw", verdicts.CLICKED),
+    found = duck.sql(BECAME.format(**names)).fetchnumpy()
+    row, kind = table.rows(found["i"]), found["kind"]
+    heard["opened"][row[(kind == verdicts.OPENED) & found["clean"]]] = True
+    for name, of in (("told", verdicts.DELIVERED), ("bounced", verdicts.BOUNCED), ("opened_raw", verdicts.OPENED),
                      ("unsubscribed", verdicts.UNSUBSCRIBED), ("complained", verdicts.COMPLAINED)):  # fmt: skip
         heard[name][row[kind == of]] = True
-    for name, of in (("opened", verdicts.OPENED), ("clicked", verdicts.CLICKED)):
-        heard[name][row[(kind == of) & clean]] = True
-    heard["clicked"][table.rows(duck.sql(SCANNED.format(**names)).fetchnumpy()["i"])] = False
+    duck.execute(CLICKS.format(**names))
+    of_scanners = scanned("SELECT key, moment, link FROM click", None, DELIVERIES.format(**names))
+    found = duck.sql(CLICKED.format(scanned=of_scanners)).fetchnumpy()
+    row = table.rows(found["i"])
+    heard["clicked_raw"][row], heard["clicked"][row[found["clean"]]] = True, True
     heard["click_to_open"] = heard["opened"] & heard["clicked"]
     sent = table.part == ACCEPTED
     reporting = np.zeros(int(table.ch.max(initial=-1)) + 1, dtype=np.bool_)

@@ -61,7 +61,7 @@ def tables(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> t
     """Make the tables of which all figures are, `counted` and `credit`. Raises Refused."""
     groups = messages.gather(view, asked, span, members)
     try:
-        currency = follow(view, asked.target) if asked.target is not None else None
+        currency = follow(view, asked.target, asked.brands) if asked.target is not None else None
     except MixedCurrencies as error:
         named = ", ".join(name or "?" for name in error.names)
         message = f"the amounts are in several currencies ({named}) and are not added up: choose one"

@@ -5,7 +5,7 @@ in which group of rows. `counted` adds what became of each, and whether the targ
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from pyroaring import BitMap
@@ -15,7 +15,7 @@ from schemas.reports import PERIODS, Group, Outcomes
 from schemas.zones import Unit, zone
 from services.audience.store import verdicts
 from services.audience.store.answers import View
-from services.audience.store.verdicts import STATES
+from services.audience.store.verdicts import ELSEWHERE, STATES
 
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
@@ -25,7 +25,8 @@ MANY_LINKS = 3  # all clicked within MACHINE_MS: a scanner looked at the letter
 OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch", "version", "brand")
 GROUPED = "gl, gp, gv, gt"  # number of the letter's group, start of the period (ms), variant, template
 
-LETTERS = "SELECT k, brand, document, version, step, channel, class, launch, rule FROM letter"
+NAMED = ("k", "brand", "document", "version", "step", "channel", "class", "launch", "rule", "salt")
+LETTERS = f"SELECT {', '.join(NAMED)} FROM letter"
 UNITS = """
 CREATE OR REPLACE TEMP TABLE unit AS
 SELECT {whose} AS n, t.moment, t.key, c.gl, c.d, c.ch, CASE t.state WHEN {accepted} THEN 0 WHEN {doubt} THEN 1 WHEN {failed} THEN 4 ELSE if(c.everywhere, 3, 2) END AS part
@@ -109,14 +110,15 @@ def _choose(duck: Any, asked: Outcomes) -> Groups:
     documents: dict[tuple[str, str], int] = {}
     channels: dict[str, int] = {}
     rows = []
-    for k, *rest in duck.execute(LETTERS).fetchall():
-        one = dict(zip(("brand", "document", "version", "step", "channel", "class", "launch", "rule"), rest, strict=True))
-        if not _meant(one, asked):
+    letters = [dict(zip(NAMED, row, strict=True)) for row in duck.execute(LETTERS).fetchall()]
+    sending = {(one["brand"], one["document"], one["step"]) for one in letters if one["channel"]}
+    for one in letters:
+        if not _meant(one, asked) or _of_control_group(one, sending):
             continue
         group = labels.setdefault(tuple(one[name] for name in wanted), len(labels))
         whole = documents.setdefault((one["document"], one["launch"]), len(documents))
         channel = channels.setdefault(one["channel"], len(channels))
-        rows.append((k, group, whole, channel, one["rule"], one["rule"] == GLOBAL_RULE))
+        rows.append((one["k"], group, whole, channel, one["rule"], one["rule"] == GLOBAL_RULE))
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 6
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::INTEGER[]) AS k, unnest($2::INTEGER[]) AS gl, unnest($3::INTEGER[]) AS d, "
@@ -124,6 +126,19 @@ def _choose(duck: Any, asked: Outcomes) -> Groups:
         columns,
     )
     return Groups(list(labels))
+
+
+def _of_control_group(letter: dict[str, Any], sending: Collection[tuple[str, str, str]]) -> bool:
+    """Whether it is the exposure of a journey's control group, which is told at the step that sends: it says who gets something, and not
+    which of several things. A split sends nothing itself; arms of a mailing are what it sends, and those of others have a salt of their own.
+    """
+    at = letter["brand"], letter["document"], letter["step"]
+    return (
+        letter["rule"].startswith("arm:")
+        and at in sending
+        and letter["document"].startswith("journey:")
+        and letter["salt"] != ELSEWHERE
+    )
 
 
 def _meant(letter: dict[str, Any], asked: Outcomes) -> bool:

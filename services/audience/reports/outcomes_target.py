@@ -1,9 +1,12 @@
 """The target action beside messages: who did it after one, and to which message each deed is credited."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
+from collections.abc import Sequence
+
 from schemas.reports import Target
 from services.audience.reports.outcomes_messages import ACCEPTED, GLOBAL, GROUPED, LOCAL
 from services.audience.reports.target import currency_of, hits
+from services.audience.reports.touches import among
 from services.audience.store.answers import View
 
 CREDITS = """
@@ -22,13 +25,13 @@ WHERE h.moment <= u.moment + {window}
 """
 
 
-def follow(view: View, target: Target) -> str | None:
+def follow(view: View, target: Target, brands: Sequence[str]) -> str | None:
     """Make `hit`, the target actions of people of `unit`, and `followed`, the messages after which one came within the window. The currency of
-    the amounts. Raises MixedCurrencies.
+    the amounts. brands: actions in these alone; none: in all. Raises MixedCurrencies.
     """
     duck = view.instant.duck
     least, most = duck.execute("SELECT coalesce(min(moment), 0), coalesce(max(moment), -1) FROM unit").fetchall()[0]
-    found = hits(view.leaves, target, least, most + target.window)
+    found = hits(view.leaves, target, least, most + target.window, where=among(brands))
     duck.execute(f"CREATE OR REPLACE TEMP TABLE hit AS SELECT * FROM ({found}) WHERE n IN (SELECT n FROM unit)")
     duck.execute(FOLLOWED.format(window=target.window))
     return currency_of(duck, "SELECT * FROM hit") or target.currency

@@ -59,7 +59,7 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> t
     if asked.target is None:
         return units, None, None
     try:
-        found = follow(view, units, asked.target)
+        found = follow(view, units, asked.target, asked.brands)
     except MixedCurrencies as error:
         named = ", ".join(name or "?" for name in error.names)
         message = f"the amounts are in several currencies ({named}) and are not added up: choose one"

@@ -5,7 +5,7 @@ arrays, with the group of rows that each is in and what became of it: what follo
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from schemas.zones import zone
 from services.audience.domain.following import Flags, Moments, Numbers
 from services.audience.store import verdicts
 from services.audience.store.answers import View
-from services.audience.store.verdicts import SCAN_MS, STATES, scanned
+from services.audience.store.verdicts import ELSEWHERE, SCAN_MS, STATES, scanned
 
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
@@ -26,7 +26,8 @@ OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch"
 FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
 BIT = {name: 1 << n for n, name in enumerate((*FLAGS, "converted"))}
 
-LETTERS = "SELECT k, brand, document, version, step, channel, class, launch, rule FROM letter"
+NAMED = ("k", "brand", "document", "version", "step", "channel", "class", "launch", "rule", "salt")
+LETTERS = f"SELECT {', '.join(NAMED)} FROM letter"
 UNITS = """
 CREATE OR REPLACE TEMP TABLE unit AS SELECT (row_number() OVER () - 1)::INTEGER AS i, {whose} AS n, t.moment, t.key, c.gl, c.d, c.ch,
     CASE t.state WHEN {accepted} THEN {ACCEPTED} WHEN {doubt} THEN {IN_DOUBT} WHEN {failed} THEN {FAILED} ELSE if(c.everywhere, {GLOBAL}, {LOCAL}) END::UTINYINT AS part
@@ -151,14 +152,15 @@ def _choose(duck: Any, asked: Outcomes) -> Sequence[tuple[Any, ...]]:
     documents: dict[tuple[str, str], int] = {}
     channels: dict[str, int] = {}
     rows = []
-    for k, *rest in duck.execute(LETTERS).fetchall():
-        one = dict(zip(("brand", "document", "version", "step", "channel", "class", "launch", "rule"), rest, strict=True))
-        if not _meant(one, asked):
+    letters = [dict(zip(NAMED, row, strict=True)) for row in duck.execute(LETTERS).fetchall()]
+    sending = {(one["brand"], one["document"], one["step"]) for one in letters if one["channel"]}
+    for one in letters:
+        if not _meant(one, asked) or _of_control_group(one, sending):
             continue
         group = labels.setdefault(tuple(one[name] for name in wanted), len(labels))
         whole = documents.setdefault((one["document"], one["launch"]), len(documents))
         channel = channels.setdefault(one["channel"], len(channels))
-        rows.append((k, group, whole, channel, one["rule"], one["rule"] == GLOBAL_RULE))
+        rows.append((one["k"], group, whole, channel, one["rule"], one["rule"] == GLOBAL_RULE))
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 6
     duck.execute(
         "CREATE OR REPLACE TEMP TABLE chosen AS SELECT unnest($1::INTEGER[]) AS k, unnest($2::INTEGER[]) AS gl, unnest($3::INTEGER[]) AS d, "
@@ -166,6 +168,19 @@ def _choose(duck: Any, asked: Outcomes) -> Sequence[tuple[Any, ...]]:
         columns,
     )
     return list(labels)
+
+
+def _of_control_group(letter: dict[str, Any], sending: Collection[tuple[str, str, str]]) -> bool:
+    """Whether it is the exposure of a journey's control group, which is told at the step that sends: it says who gets something, and not
+    which of several things. A split sends nothing itself; arms of a mailing are what it sends, and those of others have a salt of their own.
+    """
+    at = letter["brand"], letter["document"], letter["step"]
+    return (
+        letter["rule"].startswith("arm:")
+        and at in sending
+        and letter["document"].startswith("journey:")
+        and letter["salt"] != ELSEWHERE
+    )
 
 
 def _meant(letter: dict[str, Any], asked: Outcomes) -> bool:

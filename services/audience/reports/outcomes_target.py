@@ -1,6 +1,7 @@
 """The target action beside messages: who did it after one, and to which message each deed is credited."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from schemas.reports import Target
 from services.audience.domain.following import Flags, Moments, Numbers, followed, last_before, of, tied
 from services.audience.reports.outcomes_messages import ACCEPTED, GLOBAL, LOCAL, Units
 from services.audience.reports.target import currency_of, hits
+from services.audience.reports.touches import among
 from services.audience.store.answers import View
 
 DEEDS = "SELECT n, moment, coalesce(amount, 0) AS amount FROM hit"
@@ -29,11 +31,11 @@ class Followed(NamedTuple):
     currency: str | None
 
 
-def follow(view: View, units: Units, target: Target) -> Followed:
-    """Raises MixedCurrencies."""
+def follow(view: View, units: Units, target: Target, brands: Sequence[str]) -> Followed:
+    """brands: actions in these alone; none: in all. Raises MixedCurrencies."""
     duck = view.instant.duck
     least, most = (int(units.moment.min()), int(units.moment.max())) if len(units.n) else (0, -1)
-    found = hits(view.leaves, target, least, most + target.window)
+    found = hits(view.leaves, target, least, most + target.window, where=among(brands))
     duck.execute(f"CREATE OR REPLACE TEMP TABLE hit AS SELECT * FROM ({found}) WHERE n IN (SELECT n FROM unit)")
     currency = currency_of(duck, "SELECT * FROM hit") or target.currency
     rows = duck.sql(DEEDS).fetchnumpy()

@@ -34,6 +34,7 @@ OTHERS = "imported"  # the rule of messages that were not ours
 ASSIGNED = "Arm Assigned"  # an imported fact: who was given which arm of a test that somebody else ran
 ELSEWHERE = "(imported)"  # the salt of such exposures; none of ours has brackets
 CONTROL, LOCAL = "control", "local_control"
+MAILER = "md5(brand) || md5(source) || "  # an id of another mailer is one of his alone: each of them begins at 1
 SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
 SCAN_MS = 2_000  # no reader does anything sooner after a message came, nor follows many links within it
 SCANNED_LINKS = 3  # different ones: so many are many
@@ -42,7 +43,7 @@ TABLES = """
 CREATE TABLE letter (k INTEGER, brand VARCHAR, document VARCHAR, version INTEGER, step VARCHAR, channel VARCHAR, class VARCHAR, rule VARCHAR,
     launch VARCHAR, salt VARCHAR);
 CREATE TABLE verdict (person INTEGER, moment BIGINT, state UTINYINT, letter INTEGER, key UUID);
-CREATE TABLE response (person INTEGER, moment BIGINT, kind UTINYINT, key UUID, link INTEGER, machine BOOLEAN, template INTEGER);
+CREATE TABLE response (person INTEGER, moment BIGINT, kind UTINYINT, key UUID, link BIGINT, machine BOOLEAN, template INTEGER);
 CREATE TABLE template (k INTEGER, name VARCHAR);
 """
 SAME = ("brand", "document", "version", "step", "channel", "class", "rule", "launch", "salt")
@@ -82,7 +83,7 @@ FROM fresh, (VALUES ({exposed}), ({would})) AS twice(state)
 WHERE name = {assigned} AND source <> {sender} AND {document} <> '' AND {arm} <> '' AND (state = {exposed} OR {arm} = {control})
 """
 HEARD = """
-INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}::INTEGER, coalesce({machine}, false), t.k
+INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}, coalesce({machine}, false), t.k
 FROM fresh JOIN numbers USING (profile, home) LEFT JOIN template t ON t.name = {template}
 WHERE fresh.name IN ({names}) AND {intent} IS NOT NULL ORDER BY moment
 """
@@ -116,9 +117,9 @@ def scanned(clicks: str, sent: str | None, delivered: str | None) -> str:
     return f"SELECT DISTINCT key, clicked FROM ({SCANNED.format(clicks=clicks, links=SCANNED_LINKS, soon=SCAN_MS, near=near)})"
 
 
-def key_of(words: str) -> str:
-    """An id as a key: ours are UUIDs, those of others may be any text."""
-    return f"coalesce(try_cast({words} AS UUID), md5({words})::UUID)"
+def key_of(words: str, within: str = "") -> str:
+    """An id as a key: ours are UUIDs, those of others may be any text. within: SQL of a text within which such an id counts."""
+    return f"coalesce(try_cast({words} AS UUID), md5({within}{words})::UUID)"
 
 
 def decided(duck: Any, table: str) -> set[Part]:
@@ -145,7 +146,7 @@ def heard(duck: Any) -> set[Part]:
     duck.execute(NAMED.format(template=template, names=names))
     kinds = " ".join(f"WHEN {text(name)} THEN {kind}" for name, kind in RESPONSES.items())
     found = duck.execute(
-        HEARD.format(kinds=kinds, key=key_of(intent), link=_column(there, "p_i_link"), machine=_column(there, "p_b_machine", "BOOLEAN"),
+        HEARD.format(kinds=kinds, key=key_of(intent, MAILER), link=_column(there, "p_i_link", "BIGINT"), machine=_column(there, "p_b_machine", "BOOLEAN"),
                      template=template, names=names, intent=intent)
     ).fetchall()[0][0]  # fmt: skip
     return ({MESSAGES} if found else set()) | _imported(duck, there) | _assigned(duck, there)
@@ -156,7 +157,7 @@ def _imported(duck: Any, there: set[str]) -> set[Part]:
     if "p_s_document" not in there:
         return set()
     ways = " ".join(f"WHEN starts_with(name, {text(way)}) THEN {text(channel)}" for way, channel in CHANNELS.items())
-    key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)")
+    key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)", MAILER)
     duck.execute(
         IMPORTED.format(state=STATES["accepted"], key=key, document="p_s_document", step=_column(there, "p_s_step"), ways=ways, rule=text(OTHERS),
                         class_=_column(there, "p_s_class"), sent=", ".join(text(name) for name, kind in RESPONSES.items() if kind == SENT),

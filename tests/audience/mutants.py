@@ -15,6 +15,7 @@ WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
 STEPS = ("tests/audience/test_stepping.py",)
 SCANNERS = ("tests/audience/test_scanners.py",)
 OUTCOMES = ("tests/audience/test_outcomes.py",)
+FOLLOWING = ("tests/audience/test_following.py",)
 TOLD = ("tests/audience/test_verdicts.py",)
 EXPOSED = ("tests/audience/test_exposures.py",)
 
@@ -59,12 +60,12 @@ MUTANTS = (
     Mutant("two cells of time", f"{STORE}/verdicts.py", "unnest([moment // {soon}, moment // {soon} - 1])", "moment // {soon}", SCANNERS),
     Mutant("clicked before it was sent", f"{STORE}/verdicts.py", "AND c.moment < s.moment + {soon}", "AND c.moment BETWEEN s.moment AND s.moment + {soon} - 1", SCANNERS),
     Mutant("clicked long before it came", f"{STORE}/verdicts.py", "AND c.moment >= d.moment AND", "AND", SCANNERS),
-    Mutant("opened too soon", f"{REPORTS}/outcomes_messages.py", "kind = {OPENED} AND NOT machine AND r.moment >= u.moment + {soon}", "kind = {OPENED} AND NOT machine", OUTCOMES),
+    Mutant("opened too soon", f"{REPORTS}/outcomes_messages.py", "NOT machine AND r.moment >= u.moment + {soon}", "NOT machine", OUTCOMES),
     Mutant("each verdict once", f"{STORE}/verdicts.py", "WHERE NOT EXISTS (FROM verdict v WHERE", "WHERE NOT EXISTS (FROM verdict v WHERE false AND", TOLD),
     Mutant("a doubt that ended", f"{REPORTS}/outcomes_messages.py", "DELETE FROM unit WHERE part = {IN_DOUBT} AND key IN", "DELETE FROM unit WHERE false AND key IN", TOLD),
-    Mutant("the window of who followed", f"{REPORTS}/outcomes_target.py", "WHERE h.moment <= u.moment + {window}", "WHERE h.moment < u.moment + {window}", OUTCOMES),
-    Mutant("the window of a credit", f"{REPORTS}/outcomes_target.py", "WHERE h.moment <= l.moment + {window}", "WHERE h.moment < l.moment + {window}", OUTCOMES),
-    Mutant("the smaller of two messages", f"{REPORTS}/outcomes_target.py", "arg_min({{", "arg_max({{", OUTCOMES),
+    Mutant("the window of who followed", f"{DOMAIN}/following.py", "<= messages.moment[inside] + window", "< messages.moment[inside] + window", FOLLOWING),
+    Mutant("the window of a credit", f"{DOMAIN}/following.py", "<= messages.moment[last] + window", "< messages.moment[last] + window", FOLLOWING),
+    Mutant("the smaller of two messages", f"{REPORTS}/outcomes_target.py", "ORDER BY key DESC", "ORDER BY key", OUTCOMES),
     Mutant("the first exposure", f"{REPORTS}/exposures.py", "min(moment) AS moment, arg_min(arm,", "max(moment) AS moment, arg_min(arm,", EXPOSED),
     Mutant("the arm of the older pair", f"{REPORTS}/exposures.py", "survivor = min((pair", "survivor = max((pair", EXPOSED),
     Mutant("the last word on an order", f"{REPORTS}/conversions.py", "arg_max_null({one}", "arg_min_null({one}", WAYS),

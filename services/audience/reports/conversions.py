@@ -91,7 +91,7 @@ def moments(
 ) -> tuple[Numbers, Numbers]:
     """(n, moment) of facts with since <= moment < until, in that order. only: a condition on them in SQL."""
     where = f"moment >= {since} AND moment < {until} AND {among(brands)} AND {only}"
-    rows = view.leaves.rows(happening, "1 AS one", where)
+    rows = view.leaves.deeds(happening, "1 AS one", where)
     table = view.instant.duck.sql(f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join}").to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
     order = np.lexsort((moment, n))

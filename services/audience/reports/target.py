@@ -31,7 +31,7 @@ def hits(
     happening = Happening(event=target.event, where=target.where)
     amount, currency = _worth(leaves, target)
     columns = ", ".join([f"{amount} AS amount", f"{currency} AS currency", *(f"{sql} AS {name}" for name, sql in more.items())])
-    rows = leaves.rows(happening, columns, f"moment > {since} AND moment <= {until} AND {where}")
+    rows = leaves.deeds(happening, columns, f"moment > {since} AND moment <= {until} AND {where}")
     others = "".join(f", t.{name}" for name in more)
     kept = "t.amount" if target.currency is None else f"CASE WHEN t.currency = {text(target.currency)} THEN t.amount END"
     return f"SELECT {leaves.whose} AS n, t.moment, {kept} AS amount, t.currency{others} FROM {rows} t{leaves.join}"

@@ -83,7 +83,7 @@ def _year_ago(asked: Touchpoints, at: int) -> int:
 def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) -> Places:
     step = asked.shown if event == "shown" else asked.left
     period = f"moment >= {since} AND moment < {asked.until} AND {where}"
-    rows = view.leaves.rows(happening(step), f"{word(view, step.event, asked.place)} AS place", period)
+    rows = view.leaves.deeds(happening(step), f"{word(view, step.event, asked.place)} AS place", period)
     sql = f"SELECT {view.leaves.whose} AS n, t.moment, coalesce(t.place, '') AS place FROM {rows} t{view.leaves.join}"
     table = view.instant.duck.sql(sql).to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))

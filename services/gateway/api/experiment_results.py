@@ -105,7 +105,7 @@ class Results:
         """The verdict of the last look that was reached, by what was known then."""
         if not now["people"]:
             return {"judged": None, "why": [Fault("", "no_people").told(language)]}
-        found, look, told = now, None, {}
+        found, look = now, None
         if document.rule != "open":
             period = now["periods"][-1]
             look = looks.last(document, asked["until"], period, now["as_of"])
@@ -113,8 +113,9 @@ class Results:
                 ahead = looks.following(document, asked["until"], period, now["as_of"])
                 return {"judged": None, "why": [Fault("", "no_look_yet").told(language)], "next_look": ahead}
             found = await self._found({**asked, "until": look.until, "marks": []}, look.at)
-            told = {"look": {"people": found["people"], "at": look.at, "final": look.final}}
         period = found["periods"][-1] if found["periods"] else None
+        people = looks.people_of(period["arms"]) if period else 0
+        told = {} if look is None else {"look": {"people": people, "at": look.at, "final": look.final}}
         if period is None or not 0 <= period["period"] < len(shares):
             return {"judged": None, "why": [Fault("of", "nothing_compared").told(language)], **told}
         question = evaluation.question(document, shares[period["period"]], period, look)

@@ -61,7 +61,11 @@ def held_back(ruled: Iterable[Ruled]) -> dict[int, Compared | None]:
             groups[group["salt"]] = max(group["share"], groups.get(group["salt"], 0))
         share = round(WHOLE * (1 - prod(1 - one / WHOLE for one in groups.values())))
         found[at] = Compared(_pair(share)) if share else None
-    return found
+    moved: dict[int, Compared | None] = {}
+    for at, one in found.items():
+        if not moved or next(reversed(moved.values())) != one:
+            moved[at] = one
+    return moved
 
 
 def _split(of: SplitOf, body: Mapping[str, Any]) -> Compared | None:

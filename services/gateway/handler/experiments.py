@@ -1,6 +1,6 @@
 """Experiments: what they compare is looked up when they are published, and what runs is not changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -76,26 +76,22 @@ async def compared_of(call: Call, document: Experiment) -> dict[int, Compared | 
     return {version: domain.compared(document.of, body) for version, body in bodies.items()}
 
 
-async def unsettled(call: Call, kind: str, body: Mapping[str, Any]) -> list[Fault]:
+async def running(call: Call) -> list[Experiment]:
+    """Those in force that were not stopped, but for tests of others."""
+    found = (await documents.of_kind(call.connection, EXPERIMENT.name)).values()
+    read = (Experiment.model_validate(body) for body in found if body.get("stopped") is None)
+    return [one for one in read if not isinstance(one.of, ImportedOf | GlobalOf)]
+
+
+async def unsettled(call: Call, running: Sequence[Experiment], kind: str, body: Mapping[str, Any]) -> list[Fault]:
     """Warnings of a journey or campaign: experiments on it that run, and whose arms are others in this version than before."""
-    name = f"{kind}:{body.get('key')}"
+    key, brand = str(body.get("key")), body.get("brand")
+    asked = [one for one in running if (one.document, one.brand) == (f"{kind}:{key}", brand)]
+    before = await documents.bodies(call.connection, kind, key) if asked else {}
+    others = [one for _, one in sorted(before.items()) if one.get("brand") == brand and one != body]
     found = []
-    for key, published in (await documents.of_kind(call.connection, EXPERIMENT.name)).items():
-        document = Experiment.model_validate(published)
-        if (
-            document.document != name
-            or document.stopped is not None
-            or document.brand != body.get("brand")
-            or isinstance(document.of, ImportedOf)
-        ):
-            continue
-        before = await documents.bodies(call.connection, kind, str(body["key"]))
-        drawn = (
-            domain.compared(document.of, one)
-            for _, one in sorted(before.items())
-            if one.get("brand") == document.brand and one != body
-        )
-        known = next(reversed([one for one in drawn if one is not None]), None)
-        if domain.unsettled(document, known, domain.compared(document.of, body)):
-            found.append(Fault("", "experiment_unsettled", params={"key": key}))
+    for document in asked:
+        drawn = [one for one in (domain.compared(document.of, other) for other in others) if one is not None]
+        if domain.unsettled(document, drawn[-1] if drawn else None, domain.compared(document.of, body)):
+            found.append(Fault("", "experiment_unsettled", params={"key": document.key}))
     return found

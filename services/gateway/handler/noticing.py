@@ -27,9 +27,12 @@ async def warnings(call: Call, documents: Iterable[tuple[Kind, Mapping[str, Any]
     """Of each document, which can be read, its warnings as `{path, code, message}` in the caller's language."""
     given = list(documents)
     told = await warned(call, [_conditions(kind, body) for kind, body in given])
-    for found, (kind, body) in zip(told, given, strict=True):
-        if kind.name in ("journey", "campaign"):
-            found += [fault.told(call.language) for fault in await experiments.unsettled(call, kind.name, body)]
+    compared = [
+        (found, kind, body) for found, (kind, body) in zip(told, given, strict=True) if kind.name in ("journey", "campaign")
+    ]
+    running = await experiments.running(call) if compared else []
+    for found, kind, body in compared:
+        found += [fault.told(call.language) for fault in await experiments.unsettled(call, running, kind.name, body)]
     return told
 
 

@@ -182,6 +182,23 @@ FAULTS: dict[str, Text] = {
     "experiment_running": Text(
         "the experiment runs: stop it before you change this", "эксперимент идёт: остановите его, прежде чем менять это поле"
     ),
+    "experiment_stopped_by": Text(
+        "`POST .../stop` writes it: nobody else says when an experiment was stopped",
+        "это пишет `POST .../stop`: другого способа сказать, когда эксперимент остановлен, нет",
+    ),
+    "experiment_over": Text(
+        "an end that is past is not chosen any more: by then its figures were known",
+        "прошедший конец уже не выбирают: к тому времени цифры были известны",
+    ),
+    "experiment_unsettled": Text(
+        "the experiment `{key}` runs, and this version has other arms than it compared so far: they are a period of their own, if it can be judged"
+        " at all",
+        "эксперимент `{key}` идёт, а в этой версии не те группы, что он сравнивал: у них будет свой период, если его вообще можно будет оценить",
+    ),
+    "ended_early": Text(
+        "it ended at {people} people of the planned {size}: this is its last look, and it is judged by them alone",
+        "он кончился на {people} людях из запланированных {size}: это последний просмотр, и судим только по ним",
+    ),
     "ratio_over": Text("a ratio, and nothing else, has `over`", "поле `over` есть только у отношения, и там оно обязательно"),
     "window": Text(
         "no window: whole milliseconds or a text such as 30m, 12h, 7d or 2w are wanted",

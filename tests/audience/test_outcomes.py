@@ -254,7 +254,9 @@ def test_variants_and_templates_are_rows_beside_one_control_group_and_can_be_ask
 
 
 def test_what_a_machine_opened_is_no_target_action_unless_one_asks_for_it() -> None:
-    message = Message(derive("intent", 1), PEOPLE[0], 1_000, "accepted", "campaign:a", "one", "", (("Email Opened", 9_000, True, None),))
+    message = Message(
+        derive("intent", 1), PEOPLE[0], 1_000, "accepted", "campaign:a", "one", "", (("Email Opened", 9_000, True, None),)
+    )
     with indexed(World([message], [], _owners([]), WINDOW), []) as answers:
         target = {"event": "Email Opened", "window": WINDOW}
         marked = {**target, "where": [{"path": "machine", "op": "eq", "value": True}]}

@@ -63,9 +63,7 @@ def tables(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> t
     try:
         currency = follow(view, asked.target) if asked.target is not None else None
     except MixedCurrencies as error:
-        named = ", ".join(name or "?" for name in error.names)
-        message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
-        raise Refused([Fault(path="target.currency", code="currencies_mixed", message=message, params={"names": named})]) from error
+        raise Refused([error.fault("target")]) from error
     messages.join(view, asked)
     credit(view, asked.target)
     return groups, currency

@@ -79,6 +79,12 @@ def test_what_cannot_be_reckoned_is_a_fault(body: dict[str, Any], fault: tuple[s
     assert refused({**WAY, **body}) == {fault}
 
 
+def test_what_gains_next_to_nothing_never_pays_back() -> None:
+    effect = {"low": -0.1, "expected": 1e-300, "high": 0.1}
+    body = {**WAY, "stages": [{"name": "a", "conversion": 1e-9, "effect": effect, "setup": 2**53}]}
+    assert set(forecast(Forecast.model_validate(body))["stages"][0]["payback_months"].values()) == {None}
+
+
 def test_a_stage_may_be_called_churn_where_there_is_no_churn() -> None:
     body = {**WAY, "stages": [{"name": "churn", "conversion": 0.5}], "result": [{"stage": "churn", "gain": 1}]}
     assert forecast(Forecast.model_validate(body))["stages"][0]["result"]["gain"] == 1

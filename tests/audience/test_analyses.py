@@ -6,6 +6,8 @@ import pytest
 
 from schemas.facts import Fact
 from services.audience.handler.answering import Refused
+from services.gateway.domain.dashboards import currencies
+from services.gateway.domain.faults import FAULTS
 from tests.audience.kept import ANN, BOB, CID, Kept, fact, merged
 from tests.audience.test_attribution import AT, DAY, NOW, TARGET, asked, click, order
 
@@ -62,6 +64,31 @@ def test_five_times_the_traffic_and_a_fifth_more_leads_is_a_fall(kept: Kept) -> 
     assert (second["people"][0], second["traffic"]["visits"], second["entered_per_visit"]) == (120, 500_000, 0.00024)
     assert second["against_previous"] == {"change": -0.76, "reading": "fall"}
     assert found["traffic"]["visits"] == 600_000, "what lies beyond the period is not in it"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "path"),
+    [
+        ("attribution", {"target": TARGET}, "target.currency"),
+        ("channels", {"by": "quarter"}, "target.currency"),
+        ("lifetime", {}, "purchase.currency"),
+        ("cohort", {"among": EVERYBODY}, "purchase.currency"),
+    ],
+)
+def test_amounts_of_several_currencies_are_refused_as_every_report_does(
+    kept: Kept, name: str, body: dict[str, Any], path: str
+) -> None:
+    kept.told(
+        did(ANN, "Signed Up", AT),
+        did(ANN, "Order Completed", AT + 1, total={"minor": 5, "currency": "USD"}),
+        did(ANN, "Order Completed", AT + 2, total={"minor": 5, "currency": "RUB"}),
+        did(ANN, "Order Completed", AT + 3, total=5),
+    )
+    with pytest.raises(Refused) as refused:
+        asked(kept, name, **body)
+    (fault,) = refused.value.faults
+    assert (fault.path, fault.code, fault.params) == (path, "currencies_mixed", {"names": "?, RUB, USD"})
+    assert FAULTS[fault.code].ru and currencies([fault.model_dump()]) == ["RUB", "USD"], "the gateway knows what is meant"
 
 
 def test_the_ready_funnel(kept: Kept) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.audience_reading import Fault
 from schemas.reports import Exposures, Measure, Target
 from schemas.zones import zone
 from services.audience.handler.answering import Refused
@@ -85,11 +84,7 @@ def _values(
     try:
         currency = currency_of(duck, "SELECT * FROM hit")
     except MixedCurrencies as error:
-        named = ", ".join(name or "?" for name in error.names)
-        message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
-        raise Refused(
-            [Fault(path=f"{path}.currency", code="currencies_mixed", message=message, params={"names": named})]
-        ) from error
+        raise Refused([error.fault(path)]) from error
     valued = target.value is not None and not counts
     after = _by_unit(duck, AFTER.format(window=target.window), people, valued=valued, once=counts)
     past = None if before is None else _by_unit(duck, BEFORE.format(window=before), people, valued=valued, once=False)

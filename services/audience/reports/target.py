@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.lake import text
 from schemas.audience import Happening
+from schemas.audience_reading import Fault
 from schemas.reports import Target
 from services.audience.store.leaves import MAX_AMOUNT, Leaves
 from services.audience.store.values import NONE
@@ -15,11 +16,17 @@ MINOR, CURRENCY = ".minor", ".currency"
 
 
 class MixedCurrencies(ValueError):  # noqa: N818
-    """The amounts are in several currencies, and none was chosen: they are never summed."""
+    """The amounts are in several currencies, and none was chosen: they are never summed. names: "" is that of plain numbers."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(", ".join(names))
         self.names = names
+
+    def fault(self, path: str) -> Fault:
+        """What every report says of it. path: where the target action stands in the question. `?` in its names: plain numbers."""
+        named = ", ".join(name or "?" for name in self.names)
+        message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
+        return Fault(path=f"{path}.currency", code="currencies_mixed", message=message, params={"names": named})
 
 
 def hits(

@@ -156,6 +156,11 @@ def test_a_cohort_by_conditions_and_behind_a_landmark(kept: Kept) -> None:
     assert [(one["people"], one["sum"]) for one in found["revenue"]["all"]] == [(1, 0), (1, 70)], "opens before it, money after it"
     assert [one["sum"] for one in found["days_of_use"]["all"]] == [1, 0]
     assert "at_equal_activity" in found
+    last = {"among": EVERYBODY, "landmark": "10d"}
+    ends = [asked(kept, "cohort", **last, **when) for when in ({"until": AT + 10 * DAY}, {"until": AT + 10 * DAY + 1}, {"now": AT + 10 * DAY - 1}, {"now": AT + 10 * DAY})]  # fmt: skip
+    assert [(one["people"], one["left_out"]) for one in ends] == [(0, 2), (2, 0), (0, 2), (2, 0)], (
+        "whose landmark is not over is in no group"
+    )
     groups = [{"name": "buyers", "condition": {"kind": "did", "event": "Order Completed"}}, {"name": "all", "condition": EVERYBODY}]
     found = asked(kept, "cohort", among=EVERYBODY, groups=groups)
     assert [one["people"] for one in found["groups"]] == [1, 1]
@@ -208,6 +213,12 @@ def test_what_becomes_of_contacts_by_the_place_where_they_were_left(kept: Kept) 
         0,
         0,
     ]
+
+
+def test_who_registers_and_buys_by_the_very_form_is_new_and_did_so(kept: Kept) -> None:
+    kept.told(did(ANN, "Contact Left", AT, touchpoint="form"), did(ANN, "Signed Up", AT), order(ANN, 1, AT, 500))
+    (row,) = asked(kept, "touchpoints")["places"]
+    assert [row[name] for name in ("left", "new", "registered", "paid", "revenue")] == [1, 1, 1, 1, 500]
 
 
 def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> None:

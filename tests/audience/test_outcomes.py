@@ -210,6 +210,14 @@ def test_of_two_messages_of_one_instant_the_one_with_the_smaller_id_is_credited(
     assert rows == {"one": (1, 0), "two": (1, 1)}
 
 
+def test_a_window_has_its_last_instant_and_not_its_first() -> None:
+    messages = [Message(derive("intent", n), PEOPLE[n], 1_000, "accepted", "campaign:a", "one") for n in range(2)]
+    bought = [(PEOPLE[0], 1_000, 1), (PEOPLE[0], 1_001 + WINDOW, 2), (PEOPLE[1], 1_000 + WINDOW, 4)]
+    with indexed(World(messages, bought, _owners([]), WINDOW), []) as answers:
+        total = told(answers)["total"]
+    assert (total["converted"]["people"], total["credited"], total["revenue"]["minor"]) == (1, {"actions": 1, "people": 1}, 4)
+
+
 def test_days_are_those_of_the_zone(empty: Answers) -> None:
     midnight = 1_772_312_400_000  # 2026-03-01 in Moscow
     messages = [

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.audience.domain.lasting import NONE
 from services.audience.domain.markov import shares_of, transitions
 from services.audience.domain.ways import Conversions, Numbers, Paths, Touches
 
 TENTHS = 10_000  # a shown number of conversions has four digits
-NOBODY = -1
 
 
 class Credit(NamedTuple):
@@ -23,8 +23,8 @@ class Credit(NamedTuple):
 
 
 def single(label: Numbers, conversions: Conversions, labels: int) -> Credit:
-    """All to one touch. label: of that touch, for each conversion; NOBODY where there is none."""
-    has = label != NOBODY
+    """All to one touch. label: of that touch, for each conversion; NONE where there is none."""
+    has = label != NONE
     counts = np.bincount(label[has], minlength=labels)
     revenue = np.zeros(labels, dtype=np.int64)
     np.add.at(revenue, label[has], conversions.amount[has])

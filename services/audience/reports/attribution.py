@@ -11,8 +11,8 @@ import numpy as np
 from schemas.attribution import Attribution
 from schemas.audience import Happening
 from services.audience.domain import crediting
-from services.audience.domain.crediting import NOBODY, Credit
-from services.audience.domain.lasting import first, last, last_click
+from services.audience.domain.crediting import Credit
+from services.audience.domain.lasting import NONE, first, last, last_click
 from services.audience.domain.leads import Application, Summary, judged
 from services.audience.domain.ways import Conversions, Flags, Line, Numbers, Paths, news_of, paths, unled
 from services.audience.reports import conversions as converting
@@ -49,7 +49,7 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
     credit, effects = credited(ledger)
     touched = ledger.read.touches.label[ledger.led.touch]
     answer = {
-        "level": asked.level, "currency": ledger.found.currency, "conversions": len(ledger.counted),
+        "level": asked.level, "currency": ledger.found.currency_of(ledger.counted), "conversions": len(ledger.counted),
         "people": len(np.unique(ledger.conversions.n)), "revenue": int(ledger.conversions.amount.sum()),
         "rows": _rows(ledger, credit, effects, touched),
         "unattributed": {model: {"conversions": one.left, "revenue": one.left_revenue} for model, one in credit.items()},
@@ -64,7 +64,7 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
 def gathered(view: View, asked: Attribution) -> Ledger:
     """All that the models are made of."""
     reach = asked.target.window
-    longest = max(reach, asked.first, *(asked.window_of(name) for name in ("email", "push", "sms", "other", *asked.last)))
+    longest = max(reach, asked.first, asked.longest)
     before = asked.leads.repeat if asked.leads else 0
     read = touching.read(view, asked.since - before - longest - 1, asked.until - 1, asked.level, asked.own, asked.brands)
     product = asked.leads.product if asked.leads else None
@@ -103,8 +103,8 @@ def _of(conversions: Conversions, rows: Numbers) -> Conversions:
 
 
 def _label(rows: Numbers, label: Numbers) -> Numbers:
-    found = np.full(len(rows), NOBODY, dtype=np.int64)
-    found[rows != NOBODY] = label[rows[rows != NOBODY]]
+    found = np.full(len(rows), NONE, dtype=np.int64)
+    found[rows != NONE] = label[rows[rows != NONE]]
     return found
 
 
@@ -159,7 +159,7 @@ def _leads(view: View, asked: Attribution, ledger: Ledger) -> dict[str, Any]:
         Application(
             person=int(every.n[row]), product=int(ledger.found.product[row]), at=at,
             origin=_named(origins[row], touches.label), last=_named(lasts[row], touches.label),
-            own=lasts[row] != NOBODY and bool(touches.own[lasts[row]]), campaign=int(touches.group[lasts[row]]) if lasts[row] != NOBODY else 0,
+            own=lasts[row] != NONE and bool(touches.own[lasts[row]]), campaign=int(touches.group[lasts[row]]) if lasts[row] != NONE else 0,
             paid_at=_named(visits[row], touches.moment), counted=asked.since <= at < asked.until,
         )
         for row, at in enumerate(every.moment.tolist()) if at < asked.until
@@ -170,7 +170,7 @@ def _leads(view: View, asked: Attribution, ledger: Ledger) -> dict[str, Any]:
 
 
 def _named(row: Any, values: Numbers) -> int | None:
-    return None if row == NOBODY else int(values[row])
+    return None if row == NONE else int(values[row])
 
 
 def _sales(view: View, asked: Attribution) -> dict[int, list[int]]:

@@ -13,7 +13,7 @@ from schemas.reports import Exposures
 from services.audience.reports.outcomes import EVER
 from services.audience.reports.outcomes_messages import GLOBAL_RULE
 from services.audience.store.answers import View
-from services.audience.store.verdicts import ELSEWHERE, LOCAL, STATES
+from services.audience.store.verdicts import ELSEWHERE, EXPIRED, LOCAL, STATES
 
 Pair = tuple[int, str]  # bucketed_at, bucketing_id
 
@@ -70,7 +70,7 @@ def _which(asked: Exposures) -> str:
         behind = (
             f"t.state = {STATES['sent']} AND l.class <> 'service'",
             f"t.state = {would} AND l.rule = {text(LOCAL)} AND {ours}",
-            f"t.state = {STATES['skipped']} AND l.rule = 'expired' AND l.class NOT IN ('service', '')",
+            f"t.state = {STATES['skipped']} AND l.rule = {text(EXPIRED)} AND l.class NOT IN ('service', '')",
         )
         return f"(t.state = {would} AND l.rule = {text(GLOBAL_RULE)} OR {' OR '.join(behind)})"
     step = f" AND l.step = {text(asked.step)}" if asked.step else ""

@@ -101,8 +101,8 @@ def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dic
     n, at, place = left.n[rows], left.moment[rows], left.place[rows]
     known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
     known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
-    later, paid = (walked(n, at, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
-    money = _sum_after(purchases, n, at)
+    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
+    money = _sum_after(purchases, n, at - 1)
     found = []
     for name in sorted({*shown.names, *left.names}):
         shows = shown.place == shown.names.index(name) if name in shown.names else np.zeros(len(shown.n), dtype=np.bool_)
@@ -118,7 +118,7 @@ def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dic
 
 def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
     line = Line(*facts)
-    return line.until(n, at) > line.until(n, np.full_like(at, -1))
+    return line.until(n, at - 1) > line.until(n, np.full_like(at, -1))
 
 
 def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:

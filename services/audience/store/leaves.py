@@ -178,8 +178,8 @@ class Leaves:
         if what.event not in self._catalog.events:
             return "NULL::BIGINT", False
         if what.lines is None:
-            return _fitting(self.property(what.event, path).whole), False
-        return f"list_transform({self._lines(what)}, lambda line: {_fitting(of_json(extract('line', steps(path))).whole)})", True
+            return fitting(self.property(what.event, path).whole), False
+        return f"list_transform({self._lines(what)}, lambda line: {fitting(of_json(extract('line', steps(path))).whole)})", True
 
     def _counted(self, leaf: Did | Total | Average) -> Asked:
         span = span_of(leaf, self._now, self.zones)
@@ -260,7 +260,7 @@ class Leaves:
         return Asked((f"{sql} WHERE b.moment - a.moment <= {leaf.within}{between}",), parts, timed=leaf.last is not None)
 
 
-def _fitting(whole: str) -> str:
+def fitting(whole: str) -> str:
     """A whole number that is an amount."""
     return f"CASE WHEN ({whole})::BIGINT BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::BIGINT END"
 

@@ -6,30 +6,19 @@ from typing import Any
 
 import pytest
 
+from tests.cases.mechanics import install, withdraw
 from tests.support.shop import DAY, HOUR, MINUTE, Shop, once
 
 # They bring rules over all brands of the installation, or purge: other tests there are not to feel these.
 DRAFTS = ("caps", "dead-contacts")
 
 
-async def install(shop: Shop, name: str, **more: Any) -> Any:
-    asked = {"brand": shop.brand, "prefix": f"{shop.brand}-", "publish": True, **more}
-    return await shop.installation.api.post(f"/api/mechanics/{name}/install", json=asked)
-
-
 @pytest.fixture
 async def mechanics(shop: Shop) -> AsyncIterator[list[dict[str, Any]]]:
-    """All that are shipped. What they bring is out of force afterwards: customers of other tests are not to fall into their segments."""
+    """All that are shipped, out of force afterwards."""
     listed = (await shop.api("GET", "/api/mechanics"))["items"]
     yield listed
-    named = [one for mechanic in reversed(listed) for one in reversed(mechanic["documents"])]  # what mentions others comes first
-    for kind in ("rule", "journey"):
-        for key in [one["key"] for one in named if one["kind"] == kind]:
-            await shop.api("DELETE", f"/api/{kind}s/{shop.brand}-{key}")
-    for key in [one["key"] for one in named if one["kind"] == "segment"]:
-        gone = await shop.installation.api.delete(f"/api/segments/{shop.brand}-{key}")
-        assert gone.is_success or gone.json()["code"] == "stood_in", "somebody of another test may stand where it is asked"
-    await shop.settle()
+    await withdraw(shop, [{**one, "key": f"{shop.brand}-{one['key']}"} for mechanic in listed for one in mechanic["documents"]])
 
 
 async def letters(shop: Shop) -> dict[str, tuple[str, str]]:

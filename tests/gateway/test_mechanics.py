@@ -157,9 +157,9 @@ def test_parameters_that_are_wrong_are_all_told():
 def test_links_to_surveys_and_their_answers_follow_the_prefix():
     text = json.dumps(made(ALL["discovery"], Install(brand="b", prefix="b-")), ensure_ascii=False)
     assert "survey_url.b-discovery" in text and "survey.b-discovery.interest" in text and "survey.discovery." not in text
-    assert text.count('"where": [{"path": "survey", "op": "eq", "value": "b-discovery"}]') == 2, (
-        "another survey is no answer to this one"
-    )
+    assert '"survey": {"key": "b-discovery", "question": "kind"}' in text, "another survey is no answer to this one"
+    waits = {"event": "Survey Completed", "where": [{"path": "survey", "op": "eq", "value": "nps"}]}
+    assert fitted(waits, "b", "b-", {"nps"})["where"] == [{"path": "survey", "op": "eq", "value": "b-nps"}]
 
 
 def test_where_two_bodies_differ():

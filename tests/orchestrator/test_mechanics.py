@@ -311,21 +311,38 @@ def test_care_tips_go_two_months_after_each_purchase():
 
 
 @pytest.mark.parametrize(
-    ("answers_on", "expected"),
+    ("known_on", "expected"),
     [
+        (0, [("discovery-ask", 0), ("discovery-warm-1", DAY), ("discovery-warm-2", 4 * DAY)]),
         (None, [("discovery-ask", 0), ("discovery-again", 7 * DAY)]),
         (2, [("discovery-ask", 0), ("discovery-warm-1", 3 * DAY), ("discovery-warm-2", 6 * DAY)]),
         (9, [("discovery-ask", 0), ("discovery-again", 7 * DAY), ("discovery-warm-1", 10 * DAY), ("discovery-warm-2", 13 * DAY)]),
     ],
 )
-def test_discovery_asks_twice_and_warms_by_the_answer(answers_on, expected):
+def test_discovery_asks_twice_and_warms_once_his_interest_is_known(known_on, expected):
     world = one("discovery")
+    if known_on == 0:
+        world.meets("p", "discovery", "known")
     world.membership("p", "discovery-unknown")
-    if answers_on is not None:
-        world.later(answers_on * DAY)
-        world.does("p", "Survey Completed", survey="discovery")
+    if known_on:
+        world.later(known_on * DAY)
+        world.meets("p", "discovery", "known")
+        world.meets("p", "discovery", "known_late")
     world.later(60 * DAY)
     assert world.got() == expected
+
+
+def test_discovery_learns_his_kind_from_the_answer_and_his_interest_from_what_he_looks_at():
+    world = one("discovery")
+    for survey, question in (("other", "kind"), ("discovery", "words")):
+        world.does("p", "Survey Answered", survey=survey, question=question, answer="natural")
+    world.does("p", "Product Viewed", product_type="cloud")
+    assert world.attributes() == {}, "of whom it is known, nothing is learnt by what he looks at"
+    world.does("p", "Survey Answered", survey="discovery", question="kind", answer="legal")
+    world.meets("p", "discovery-seen", "audience")
+    for product in ("sofas", "servers"):
+        world.does("p", "Product Viewed", product_type=product)
+    assert world.attributes() == {"kind": "legal", "interest": "servers"}
 
 
 def test_buyers_of_a_marketplace_are_reminded_and_told_of_their_supplier():

@@ -68,8 +68,10 @@ def test_cold_leads_those_of_whom_nothing_is_known_and_the_three_of_a_webinar():
     assert members(T0, (0, {"score": 29}, {})) == {"caps-cold"}
     assert members(T0, (0, {"score": 30}, {})) == members(T0, (0, {"score": 29}, {}), ORDER) == set()
     assert members(T0, JOINED) == {"discovery-unknown"}
-    for known in ({"interest": "cloud"}, {"kind": "legal"}, {"survey.discovery.interest": "cloud"}):
-        assert members(T0, JOINED, (0, known, {})) == set()
+    for known in ({"interest": "cloud"}, {"survey.discovery.interest": "cloud"}):
+        assert members(T0, JOINED, (0, known, {})) == {"discovery-unknown"}, "his kind is not"
+        assert members(T0, JOINED, (0, {**known, "kind": "legal"}, {})) == set()
+    assert members(T0, JOINED, (0, {"kind": "legal"}, {})) == {"discovery-unknown"}, "his interest is not"
     came: list[Told] = [(0, "Webinar Registered", {}), (1, "Webinar Attended", {}), (2, "Order Completed", {})]
     assert members(T0 + 2 * DAY, *came) == {"webinar-registered", "webinar-attended", "webinar-paid"}
     assert "webinar-paid" not in members(T0 + 2 * DAY, came[0], came[1])

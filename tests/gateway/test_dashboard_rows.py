@@ -4,12 +4,14 @@ import itertools
 from datetime import date, timedelta
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.reports import DAY_MS
 from schemas.zones import zone
 from services.gateway.domain import dashboards as domain
+from services.gateway.domain.problems import Problem
 
 MOSCOW = zone("Europe/Moscow")
 DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
@@ -131,3 +133,39 @@ def test_an_experiment_has_a_row_for_each_arm_before_its_look_and_after() -> Non
         ("did", 0.3, 0.1, 0.05, 0.15, 0.01, "more"),
     ]
     assert domain.experiment_rows("e", "shop", date(2026, 3, 1), "control", {**told, "people": 0, "periods": []}) == []
+
+
+TODAY = date(2026, 11, 28)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"from": "9999-12-01", "to": "9999-12-31"}, {("from", "date_range"), ("to", "date_range")}),
+        ({"from": "0001-01-01", "to": "0001-01-01"}, {("from", "date_range"), ("to", "date_range")}),
+        ({"to": "0001-01-01"}, {("to", "date_range")}),
+        ({"from": "2026-11-30"}, {("from", "date_range")}),
+        ({"from": "1970-01-01"}, {("from", "days_many")}),
+        ({"from": "1970-01-01", "to": "2026-01-01"}, {("from", "days_many")}),
+        ({"from": "2026-03-02", "to": "2026-03-01"}, {("to", "order")}),
+        ([], {("", "dict_type")}),
+    ],
+)
+def test_days_beyond_the_calendar_and_too_many_are_refused(body: Any, fault: set[tuple[str, str]]) -> None:
+    with pytest.raises(Problem) as error:
+        domain.asked(body, TODAY, 14)
+    assert {(one.path, one.code) for one in error.value.faults} == fault
+
+
+@example(domain.EPOCH, None, "Pacific/Kiritimati")
+@given(st.dates() | st.none(), st.dates() | st.none(), st.sampled_from(["UTC", "Pacific/Kiritimati", "Etc/GMT+12"]))
+def test_days_that_are_taken_lie_in_every_calendar(first: date | None, last: date | None, name: str) -> None:
+    body = {key: day.isoformat() for key, day in (("from", first), ("to", last)) if day is not None}
+    try:
+        taken = domain.asked(body, TODAY, 14)
+    except Problem:
+        return
+    assert taken == (first, last)
+    for day in filter(None, taken):
+        of = domain.days(zone(name), day, day)
+        assert 0 <= of.since < of.until

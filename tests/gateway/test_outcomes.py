@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import io
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -76,8 +78,8 @@ def test_dates_are_midnights_of_the_zone_and_instants_are_themselves() -> None:
             {"from_": "1000000000000000", "to": "2000000000000000", "compare": "previous"},
             {("from", "time"), ("to", "time"), ("compare", "needs_period")},
         ),
-        ({"to": "253402214400000"}, {("to", "time")}),
-        ({"to": "9999-12-31T00:00:00Z"}, {("to", "time")}),
+        ({"to": "253370678400000"}, {("to", "time")}),
+        ({"to": "9999-01-01"}, {("to", "time")}),
     ],
 )
 def test_one_fault_for_each_field(query: dict[str, str], faults: set[tuple[str, str]]) -> None:
@@ -86,8 +88,8 @@ def test_one_fault_for_each_field(query: dict[str, str], faults: set[tuple[str, 
 
 @given(
     st.sampled_from(["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Moscow"]),
-    st.sampled_from(["0", "1", "1970-01-01", "2024-02-29", "9999-12-30", "9999-12-31"]) | st.integers(0, 2**53).map(str),
-    st.sampled_from(["1970-01-02", "1970-01-01T00:00:01Z", "9999-12-31", "253402214399999"]) | st.integers(0, 2**53).map(str),
+    st.sampled_from(["0", "1", "1970-01-01", "2024-02-29", "9998-12-30", "9998-12-31"]) | st.integers(0, 2**53).map(str),
+    st.sampled_from(["1970-01-02", "1970-01-01T00:00:01Z", "9998-12-31", "253370678399999"]) | st.integers(0, 2**53).map(str),
     st.sampled_from(["previous", "year"]),
 )
 def test_every_period_is_compared_or_refused(name: str, since: str, until: str, how: str) -> None:
@@ -102,6 +104,8 @@ def test_every_period_is_compared_or_refused(name: str, since: str, until: str, 
     else:
         before, after = found["compared"]
         assert 0 <= before <= after <= found["until"]
+        clock = zone(name)
+        assert clock.start("year", clock.period("year", found["until"] - 1) + 1) >= found["until"], "it may be parted into periods"
 
 
 @pytest.mark.parametrize(
@@ -186,3 +190,13 @@ async def test_a_report_is_asked_within_the_brands_of_the_key_and_opens_its_peop
         mixed = await site.http.get("/api/reports/outcomes?campaign=x&event=O&value=total", headers={"Accept-Language": "ru"})
         assert faults_of(mixed) == {("currency", "currencies_mixed")}
         assert "RUB, USD" in mixed.text and "валют" in mixed.text
+
+
+def test_the_gateway_begins_without_arrow() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", "import sys, services.gateway.__main__; print('pyarrow' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "False", "who never asks for a table does not pay its memory"

@@ -20,7 +20,7 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import dashboards as domain
 from services.gateway.domain.access import SCOPES, Key
 from services.gateway.domain.brands import clock_of
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import dashboards as store
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 LEASE_S = 60.0  # whose turn was not renewed for so long has lost it
 LOOK_S = 5.0  # how often it is looked whether a refresh is due
-MOST_DAYS = 3_660
 OURSELVES = Key("installation", "installation", frozenset(SCOPES))
 
 
@@ -47,7 +46,8 @@ def routes(desk: Desk, dashboards: "Dashboards") -> APIRouter:
         async def ask(body: Any) -> Ready:
             key = await desk.admit(request, "write")
             key.needs_brand(None)
-            first, last = _asked(body)
+            now, _ = await desk.context.clock.now()
+            first, last = domain.asked(body, domain.EPOCH + timedelta(milliseconds=now), dashboards.usual)
             try:
                 rows = await dashboards.refresh(first, last)
             except RefusedError as error:
@@ -70,24 +70,6 @@ def _described() -> dict[str, Any]:
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
-def _asked(body: Any) -> tuple[date | None, date | None]:
-    given = body or {}
-    if not isinstance(given, dict):
-        raise Problem("invalid", [Fault("", "dict_type", "an object with `from` and `to`")])
-    found: list[date | None] = []
-    faults = [Fault(name, "extra_forbidden") for name in given if name not in ("from", "to")]
-    for name in ("from", "to"):
-        try:
-            found.append(None if given.get(name) is None else date.fromisoformat(given[name]))
-        except (TypeError, ValueError):
-            faults.append(Fault(name, "date"))
-    if not faults and found[0] and found[1] and not found[0] <= found[1] < found[0] + timedelta(days=MOST_DAYS):
-        faults.append(Fault("to", "order"))
-    if faults:
-        raise Problem("invalid", faults)
-    return found[0], found[1]
-
-
 class Dashboards:
     """Asks the reports, and keeps what they answer."""
 
@@ -95,6 +77,7 @@ class Dashboards:
         self._context, self._neighbours, self._settings = desk.context, neighbours, settings
         self._results = Results(desk, neighbours)
         self._figures = Figures(desk.context.db, neighbours, self._results, settings.bi_targets)
+        self.usual = settings.bi_days
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
@@ -160,8 +143,8 @@ class Dashboards:
         for brand in brands:
             today = domain.EPOCH + timedelta(days=brand.clock.day(now))
             end = min(last or today, today)
-            begin = min(first or end - timedelta(days=(most or self._settings.bi_days) - 1), end)
-            spans[brand.key] = max(begin, end - timedelta(days=MOST_DAYS)), end
+            begin = min(first or end - timedelta(days=(most or self.usual) - 1), end)
+            spans[brand.key] = max(begin, domain.EPOCH), end
             with _past(Problem, failed, brand=brand.key):  # who does not answer for one part is not asked for a year of them
                 await self._brand(brand, spans[brand.key], rows, failed)
         for question in experiments:

@@ -17,7 +17,7 @@ Query = Mapping[str, str]
 Compare = Literal["previous", "year"]
 LATEST = 2**53
 DIGITS = 16  # of the largest number that may be given
-LAST_DAY = 253_402_214_400_000  # 9999-12-31: whose midnight every zone's calendar still knows, and no later instant
+LAST_DAY = 253_370_678_400_000  # 9998-12-31: of it and before, in every zone, the calendar knows the end of the year too
 # Names of the query -> fields of Outcomes; several values are parted by commas.
 LISTS = {
     "document": "documents", "step": "steps", "template": "templates", "variant": "variants", "channel": "channels", "class": "classes",
@@ -194,9 +194,8 @@ def compared(clock: Zone, since: int, until: int, how: Compare) -> tuple[int, in
         return _year_ago(clock, since), _year_ago(clock, until)
     first, last = clock.day(since), clock.day(until)
     if (clock.midnight(first), clock.midnight(last)) == (since, until) and last > first:
-        return max(
-            0, clock.midnight(max(-1, 2 * first - last))
-        ), since  # nothing was before 1970, whose first day may begin a day early
+        before = max(-1, 2 * first - last)  # nothing was before 1970, whose first day may begin a day early
+        return max(0, clock.midnight(before)), since
     return max(0, 2 * since - until), since
 
 

@@ -154,7 +154,7 @@ async def asking(two: Any) -> AsyncIterator[tuple[Any, Audience, dashboards.Dash
     """The job, with an audience of ours beside it. Nothing was counted yet."""
     audience = Audience()
     async with serving(audience.app, "127.0.0.1", 0, asyncio.Event()) as port:
-        neighbours = Neighbours({"audience": (f"http://127.0.0.1:{port}",)}, "")
+        neighbours = Neighbours({"audience": (f"http://127.0.0.1:{port}",)}, "token")
         async with two.context.db.transaction() as connection:
             for table in ("refresh", "outcome_day", "conversion_day", "channel_quarter", "experiment_day"):
                 await connection.execute(f"DELETE FROM {table}")

@@ -95,17 +95,17 @@ class Audience:
             periods = [{"period": 0, "arms": arms}]
             told = {"people": 4, "periods": periods, "as_of": body["as_of"], "complete_up_to": 0, "took_ms": 1, "reached": [None for _ in asked["marks"]]}  # fmt: skip
             return JSONResponse(told)
+        first = domain.EPOCH + timedelta(milliseconds=asked["since"])
         target = asked.get("target")
         if self.mixed and target and not target.get("currency"):
             return _refusal("target.currency", "currencies_mixed", {"names": "EUR, RUB"})
         if question == "reports/channels":
-            row = {"from": "2020-01-01", "name": "email", "conversions": 5, "revenue": 7, "share": 1.0}
+            row = {"from": str(first), "name": "email", "conversions": 5, "revenue": 7, "share": 1.0}
             told = {"currency": (target or {}).get("currency"), "by": {"channel": [row], "mechanic": []}, "as_of": 9}
             return JSONResponse(told)
         days = (asked["until"] - asked["since"]) // DAY_MS
         if days > self.most or self.refused in asked["brands"]:
             return _refusal("by", "rows", {"limit": 1})
-        first = domain.EPOCH + timedelta(milliseconds=asked["since"])
         return JSONResponse(
             {"rows": [_row(str(first + timedelta(days=n)), (target or {}).get("currency")) for n in range(days)], "as_of": 9}
         )

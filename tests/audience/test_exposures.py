@@ -78,6 +78,14 @@ def test_each_person_stands_in_one_arm_from_his_first_exposure_on(kept: Kept) ->
     assert period["days"] == [{"day": "1970-01-01", "arms": {"control": 1, "b": 2}}]
 
 
+def test_measures_of_a_brand_count_what_was_done_in_it(kept: Kept) -> None:
+    kept.lake.decide([exposed(PEOPLE[0], "b")])
+    elsewhere = fact(PEOPLE[0], "elsewhere", "Bought", 10_002, brand="other", properties={"total": {"minor": 7, "currency": "USD"}})
+    kept.told(bought(PEOPLE[0], 10_001, 100), elsewhere)
+    (period,) = results(kept, brands=["shop"])["periods"]
+    assert period["arms"]["b"]["measures"]["money"]["all"]["sum_y"] == 100
+
+
 def test_two_who_became_one_count_once_in_the_arm_of_the_older_pair_and_are_told(kept: Kept) -> None:
     young, old, gone, alone = PEOPLE[:4]
     kept.told(born(young, 500), born(old, 400), born(alone, 1))

@@ -12,6 +12,7 @@ from schemas.zones import zone
 from services.audience.handler.answering import Refused
 from services.audience.reports import exposures
 from services.audience.reports.target import MixedCurrencies, currency_of, hits
+from services.audience.reports.touches import among
 from services.audience.store.answers import View
 from services.audience.store.folding import EXACT
 
@@ -53,19 +54,20 @@ class Values:
 
 
 def _measured(view: View, asked: Exposures, measure: Measure, people: People, place: int) -> Values:
-    counts = measure.kind == "conversion"
-    y, x, currency = _values(view, measure.target, people, asked.pre_period, f"measures.{place}.target", counts=counts)
-    d = _values(view, measure.over, people, None, f"measures.{place}.over", counts=False)[0] if measure.over is not None else None
+    counts, where = measure.kind == "conversion", among(asked.brands)
+    y, x, currency = _values(view, measure.target, people, asked.pre_period, f"measures.{place}.target", where, counts=counts)
+    over = measure.over
+    d = None if over is None else _values(view, over, people, None, f"measures.{place}.over", where, counts=False)[0]
     return Values(y, d, x, currency)
 
 
 def _values(
-    view: View, target: Target, people: People, before: int | None, path: str, *, counts: bool
+    view: View, target: Target, people: People, before: int | None, path: str, where: str, *, counts: bool
 ) -> tuple[Numbers, Numbers | None, str | None]:
-    """(of each unit in the window after exposure, of the period before it, currency)."""
+    """(of each unit in the window after exposure, of the period before it, currency). where: of which facts."""
     duck = view.instant.duck
     least, most = (int(people.moment.min()), int(people.moment.max())) if len(people.n) else (0, -1)
-    found = hits(view.leaves, target, least - (before or 0) - 1, most + target.window)
+    found = hits(view.leaves, target, least - (before or 0) - 1, most + target.window, where=where)
     duck.execute(f"CREATE OR REPLACE TEMP TABLE hit AS SELECT * FROM ({found}) WHERE n IN (SELECT n FROM unit)")
     try:
         currency = currency_of(duck, "SELECT * FROM hit")

@@ -22,7 +22,7 @@ from services.audience.store.happenings import AT, Events, Loose
 from services.audience.store.said import Said
 from services.audience.store.versions import MESSAGES, Part, Versions
 
-VERSION = 4  # of the tables here: a file of another one is built anew
+VERSION = 5  # of the tables here: a file of another one is built anew
 AT_ONCE = 2_000_000  # rows of the lake that are held at a time
 TABLES = """
 CREATE TABLE meta (version INTEGER, lake VARCHAR, state VARCHAR, newest BIGINT);

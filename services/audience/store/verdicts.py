@@ -34,13 +34,16 @@ OTHERS = "imported"  # the rule of messages that were not ours
 ASSIGNED = "Arm Assigned"  # an imported fact: who was given which arm of a test that somebody else ran
 ELSEWHERE = "(imported)"  # the salt of such exposures; none of ours has brackets
 CONTROL, LOCAL = "control", "local_control"
+MAILER = "md5(brand) || md5(source) || "  # an id of another mailer is one of his alone: each of them begins at 1
 SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
+SCAN_MS = 2_000  # no reader does anything sooner after a message came, nor follows many links within it
+SCANNED_LINKS = 3  # different ones: so many are many
 
 TABLES = """
 CREATE TABLE letter (k INTEGER, brand VARCHAR, document VARCHAR, version INTEGER, step VARCHAR, channel VARCHAR, class VARCHAR, rule VARCHAR,
     launch VARCHAR, salt VARCHAR);
 CREATE TABLE verdict (person INTEGER, moment BIGINT, state UTINYINT, letter INTEGER, key UUID);
-CREATE TABLE response (person INTEGER, moment BIGINT, kind UTINYINT, key UUID, link INTEGER, machine BOOLEAN, template INTEGER);
+CREATE TABLE response (person INTEGER, moment BIGINT, kind UTINYINT, key UUID, link BIGINT, machine BOOLEAN, template INTEGER);
 CREATE TABLE template (k INTEGER, name VARCHAR);
 """
 SAME = ("brand", "document", "version", "step", "channel", "class", "rule", "launch", "salt")
@@ -80,7 +83,7 @@ FROM fresh, (VALUES ({exposed}), ({would})) AS twice(state)
 WHERE name = {assigned} AND source <> {sender} AND {document} <> '' AND {arm} <> '' AND (state = {exposed} OR {arm} = {control})
 """
 HEARD = """
-INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}::INTEGER, coalesce({machine}, false), t.k
+INSERT INTO response SELECT n, moment, CASE fresh.name {kinds} END::UTINYINT, {key}, {link}, coalesce({machine}, false), t.k
 FROM fresh JOIN numbers USING (profile, home) LEFT JOIN template t ON t.name = {template}
 WHERE fresh.name IN ({names}) AND {intent} IS NOT NULL ORDER BY moment
 """
@@ -89,10 +92,34 @@ INSERT INTO template SELECT ((SELECT coalesce(max(k) + 1, 0) FROM template) + ro
 FROM (SELECT DISTINCT {template} AS name FROM fresh WHERE name IN ({names}) AND {template} IS NOT NULL EXCEPT SELECT name FROM template)
 """
 
+# Clicks of one instant are alike: all are a scanner's or none. Two cells of SCAN_MS hold all that may follow a click so soon.
+SCANNED = """
+WITH click AS MATERIALIZED ({clicks}), several AS MATERIALIZED (SELECT DISTINCT key, moment, link FROM click SEMI JOIN
+    (SELECT key FROM click GROUP BY key HAVING count(*) >= {links} AND min(link) <> max(link)) many USING (key))
+SELECT a.key, unnest(list(DISTINCT b.moment)) AS clicked FROM several a
+JOIN (SELECT *, unnest([moment // {soon}, moment // {soon} - 1]) AS cell FROM several) b
+    ON b.key = a.key AND b.cell = a.moment // {soon} AND b.moment >= a.moment AND b.moment < a.moment + {soon}
+GROUP BY a.key, a.moment HAVING count(DISTINCT b.link) >= {links}{near}
+"""
+BEFORE_SENT = (
+    " UNION SELECT c.key, c.moment AS clicked FROM click c JOIN ({sent}) s ON s.key = c.key AND c.moment < s.moment + {soon}"
+)
+AT_DELIVERY = " UNION SELECT c.key, c.moment AS clicked FROM click c JOIN ({delivered}) d ON d.key = c.key AND c.moment >= d.moment AND c.moment < d.moment + {soon}"
 
-def key_of(words: str) -> str:
-    """An id as a key: ours are UUIDs, those of others may be any text."""
-    return f"coalesce(try_cast({words} AS UUID), md5({words})::UUID)"
+
+def scanned(clicks: str, sent: str | None, delivered: str | None) -> str:
+    """A query for the clicks that were a scanner's, though nothing marks them: key (of the message) and the instant `clicked`, each pair once. They
+    came before a message was SCAN_MS old, or so soon after its delivery, or followed SCANNED_LINKS different links within SCAN_MS. clicks: a
+    query for key, moment, link (a whole number); sent, delivered: for key and moment; None: nothing tells of that.
+    """
+    near = BEFORE_SENT.format(sent=sent, soon=SCAN_MS) if sent else ""
+    near += AT_DELIVERY.format(delivered=delivered, soon=SCAN_MS) if delivered else ""
+    return f"SELECT DISTINCT key, clicked FROM ({SCANNED.format(clicks=clicks, links=SCANNED_LINKS, soon=SCAN_MS, near=near)})"
+
+
+def key_of(words: str, within: str = "") -> str:
+    """An id as a key: ours are UUIDs, those of others may be any text. within: SQL of a text within which such an id counts."""
+    return f"coalesce(try_cast({words} AS UUID), md5({within}{words})::UUID)"
 
 
 def decided(duck: Any, table: str) -> set[Part]:
@@ -119,7 +146,7 @@ def heard(duck: Any) -> set[Part]:
     duck.execute(NAMED.format(template=template, names=names))
     kinds = " ".join(f"WHEN {text(name)} THEN {kind}" for name, kind in RESPONSES.items())
     found = duck.execute(
-        HEARD.format(kinds=kinds, key=key_of(intent), link=_column(there, "p_i_link"), machine=_column(there, "p_b_machine", "BOOLEAN"),
+        HEARD.format(kinds=kinds, key=key_of(intent, MAILER), link=_column(there, "p_i_link", "BIGINT"), machine=_column(there, "p_b_machine", "BOOLEAN"),
                      template=template, names=names, intent=intent)
     ).fetchall()[0][0]  # fmt: skip
     return ({MESSAGES} if found else set()) | _imported(duck, there) | _assigned(duck, there)
@@ -130,7 +157,7 @@ def _imported(duck: Any, there: set[str]) -> set[Part]:
     if "p_s_document" not in there:
         return set()
     ways = " ".join(f"WHEN starts_with(name, {text(way)}) THEN {text(channel)}" for way, channel in CHANNELS.items())
-    key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)")
+    key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)", MAILER)
     duck.execute(
         IMPORTED.format(state=STATES["accepted"], key=key, document="p_s_document", step=_column(there, "p_s_step"), ways=ways, rule=text(OTHERS),
                         class_=_column(there, "p_s_class"), sent=", ".join(text(name) for name, kind in RESPONSES.items() if kind == SENT),

@@ -21,15 +21,12 @@ MOST_TRAFFIC = 200_000  # rows that go along with a question
 LAST_CLICK: Mapping[str, int] = {"email": 7 * DAY_MS, "push": DAY_MS, "sms": 3 * DAY_MS}
 
 
-class Spend(Node):
-    """Visits that were bought or came, and what they cost, of one day, source and campaign. day: `2026-03-31`; landing: which kind of page
-    they came to (`product`, `content`, ...); cost: whole minor units of `currency`.
+class Visits(Node):
+    """Visits of one day that were bought or came, and what they cost: what reports tell apart of them. day: `2026-03-31`; landing: which kind of
+    page they came to (`product`, `content`, ...); cost: whole minor units of `currency`.
     """
 
     day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
-    brand: Label
-    source: Label
-    campaign: Annotated[str, StringConstraints(max_length=200)] = ""
     landing: Annotated[str, StringConstraints(max_length=60)] = ""
     visits: Annotated[int, Field(strict=True, ge=0, le=2**53)]
     cost: Annotated[int, Field(strict=True, ge=0, le=2**53)] = 0
@@ -38,6 +35,14 @@ class Spend(Node):
     def problems(self) -> Iterator[Problem]:
         if self.cost and self.currency is None:
             yield "currency", "missing", "a cost needs its currency"
+
+
+class Spend(Visits):
+    """The same as it is imported: of one brand, source and campaign."""
+
+    brand: Label
+    source: Label
+    campaign: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class Asked(Node):
@@ -50,7 +55,7 @@ class Asked(Node):
     brands: tuple[str, ...] = ()
     zone: Annotated[str, StringConstraints(max_length=60)] = "UTC"
     as_of: Instant | None = None
-    traffic: Annotated[tuple[Spend, ...], Field(max_length=MOST_TRAFFIC)] = ()
+    traffic: Annotated[tuple[Visits, ...], Field(max_length=MOST_TRAFFIC)] = ()
 
     def problems(self) -> Iterator[Problem]:
         if self.until <= self.since:

@@ -11,7 +11,7 @@ from deploy.plots import BLUE, COLORS, GREY, ORANGE, figure, interval, saved
 
 FOLDER = "plots"
 POUND = 100  # minor units
-MODELS = {"last_click": "last click", "first_touch": "first touch", "linear": "linear", "position": "position", "markov": "Markov"}
+MODELS = {model: {"markov": "Markov"}.get(model, model.replace("_", " ")) for model in attributed.MODELS}
 VERDICTS = {"not_shown": "no effect is shown", "not yet": "too early to say", "too_few": "too few people to say"}
 OPENED = {"0-0": "opened nothing", "1+": "opened a letter"}
 WIDE = (6.4, 4.2)  # inches of a panel

@@ -18,9 +18,11 @@ from deploy.local.settings import LocalSettings
 
 FILE = "demo.json"
 # None of these may be anything but 0.
-BROKEN = (
-    "facts.lost", "intents.sent_twice", "intents.lost", "reports.do_not_add_up", "reports.slow", "experiment.shows_an_effect",
-)  # fmt: skip
+BROKEN = ("facts.lost", "intents.sent_twice", "intents.lost", "reports.do_not_add_up")
+# A test of nothing shows an effect by chance in one draw of twenty. The draw of this seed is known to show none: there it is a fault.
+EFFECT, HELD_SEED = "experiment.shows_an_effect", 1
+# What a busy machine or chance can do too is shown, and breaks nothing.
+STRIKING = (*BROKEN, "reports.slow", EFFECT)
 SECTIONS = (
     ("facts in", "facts.in", "calls acknowledged with 2xx, repeats and refused ones included"),
     ("  repeats, dropped", "facts.duplicates", "the same messageId again"),
@@ -103,7 +105,7 @@ def table(numbers: Mapping[str, int | float | str]) -> Table:
     for name, key, said in SECTIONS:
         if not key.endswith("."):
             shown.add_row(
-                name, _number(numbers.get(key, 0)), said, style="bold red" if key in BROKEN and numbers.get(key) else None
+                name, _number(numbers.get(key, 0)), said, style="bold red" if key in STRIKING and numbers.get(key) else None
             )
         elif key == "segments.":
             _segments(shown, name, numbers)
@@ -156,4 +158,5 @@ def write(settings: LocalSettings, numbers: Flat) -> Path:
 
 def broken(numbers: Mapping[str, int | float | str]) -> list[str]:
     """Which promises were not kept."""
-    return [key for key in BROKEN if numbers.get(key, 0)]
+    held = (*BROKEN, EFFECT) if numbers.get("seed") == HELD_SEED else BROKEN
+    return [key for key in held if numbers.get(key, 0)]

@@ -14,7 +14,7 @@ NOT_YET = "not yet"
 
 def numbers(told: Mapping[str, Told]) -> Flat:
     """`outcomes.welcome.hello.revenue_per_recipient`, `experiment.says`, `attribution. ...`, `funnel. ...`, `cohort. ...`, `lifetime. ...`;
-    and what is to be 0: `reports.do_not_add_up`, `reports.slow`, `experiment.shows_an_effect`.
+    and what is to be 0 (report.broken): `reports.do_not_add_up`, `reports.slow`, `experiment.shows_an_effect`.
     """
     return {
         **dict(_outcomes(told["outcomes"])),

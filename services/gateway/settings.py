@@ -20,7 +20,7 @@ class NamedTarget(Target):
 
 
 class GatewaySettings(BaseSettings):
-    """Environment variables are these names in capitals behind `OTKLIK_`.
+    """Environment variables are these names in capitals behind `OTKLIK_`. An empty one is as none: compose passes what nobody set as empty.
 
     services: "profile=http://127.0.0.1:18101,ingest=...,ingest.public=..." - the admin address of each service (several processes:
     the name again), and with `.public` the address where it serves customers. first_brand: of the installation's first write key.
@@ -30,7 +30,7 @@ class GatewaySettings(BaseSettings):
     itself); bi_nightly_days: of which once a day.
     """
 
-    model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OTKLIK_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     port: int = Field(default=8080, ge=0, le=65535)
     services: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(default_factory=dict)

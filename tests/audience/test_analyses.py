@@ -52,7 +52,7 @@ def test_five_times_the_traffic_and_a_fifth_more_leads_is_a_fall(kept: Kept) -> 
     ids = [fact(ANN, n).id for n in range(220)]
     march, april = 59 * DAY, 90 * DAY
     kept.told(*(did(who, "Signed Up", march if n < 100 else april) for n, who in enumerate(ids)))
-    traffic = [{"day": day, "brand": "shop", "source": "ads", "visits": visits, "cost": 700, "currency": "RUB"}
+    traffic = [{"day": day, "visits": visits, "cost": 700, "currency": "RUB"}
                for day, visits in (("1970-03-01", 60_000), ("1970-03-31", 40_000), ("1970-04-30", 500_000), ("1970-05-01", 9))]  # fmt: skip
     found = asked(kept, "funnel", steps=STEPS, since=march, until=120 * DAY, traffic=traffic)
     first, second = found["cohorts"]
@@ -102,7 +102,7 @@ def test_the_ready_funnel(kept: Kept) -> None:
     found = asked(kept, "stages", cohorts="year", since=0, until=NOW)["cohorts"][0]
     assert (found["c0"], found["c1"], found["c2"], found["c3"]) == (1.0, 1.0, round(1 / 3, 9), 0.5)
     assert (found["unsold"], found["repeats"], found["basis"]) == (2, 1, {"c0": "visitors", "c1": "visitors"})
-    traffic = [{"day": "1970-08-20", "brand": "shop", "source": "ads", "landing": "product", "visits": 300}]
+    traffic = [{"day": "1970-08-20", "landing": "product", "visits": 300}]
     found = asked(kept, "stages", cohorts="year", since=0, until=NOW, traffic=traffic)["cohorts"][0]
     assert (found["c1"], found["basis"]["c1"]) == (0.01, "visits")
 
@@ -226,7 +226,7 @@ def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> Non
         click(ANN, 1, AT), did(ANN, "Invoice Sent", AT + DAY), order(ANN, 1, AT + 5 * DAY, 1000),
         click(BOB, 2, AT, intent="two"), order(BOB, 1, AT + DAY, 300), did(CID, "Invoice Sent", AT), order(CID, 1, AT + DAY, 200),
     )  # fmt: skip
-    traffic = [{"day": "1970-08-20", "brand": "shop", "source": "ads", "visits": 5, "cost": 70, "currency": "GBP"}]
+    traffic = [{"day": "1970-08-20", "visits": 5, "cost": 70, "currency": "GBP"}]
     found = asked(kept, "channels", target=TARGET, sales={"event": "Invoice Sent"}, teams={"journey": "retention"}, traffic=traffic)
     assert {name: one["revenue"] for name, one in found["side_by_side"].items()} == {
         "mail": 300,

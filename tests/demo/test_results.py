@@ -72,14 +72,25 @@ def test_numbers_are_flat_and_nothing_is_broken() -> None:
         (changed("cohort", "people", to=4), "reports.do_not_add_up"),
         (changed("funnel", "steps", 1, "people", to=10), "reports.do_not_add_up"),
         (changed("experiment", "people", to=8), "reports.do_not_add_up"),
-        (changed("outcomes", "took_ms", to=1000.5), "reports.slow"),
-        (changed("attribution", "took_ms", to=5000.5), "reports.slow"),
         (changed("experiment", "judged", "verdict", to="more"), "experiment.shows_an_effect"),
         (changed("experiment", "judged", "verdict", to="blocked"), "experiment.shows_an_effect"),
     ],
 )
 def test_each_broken_promise_is_counted(told: dict[str, Any], wrong: str) -> None:
-    assert report.broken(results.numbers(told)) == [wrong]
+    assert report.broken({**results.numbers(told), "seed": report.HELD_SEED}) == [wrong]
+
+
+@pytest.mark.parametrize(("name", "took_ms"), [("outcomes", 1000.5), ("attribution", 5000.5)])
+def test_a_slow_report_is_shown_and_a_busy_machine_breaks_no_promise(name: str, took_ms: float) -> None:
+    found = results.numbers(changed(name, "took_ms", to=took_ms))
+    assert (found["reports.slow"], report.broken({**found, "seed": report.HELD_SEED})) == (1, [])
+    rows = report.table(found).rows
+    assert [row.style for row in rows].count("bold red") == 1
+
+
+def test_an_effect_that_chance_drew_with_another_seed_is_shown_alone() -> None:
+    found = {**results.numbers(changed("experiment", "judged", "verdict", to="more")), "seed": 2}
+    assert (found["experiment.shows_an_effect"], report.broken(found)) == (1, [])
 
 
 def test_five_models_may_take_longer_than_one_report() -> None:

@@ -67,7 +67,9 @@ async def open_site(config: Settings, *neighbours, **addresses: str) -> AsyncIte
             admin = serving(health.app([one], secret(config)), "127.0.0.1", 0, one.stopping)
             known[one.service.name] = (f"http://127.0.0.1:{await stack.enter_async_context(admin)}",)
             await until(one.ready.is_set)
-        (context,) = await stack.enter_async_context(running(config, service(GatewaySettings(port=0, services=known))))
+        (context,) = await stack.enter_async_context(
+            running(config, service(GatewaySettings(port=0, services=known, bi_every_s=0)))
+        )
         await until(lambda: "gateway" in context.apps)
         headers = {"Authorization": f"Bearer {API_KEY}"}
         base = f"http://127.0.0.1:{context.apps['gateway']}"

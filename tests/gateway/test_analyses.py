@@ -4,6 +4,8 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +18,7 @@ from services.gateway.domain import incremental, traffic
 from services.gateway.domain.analyses import Analysis, flat
 from services.gateway.domain.forecast import forecast, shrunk
 from services.gateway.domain.problems import Problem
+from services.gateway.store import traffic as stored
 from tests.gateway.conftest import faults_of, open_site, problem_of
 
 PERIOD = {"from": "2026-01-01", "to": "2026-02-01"}
@@ -119,6 +122,18 @@ def test_faults_of_traffic(rows, fault):
     with pytest.raises(Problem) as error:
         traffic.rows_of(rows)
     assert fault in {(one.path, one.code) for one in error.value.faults}
+
+
+@given(st.tuples(st.text(), st.dates(), st.text(), st.text(), st.text()))
+def test_a_page_goes_on_where_the_last_one_ended(place):
+    row = dict(zip(("brand", "day", "source", "campaign", "landing"), place, strict=True))
+    assert traffic.place_of(traffic.cursor_of(row)) == place
+
+
+@pytest.mark.parametrize("cursor", ["1", "WzFd", "x.y", "\u0444", "W10", "!" * 9])
+def test_a_cursor_that_no_page_gave_is_refused(cursor):
+    with pytest.raises(Problem):
+        traffic.place_of(cursor)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +255,7 @@ async def test_reports_through_the_gateway(config):
         table = b"day,brand,source,visits\n2026-03-03,one,ads,7\n"
         assert (await site.http.post("/api/traffic", content=table, headers={"Content-Type": "text/csv"})).json()["new"] == 1
         await site.http.post("/api/traffic", json=[{**ROW, "brand": "two"}])
+        assert faults_of(await site.http.post("/api/traffic")) == {("rows", "missing")}
         page = (await site.as_key("GET", "/api/traffic?since=2026-03-02&limit=1", only)).json()
         assert page["items"] == [
             {
@@ -255,13 +271,26 @@ async def test_reports_through_the_gateway(config):
         ]
         rest = (await site.as_key("GET", f"/api/traffic?since=2026-03-02&next={page['next']}", only)).json()
         assert ([one["visits"] for one in rest["items"]], rest["next"]) == ([7], None)
+        every = (await site.http.get("/api/traffic", params={"limit": 3})).json()
+        assert [(one["brand"], one["day"]) for one in every["items"]] == [("one", f"2026-03-0{day}") for day in (1, 2, 3)]
+        rest = (await site.http.get("/api/traffic", params={"limit": 3, "next": every["next"]})).json()
+        assert ([one["brand"] for one in rest["items"]], rest["next"]) == (["two"], None)
+        assert faults_of(await site.http.get("/api/traffic", params={"next": "1"})) == {("next", "cursor")}
 
         answer = await site.as_key("GET", "/api/reports/funnel?from=2026-03-01&to=2026-04-01&steps=A,B&format=csv", only)
         assert answer.content.decode("utf-8-sig").splitlines() == ['"from","people_1","people_2"', '"\'=1+1",3,1']
         name, body = questions.pop()
+        assert set(body["traffic"][0]) == {"day", "landing", "currency", "visits", "cost"}, (
+            "what reports tell apart, and no row more"
+        )
         assert (name, body["brands"], [(one["day"], one["visits"]) for one in body["traffic"]]) == (
             "reports/funnel", ["one"], [("2026-03-01", 20), ("2026-03-02", 10), ("2026-03-03", 7)],
         )  # fmt: skip
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(stored, "MOST_TRAFFIC", 2)  # the newest days are not cut off in silence
+            answer = await site.as_key("GET", "/api/reports/funnel?from=2026-03-01&to=2026-04-01&steps=A,B", only)
+            assert faults_of(answer) == {("to", "traffic_too_much")} and not questions
 
         query = {
             "from": "2026-03-01",

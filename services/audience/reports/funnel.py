@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runtime.lake import text
-from schemas.attribution import Funnel, Spend, Stages, Step
+from schemas.attribution import Funnel, Stages, Step, Visits
 from schemas.audience import Happening
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
@@ -203,7 +203,7 @@ def _firsts(view: View, asked: Stages, step: Step) -> tuple[Numbers, Numbers]:
     return n[rows], moment[rows]
 
 
-def _landing(asked: Stages, kind: str) -> Callable[[Spend], bool]:
+def _landing(asked: Stages, kind: str) -> Callable[[Visits], bool]:
     return lambda row: (row.landing == asked.product_landing) is (kind == "product")
 
 

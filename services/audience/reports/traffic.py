@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from schemas.attribution import Asked, Spend
+from schemas.attribution import Asked, Visits
 from services.audience.domain.periods import Period, day_place, days_of
 
 
-def by_period(asked: Asked, spans: Sequence[Period], of: Callable[[Spend], bool]) -> list[dict[str, Any] | None]:
+def by_period(asked: Asked, spans: Sequence[Period], of: Callable[[Visits], bool]) -> list[dict[str, Any] | None]:
     """Of each period the visits and costs of the rows that are meant; None: nothing was imported for it."""
     first, last = days_of(asked.zone, asked.since, asked.until)
     found: list[dict[str, Any] | None] = [None] * len(spans)

@@ -2,42 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from runtime.clock import wall_ms
-from runtime.db import TRANSIENT
-from schemas.zones import Zone, names, zone
-from services.gateway.api.counting import RefusedError, counted
+from runtime.db import TRANSIENT, Database
+from services.gateway.api.counting import RefusedError
+from services.gateway.api.dashboard_figures import Brand, Figures
 from services.gateway.api.desk import Desk, Ready
 from services.gateway.api.experiment_results import Question, Results
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import dashboards as domain
 from services.gateway.domain.access import SCOPES, Key
-from services.gateway.domain.dashboards import Days, Row
+from services.gateway.domain.brands import clock_of
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
-from services.gateway.settings import GatewaySettings, NamedTarget
+from services.gateway.settings import GatewaySettings
 from services.gateway.store import dashboards as store
 from services.gateway.store import documents
 
 log = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
-AGAIN_S = 60.0
+LEASE_S = 60.0  # whose turn was not renewed for so long has lost it
 LOOK_S = 5.0  # how often it is looked whether a refresh is due
 OURSELVES = Key("installation", "installation", frozenset(SCOPES))
-
-
-class Brand(NamedTuple):
-    key: str
-    clock: Zone
 
 
 def routes(desk: Desk, dashboards: "Dashboards") -> APIRouter:
@@ -82,6 +76,7 @@ class Dashboards:
     def __init__(self, desk: Desk, neighbours: Neighbours, settings: GatewaySettings) -> None:
         self._context, self._neighbours, self._settings = desk.context, neighbours, settings
         self._results = Results(desk, neighbours)
+        self._figures = Figures(desk.context.db, neighbours, self._results, settings.bi_targets)
         self.usual = settings.bi_days
 
     @asynccontextmanager
@@ -92,15 +87,13 @@ class Dashboards:
             yield
         finally:
             if keeping is not None:
-                keeping.cancel()
-                await asyncio.wait({keeping})
+                await _ended(keeping)
 
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(min(LOOK_S, self._settings.bi_every_s))
             try:
-                if not (await self._context.clock.read()).driven:
-                    await self._by_itself()
+                await self.look()
             except (Problem, RefusedError) as error:
                 log.warning("figures for BI tools wait", extra={"why": str(error)})
             except TRANSIENT as error:
@@ -108,31 +101,41 @@ class Dashboards:
             except Exception:  # management does not stop for what BI tools see
                 log.exception("figures for BI tools cannot be brought up: it is tried again")
 
-    async def _by_itself(self) -> None:
+    async def look(self) -> None:
+        """Do what is due, if no other process does it and time is nobody's to drive. Raises Problem: it is due again within a minute."""
+        if (await self._context.clock.read()).driven:
+            return
         for name, every_s, days in (
             ("often", self._settings.bi_every_s, self._settings.bi_days),
             ("nightly", DAY_S, self._settings.bi_nightly_days),
         ):
-            async with self._context.db.transaction() as connection:
-                due = await store.take_turn(connection, name, wall_ms(), round(every_s * 1000))
-            if due:
-                await self._or_again(name, every_s, days)
+            async with turn(self._context.db, name, round(every_s * 1000)) as mine:
+                if mine:
+                    await self._by_itself(days, nightly=name == "nightly")
 
-    async def _or_again(self, name: str, every_s: float, days: int) -> None:
-        """A refresh whose turn this is; one that fails is due again in a minute."""
-        done = False
-        try:
-            await self.refresh(None, None, days, nightly=name == "nightly")
-            done = True
-        finally:
-            if not done:
-                async with self._context.db.transaction() as connection:
-                    await store.turn_again(connection, name, wall_ms() - round((every_s - AGAIN_S) * 1000))
+    async def _by_itself(self, days: int, *, nightly: bool) -> None:
+        """What is refused stays as it stood until the next turn: it would be refused in a minute too. Raises Problem where somebody did not
+        answer.
+        """
+        failed: list[Exception] = []
+        await self.refresh(None, None, days, nightly=nightly, failed=failed)
+        if silent := [error for error in failed if isinstance(error, Problem)]:
+            raise silent[0]
 
     async def refresh(
-        self, first: date | None, last: date | None, most: int | None = None, *, nightly: bool = False
+        self,
+        first: date | None,
+        last: date | None,
+        most: int | None = None,
+        *,
+        nightly: bool = False,
+        failed: list[Exception] | None = None,
     ) -> dict[str, int]:
-        """Count these days again; without them the last `most`. Returns how many rows each view has of them. Raises Problem, RefusedError."""
+        """Count these days again; without them the last `most`. Returns how many rows each view has of them.
+
+        failed: takes what was refused, or not answered, and the rest is counted all the same; without it the first of these is raised: a
+        Problem or RefusedError.
+        """
         now, _ = await self._context.clock.now()
         brands, experiments = await self._known()
         rows = {"outcomes": 0, "conversions": 0, "channels": 0, "experiments": 0}
@@ -142,103 +145,84 @@ class Dashboards:
             end = min(last or today, today)
             begin = min(first or end - timedelta(days=(most or self.usual) - 1), end)
             spans[brand.key] = max(begin, domain.EPOCH), end
-            for part in domain.parts(brand.clock, *spans[brand.key]):
-                for view, count in (await self._days(brand, part)).items():
-                    rows[view] += count
-            for quarter in domain.quarters(brand.clock, *spans[brand.key]):
-                rows["channels"] += await self._quarter(brand, quarter)
+            with _past(Problem, failed, brand=brand.key):  # who does not answer for one part is not asked for a year of them
+                await self._brand(brand, spans[brand.key], rows, failed)
         for question in experiments:
             span = spans.get(question.document.brand)
             if span is not None and not nightly:  # what one had shown by a day that is over changes with late facts alone
-                rows["experiments"] += await self._experiment(question, span, now)
+                with _past((Problem, RefusedError), failed, experiment=question.document.key):
+                    rows["experiments"] += await self._figures.experiment(question, span, now)
         return rows
+
+    async def _brand(self, brand: Brand, span: tuple[date, date], rows: dict[str, int], failed: list[Exception] | None) -> None:
+        """Its days and the quarters that they touch. rows: are added to."""
+        for part in domain.parts(brand.clock, *span):
+            with _past(RefusedError, failed, brand=brand.key, days=f"{part.first}/{part.last}"):
+                for view, count in (await self._figures.days(brand, part)).items():
+                    rows[view] += count
+        for quarter in domain.quarters(brand.clock, *span):
+            with _past(RefusedError, failed, brand=brand.key, quarter=str(quarter.first)):
+                rows["channels"] += await self._figures.quarter(brand, quarter)
 
     async def _known(self) -> tuple[list[Brand], list[Question]]:
         """Brands that are published, and experiments that ran. What is no more is forgotten."""
         async with self._context.db.transaction() as connection:
             call = Call(connection, OURSELVES, wall_ms(), self._context.settings)
             published = await documents.of_kind(connection, "brand")
-            named = {key: str(body.get("time_zone", "UTC")) for key, body in sorted(published.items())}
-            brands = [Brand(key, zone(name if name in names() else "UTC")) for key, name in named.items()]
+            brands = [Brand(key, clock_of(body)) for key, body in sorted(published.items())]
             keys = sorted(await documents.of_kind(connection, "experiment"))
             found = [await self._results.question(call, key) for key in keys]
             await store.keep_experiments(connection, keys)
         return brands, [one for one in found if one is not None]
 
-    async def _days(self, brand: Brand, of: Days) -> dict[str, int]:
-        """One part of a brand's days, in one transaction."""
+
+@contextmanager
+def _past(kind: type[Exception] | tuple[type[Exception], ...], failed: list[Exception] | None, **of: str) -> Iterator[None]:
+    """Errors of this kind go to `failed` and the log, and the work behind them goes on; without `failed` they are raised."""
+    try:
+        yield
+    except kind as error:
+        if failed is None:
+            raise
+        log.warning("figures for BI tools stay as they were", extra={"why": str(error), **of})
+        failed.append(error)
+
+
+@asynccontextmanager
+async def turn(db: Database, name: str, every: int) -> AsyncIterator[bool]:
+    """Whether it is due and ours. every: ms from one beginning to the next.
+
+    It is held on a lease, and counts as begun at its end only: where it fails, or this process or its database dies, it is due again within
+    LEASE_S.
+    """
+    begun = wall_ms()
+    lease = store.Lease(name, every, round(LEASE_S * 1000))
+    async with db.transaction() as connection:
+        mine = await lease.taken(connection, begun)
+    if not mine:
+        yield False
+        return
+    renewing = asyncio.create_task(_renewed(db, lease), name=f"gateway-bi-{name}")
+    try:
+        yield True
+    finally:
+        await _ended(renewing)
+    async with db.transaction() as connection:
+        await lease.done(connection, begun)
+
+
+async def _renewed(db: Database, lease: store.Lease) -> None:
+    """Until it is lost. A database that is away for a moment is asked again."""
+    while True:
+        await asyncio.sleep(LEASE_S / 4)
         try:
-            outcomes, conversions = await self._counted(brand, of)
-        except RefusedError as error:
-            if not domain.too_many(error.faults) or of.first == of.last:
-                raise
-            both = [await self._days(brand, half) for half in domain.halves(brand.clock, of)]
-            return {view: sum(one[view] for one in both) for view in both[0]}
-        async with self._context.db.transaction() as connection:
-            await store.replace_days(connection, brand.key, (of.first, of.last), outcomes, conversions)
-        return {"outcomes": len(outcomes), "conversions": len(conversions)}
+            async with db.transaction() as connection:
+                if not await lease.renewed(connection, wall_ms()):
+                    return
+        except TRANSIENT as error:
+            log.warning("the turn of a refresh is not renewed", extra={"why": type(error).__name__})
 
-    async def _counted(self, brand: Brand, of: Days) -> tuple[list[Row], list[Row]]:
-        outcomes = domain.outcome_rows(
-            brand.key,
-            await counted(self._neighbours, "/audience/outcomes", domain.outcomes_asked(brand.key, brand.clock.name, of, None)),
-        )
-        conversions: list[Row] = []
-        for target in self._settings.bi_targets if outcomes else ():
-            body = domain.outcomes_asked(brand.key, brand.clock.name, of, target.asked())
-            for place, told in enumerate(await self._by_currency("/audience/outcomes", body, ("asked", "target"))):
-                conversions += domain.conversion_rows(brand.key, target.name, told, first=not place)
-        return outcomes, conversions
 
-    async def _quarter(self, brand: Brand, of: Days) -> int:
-        target: NamedTarget = self._settings.bi_targets[0]
-        body = domain.channels_asked(brand.key, brand.clock.name, of, target.asked())
-        rows: list[Row] = []
-        for place, told in enumerate(await self._by_currency("/audience/reports/channels", body, ("target",))):
-            rows += domain.channel_rows(brand.key, target.name, told, first=not place)
-        async with self._context.db.transaction() as connection:
-            await store.replace_quarter(connection, brand.key, of.first, rows)
-        return len(rows)
-
-    async def _by_currency(self, path: str, body: dict[str, Any], at: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The answer; where amounts are of several currencies, one for each. at: where the target stands in the question."""
-        try:
-            return [await counted(self._neighbours, path, body)]
-        except RefusedError as error:
-            found = domain.currencies(error.faults)
-            if domain.too_many(error.faults):
-                raise
-            if not found:  # amounts that nobody can add up: the report says so to whoever asks it
-                log.warning("a target action has no figures for BI tools", extra={"why": str(error)})
-        told = []
-        for currency in found:
-            changed = msgspec.json.decode(msgspec.json.encode(body))
-            place = changed
-            for step in at:
-                place = place[step]
-            place["currency"] = currency
-            told.append(await counted(self._neighbours, path, changed))
-        return told
-
-    async def _experiment(self, question: Question, span: tuple[date, date], now: int) -> int:
-        """What it had shown by the end of each day, from its start on."""
-        clock = zone(question.asked["zone"])
-        rows: list[Row] = []
-        for part in domain.parts(clock, *span, size=1):
-            if part.until > question.asked["since"] and part.since <= now:
-                try:
-                    told = await self._results.told(question, min(part.until - 1, now), "en")
-                except Problem as error:
-                    if not error.faults:
-                        raise
-                    # Of this one nothing can be said (its results say why): the others are shown all the same.
-                    log.warning(
-                        "an experiment has no figures for BI tools", extra={"experiment": question.document.key, "why": str(error)}
-                    )
-                    break
-                rows += domain.experiment_rows(
-                    question.document.key, question.document.brand, part.first, question.document.control, told
-                )
-        async with self._context.db.transaction() as connection:
-            await store.replace_experiment(connection, question.document.key, span, rows)
-        return len(rows)
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -8,7 +8,6 @@ from starlette.responses import JSONResponse, Response
 
 from schemas.attributes import date_ms
 from schemas.experiment_documents import TREATMENT, ControlOf, Experiment, GlobalOf, SplitOf, VariantsOf
-from schemas.zones import names
 from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
@@ -82,10 +81,9 @@ class Results:
             return None
         document = Experiment.model_validate(run.body)
         bodies = await handler.compared_of(call, document)
-        brand = await documents.published(call.connection, "brand", document.brand) or {}
-        zone = brand.get("time_zone", "UTC")
+        clock = await documents.clock_of(call.connection, document.brand)
         shares, of = domain.periods(bodies)
-        return Question(document, run, shares, _asked(document, run, bodies, shares, of, zone if zone in names() else "UTC"))
+        return Question(document, run, shares, _asked(document, run, bodies, shares, of, clock.name))
 
     async def told(self, question: Question, as_of: int | None, language: Language) -> dict[str, Any]:
         """What it has shown by an instant (ms); None: by now. Raises Problem."""

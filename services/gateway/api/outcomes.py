@@ -134,9 +134,7 @@ async def clock_of(call: Call, given: str | None, reading: Reading, brands: Sequ
             return zone(given)
         reading.faults.append(Fault("zone", "time_zone"))
         return zone("UTC")
-    body = await documents.published(call.connection, "brand", brands[0]) if len(set(brands)) == 1 else None
-    named = str((body or {}).get("time_zone", "UTC"))
-    return zone(named if named in names() else "UTC")
+    return await documents.clock_of(call.connection, brands[0] if len(set(brands)) == 1 else None)
 
 
 def _place(path: str) -> str:

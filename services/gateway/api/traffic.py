@@ -28,7 +28,7 @@ def routes(desk: Desk) -> APIRouter:
         that stood there. All rows are taken, or none.
         """
         of_csv = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/csv"
-        return await desk.act(request, "write", _keep, wire.MAX_IMPORT, domain.rows_of_csv if of_csv else None)
+        return await desk.act(request, "write", _keep, wire.MAX_IMPORT, domain.rows_of_csv if of_csv else _rows_of_json)
 
     @router.get("/api/traffic")
     async def page(
@@ -45,15 +45,20 @@ def routes(desk: Desk) -> APIRouter:
                 call.key.needs_brand(brand)
             days = _day("since", since, FIRST), _day("until", until, LAST)
             brands = [brand] if brand else list(call.key.brands)
-            rows = await store.page(call.connection, _after(next), days, brands, limit)
-        more = str(rows[-1]["id"]) if len(rows) == limit else None
+            rows = await store.page(call.connection, domain.place_of(next), days, brands, limit)
+        more = domain.cursor_of(rows[-1]) if len(rows) == limit else None
         return JSONResponse({"items": [domain.told(dict(row)) for row in rows], "next": more})
 
     return router
 
 
-async def _keep(call: Call, body: Any) -> Answer:
-    rows: list[Spend] = body if isinstance(body, list) and all(isinstance(one, Spend) for one in body) else domain.rows_of(body)
+def _rows_of_json(raw: bytes) -> list[Spend]:
+    return domain.rows_of(wire.json_of(raw))
+
+
+async def _keep(call: Call, rows: list[Spend] | None) -> Answer:
+    if rows is None:  # no body
+        raise Problem("invalid", [Fault("rows", "missing")])
     for brand in sorted({row.brand for row in rows}):
         call.key.needs_brand(brand)
     kept = await store.keep(call.connection, rows, call.now)
@@ -68,12 +73,6 @@ def _day(name: str, given: str, otherwise: date) -> date:
         return date.fromisoformat(given)
     except ValueError as error:
         raise Problem("invalid", [Fault(name, "date")]) from error
-
-
-def _after(given: str) -> int:
-    if given and not (given.isascii() and given.isdecimal() and len(given) < 19):
-        raise Problem("invalid", [Fault("next", "cursor")])
-    return int(given or 0)
 
 
 def _described() -> dict[str, Any]:

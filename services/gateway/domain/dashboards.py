@@ -12,8 +12,6 @@ BY: tuple[Group, ...] = ("day", "document", "step", "channel", "class", "variant
 MESSAGES = ("sent", "failed", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
 MOST_DAYS = 3_660  # of one request
 AT_ONCE = 7  # days of one question, and of one transaction
-NOT_YET = "not_yet"  # of an experiment whose look has not come
-NO_PEOPLE = "no_people"
 EPOCH = date(1970, 1, 1)
 Row = tuple[Any, ...]
 
@@ -104,17 +102,34 @@ def outcome_rows(brand: str, told: Mapping[str, Any]) -> list[Row]:
     return [(*_key(brand, row), *figures, told["as_of"]) for row, figures in counted if any(figures)]
 
 
-def conversion_rows(brand: str, target: str, told: Mapping[str, Any], *, first: bool = True) -> list[Row]:
-    """Rows of conversion_day: where anything was done. first: of several currencies; the others have the revenue alone, for what was done was
-    done once.
+def conversion_rows(brand: str, target: str, told: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows of conversion_day: where anything was done. told: the answer, or where amounts are of several currencies one for each."""
+    deeds, worth = dict[Row, Row](), dict[Row, list[tuple[str, Row]]]()
+    for row in (row for answer in told for row in answer["rows"]):
+        key = _key(brand, row)
+        deeds.setdefault(key, (row["converted"]["people"], row["credited"]["actions"]))
+        if row["revenue"]["minor"] or len(told) == 1:
+            worth.setdefault(key, []).append((row["revenue"]["currency"] or "", (row["revenue"]["minor"],)))
+    return [
+        (*key, target, currency, *figures, _as_of(told))
+        for key, did in deeds.items() for currency, *figures in _apart(did, worth.get(key, []), (0,)) if any(figures)
+    ]  # fmt: skip
+
+
+def _apart(did: Row, worth: Sequence[tuple[str, Row]], nothing: Row) -> Iterator[Row]:
+    """(currency, *deeds, *worth) of one row of a report. What was done stands once, for it was done once: beside its worth where that is of one
+    currency, else in a row without any.
     """
-    found = []
-    for row in told["rows"]:
-        did = (row["converted"]["people"], row["credited"]["actions"]) if first else (0, 0)
-        did = (*did, row["revenue"]["minor"])
-        if any(did):
-            found.append((*_key(brand, row), target, row["revenue"]["currency"] or "", *did, told["as_of"]))
-    return found
+    if len(worth) == 1:
+        yield worth[0][0], *did, *worth[0][1]
+        return
+    yield "", *did, *nothing
+    for currency, amount in worth:
+        yield currency, *(0 for _ in did), *amount
+
+
+def _as_of(told: Sequence[Mapping[str, Any]]) -> int:
+    return min(int(one["as_of"]) for one in told)
 
 
 def _key(brand: str, row: Mapping[str, Any]) -> Row:
@@ -125,23 +140,40 @@ def channels_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any]) -
     return {"brands": [brand], "since": of.since, "until": of.until, "zone": zone, "by": "quarter", "target": dict(target)}
 
 
-def channel_rows(brand: str, target: str, told: Mapping[str, Any], *, first: bool = True) -> list[Row]:
-    """Rows of channel_quarter. first: of several currencies, as above."""
+def channel_rows(brand: str, target: str, told: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows of channel_quarter. told: as above."""
+    deeds, worth = dict[Row, Row](), dict[Row, list[tuple[str, Row]]]()
+    for answer, kind in ((answer, kind) for answer in told for kind in ("channel", "mechanic")):
+        for row in answer["by"][kind]:
+            key = date.fromisoformat(row["from"]), kind, row["name"]
+            deeds.setdefault(key, (row["conversions"],))
+            if row["revenue"] or len(told) == 1:
+                worth.setdefault(key, []).append((answer["currency"] or "", (row["revenue"], row["share"])))
     return [
-        (brand, date.fromisoformat(row["from"]), target, told["currency"] or "", kind, row["name"], row["conversions"] if first else 0, row["revenue"], row["share"],
-         told["as_of"])
-        for kind in ("channel", "mechanic") for row in told["by"][kind] if first or row["revenue"]
-    ]  # fmt: skip
+        (brand, quarter, target, currency, kind, name, *figures, _as_of(told))
+        for (quarter, kind, name), did in deeds.items()
+        for currency, *figures in _apart(did, worth.get((quarter, kind, name), []), (0, None))
+    ]
+
+
+def experiment_days(clock: Zone, first: date, last: date, since: int, over: int | None, now: int) -> Iterator[Days]:
+    """Those of the days at whose end something new of an experiment may show: from its start (ms) to the day in which it was over. over: when
+    the last one who was exposed had the window of the primary measure; None: it runs.
+    """
+    end = now if over is None else min(now, over)
+    return (one for one in parts(clock, first, last, 1) if one.until > since and one.since <= end)
 
 
 def experiment_rows(experiment: str, brand: str, day: date, control: str, told: Mapping[str, Any]) -> list[Row]:
-    """Rows of experiment_day: each arm of the last period, with what it showed by then."""
+    """Rows of experiment_day: each arm of the last period, with what it showed by then. Where nothing is judged the verdict is the code that
+    says why (`no_look_yet`); while nobody was exposed there are none.
+    """
     period = told["periods"][-1] if told["periods"] else None
     judged = told["judged"]
     metric = next((one for one in judged["metrics"] if one["primary"]), None) if judged else None
     beside = {one["arm"]: one for one in metric["comparisons"]} if metric else {}
     base = next((one["reading"]["control"] for one in beside.values()), None)
-    other = NO_PEOPLE if not told["people"] else NOT_YET
+    other = next((one["code"] for one in told["why"]), "")
     return [
         (experiment, brand, day, arm, of["people"], metric["key"] if metric else "", *_shown(beside.get(arm), base if arm == control else None),
          beside[arm]["verdict"] if arm in beside else judged["verdict"] if judged else other, told["as_of"])

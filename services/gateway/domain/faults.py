@@ -239,6 +239,10 @@ FAULTS: dict[str, Text] = {
         "a cohort shows who differs, not what came of it: name the group by what its people are",
         "когорта показывает, кто отличается, а не что на это повлияло: назовите группу по тому, кто в ней",
     ),
+    "traffic_too_much": Text(
+        "imported traffic of this period is more than {limit} rows of day, landing and currency: ask for a shorter one",
+        "загруженного трафика за этот период больше {limit} строк по дням, видам страниц и валютам: возьмите период короче",
+    ),
     "traffic_twice": Text("a row before it has the same key", "строка с тем же ключом уже была выше"),
     "utf8": Text("the file is not UTF-8", "файл не в UTF-8"),
     "csv": Text("this line cannot be read as CSV", "строка не читается как CSV"),

@@ -1,11 +1,14 @@
 """Traffic and ad spend as they come: rows of JSON, or of a CSV. Pure; every fault at once, by its row."""
 
+import base64
+import binascii
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from schemas.attribution import Spend
@@ -16,6 +19,8 @@ MOST_ROWS = 20_000  # of one upload
 MOST_FAULTS = 100
 NUMBERS = ("visits", "cost")
 NAMES = frozenset(Spend.model_fields)
+Place = tuple[str, date, str, str, str]  # brand, day, source, campaign, landing: the key under which a row stands
+BEGIN: Place = ("", date.min, "", "", "")  # before all rows
 
 
 def rows_of(document: Any) -> list[Spend]:
@@ -85,6 +90,23 @@ def _read(given: Sequence[tuple[str, Any]]) -> list[Spend]:
 def key_of(row: Spend) -> tuple[str, ...]:
     """Under which a row stands, and is corrected."""
     return (row.brand, row.day, row.source, row.campaign, row.landing)
+
+
+def cursor_of(row: Mapping[str, Any]) -> str:
+    """`next` behind a row of the table."""
+    place = [row["brand"], row["day"].isoformat(), row["source"], row["campaign"], row["landing"]]
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Place:
+    """Where a page begins; without a cursor at the first row. Raises Problem `invalid`."""
+    if not cursor:
+        return BEGIN
+    try:
+        place: Place = msgspec.json.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True), type=Place)
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise Problem("invalid", [Fault("next", "cursor")]) from error
+    return place
 
 
 def _is_day(text: str) -> bool:

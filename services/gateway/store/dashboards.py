@@ -4,29 +4,51 @@ from collections.abc import Sequence
 from datetime import date
 
 from runtime.db import Connection
-from services.gateway.domain.dashboards import Row
+from services.gateway.domain.dashboards import BY, MESSAGES, Row
 
-OUTCOMES = ("brand", "day", "document", "step", "channel", "class", "variant", "template", "sent", "failed", "delivered", "bounced", "opened", "clicked",
-            "unsubscribed", "complained", "as_of")  # fmt: skip
-CONVERSIONS = (*OUTCOMES[:8], "target", "currency", "converted", "actions", "revenue", "as_of")
+OUTCOMES = ("brand", *BY, *MESSAGES, "as_of")
+CONVERSIONS = ("brand", *BY, "target", "currency", "converted", "actions", "revenue", "as_of")
 CHANNELS = ("brand", "quarter", "target", "currency", "kind", "name", "conversions", "revenue", "share", "as_of")
 EXPERIMENTS = (
     "experiment", "brand", "day", "arm", "people", "metric", "value", "difference", "low", "high", "p", "verdict", "as_of",
 )  # fmt: skip
-# Whoever takes the turn moves it on; one that was taken less than `every` ms ago is refused.
-TURN = """
-INSERT INTO refresh AS r (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at WHERE r.at <= $2 - $3 RETURNING true
+# A refresh is due `every` ms after `at`. Whoever takes it moves `at` on so far that it is due when his lease ends.
+TAKE = """
+INSERT INTO refresh AS r (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at WHERE r.at <= $3 RETURNING true
 """
+MOVE = "UPDATE refresh SET at = $3 WHERE name = $1 AND at = $2 RETURNING true"
 ONE = "SELECT pg_advisory_xact_lock(hashtext('gateway.bi'))"  # two refreshes of one range would meet at its rows
 
 
-async def take_turn(connection: Connection, name: str, now: int, every: int) -> bool:
-    return bool(await connection.fetchval(TURN, name, now, every))
+class Lease:
+    """The turn to do a refresh, held for `least` ms from each time it is renewed. every: ms from one beginning to the next. now: ms, real time."""
 
+    def __init__(self, name: str, every: int, least: int) -> None:
+        self._name, self._every, self._least = name, every, least
+        self._at = 0
 
-async def turn_again(connection: Connection, name: str, at: int) -> None:
-    """It did not come to its end: as if it had been taken then."""
-    await connection.execute("UPDATE refresh SET at = $2 WHERE name = $1", name, at)
+    async def taken(self, connection: Connection, now: int) -> bool:
+        """Whether it is due, and ours."""
+        at = self._held(now)
+        mine = bool(await connection.fetchval(TAKE, self._name, at, now - self._every))
+        self._at = at if mine else 0
+        return mine
+
+    async def renewed(self, connection: Connection, now: int) -> bool:
+        """Whether it is ours still."""
+        return await self._moved(connection, self._held(now))
+
+    async def done(self, connection: Connection, begun: int) -> bool:
+        """The next one is due `every` after this one's beginning; whether it was ours still."""
+        return await self._moved(connection, begun)
+
+    def _held(self, now: int) -> int:
+        return now - self._every + self._least
+
+    async def _moved(self, connection: Connection, at: int) -> bool:
+        ours = bool(await connection.fetchval(MOVE, self._name, self._at, at))
+        self._at = at if ours else self._at
+        return ours
 
 
 async def replace_days(

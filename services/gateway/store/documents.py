@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runtime.db import Connection, Row
+from schemas.zones import Zone
+from services.gateway.domain import brands
 from services.gateway.domain.experiments import Ruled
 from services.gateway.domain.kinds import KINDS, cost_of
 from services.gateway.domain.references import Standing
@@ -115,6 +117,11 @@ async def published(connection: Connection, kind: str, key: str) -> dict[str, An
     """The version in force; None if there is none."""
     body = await connection.fetchval(PUBLISHED, kind, key)
     return None if body is None else dict(json.loads(body))
+
+
+async def clock_of(connection: Connection, brand: str | None) -> Zone:
+    """The zone of a brand in force, or UTC."""
+    return brands.clock_of(await published(connection, "brand", brand) if brand is not None else None)
 
 
 async def delete(connection: Connection, kind: str, key: str) -> None:

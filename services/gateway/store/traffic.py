@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from runtime.db import Connection, Row
 from schemas.attribution import MOST_TRAFFIC, Spend
+from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.traffic import Place
 
 # Rows are locked in the order of their keys, whoever uploads beside.
 KEEP = """
@@ -17,14 +19,16 @@ SET visits = EXCLUDED.visits, cost = EXCLUDED.cost, currency = EXCLUDED.currency
 WHERE (t.visits, t.cost, t.currency) IS DISTINCT FROM (EXCLUDED.visits, EXCLUDED.cost, EXCLUDED.currency)
 RETURNING (xmax = 0) AS fresh
 """
+# By the key, which is an index: of a brand and some days no other row is read.
 PAGE = """
-SELECT * FROM traffic WHERE id > $1 AND day >= $2 AND day <= $3 AND (cardinality($4::text[]) = 0 OR brand = ANY($4)) ORDER BY id LIMIT $5
+SELECT brand, day, source, campaign, landing, visits, cost, currency FROM traffic
+WHERE day >= $1 AND day <= $2 AND (brand, day, source, campaign, landing) > ($3, $4, $5, $6, $7) {brands}
+ORDER BY brand, day, source, campaign, landing LIMIT $8
 """
-# For reports: campaigns are not told apart there.
+# For reports, which tell nothing else apart.
 SUMMED = """
-SELECT day, brand, source, landing, currency, sum(visits)::bigint AS visits, sum(cost)::bigint AS cost FROM traffic
-WHERE day >= $1 AND day <= $2 AND (cardinality($3::text[]) = 0 OR brand = ANY($3)) GROUP BY day, brand, source, landing, currency
-ORDER BY day, brand, source, landing, currency LIMIT $4
+SELECT day, landing, currency, sum(visits) AS visits, sum(cost) AS cost FROM traffic
+WHERE day >= $1 AND day <= $2 AND (cardinality($3::text[]) = 0 OR brand = ANY($3)) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT $4
 """
 
 
@@ -44,12 +48,20 @@ async def keep(connection: Connection, rows: Sequence[Spend], now: int) -> Kept:
     return Kept(sum(told), len(told) - sum(told))
 
 
-async def page(connection: Connection, after: int, days: tuple[date, date], brands: Sequence[str], limit: int) -> list[Row]:
-    """Rows in the order in which they first came."""
-    return list(await connection.fetch(PAGE, after, *days, list(brands), limit))
+async def page(connection: Connection, after: Place, days: tuple[date, date], brands: Sequence[str], limit: int) -> list[Row]:
+    """Rows behind that place, in the order of their keys. brands: () for all."""
+    if not brands:
+        return list(await connection.fetch(PAGE.format(brands=""), *days, *after, limit))
+    return list(await connection.fetch(PAGE.format(brands="AND brand = ANY($9)"), *days, *after, limit, list(brands)))
 
 
 async def summed(connection: Connection, days: tuple[date, date], brands: Sequence[str]) -> list[dict[str, Any]]:
-    """What goes along with a report's question: the fields of Spend."""
-    rows = await connection.fetch(SUMMED, *days, list(brands), MOST_TRAFFIC)
-    return [{**dict(row), "day": row["day"].isoformat(), "currency": row["currency"] or None} for row in rows]
+    """What goes along with a report's question: the fields of Visits. Raises Problem: there is more than a question takes along."""
+    rows = await connection.fetch(SUMMED, *days, list(brands), MOST_TRAFFIC + 1)
+    if len(rows) > MOST_TRAFFIC:
+        raise Problem("invalid", [Fault("to", "traffic_too_much", params={"limit": MOST_TRAFFIC})])
+    return [
+        {"day": row["day"].isoformat(), "landing": row["landing"], "currency": row["currency"] or None}
+        | {name: int(row[name]) for name in ("visits", "cost")}
+        for row in rows
+    ]

@@ -15,7 +15,7 @@ from runtime.serving import serving
 from schemas.reports import DAY_MS
 from schemas.zones import zone
 from services.gateway.domain.outcome_table import csv_of
-from services.gateway.domain.outcomes import Reading, compared
+from services.gateway.domain.outcomes import Reading, compared, unknown
 from services.gateway.domain.problems import Problem
 from tests.gateway.conftest import faults_of, open_site, problem_of
 
@@ -131,3 +131,11 @@ async def test_a_report_is_asked_within_the_brands_of_the_key_and_opens_its_peop
         mixed = await site.http.get("/api/reports/outcomes?campaign=x&event=O&value=total", headers={"Accept-Language": "ru"})
         assert faults_of(mixed) == {("currency", "currencies_mixed")}
         assert "RUB, USD" in mixed.text and "валют" in mixed.text
+
+
+def test_a_journey_has_the_ways_of_its_splits_as_variants_and_not_its_control_group() -> None:
+    journey = {"control": {"share": 500}, "steps": [{"id": "way", "split": [{"name": "a"}, {"name": "b"}]}, {"id": "letter"}]}
+    campaign = {"variants": [{"name": "x"}], "control": 10}
+    held = {"journey:w": {1: journey}, "campaign:c": {1: campaign}}
+    assert [one.params["name"] for one in unknown(held, (), ("a", "x", "treatment"))] == ["treatment"]
+    assert list(unknown(held, ("way", "letter"), ("b", "control"))) == []

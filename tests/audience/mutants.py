@@ -12,6 +12,7 @@ INDEX = ("tests/audience/test_index.py",)
 DOMAIN, REPORTS = "services/audience/domain", "services/audience/reports"
 CREDIT = ("tests/audience/test_crediting.py",)
 WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
+TOLD = ("tests/audience/test_verdicts.py",)
 STEPS = ("tests/audience/test_stepping.py",)
 
 MUTANTS = (
@@ -59,6 +60,12 @@ MUTANTS = (
     Mutant("ten times is not more", f"{DOMAIN}/comparing.py", "values <= times * whole // count", "values < times * whole // count", STEPS),
     Mutant("who registered is not new", f"{REPORTS}/touchpoints.py", "known |= _any_before(registered, n, at) | ", "known |= ", WAYS),
     Mutant("sales before a payment", f"{REPORTS}/channels.py", "line.until(every.n, every.moment) > line.until(every.n, every.moment - asked.sales_window)", "line.until(every.n, every.moment) < 0", WAYS),
+    Mutant("an order is of its brand", f"{REPORTS}/conversions.py", "GROUP BY brand, key", "GROUP BY key", WAYS),
+    Mutant("a lead has no edge", f"{REPORTS}/attribution.py", "read(view, plain, 0, asked.until", "read(view, plain, asked.since - leads.repeat, asked.until", WAYS),
+    Mutant("ages that have begun", f"{REPORTS}/lifetime.py", "sum(one.since <= view.now for one in spans)", "len(spans)", WAYS),
+    Mutant("mailers apart", f"{STORE}/verdicts.py", "md5({within}{words})", "md5({words})", TOLD),
+    Mutant("a control group is no variant", f"{REPORTS}/outcomes_messages.py", "and at in sending and", "and False and", TOLD),
+    Mutant("deeds of the brands", f"{REPORTS}/outcomes_target.py", "where=among(brands)", 'where="true"', TOLD),
     Mutant("ages begin at none", f"{REPORTS}/lifetime.py", "place_of(found.spans, moment) - cohort", "place_of(found.spans, moment) - cohort + 1", WAYS),
     Mutant("answers grow old", f"{STORE}/versions.py", "**dict.fromkeys(parts, self._count)", "", INDEX),
 )  # fmt: skip

@@ -114,6 +114,8 @@ people_of = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=2
 
 
 @given(people_of, people_of, st.sampled_from((1, 2**20, 2**33)), st.sampled_from((1, 2**31)))
+@example([(0, 9), (2, 0), (4, 3), (4, 9)], [(0, 0), (1, 5), (2, 1), (3, 9), (4, 2), (4, 4)], 2**33, 2**31)
+@example([(0, 9)], [(0, 9), (4, 0)], 2**33, 2**31)
 def test_a_line_holds_however_many_people_over_however_long(
     rows: list[tuple[int, int]], asked: list[tuple[int, int]], apart: int, long: int
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.zones import zone
 from services.audience.domain.comparing import compared, kept, standardised, stratified
-from services.audience.domain.grouping import largest, named, people
+from services.audience.domain.grouping import distinct, largest, named, people
 from services.audience.domain.periods import TooMany, day_place, days_of, periods, place_of
 from services.audience.domain.sources import Said, Source, source_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
@@ -111,6 +111,7 @@ def test_the_largest_groups_stand_alone_and_all_others_are_one():
     )
     assert people(of, np.array([5, 6, 6, 7, 8, 7, 5]), 3).tolist() == [2, 1, 1]
     assert largest(groups[:0], ["a"], 2)[1] == []
+    assert (distinct(np.array([3, 1, 3, 2, 1])).tolist(), distinct(groups[:0]).tolist()) == ([1, 2, 3], [])
 
 
 def test_groups_with_and_without_outliers():

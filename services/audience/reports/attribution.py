@@ -12,6 +12,7 @@ from schemas.attribution import Attribution, Leads
 from schemas.audience import Happening
 from services.audience.domain import crediting
 from services.audience.domain.crediting import NOBODY, Credit
+from services.audience.domain.grouping import distinct
 from services.audience.domain.lasting import first, last, last_click
 from services.audience.domain.leads import Application, Summary, judged
 from services.audience.domain.markov import transitions
@@ -109,8 +110,8 @@ def credited(ledger: Ledger) -> Credited:
         own, label = _of(chosen, part), touches.label[way.touch]
         even.append(crediting.linear(way, label, own, labels))
         edges.append(crediting.position(way, label, own, labels))
-        met.append(np.unique(label * width + own.n[way.path]))
-        reached += np.bincount(np.unique(way.path * (labels + 1) + label) % (labels + 1), minlength=labels)
+        met.append(distinct(label * width + own.n[way.path]))
+        reached += np.bincount(distinct(way.path * (labels + 1) + label) % (labels + 1), minlength=labels)
         if chain is not None:
             chain += transitions([(way.path, label, way.place, way.length)], labels)
     found = {
@@ -121,7 +122,7 @@ def credited(ledger: Ledger) -> Credited:
     effects = None
     if chain is not None:
         found["markov"], effects = crediting.removal(chain, ledger.led.length > 0, chosen)
-    return Credited(found, effects, np.unique(np.concatenate(met)), width, reached)
+    return Credited(found, effects, distinct(np.concatenate(met)), width, reached)
 
 
 def _of(conversions: Conversions, rows: Numbers | slice) -> Conversions:

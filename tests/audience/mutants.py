@@ -14,6 +14,11 @@ CREDIT = ("tests/audience/test_crediting.py",)
 WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
 TOLD = ("tests/audience/test_verdicts.py",)
 STEPS = ("tests/audience/test_stepping.py",)
+SCANNERS = ("tests/audience/test_scanners.py",)
+OUTCOMES = ("tests/audience/test_outcomes.py",)
+FOLLOWING = ("tests/audience/test_following.py",)
+TOLD = ("tests/audience/test_verdicts.py",)
+EXPOSED = ("tests/audience/test_exposures.py",)
 
 MUTANTS = (
     Mutant("the edge of a window", f"{STORE}/windows.py", 'Span(f"moment > {now - leaf.within}")', 'Span(f"moment >= {now - leaf.within}")', LAW),
@@ -49,7 +54,21 @@ MUTANTS = (
     Mutant("the last of all channels", f"{DOMAIN}/lasting.py", "found = np.maximum(", "found = np.minimum(", CREDIT),
     Mutant("a sale ends a lead", f"{DOMAIN}/leads.py", "and not _sold(", "and not (lambda *_: False)(", CREDIT),
     Mutant("a click and its visit", f"{REPORTS}/touches.py", "kept = ~_led_by_click(n, moment, own, clicked)", "kept = ~(own & ~own)", WAYS),
-    Mutant("scanners", f"{REPORTS}/touches.py", "SCAN_MS = 2_000", "SCAN_MS = 3_000", WAYS),
+    Mutant("no reader is so quick", f"{STORE}/verdicts.py", "SCAN_MS = 2_000", "SCAN_MS = 2_001", OUTCOMES),
+    Mutant("nor follows so many links", f"{STORE}/verdicts.py", "SCANNED_LINKS = 3", "SCANNED_LINKS = 4", OUTCOMES),
+    Mutant("so many of them", f"{STORE}/verdicts.py", "HAVING count(DISTINCT b.link) >= {links}", "HAVING count(b.link) >= {links}", OUTCOMES),
+    Mutant("at once is less than two seconds", f"{STORE}/verdicts.py", "AND b.moment < a.moment + {soon}", "AND b.moment <= a.moment + {soon}", SCANNERS),
+    Mutant("two cells of time", f"{STORE}/verdicts.py", "unnest([moment // {soon}, moment // {soon} - 1])", "moment // {soon}", SCANNERS),
+    Mutant("clicked before it was sent", f"{STORE}/verdicts.py", "AND c.moment < s.moment + {soon}", "AND c.moment BETWEEN s.moment AND s.moment + {soon} - 1", SCANNERS),
+    Mutant("clicked long before it came", f"{STORE}/verdicts.py", "AND c.moment >= d.moment AND", "AND", SCANNERS),
+    Mutant("opened too soon", f"{REPORTS}/outcomes_messages.py", "NOT machine AND r.moment >= u.moment + {soon}", "NOT machine", OUTCOMES),
+    Mutant("each verdict once", f"{STORE}/verdicts.py", "WHERE NOT EXISTS (FROM verdict v WHERE", "WHERE NOT EXISTS (FROM verdict v WHERE false AND", TOLD),
+    Mutant("a doubt that ended", f"{REPORTS}/outcomes_messages.py", "DELETE FROM unit WHERE part = {IN_DOUBT} AND key IN", "DELETE FROM unit WHERE false AND key IN", TOLD),
+    Mutant("the window of who followed", f"{DOMAIN}/following.py", "<= messages.moment[inside] + window", "< messages.moment[inside] + window", FOLLOWING),
+    Mutant("the window of a credit", f"{DOMAIN}/following.py", "<= messages.moment[last] + window", "< messages.moment[last] + window", FOLLOWING),
+    Mutant("the smaller of two messages", f"{REPORTS}/outcomes_target.py", "ORDER BY key DESC", "ORDER BY key", OUTCOMES),
+    Mutant("the first exposure", f"{REPORTS}/exposures.py", "min(moment) AS moment, arg_min(arm,", "max(moment) AS moment, arg_min(arm,", EXPOSED),
+    Mutant("the arm of the older pair", f"{REPORTS}/exposures.py", "survivor = min((pair", "survivor = max((pair", EXPOSED),
     Mutant("the last word on an order", f"{REPORTS}/conversions.py", "arg_max_null({one}", "arg_min_null({one}", WAYS),
     Mutant("brands apart", f"{REPORTS}/touches.py", 'return f"brand IN (', 'return "true" or f"brand IN (', WAYS),
     Mutant("the end of a funnel", f"{DOMAIN}/stepping.py", "moments[row] <= at + window", "moments[row] < at + window", STEPS),
@@ -64,7 +83,7 @@ MUTANTS = (
     Mutant("a lead has no edge", f"{REPORTS}/attribution.py", "read(view, plain, 0, asked.until", "read(view, plain, asked.since - leads.repeat, asked.until", WAYS),
     Mutant("ages that have begun", f"{REPORTS}/lifetime.py", "sum(one.since <= view.now for one in spans)", "len(spans)", WAYS),
     Mutant("mailers apart", f"{STORE}/verdicts.py", "md5({within}{words})", "md5({words})", TOLD),
-    Mutant("a control group is no variant", f"{REPORTS}/outcomes_messages.py", "and at in sending and", "and False and", TOLD),
+    Mutant("a control group is no variant", f"{REPORTS}/outcomes_messages.py", "        and at in sending\n", "        and False\n", TOLD),
     Mutant("deeds of the brands", f"{REPORTS}/outcomes_target.py", "where=among(brands)", 'where="true"', TOLD),
     Mutant("ages begin at none", f"{REPORTS}/lifetime.py", "place_of(found.spans, moment) - cohort", "place_of(found.spans, moment) - cohort + 1", WAYS),
     Mutant("answers grow old", f"{STORE}/versions.py", "**dict.fromkeys(parts, self._count)", "", INDEX),

@@ -2,9 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from services.audience.reports.outcomes_messages import MACHINE_MS
+
+class Response(NamedTuple):
+    """What became of a message. machine: it was told as one's; link: which was followed."""
+
+    event: str
+    at: int
+    machine: bool = False
+    link: int | None = None
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class Message:
     document: str
     step: str
     rule: str = ""
-    responses: tuple[tuple[str, int, bool], ...] = ()  # event, at, told as a machine's
+    responses: tuple[Response, ...] = ()
 
 
 @dataclass
@@ -81,7 +88,15 @@ def _follows(world: World, one: Message, deed: tuple[str, int, int]) -> bool:
 
 
 def _heard(one: Message, word: str, *, clean: bool) -> bool:
-    return any(word in event and (not clean or (not machine and at >= one.at + MACHINE_MS)) for event, at, machine in one.responses)
+    return any(word in told.event and (not clean or not _by_machine(one, told)) for told in one.responses)
+
+
+def _by_machine(one: Message, told: Response) -> bool:
+    """Marked, or sooner than 2 s after the message, or one of the clicks that follow three links within 2 s."""
+    clicks = [other for other in one.responses if "Clicked" in other.event]
+    starts = [other.at for other in clicks if other.at <= told.at < other.at + 2_000]
+    many = any(len({other.link for other in clicks if start <= other.at < start + 2_000}) >= 3 for start in starts)
+    return told.machine or told.at < one.at + 2_000 or ("Clicked" in told.event and many)
 
 
 FLAGS: dict[str, Callable[[Message], bool]] = {

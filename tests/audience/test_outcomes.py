@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,12 +21,14 @@ from services.audience.store.answers import Answers
 from services.audience.store.index import Index
 from tests.audience.kept import fact, merged
 from tests.audience.lake import Written
-from tests.audience.naive_outcomes import Message, World, figures
+from tests.audience.naive_outcomes import Message, Response, World, figures
 
 WINDOW, NOW = 10_000, 10**9
 PEOPLE = [derive("person", n) for n in range(6)]
 TARGET = {"event": "Bought", "value": "total", "window": WINDOW}
-EVENTS = ("Email Bounced", "Email Opened", "Email Link Clicked", "Email Unsubscribed", "Email Marked as Spam")
+CLICK = "Email Link Clicked"
+EVENTS = ("Email Bounced", "Email Opened", "Email Unsubscribed", "Email Marked as Spam")
+AFTER = st.sampled_from((0, 1_000, 2_000, 9_000, 9_900, 10_999, 11_000))
 STATES = ("accepted", "accepted", "accepted", "failed", "in_doubt", "would_have_sent")
 MOMENTS = st.sampled_from(range(0, 40_000, 1_000))
 
@@ -38,15 +41,16 @@ def worlds(draw: Any) -> tuple[World, list[tuple[str, str]]]:
         state, at = draw(st.sampled_from(STATES)), draw(MOMENTS)
         words = draw(
             st.lists(
-                st.tuples(st.sampled_from(EVENTS), st.sampled_from((0, 1_000, 2_000, 9_000)), st.booleans()),
+                st.tuples(st.sampled_from(EVENTS), AFTER, st.booleans()),
                 max_size=3,
                 unique_by=lambda w: w[0],
             )
         )
+        clicks = draw(st.lists(st.tuples(AFTER, st.just(False) | st.booleans(), st.integers(0, 3)), max_size=5))
         rule = draw(st.sampled_from(("local_control", "global_control"))) if state == "would_have_sent" else ""
         messages.append(
             Message(derive("intent", n), draw(st.sampled_from(PEOPLE)), at, state, draw(st.sampled_from(("campaign:a", "journey:b"))),
-                    draw(st.sampled_from(("one", "two"))), rule, tuple((event, at + after, machine) for event, after, machine in words))
+                    draw(st.sampled_from(("one", "two"))), rule, (*(Response(event, at + after, machine) for event, after, machine in words), *(Response(CLICK, at + after, *how) for after, *how in clicks)))
         )  # fmt: skip
     bought = draw(st.lists(st.tuples(st.sampled_from(PEOPLE), MOMENTS, st.integers(-5, 2**40)), max_size=10))
     merges = [
@@ -74,9 +78,10 @@ def decision(one: Message, verdict: str, number: int = 0) -> Decision:
 def _facts(world: World) -> list[Fact]:
     found = []
     for one in world.messages:
-        for event, at, machine in one.responses:
-            told = {"intent": one.id, "document": one.document, **({"machine": True} if machine else {})}
-            found.append(fact(one.profile, (one.id, event), event, at, properties=told))
+        for number, (event, at, machine, link) in enumerate(one.responses):
+            told = {"intent": one.id, "document": one.document, "machine": machine or None, "link": link}
+            said = {name: value for name, value in told.items() if value is not None}
+            found.append(fact(one.profile, (one.id, event, number), event, at, properties=said))
     for n, (person, at, amount) in enumerate(world.bought):
         found.append(fact(person, ("bought", n), "Bought", at, properties={"total": {"minor": amount, "currency": "RUB"}}))
     return found
@@ -215,3 +220,34 @@ def test_days_are_those_of_the_zone(empty: Answers) -> None:
         body = {"asked": {"by": ["day"], "zone": "Europe/Moscow"}}
         rows = reporting.counted(answers, InForce({}), body, None, midnight + NOW)["rows"]
     assert [(row["day"], row["sent"]["messages"]) for row in rows] == [("2026-02-28", 1), ("2026-03-01", 1)]
+
+
+def test_variants_and_templates_are_rows_beside_one_control_group_and_can_be_asked_for_alone() -> None:
+    who = dict(zip("abcde", PEOPLE, strict=False))
+    sent = [Message(derive("intent", one), who[one], 1_000 + n, "accepted", "campaign:a", "one") for n, one in enumerate("abc")]
+    kept = Message(derive("intent", "d"), who["d"], 1_000, "would_have_sent", "campaign:a", "one", "local_control")
+    world = World([*sent, kept], [(who["a"], 2_000, 5), (who["c"], 2_500, 7), (who["d"], 3_000, 1)], _owners([]), WINDOW)
+    with tempfile.TemporaryDirectory(prefix="outcomes-") as home:
+        lake, index = Written(Path(home)), Index(Path(home) / "index.duckdb", threads=1)
+        exposed = [
+            msgspec.structs.replace(decision(one, "exposed"), rule=f"arm:{arm}", intent="")
+            for one, arm in zip(sent[:2], "AB", strict=True)
+        ]
+        lake.decide([*(decision(one, one.state) for one in world.messages), *exposed])
+        went = [fact(one.profile, (one.id, "sent"), "Email Sent", one.at, properties={"intent": one.id, "template": of})
+                for one, of in zip(sent, ("red", "blue", "red"), strict=True)]  # fmt: skip
+        lake.add([*_facts(world), *went])
+        index.take(lake.look({}))
+        answers = Answers(index)
+        rows = told(answers, "variant", "template")["rows"]
+        assert [(row["variant"], row["template"], row["sent"]["people"], row["revenue"]["minor"]) for row in rows] == [
+            ("", "red", 1, 7), ("A", "red", 1, 5), ("B", "blue", 1, 0),
+        ]  # fmt: skip
+        assert {row["control"]["local"]["revenue"]["minor"] for row in rows} == {1}, "a control group has neither"
+        some = {"by": [], "variants": ["A", "B"], "templates": ["red"], "target": TARGET}
+        total = reporting.counted(answers, InForce({}), {"asked": some}, None, NOW)["total"]
+        assert (total["sent"]["messages"], total["revenue"]["minor"], total["control"]["local"]["converted"]["people"]) == (1, 5, 1)
+        row = {"asked": {"by": ["variant"], "target": TARGET}, "figure": "control.local.converted", "row": ["A"]}
+        assert reporting.behind(answers, InForce({}), row, None, NOW)["items"] == [who["d"]]
+        index.close()
+        lake.close()

@@ -17,9 +17,11 @@ from services.audience.store.versions import MESSAGES
 from tests.audience.kept import ANN, BOB, CID, HOME, Kept, fact, merged
 
 
-def decided(person: str, number: int, verdict: Any = "accepted", at: int = 5, **more: Any) -> Decision:
+def decided(
+    person: str, number: int, verdict: Any = "accepted", at: int = 5, document: str = "campaign:a", **more: Any
+) -> Decision:
     return Decision(id=derive(person, number, verdict, *more.values()), brand="shop", profile=person, verdict=verdict, by="sender", received_at=at,
-                    document="campaign:a", version=1, step="letter", occurrence="L1", intent=derive("intent", number), channel="email",
+                    document=document, version=1, step="letter", occurrence="L1", intent=derive("intent", number), channel="email",
                     message_class="mass", **more)  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """What became of messages, and what people did after them, beside those who got none (docs/reports.md)."""
-# ruff: noqa: S608 - names of ours and quoted texts
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from pyroaring import BitMap
 
 from schemas.audience_reading import Fault
@@ -11,39 +11,35 @@ from schemas.reports import PERIODS, Group, Outcomes
 from schemas.zones import zone
 from services.audience.handler.answering import Refused
 from services.audience.reports import outcomes_messages as messages
-from services.audience.reports.outcomes_folding import Key, fold
+from services.audience.reports.outcomes_folding import BOUNCES, Counted, Folded, fold, fold_credits
 from services.audience.reports.outcomes_messages import (
     ACCEPTED,
+    BIT,
     FAILED,
     FLAGS,
     GLOBAL,
-    GROUPED,
     IN_DOUBT,
     LOCAL,
     OF_LETTER,
-    Groups,
+    Key,
     Span,
+    Units,
 )
-from services.audience.reports.outcomes_target import credit, credited, follow
+from services.audience.reports.outcomes_target import Credits, follow
 from services.audience.reports.target import MixedCurrencies
 from services.audience.store.answers import View
 
 EVER = 2**53
 MOST_ROWS = 10_000
-CREDIT = "count(*) AS people, sum(actions) AS actions, coalesce(sum(amount), 0)::VARCHAR AS amount, sum(negative) AS negative"
-BOUNCES = 5  # as a part: letters that came back at once were never accepted
-BOUNCED = f"SELECT {BOUNCES} AS part{{groups}}, count(*) AS messages, count(DISTINCT n) AS people FROM counted WHERE bounced AND part IN ({ACCEPTED}, {FAILED}) GROUP BY ALL"
 WITHOUT: tuple[Group, ...] = ("variant", "template")  # of these a control group has none: it stands beside each of them
-
-Counted = Mapping[str, Any]
 
 
 class Found(NamedTuple):
     """What was counted, by group and part; None as the group: all of them together."""
 
-    messages: Mapping[tuple[Key | None, int], Counted]
-    credits: Mapping[tuple[Key | None, int], Counted]
-    groups: Groups
+    messages: Folded
+    credits: Folded
+    units: Units
     currency: str | None
 
 
@@ -57,58 +53,35 @@ def report(view: View, asked: Outcomes, members: BitMap | None) -> dict[str, Any
     return {**told, "before": {"currency": before.currency, "rows": _rows(asked, before), "total": _figures(before, None, asked)}}
 
 
-def tables(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> tuple[Groups, str | None]:
-    """Make the tables of which all figures are, `counted` and `credit`. Raises Refused."""
-    groups = messages.gather(view, asked, span, members)
+def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> tuple[Units, Credits | None, str | None]:
+    """All of which figures are: messages, and the deeds that are credited to them with the currency of their amounts. Raises Refused."""
+    units = messages.gather(view, asked, span, members)
+    if asked.target is None:
+        return units, None, None
     try:
-        currency = follow(view, asked.target, asked.brands) if asked.target is not None else None
+        found = follow(view, units, asked.target, asked.brands)
     except MixedCurrencies as error:
         named = ", ".join(name or "?" for name in error.names)
         message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
         raise Refused([Fault(path="target.currency", code="currencies_mixed", message=message, params={"names": named})]) from error
-    messages.join(view, asked)
-    credit(view, asked.target)
-    return groups, currency
+    became = units.became | found.converted * np.uint16(BIT["converted"])
+    return units._replace(became=became), found.credits, found.currency
 
 
 def _found(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Found:
-    duck = view.instant.duck
-    groups, currency = tables(view, asked, span, members)
-    counted = {
-        **fold(duck),
-        **_by(duck, BOUNCED.format(groups=f", {GROUPED}"), 4),
-        **_by(duck, BOUNCED.format(groups=""), 0),
-    }
-    deeds = {
-        **_by(duck, f"SELECT part, {GROUPED}, {CREDIT} FROM ({credited(groups=True)}) GROUP BY ALL", 4),
-        **_by(duck, f"SELECT part, {CREDIT} FROM ({credited(groups=False)}) GROUP BY ALL", 0),
-    }
-    if len({key for key, _ in counted}) > MOST_ROWS:
+    units, deeds, currency = gather(view, asked, span, members)
+    if len(units.keys) > MOST_ROWS:
         raise Refused(
             [Fault(path="by", code="rows", message=f"more than {MOST_ROWS} rows: ask for less", params={"limit": MOST_ROWS})]
         )
-    return Found(counted, deeds, groups, currency)
-
-
-def _by(duck: Any, sql: str, width: int) -> dict[tuple[Key | None, int], Counted]:
-    done = duck.execute(sql)
-    names = [column[0] for column in done.description][1 + width :]
-    return {
-        (tuple(row[1 : 1 + width]) if width else None, row[0]): dict(zip(names, map(_whole, row[1 + width :]), strict=True))
-        for row in done.fetchall()
-    }
-
-
-def _whole(value: Any) -> int:
-    """Sums are whole numbers; those of amounts come as texts, for they may be long."""
-    return int(value)
+    return Found(fold(units), {} if deeds is None else fold_credits(units, deeds), units, currency)
 
 
 def _rows(asked: Outcomes, found: Found) -> list[dict[str, Any]]:
     if not asked.by:
         return []
     shown = {key for key, part in found.messages if key is not None and (part not in (LOCAL, GLOBAL) or not _apart(asked))}
-    rows = [(labels(asked, found.groups, key), key) for key in shown]
+    rows = [(labels(asked, found.units, key), key) for key in shown]
     return [{**dict(zip(asked.by, told, strict=True)), **_figures(found, key, asked)} for told, key in sorted(rows, key=_order)]
 
 
@@ -120,18 +93,17 @@ def _apart(asked: Outcomes) -> bool:
     return not set(WITHOUT).isdisjoint(asked.by)
 
 
-def labels(asked: Outcomes, groups: Groups, key: Key) -> tuple[Any, ...]:
+def labels(asked: Outcomes, units: Units, key: Key) -> tuple[Any, ...]:
     """What a row is of, in the order of `by`. Periods are called by their first day (ISO)."""
-    gl, gp, gv, gt = key
-    letter = iter(groups.labels[gl])
+    letter = iter(units.labels[key.letter])
     named: dict[str, Any] = {one: next(letter) for one in asked.by if one in OF_LETTER}
-    return tuple(_label(one, named, gp, (gv, gt), asked.zone) for one in asked.by)
+    return tuple(_label(one, named, key, asked.zone) for one in asked.by)
 
 
-def _label(one: Group, named: Mapping[str, Any], start: int, of: tuple[str, str], name: str) -> Any:
+def _label(one: Group, named: Mapping[str, Any], key: Key, name: str) -> Any:
     if one in PERIODS:
-        return str(zone(name).date(start))
-    return of[0] if one == "variant" else of[1] if one == "template" else named[one]
+        return str(zone(name).date(key.start))
+    return key.variant if one == "variant" else key.template if one == "template" else named[one]
 
 
 def _figures(found: Found, key: Key | None, asked: Outcomes) -> dict[str, Any]:
@@ -144,7 +116,7 @@ def _figures(found: Found, key: Key | None, asked: Outcomes) -> dict[str, Any]:
     told |= {"failed": _pair(failed, "messages", "people"), "in_doubt": _pair(doubt, "messages", "people")}
     if asked.target is not None:
         told |= _deeds(ours, found.credits.get((key, ACCEPTED), {}), found.currency)
-    beside = key if key is None or not _apart(asked) else (*key[:2], "", "")
+    beside = key if key is None or not _apart(asked) else key._replace(variant="", template="")
     told["control"] = dict(_control(found, beside, asked))
     return {**told, "rates": _rates(told)}
 

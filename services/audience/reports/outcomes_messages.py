@@ -1,35 +1,36 @@
-"""The messages that a report is about, as temporary tables of one instant of the index.
+"""The messages that a report is about, and those that a control group would have got: at one instant of the index.
 
-`unit` has a row for each message, and for each that a control group would have got: whose (`n`), when, which part of the report it is in and
-in which group of rows. `counted` adds what became of each, and whether the target action followed.
+The temporary table `unit` has a row for each: its number `i`, whose it is (`n`), when, and in which part of the report. `Units` are the same as
+arrays, with the group of rows that each is in and what became of it: what follows takes a third as arrays of what it takes in SQL.
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from runtime.lake import text
 from schemas.reports import PERIODS, Group, Outcomes
-from schemas.zones import Unit, zone
+from schemas.zones import zone
+from services.audience.domain.following import Flags, Moments, Numbers
 from services.audience.store import verdicts
 from services.audience.store.answers import View
-from services.audience.store.verdicts import ELSEWHERE, STATES
+from services.audience.store.verdicts import ELSEWHERE, SCAN_MS, STATES, scanned
 
 ACCEPTED, IN_DOUBT, LOCAL, GLOBAL, FAILED = range(5)  # parts of a report
 GLOBAL_RULE = "global_control"
-MACHINE_MS = 2_000  # what comes sooner after a message is no person's doing
 SLACK_MS = 86_400_000  # by so much a provider's clock may be behind ours
-MANY_LINKS = 3  # all clicked within MACHINE_MS: a scanner looked at the letter
 OF_LETTER: tuple[Group, ...] = ("document", "step", "channel", "class", "launch", "version", "brand")
-GROUPED = "gl, gp, gv, gt"  # number of the letter's group, start of the period (ms), variant, template
+FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
+BIT = {name: 1 << n for n, name in enumerate((*FLAGS, "converted"))}
 
 NAMED = ("k", "brand", "document", "version", "step", "channel", "class", "launch", "rule", "salt")
 LETTERS = f"SELECT {', '.join(NAMED)} FROM letter"
 UNITS = """
-CREATE OR REPLACE TEMP TABLE unit AS
-SELECT {whose} AS n, t.moment, t.key, c.gl, c.d, c.ch, CASE t.state WHEN {accepted} THEN 0 WHEN {doubt} THEN 1 WHEN {failed} THEN 4 ELSE if(c.everywhere, 3, 2) END AS part
+CREATE OR REPLACE TEMP TABLE unit AS SELECT (row_number() OVER () - 1)::INTEGER AS i, {whose} AS n, t.moment, t.key, c.gl, c.d, c.ch,
+    CASE t.state WHEN {accepted} THEN {ACCEPTED} WHEN {doubt} THEN {IN_DOUBT} WHEN {failed} THEN {FAILED} ELSE if(c.everywhere, {GLOBAL}, {LOCAL}) END::UTINYINT AS part
 FROM verdict t JOIN chosen c ON c.k = t.letter{join}
 WHERE t.moment >= {since} AND t.moment < {until} AND t.moment <= {now} AND t.state IN ({accepted}, {control}, {doubt}, {failed})
 """
@@ -41,31 +42,40 @@ DELETE FROM unit WHERE part = {IN_DOUBT} AND key IN (SELECT key FROM settled);
 DELETE FROM unit WHERE part = {FAILED} AND key IN (SELECT key FROM settled WHERE state = {accepted});
 """
 ARMS = """
-SELECT {whose} AS n, t.moment, c.d, max(substr(c.rule, 5)) AS arm FROM verdict t JOIN chosen c ON c.k = t.letter{join}
-WHERE t.state = {exposed} AND t.moment <= {now} GROUP BY ALL
+SELECT u.i, a.arm AS name FROM (FROM unit WHERE part NOT IN ({LOCAL}, {GLOBAL})) u ASOF JOIN (
+    SELECT {whose} AS n, t.moment, c.d, max(substr(c.rule, 5)) AS arm FROM verdict t JOIN chosen c ON c.k = t.letter{join}
+    WHERE t.state = {exposed} AND t.moment <= {now} GROUP BY ALL
+) a ON a.n = u.n AND a.d = u.d AND u.moment >= a.moment
 """
-BECAME = """
-CREATE OR REPLACE TEMP TABLE became AS SELECT r.key,
-    bool_or(kind = {DELIVERED}) AS told, bool_or(kind = {BOUNCED}) AS bounced, bool_or(kind = {OPENED}) AS opened_raw,
-    bool_or(kind = {OPENED} AND NOT machine AND r.moment >= u.moment + {soon}) AS opened, bool_or(kind = {CLICKED}) AS clicked_raw,
-    bool_or(kind = {CLICKED} AND NOT machine AND r.moment >= u.moment + {soon})
-        AND NOT (count(DISTINCT link) FILTER (kind = {CLICKED}) >= {many}
-            AND max(r.moment) FILTER (kind = {CLICKED}) - min(r.moment) FILTER (kind = {CLICKED}) <= {soon}) AS clicked,
-    bool_or(kind = {UNSUBSCRIBED}) AS unsubscribed, bool_or(kind = {COMPLAINED}) AS complained
-FROM response r JOIN unit u ON u.key = r.key AND u.part IN (0, 4)
-WHERE r.moment >= {since} AND r.moment <= {now} AND kind <> {SENT} GROUP BY r.key
+TEMPLATES = """
+SELECT u.i, min(t.name) AS name FROM response r JOIN unit u ON u.key = r.key JOIN template t ON t.k = r.template
+WHERE kind = {SENT} AND u.part NOT IN ({LOCAL}, {GLOBAL}) GROUP BY u.i
 """
-KINDS = {
-    name: getattr(verdicts, name) for name in ("SENT", "DELIVERED", "OPENED", "CLICKED", "BOUNCED", "UNSUBSCRIBED", "COMPLAINED")
-}
-FLAGS = ("delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "click_to_open", "unsubscribed", "complained")
-MESSAGES = """
-CREATE OR REPLACE TEMP TABLE counted AS SELECT u.n, u.moment, u.key, u.part, u.gl, {period} AS gp, {variant} AS gv, {template} AS gt,
-    u.part = 0 AND CASE WHEN reporting.ch IS NULL THEN NOT coalesce(bounced, false) ELSE coalesce(told OR opened_raw OR clicked_raw, false) END
-        AS delivered,
-    {flags}, coalesce(opened AND clicked, false) AS click_to_open, {converted} AS converted
-FROM unit u LEFT JOIN became b ON b.key = u.key LEFT JOIN reporting ON reporting.ch = u.ch{joined}{where}
+TOLD = """
+response r JOIN unit u ON u.key = r.key AND u.part IN ({ACCEPTED}, {FAILED}) WHERE r.moment >= {since} AND r.moment <= {now} AND
 """
+CLEAN = "NOT machine AND r.moment >= u.moment + {soon} AS clean"
+BECAME = f"SELECT u.i, r.kind, {CLEAN} FROM {TOLD} kind NOT IN ({{SENT}}, {{CLICKED}})"
+CLICKS = f"CREATE OR REPLACE TEMP TABLE click AS SELECT u.i AS key, r.moment, r.link, {CLEAN} FROM {TOLD} kind = {{CLICKED}}"
+DELIVERIES = f"SELECT u.i AS key, r.moment FROM {TOLD} kind = {{DELIVERED}}"
+CLICKED = "SELECT c.key AS i, c.clean AND x.key IS NULL AS clean FROM click c LEFT JOIN ({scanned}) x ON x.key = c.key AND x.clicked = c.moment"
+NAMES = {
+    **{name: getattr(verdicts, name) for name in ("SENT", "CLICKED", "DELIVERED")},
+    "ACCEPTED": ACCEPTED, "IN_DOUBT": IN_DOUBT, "LOCAL": LOCAL, "GLOBAL": GLOBAL, "FAILED": FAILED,
+    "accepted": STATES["accepted"], "control": STATES["would_have_sent"], "doubt": STATES["in_doubt"], "failed": STATES["failed"],
+    "exposed": STATES["exposed"], "soon": SCAN_MS,
+}  # fmt: skip
+
+
+class Key(NamedTuple):
+    """A group of rows: what its letters have in common (a row of Chosen), the start of its period (ms; 0: of all times), its variant and template
+    ("": of none, and of a control group always).
+    """
+
+    letter: int
+    start: int
+    variant: str
+    template: str
 
 
 class Span(NamedTuple):
@@ -75,35 +85,67 @@ class Span(NamedTuple):
     until: int
 
 
-class Groups(NamedTuple):
-    """labels: of each group of letters, what stands in a row for the parts of OF_LETTER that rows are of."""
+class Units(NamedTuple):
+    """A row for each message. group: a row of keys; became: bits of BIT; labels: of Key.letter, what stands in a row of the report for each part
+    of OF_LETTER that rows are of.
+    """
 
+    i: Numbers
+    n: Numbers
+    moment: Numbers
+    part: Numbers
+    group: Numbers
+    became: NDArray[np.uint16]
+    keys: Sequence[Key]
     labels: Sequence[tuple[Any, ...]]
 
+    @property
+    def moments(self) -> Moments:
+        return Moments(self.n, self.moment)
 
-def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Groups:
-    """Make `unit`, and `became`, for what is asked. members: only these people."""
-    duck = view.instant.duck
-    groups = _choose(duck, asked)
-    names = {"whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
-    states = {
-        "accepted": STATES["accepted"],
-        "control": STATES["would_have_sent"],
-        "doubt": STATES["in_doubt"],
-        "failed": STATES["failed"],
-    }
-    duck.execute(UNITS.format(since=span.since, until=span.until, **states, **names))
-    duck.execute(SETTLED.format(IN_DOUBT=IN_DOUBT, FAILED=FAILED, now=view.now, **states))
+
+class _Names(NamedTuple):
+    """Of each message its name as a row of names."""
+
+    of: Numbers
+    names: Sequence[str]
+
+
+class _Table:
+    """The columns of `unit`."""
+
+    def __init__(self, duck: Any) -> None:
+        rows = duck.sql("SELECT i, n, moment, part, gl, ch FROM unit").fetchnumpy()
+        self.i, self.n, self.moment, self.part, self.gl, self.ch = (rows[name].astype(np.int64) for name in rows)
+        self._row = np.full(int(self.i.max(initial=-1)) + 1, -1, dtype=np.int64)
+        self._row[self.i] = np.arange(len(self.i))
+
+    def rows(self, i: Numbers) -> Numbers:
+        """Those of these numbers."""
+        return self._row[i]
+
+
+def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Units:
+    """Make `unit` of what is asked. members: only these people."""
+    duck, names = view.instant.duck, {**NAMES, "whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
+    labels = _choose(duck, asked)
+    duck.execute(UNITS.format(since=span.since, until=span.until, **names))
+    duck.execute(SETTLED.format(**names))
     if members is not None:
         duck.execute("DELETE FROM unit WHERE n NOT IN (SELECT unnest($1::INTEGER[]))", [list(members)])
-    duck.execute(BECAME.format(soon=MACHINE_MS, many=MANY_LINKS, since=span.since - SLACK_MS, now=view.now, **KINDS))
-    duck.execute(
-        "CREATE OR REPLACE TEMP TABLE reporting AS SELECT DISTINCT ch FROM unit JOIN became USING (key) WHERE told AND part = 0"
-    )
-    return groups
+    table, none = _Table(duck), _Names(np.zeros(0, dtype=np.int64), [""])
+    arms = _named(duck, table, ARMS.format(**names)) if "variant" in asked.by or asked.variants else none
+    templates = _named(duck, table, TEMPLATES.format(**names)) if "template" in asked.by or asked.templates else none
+    if asked.variants or asked.templates:
+        kept = _among(arms, asked.variants) & _among(templates, asked.templates) | np.isin(table.part, (LOCAL, GLOBAL))
+        duck.execute("DELETE FROM unit WHERE i NOT IN (SELECT unnest($1::INTEGER[]))", [table.i[kept].tolist()])
+        table, arms, templates = _Table(duck), _only(arms, kept), _only(templates, kept)
+    group, keys = _groups(table, asked, arms if "variant" in asked.by else none, templates if "template" in asked.by else none)
+    became = _became(duck, table, {**names, "since": span.since - SLACK_MS})
+    return Units(table.i, table.n, table.moment, table.part, group, became, keys, labels)
 
 
-def _choose(duck: Any, asked: Outcomes) -> Groups:
+def _choose(duck: Any, asked: Outcomes) -> Sequence[tuple[Any, ...]]:
     """The letters that are meant: `chosen` has for each its group of rows, its document and launch, its channel, and its rule."""
     wanted = [one for one in asked.by if one in OF_LETTER]
     labels: dict[tuple[Any, ...], int] = {}
@@ -125,7 +167,7 @@ def _choose(duck: Any, asked: Outcomes) -> Groups:
         "unnest($4::INTEGER[]) AS ch, unnest($5::VARCHAR[]) AS rule, unnest($6::BOOLEAN[]) AS everywhere",
         columns,
     )
-    return Groups(list(labels))
+    return list(labels)
 
 
 def _of_control_group(letter: dict[str, Any], sending: Collection[tuple[str, str, str]]) -> bool:
@@ -149,43 +191,73 @@ def _meant(letter: dict[str, Any], asked: Outcomes) -> bool:
     return all(not some or letter[name] in some for name, some in (*tests, *(() if whole else of_one)))
 
 
-def join(view: View, asked: Outcomes) -> None:
-    """`counted` of `unit` (and of `followed`, where there is a target action), with the groups that are not of the letter."""
-    duck, names = view.instant.duck, {"whose": view.leaves.whose, "join": view.leaves.join, "now": view.now}
-    joined, where = "", []
-    period, variant, template = "0::BIGINT", "''", "''"
-    if unit := next((one for one in asked.by if one in PERIODS), None):
-        _mark_periods(duck, unit, asked.zone)  # type: ignore[arg-type]
-        joined, period = joined + " ASOF JOIN period p ON u.moment >= p.start", "p.start"
-    if "variant" in asked.by or asked.variants:
-        arms = ARMS.format(exposed=STATES["exposed"], **names)
-        joined += f" ASOF LEFT JOIN ({arms}) a ON a.n = u.n AND a.d = u.d AND u.moment >= a.moment"
-        variant = "CASE WHEN u.part NOT IN (2, 3) THEN coalesce(a.arm, '') ELSE '' END"
-        where += [f"(u.part IN (2, 3) OR a.arm IN ({', '.join(map(text, asked.variants))}))"] if asked.variants else []
-    if "template" in asked.by or asked.templates:
-        sent = (
-            "SELECT r.key, min(t.name) AS name FROM response r JOIN unit o ON o.key = r.key JOIN template t ON t.k = r.template "
-            f"WHERE kind = {verdicts.SENT} GROUP BY r.key"
-        )
-        joined += f" LEFT JOIN ({sent}) s ON s.key = u.key"
-        template = "CASE WHEN u.part NOT IN (2, 3) THEN coalesce(s.name, '') ELSE '' END"
-        where += [f"(u.part IN (2, 3) OR s.name IN ({', '.join(map(text, asked.templates))}))"] if asked.templates else []
-    converted = "false"
-    if asked.target is not None:
-        joined += " LEFT JOIN followed f ON f.key = u.key AND f.part = u.part"
-        converted = "f.key IS NOT NULL"
-    flags = ", ".join(f"coalesce({one}, false) AS {one}" for one in FLAGS if one not in ("delivered", "click_to_open"))
-    chosen = f" WHERE {' AND '.join(where)}" if where else ""
-    duck.execute(
-        MESSAGES.format(
-            period=period, variant=variant, template=template, converted=converted, flags=flags, joined=joined, where=chosen
-        )
-    )
+def _named(duck: Any, table: _Table, sql: str) -> _Names:
+    """sql: a query for i and name."""
+    found = duck.sql(sql).to_arrow_table()
+    name = found.column("name").combine_chunks().dictionary_encode()
+    of = np.zeros(len(table.i), dtype=np.int64)
+    of[table.rows(found.column("i").to_numpy())] = name.indices.to_numpy() + 1
+    return _Names(of, ["", *name.dictionary.to_pylist()])
 
 
-def _mark_periods(duck: Any, unit: Unit, name: str) -> None:
-    """Where each period begins in which a message may lie."""
-    clock = zone(name)
-    least, most = duck.execute("SELECT coalesce(min(moment), 0), coalesce(max(moment), 0) FROM unit").fetchall()[0]
-    starts = [clock.start(unit, one) for one in range(clock.period(unit, least), clock.period(unit, most) + 1)]
-    duck.execute("CREATE OR REPLACE TEMP TABLE period AS SELECT unnest($1::BIGINT[]) AS start", [starts])
+def _among(named: _Names, some: Sequence[str]) -> Flags:
+    return np.isin(named.of, [n for n, name in enumerate(named.names) if name in some]) if some else np.ones(1, dtype=np.bool_)
+
+
+def _only(named: _Names, kept: Flags) -> _Names:
+    return named._replace(of=named.of[kept]) if len(named.of) else named
+
+
+def _groups(table: _Table, asked: Outcomes, arms: _Names, templates: _Names) -> tuple[Numbers, Sequence[Key]]:
+    """Of each message its group, and the groups that there are."""
+    starts = list(_starts(table, asked))
+    period = np.searchsorted(starts, table.moment, side="right") - 1 if len(starts) > 1 else np.zeros(0, dtype=np.int64)
+    sizes = int(table.gl.max(initial=-1)) + 1, len(starts), len(arms.names), len(templates.names)
+    whole = np.zeros(len(table.i), dtype=np.int64)
+    for of, size in zip((table.gl, period, arms.of, templates.of), sizes, strict=True):
+        whole = whole * size + (of if len(of) else 0)
+    if np.prod(sizes, dtype=float) > len(whole):
+        there, group = np.unique(whole, return_inverse=True)
+    else:
+        counts = np.bincount(whole)
+        there, group = np.flatnonzero(counts), (np.cumsum(counts > 0) - 1)[whole]
+    places = np.unravel_index(there, sizes) if len(there) else [()] * len(sizes)
+    keys = [Key(int(gl), starts[p], arms.names[a], templates.names[t]) for gl, p, a, t in zip(*places, strict=True)]
+    return group.astype(np.int64), keys
+
+
+def _starts(table: _Table, asked: Outcomes) -> Iterator[int]:
+    """Of each period in which a message may lie."""
+    unit = next((one for one in asked.by if one in PERIODS), None)
+    if unit is None or not len(table.i):
+        yield 0
+        return
+    clock = zone(asked.zone)
+    first, last = (clock.period(unit, int(edge)) for edge in (table.moment.min(), table.moment.max()))  # type: ignore[arg-type]
+    yield from (clock.start(unit, one) for one in range(first, last + 1))  # type: ignore[arg-type]
+
+
+def _became(duck: Any, table: _Table, names: dict[str, Any]) -> NDArray[np.uint16]:
+    """What was told of each message, as bits. Of a channel that tells of no delivery all came that did not come back."""
+    heard = {name: np.zeros(len(table.i), dtype=np.bool_) for name in (*FLAGS, "told")}
+    found = duck.sql(BECAME.format(**names)).fetchnumpy()
+    row, kind = table.rows(found["i"]), found["kind"]
+    heard["opened"][row[(kind == verdicts.OPENED) & found["clean"]]] = True
+    for name, of in (("told", verdicts.DELIVERED), ("bounced", verdicts.BOUNCED), ("opened_raw", verdicts.OPENED),
+                     ("unsubscribed", verdicts.UNSUBSCRIBED), ("complained", verdicts.COMPLAINED)):  # fmt: skip
+        heard[name][row[kind == of]] = True
+    duck.execute(CLICKS.format(**names))
+    of_scanners = scanned("SELECT key, moment, link FROM click", None, DELIVERIES.format(**names))
+    found = duck.sql(CLICKED.format(scanned=of_scanners)).fetchnumpy()
+    row = table.rows(found["i"])
+    heard["clicked_raw"][row], heard["clicked"][row[found["clean"]]] = True, True
+    heard["click_to_open"] = heard["opened"] & heard["clicked"]
+    sent = table.part == ACCEPTED
+    reporting = np.zeros(int(table.ch.max(initial=-1)) + 1, dtype=np.bool_)
+    reporting[table.ch[sent & heard["told"]]] = True
+    came = heard["told"] | heard["opened_raw"] | heard["clicked_raw"]
+    heard["delivered"] = sent & np.where(reporting[table.ch], came, ~heard["bounced"])
+    bits = np.zeros(len(table.i), dtype=np.uint16)
+    for name in FLAGS:
+        bits |= heard[name] * np.uint16(BIT[name])
+    return bits

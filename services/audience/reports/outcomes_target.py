@@ -2,51 +2,72 @@
 # ruff: noqa: S608 - names of ours and quoted texts
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from schemas.reports import Target
-from services.audience.reports.outcomes_messages import ACCEPTED, GLOBAL, GROUPED, LOCAL
+from services.audience.domain.following import Flags, Moments, Numbers, followed, last_before, of, tied
+from services.audience.reports.outcomes_messages import ACCEPTED, GLOBAL, LOCAL, Units
 from services.audience.reports.target import currency_of, hits
 from services.audience.reports.touches import among
 from services.audience.store.answers import View
 
-CREDITS = """
-CREATE OR REPLACE TEMP TABLE credit (part INTEGER, n INTEGER, gl INTEGER, gp BIGINT, gv VARCHAR, gt VARCHAR, amount BIGINT);
-"""
-# Of several messages of one instant the one with the least key: the same each time.
-CREDITED = """
-INSERT INTO credit SELECT {part}, h.n, l.g.gl, l.g.gp, l.g.gv, l.g.gt, h.amount FROM hit h ASOF JOIN (
-    SELECT n, moment, arg_min({{gl: gl, gp: gp, gv: gv, gt: gt}}, key) AS g FROM counted SEMI JOIN hit USING (n) WHERE part = {part} GROUP BY n, moment
-) l ON l.n = h.n AND h.moment > l.moment WHERE h.moment <= l.moment + {window}
-"""
-FOLLOWED = """
-CREATE OR REPLACE TEMP TABLE followed AS SELECT DISTINCT u.key, u.part
-FROM (SELECT n, moment, key, part FROM unit SEMI JOIN hit USING (n)) u ASOF JOIN hit h ON h.n = u.n AND u.moment < h.moment
-WHERE h.moment <= u.moment + {window}
-"""
+DEEDS = "SELECT n, moment, coalesce(amount, 0) AS amount FROM hit"
 
 
-def follow(view: View, target: Target, brands: Sequence[str]) -> str | None:
-    """Make `hit`, the target actions of people of `unit`, and `followed`, the messages after which one came within the window. The currency of
-    the amounts. brands: actions in these alone; none: in all. Raises MixedCurrencies.
-    """
+class Credits(NamedTuple):
+    """A row for each deed and part of the report in which it is credited. message: a row of Units; amount: whole minor units, 0 where there is none."""
+
+    message: Numbers
+    amount: Numbers
+
+
+class Followed(NamedTuple):
+    """converted: of each of Units. currency: of the amounts; None: they are plain numbers."""
+
+    converted: Flags
+    credits: Credits
+    currency: str | None
+
+
+def follow(view: View, units: Units, target: Target, brands: Sequence[str]) -> Followed:
+    """brands: actions in these alone; none: in all. Raises MixedCurrencies."""
     duck = view.instant.duck
-    least, most = duck.execute("SELECT coalesce(min(moment), 0), coalesce(max(moment), -1) FROM unit").fetchall()[0]
+    least, most = (int(units.moment.min()), int(units.moment.max())) if len(units.n) else (0, -1)
     found = hits(view.leaves, target, least, most + target.window, where=among(brands))
     duck.execute(f"CREATE OR REPLACE TEMP TABLE hit AS SELECT * FROM ({found}) WHERE n IN (SELECT n FROM unit)")
-    duck.execute(FOLLOWED.format(window=target.window))
-    return currency_of(duck, "SELECT * FROM hit") or target.currency
+    currency = currency_of(duck, "SELECT * FROM hit") or target.currency
+    rows = duck.sql(DEEDS).fetchnumpy()
+    deeds = Moments(rows["n"].astype(np.int64), rows["moment"].astype(np.int64))
+    # Only those who did something are put in order.
+    did = np.zeros(int(max(units.n.max(initial=0), deeds.n.max(initial=0))) + 1, dtype=np.bool_)
+    did[deeds.n] = True
+    some = np.flatnonzero(did[units.n])
+    converted = np.zeros(len(units.n), dtype=np.bool_)
+    converted[some] = followed(of(units.moments, some), deeds, target.window)
+    return Followed(converted, _credits(duck, units, some, deeds, rows["amount"].astype(np.int64), target.window), currency)
 
 
-def credit(view: View, target: Target | None) -> None:
-    """Make `credit`: each action with the last message of `counted` before it."""
-    duck = view.instant.duck
-    duck.execute(CREDITS)
-    if target is not None:
-        for (part,) in duck.execute(f"SELECT DISTINCT part FROM counted WHERE part IN ({ACCEPTED}, {LOCAL}, {GLOBAL})").fetchall():
-            duck.execute(CREDITED.format(part=part, window=target.window))
+def _credits(duck: Any, units: Units, some: Numbers, deeds: Moments, amount: Numbers, window: int) -> Credits:
+    """Each deed with the last message before it, in each part of the report."""
+    found = []
+    for part in (ACCEPTED, LOCAL, GLOBAL):
+        mine = some[units.part[some] == part]
+        moments = of(units.moments, mine)
+        last = last_before(moments, _ranks(duck, units, mine, moments), deeds, window)
+        there = np.flatnonzero(last >= 0)
+        found.append((mine[last[there]], amount[there]))
+    return Credits(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def credited(groups: bool) -> str:
-    """A query for what is credited, by part and person, or by group too."""
-    of = f"part, {GROUPED}, n" if groups else "part, n"
-    return f"SELECT {of}, count(*) AS actions, sum(amount) AS amount, count(*) FILTER (amount < 0) AS negative FROM credit GROUP BY {of}"
+def _ranks(duck: Any, units: Units, mine: Numbers, moments: Moments) -> Numbers:
+    """Of several messages of one instant the one with the least key: the same each time."""
+    ranks = np.zeros(len(mine), dtype=np.int64)
+    equal = tied(moments)
+    if len(equal):
+        numbers = units.i[mine[equal]]
+        rows = duck.execute("SELECT i FROM unit WHERE i IN (SELECT unnest($1::INTEGER[])) ORDER BY key DESC", [numbers.tolist()])
+        place = {i: rank for rank, (i,) in enumerate(rows.fetchall())}
+        ranks[equal] = [place[i] for i in numbers.tolist()]
+    return ranks

@@ -1,7 +1,7 @@
 """Touches: clicks on our messages and visits by links that say whose they are, read from the index as arrays in the order of time.
 
-A click that a scanner made is none: one that is marked `machine`, one within two seconds of the sending, or of three links and more of a letter within two seconds. A
-visit by one of our own links is the click that led to it, where there is one within half an hour before.
+A click that a scanner made is none: one that is marked `machine`, or that `store.verdicts.scanned` finds. A visit by one of our own links is
+the click that led to it, where there is one within half an hour before.
 """
 # ruff: noqa: S608 - names of ours and quoted texts
 
@@ -19,12 +19,10 @@ from services.audience.store.answers import View
 from services.audience.store.happenings import TAGS
 from services.audience.store.leaves import Leaves
 from services.audience.store.values import NONE
+from services.audience.store.verdicts import SCAN_MS, scanned
 
 CLICKED = " Link Clicked"
 TAPPED = {"Push Notification Tapped": "push"}
-SENT = ("Email Sent", "Email Delivered")
-SCAN_MS = 2_000  # no reader clicks sooner
-SCANNED_LINKS = 3
 SAME_VISIT_MS = 30 * 60_000
 NOTHING = "SELECT NULL::INTEGER AS n, NULL::BIGINT AS moment, '' AS medium, '' AS source, '' AS campaign, '' AS ad, false AS clicked, false AS scanned WHERE false"
 WORDS = ("medium", "source", "campaign", "ad")
@@ -44,7 +42,7 @@ class Read(NamedTuple):
 def read(view: View, since: int, until: int, level: str, own: Sequence[str], brands: Sequence[str]) -> Read:
     """All touches with since < moment <= until (ms). own: sources of links that are ours."""
     where = f"moment > {since} AND moment <= {min(until, view.now)} AND {among(brands)}"
-    union = " UNION ALL ".join([NOTHING, *_clicks(view.leaves, view, where), *_visits(view, where)])
+    union = " UNION ALL ".join([NOTHING, *_clicks(view.leaves, view, where, since), *_visits(view, where)])
     table = view.instant.duck.sql(f"SELECT * FROM ({union})").to_arrow_table()
     scanned = int(flags(table.column("scanned")).sum())
     table = table.filter(pc.invert(table.column("scanned"))) if scanned else table
@@ -60,17 +58,18 @@ def click_events(view: View) -> list[str]:
     return sorted(name for name in view.instant.catalog.events if name.endswith(CLICKED) or name in TAPPED)
 
 
-def _clicks(leaves: Leaves, view: View, where: str) -> Iterator[str]:
+def _clicks(leaves: Leaves, view: View, where: str, since: int) -> Iterator[str]:
     for event in click_events(view):
         k = view.instant.catalog.events[event]
         channel = _first(leaves, event, ("channel",), TAPPED.get(event, event.removesuffix(CLICKED).lower().replace(" ", "_")))
         campaign = _first(leaves, event, ("document", "campaign_name", "campaign_id"), "")
-        machine = _machine(view, event, k, where)
+        machine = _machine(view, event, k, where, since)
         marked = leaves.property(event, "machine").truth
-        signs = [*(["c.moment <= m.until"] if machine is not None else []), *([marked] if marked != NONE else [])]
-        scanned = " OR ".join(f"coalesce({one}, false)" for one in signs) or "false"
-        beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.intent = {leaves.property(event, 'intent').text}"
-        inner = f"(SELECT person, moment, {channel} AS medium, {campaign} AS campaign, {scanned} AS scanned FROM e_{k} c{beside} WHERE {where})"
+        signs = [*(["m.key IS NOT NULL"] if machine is not None else []), *([marked] if marked != NONE else [])]
+        sign = " OR ".join(f"coalesce({one}, false)" for one in signs) or "false"
+        intent = leaves.property(event, "intent").text
+        beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.key = {intent} AND m.clicked = c.moment"
+        inner = f"(SELECT person, moment, {channel} AS medium, {campaign} AS campaign, {sign} AS scanned FROM e_{k} c{beside} WHERE {where})"
         yield (
             f"SELECT {leaves.whose} AS n, t.moment, t.medium, '' AS source, t.campaign, '' AS ad, true AS clicked, t.scanned "
             f"FROM {inner} t{leaves.join}"
@@ -82,26 +81,22 @@ def _first(leaves: Leaves, event: str, paths: Sequence[str], otherwise: str) -> 
     return f"coalesce({', '.join([*found, text(otherwise)])})"
 
 
-def _machine(view: View, event: str, k: int, where: str) -> str | None:
-    """A query for intent and until (ms): clicks of this message up to then are a scanner's. None: nothing says of which message one is."""
+def _machine(view: View, event: str, k: int, where: str, since: int) -> str | None:
+    """A query for the clicks (key: the message's intent, clicked: ms) that were a scanner's. None: nothing says of which message a click is."""
     intent, link = view.leaves.property(event, "intent").text, view.leaves.property(event, "link").whole
     if intent == NONE:
         return None
-    own = f"(SELECT {intent} AS intent, moment, {link} AS link FROM e_{k} WHERE {where} AND {intent} IS NOT NULL)"
-    first = f"(SELECT intent, min(moment) AS first FROM {own} GROUP BY intent)"
-    all_at_once = (
-        f"SELECT intent, first + {SCAN_MS} - 1 AS until FROM {own} JOIN {first} USING (intent) WHERE moment < first + {SCAN_MS} "
-        f"GROUP BY intent, first HAVING count(DISTINCT link) >= {SCANNED_LINKS}"
-    )
-    found = [all_at_once]
-    for sent in SENT if event.startswith("Email") else ():
-        of = view.leaves.property(sent, "intent").text if sent in view.instant.catalog.events else NONE
-        if of != NONE:
-            number = view.instant.catalog.events[sent]
-            rows = f"(SELECT {of} AS intent, moment + {SCAN_MS} - 1 AS until FROM e_{number} WHERE {of} IS NOT NULL)"
-            # Of nearly all letters no click is so near: these are not looked at again.
-            found.append(f"SELECT s.intent, s.until FROM {own} c JOIN {rows} s ON s.intent = c.intent AND c.moment <= s.until")
-    return f"SELECT intent, max(until) AS until FROM ({' UNION ALL '.join(found)}) GROUP BY intent"
+    clicks = f"SELECT {intent} AS key, moment, {link} AS link FROM e_{k} WHERE {where} AND {intent} IS NOT NULL"
+    way = event.removesuffix(CLICKED)
+    return scanned(clicks, *(_told_of(view, f"{way}{word}", since - SCAN_MS) for word in (" Sent", " Delivered")))
+
+
+def _told_of(view: View, event: str, since: int) -> str | None:
+    """A query for the messages (key, moment) of which facts of this name tell. None: there are no such facts."""
+    intent = view.leaves.property(event, "intent").text if view.leaves.knows(event) else NONE
+    if intent == NONE:
+        return None
+    return f"SELECT {intent} AS key, moment FROM e_{view.instant.catalog.events[event]} WHERE moment > {since} AND {intent} IS NOT NULL"
 
 
 def _visits(view: View, where: str) -> Iterator[str]:

@@ -36,6 +36,8 @@ ELSEWHERE = "(imported)"  # the salt of such exposures; none of ours has bracket
 CONTROL, LOCAL = "control", "local_control"
 MAILER = "md5(brand) || md5(source) || "  # an id of another mailer is one of his alone: each of them begins at 1
 SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
+SCAN_MS = 2_000  # no reader does anything sooner after a message came, nor follows many links within it
+SCANNED_LINKS = 3  # different ones: so many are many
 
 TABLES = """
 CREATE TABLE letter (k INTEGER, brand VARCHAR, document VARCHAR, version INTEGER, step VARCHAR, channel VARCHAR, class VARCHAR, rule VARCHAR,
@@ -89,6 +91,30 @@ NAMED = """
 INSERT INTO template SELECT ((SELECT coalesce(max(k) + 1, 0) FROM template) + row_number() OVER () - 1)::INTEGER, name
 FROM (SELECT DISTINCT {template} AS name FROM fresh WHERE name IN ({names}) AND {template} IS NOT NULL EXCEPT SELECT name FROM template)
 """
+
+# Clicks of one instant are alike: all are a scanner's or none. Two cells of SCAN_MS hold all that may follow a click so soon.
+SCANNED = """
+WITH click AS MATERIALIZED ({clicks}), several AS MATERIALIZED (SELECT DISTINCT key, moment, link FROM click SEMI JOIN
+    (SELECT key FROM click GROUP BY key HAVING count(*) >= {links} AND min(link) <> max(link)) many USING (key))
+SELECT a.key, unnest(list(DISTINCT b.moment)) AS clicked FROM several a
+JOIN (SELECT *, unnest([moment // {soon}, moment // {soon} - 1]) AS cell FROM several) b
+    ON b.key = a.key AND b.cell = a.moment // {soon} AND b.moment >= a.moment AND b.moment < a.moment + {soon}
+GROUP BY a.key, a.moment HAVING count(DISTINCT b.link) >= {links}{near}
+"""
+BEFORE_SENT = (
+    " UNION SELECT c.key, c.moment AS clicked FROM click c JOIN ({sent}) s ON s.key = c.key AND c.moment < s.moment + {soon}"
+)
+AT_DELIVERY = " UNION SELECT c.key, c.moment AS clicked FROM click c JOIN ({delivered}) d ON d.key = c.key AND c.moment >= d.moment AND c.moment < d.moment + {soon}"
+
+
+def scanned(clicks: str, sent: str | None, delivered: str | None) -> str:
+    """A query for the clicks that were a scanner's, though nothing marks them: key (of the message) and the instant `clicked`, each pair once. They
+    came before a message was SCAN_MS old, or so soon after its delivery, or followed SCANNED_LINKS different links within SCAN_MS. clicks: a
+    query for key, moment, link (a whole number); sent, delivered: for key and moment; None: nothing tells of that.
+    """
+    near = BEFORE_SENT.format(sent=sent, soon=SCAN_MS) if sent else ""
+    near += AT_DELIVERY.format(delivered=delivered, soon=SCAN_MS) if delivered else ""
+    return f"SELECT DISTINCT key, clicked FROM ({SCANNED.format(clicks=clicks, links=SCANNED_LINKS, soon=SCAN_MS, near=near)})"
 
 
 def key_of(words: str, within: str = "") -> str:

@@ -12,7 +12,6 @@ INDEX = ("tests/audience/test_index.py",)
 DOMAIN, REPORTS = "services/audience/domain", "services/audience/reports"
 CREDIT = ("tests/audience/test_crediting.py",)
 WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
-TOLD = ("tests/audience/test_verdicts.py",)
 STEPS = ("tests/audience/test_stepping.py",)
 SCANNERS = ("tests/audience/test_scanners.py",)
 OUTCOMES = ("tests/audience/test_outcomes.py",)

@@ -10,7 +10,9 @@ from schemas.audience_nodes import Filter, Name, Node, Path, Problem
 from schemas.reports import DAY_MS, Currency, Target, Window
 from schemas.zones import names
 
-Instant = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+# The first instant of 9998: the calendar ends with 9999, and the last period of a question ends after it.
+LATEST = 253_339_228_800_000
+Instant = Annotated[int, Field(strict=True, ge=0, le=LATEST)]
 Level = Literal["channel", "source", "campaign", "document"]
 Unit = Literal["day", "week", "month", "quarter", "year"]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from schemas.attribution import LATEST
 from schemas.facts import Fact
 from services.audience.handler.answering import Refused
+from services.audience.reports.cohort import MOST_PRODUCTS
+from services.audience.reports.touchpoints import MOST_PLACES
 from services.gateway.domain.dashboards import currencies
 from services.gateway.domain.faults import FAULTS
 from tests.audience.kept import ANN, BOB, CID, Kept, fact, merged
@@ -219,6 +222,47 @@ def test_who_registers_and_buys_by_the_very_form_is_new_and_did_so(kept: Kept) -
     kept.told(did(ANN, "Contact Left", AT, touchpoint="form"), did(ANN, "Signed Up", AT), order(ANN, 1, AT, 500))
     (row,) = asked(kept, "touchpoints")["places"]
     assert [row[name] for name in ("left", "new", "registered", "paid", "revenue")] == [1, 1, 1, 1, 500]
+
+
+def test_of_very_many_places_and_products_the_largest_stand_alone(kept: Kept) -> None:
+    kept.told(
+        *(did(ANN, "Popup Shown", AT + n, touchpoint=f"p{n:04}") for n in range(MOST_PLACES + 3)),
+        did(BOB, "Popup Shown", AT, touchpoint="p0202"), did(BOB, "Popup Shown", AT, touchpoint="p0000"),
+        did(ANN, "Contact Left", AT + DAY, touchpoint="p0001"), did(BOB, "Contact Left", AT + DAY, touchpoint="p0201"),
+        *(did(who, "Signed Up", AT) for who in (ANN, BOB)), order(BOB, 1, AT + 2 * DAY, 7, product="a"), order(BOB, 3, AT + 2 * DAY, 5),
+        *(order(ANN, n, AT + 2 * DAY, 1, product=f"a{n % (MOST_PRODUCTS + 1):03}") for n in range(2 * MOST_PRODUCTS + 2)),
+    )  # fmt: skip
+    found = asked(kept, "touchpoints")["places"]
+    names = [row["place"] for row in found]
+    assert (len(names), names[:2], names[-2:]) == (MOST_PLACES + 1, ["p0000", "p0001"], ["p0202", "(others)"])
+    assert {name: found[-1][name] for name in ("shows", "shown", "left", "new")} == {"shows": 3, "shown": 1, "left": 0, "new": 0}
+    assert asked(kept, "touchpoints", figure="left.p0201")["people"] == [BOB]
+    cohort = asked(kept, "cohort", among=EVERYBODY, product="product")
+    products = [(one["product"], one["people"], one["revenue"]["all"][0]["sum"]) for one in cohort["products"]]
+    assert (len(products), products[0], products[-1]) == (MOST_PRODUCTS + 1, ("a000", 1, 2), ("(others)", 2, 9))
+    assert (cohort["cross_sell"][0]["buyers"], cohort["cross_sell"][0]["several"]) == (2, 1)
+
+
+def test_no_calendar_reaches_beyond_9999_and_a_question_that_does_is_refused(kept: Kept) -> None:
+    kept.told(order(ANN, 1, AT), did(ANN, "Signed Up", AT))
+    everything: dict[str, dict[str, Any]] = {
+        "touchpoints": {}, "retention": {}, "stages": {}, "channels": {}, "funnel": {"steps": STEPS, "cohorts": "year"},
+        "attribution": {"target": TARGET}, "cohort": {"among": EVERYBODY},
+    }  # fmt: skip
+    for name, body in everything.items():
+        with pytest.raises(Refused) as refused:
+            asked(kept, name, **body, since=0, until=2**53 - 1)
+        assert [(one.path, one.code) for one in refused.value.faults] == [("until", "less_than_equal")]
+        for first, last in ((0, DAY), (LATEST - DAY, LATEST)):
+            assert asked(kept, name, **body, since=first, until=last, zone="Pacific/Kiritimati")["as_of"] == NOW
+
+
+def test_periods_that_have_not_begun_are_no_age(kept: Kept) -> None:
+    kept.told(order(ANN, 1, AT, 100), order(BOB, 1, AT - 32 * DAY, 70))
+    for name in ("retention", "lifetime"):
+        first, second, third, *_ = asked(kept, name, periods=12, since=AT - 40 * DAY, until=600 * DAY, now=AT + DAY)["cohorts"]
+        lengths = [len(one["back" if name == "retention" else "revenue"]) for one in (first, second, third)]
+        assert (lengths, [one["last_is_open"] for one in (first, second, third)]) == ([2, 1, 0], [True] * 3)
 
 
 def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.facts import Fact
 from services.audience.domain.crediting import shown
+from services.audience.domain.ways import LONGEST
 from services.audience.domain.world import World
 from services.audience.handler import analysing
 from services.audience.handler.answering import Refused
@@ -197,6 +198,55 @@ def test_an_order_that_is_told_again_is_one_with_its_last_amount(kept: Kept) -> 
     assert (found["conversions"], found["revenue"], found["unattributed"]["last_click"]["conversions"]) == (2, 350, 0)
 
 
+def test_orders_of_two_brands_that_have_one_number_are_two(kept: Kept) -> None:
+    other = fact(
+        BOB,
+        "other",
+        "Order Completed",
+        AT + 5,
+        brand="other",
+        properties={"total": {"minor": 200, "currency": "GBP"}, "order_id": 1001},
+    )
+    kept.told(order(ANN, 1, AT, 100, order_id=1001), other, order(ANN, 2, AT + 9, 150, order_id=1001))
+    found = asked(kept, target=TARGET, key="order_id")
+    assert (found["conversions"], found["people"], found["revenue"]) == (2, 2, 350)
+
+
+def test_a_thousand_large_orders_are_a_large_sum_and_none_below_nothing(kept: Kept) -> None:
+    most, count = 2**53 - 1, 1_100
+    kept.told(click(ANN, 1, AT - 1), *(order(ANN, n, AT + n, most) for n in range(count)), order(BOB, 1, AT, most))
+    found = asked(kept, target=TARGET)
+    assert found["revenue"] == (count + 1) * most
+    assert {
+        model: found["rows"][0][model]["revenue"] for model in ("last_click", "first_touch", "linear", "position", "markov")
+    } == (dict.fromkeys(("last_click", "first_touch", "linear", "position", "markov"), count * most))
+    shares = asked(kept, "channels", target=TARGET)
+    assert shares["revenue"] == shares["side_by_side"]["mail"]["revenue"] + most == (count + 1) * most
+    assert [one["revenue"] for one in shares["by"]["channel"]] == [most, count * most]
+    month = asked(kept, "lifetime", purchase=TARGET)["cohorts"][0]
+    assert (month["revenue"][-1], month["people"]) == ((count + 1) * most, 2)
+    kept.told(*(fact(who, "in", "Signed Up", AT - 2) for who in (ANN, BOB)), fact(ANN, "left", "Contact Left", AT - 2))
+    everybody = {"kind": "all", "of": []}
+    assert asked(kept, "cohort", among=everybody)["revenue"]["all"][0]["sum"] == (count + 1) * most
+    assert asked(kept, "touchpoints")["places"][0]["revenue"] == count * most
+
+
+def test_somebody_who_clicks_and_buys_all_day_has_the_last_touches_of_a_way_and_it_is_told(kept: Kept) -> None:
+    clicks = [click(ANN, n, AT + n * 10_000, intent=f"i{n}", document=f"journey:{n % 2}") for n in range(LONGEST + 5)]
+    last = AT + len(clicks) * 10_000
+    kept.told(
+        fact(ANN, "ad", "Page Viewed", AT - 1, context={"page": {"search": "?gclid=1"}}),
+        *clicks,
+        order(ANN, 1, last, 1_000),
+        order(BOB, 1, last),
+    )
+    found = asked(kept, target=TARGET, level="document")
+    rows = {row["label"]: row for row in found["rows"]}
+    assert found["paths"] == {"converting": 1, "other": 0, "cut": 1}
+    assert (rows["paid"]["first_touch"]["conversions"], rows["paid"]["linear"]["conversions"]) == (1.0, 0.0)
+    assert [rows[f"journey:{n}"]["linear"] for n in (0, 1)] == [{"conversions": 0.5, "revenue": 500}] * 2
+
+
 def test_several_currencies_are_never_one_sum(kept: Kept) -> None:
     kept.told(order(ANN, 1, AT), order(ANN, 2, AT + 1, currency="RUB"))
     with pytest.raises(Refused, match="GBP, RUB"):
@@ -226,8 +276,26 @@ def test_the_people_behind_a_figure_are_as_many_as_it_says(kept: Kept) -> None:
     page = asked(kept, target=TARGET, figure="last_click.email", limit=2)
     rest = asked(kept, target=TARGET, figure="last_click.email", limit=2, after=page["next"])
     assert (page["count"], sorted(page["people"] + rest["people"]), rest["next"]) == (3, sorted(WHO), None)
+    pages, after = [], None
+    while after is not None or not pages:
+        page = asked(kept, target=TARGET, figure="people", limit=1, after=None if after is None else int(after))
+        pages, after = [*pages, *page["people"]], page["next"]
+        assert len(pages) <= len(WHO), "somebody has the number 0"
+    assert sorted(pages) == sorted(WHO)
     with pytest.raises(Refused, match="no figure"):
         asked(kept, target=TARGET, figure="nobody")
+
+
+def test_whether_an_application_is_a_lead_hangs_on_no_edge_of_the_period(kept: Kept) -> None:
+    kept.told(*(fact(ANN, day, "Applied", AT + day * DAY) for day in (-31, -5, 10, 30)), fact(ANN, "sale", "Sold", AT + 20 * DAY))
+
+    def counts(since: int, until: int, **leads: Any) -> tuple[int, int]:
+        body = {"target": {"event": "Applied"}, "leads": leads, "since": AT + since * DAY, "until": AT + until * DAY}
+        found = asked(kept, **body, now=AT + 60 * DAY)["leads"]
+        return found["applications"], found["leads"]
+
+    assert (counts(-40, 0), counts(0, 20), counts(-40, 20)) == ((2, 1), (1, 1), (3, 2))
+    assert (counts(25, 40), counts(25, 40, closed="Sold")) == ((1, 0), (1, 1))
 
 
 def test_a_lead_of_the_ads_stays_theirs_when_he_applies_again_by_the_welcome_letter(kept: Kept) -> None:

@@ -1,5 +1,6 @@
 """Credit shared out among touches: exact, and as a reader would do it by hand."""
 
+import tracemalloc
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -12,7 +13,8 @@ from services.audience.domain import crediting
 from services.audience.domain.lasting import NONE, first, last_click
 from services.audience.domain.leads import Application, Summary, judged
 from services.audience.domain.markov import shares_of, transitions
-from services.audience.domain.ways import Conversions, Line, Paths, Touches, news_of, paths, placed, unled
+from services.audience.domain.ways import LONGEST, Conversions, Line, Touches, Ways, news_of, placed, unled
+from services.audience.domain.ways import ways as ways_of
 
 Touch = tuple[int, int, int, int]  # person, moment, channel, campaign
 Bought = tuple[int, int, int]  # person, moment, amount
@@ -43,10 +45,14 @@ def collapsed(way: Sequence[Touch]) -> list[int]:
     return [one[2] for place, one in enumerate(way) if place == 0 or one[2:] != way[place - 1][2:]]
 
 
-def led(touches: Touches, bought: Conversions, window: int) -> tuple[Paths, np.ndarray, np.ndarray]:
+def led(touches: Touches, bought: Conversions, window: int, longest: int = LONGEST) -> tuple[Ways, np.ndarray, np.ndarray]:
     line = Line(touches.n, touches.moment)
     low, high = line.until(bought.n, bought.moment - window), line.until(bought.n, bought.moment)
-    return paths(low, high, news_of(touches)), low, high
+    return ways_of(low, high, news_of(touches), longest), low, high
+
+
+def some(bought: Conversions, part: slice) -> Conversions:
+    return Conversions(bought.n[part], bought.moment[part], bought.amount[part])
 
 
 def weights(model: str, k: int) -> list[Fraction]:
@@ -63,14 +69,15 @@ def by_hand(amount: int, shares: Sequence[Fraction]) -> list[int]:
     return parts
 
 
-@given(touches_of, bought_of, st.integers(1, 12))
-@example([(0, n, n % 3, 0) for n in range(7)], [(0, 9, 101)], 12)
-def test_shares_of_a_way_are_exact(touches: list[Touch], bought: list[Bought], window: int) -> None:
+@given(touches_of, bought_of, st.integers(1, 12), st.integers(1, 30))
+@example([(0, n, n % 3, 0) for n in range(7)], [(0, 9, 101)], 12, 30)
+def test_shares_of_a_way_are_exact(touches: list[Touch], bought: list[Bought], window: int, at_once: int) -> None:
     found, given_ = arrays(touches), conversions(bought)
-    rows, _, _ = led(found, given_, window)
-    label = found.label[rows.touch]
+    parts = list(led(found, given_, window)[0].parts(at_once))
     for model, share in (("linear", crediting.linear), ("position", crediting.position)):
-        credit = share(rows, label, given_, CHANNELS)
+        credit = crediting.added(
+            (share(way, found.label[way.touch], some(given_, part), CHANNELS) for part, way in parts), CHANNELS
+        )
         counted, money, left, left_money = [Fraction(0)] * CHANNELS, [0] * CHANNELS, 0, 0
         for person, at, amount in sorted(bought):
             way = collapsed(before(touches, person, at, window))
@@ -85,6 +92,49 @@ def test_shares_of_a_way_are_exact(touches: list[Touch], bought: list[Bought], w
         assert (credit.left, credit.left_revenue) == (left, left_money)
         assert sum(credit.conversions) + credit.left == len(bought)
         assert sum(credit.revenue) + credit.left_revenue == sum(one[2] for one in bought)
+
+
+@given(touches_of, bought_of, st.integers(1, 12), st.integers(1, 30), st.integers(1, 4))
+def test_ways_are_written_out_some_at_a_time_and_of_a_long_one_the_last_touches(
+    touches: list[Touch], bought: list[Bought], window: int, at_once: int, longest: int
+) -> None:
+    found, given_ = arrays(touches), conversions(bought)
+    held = led(found, given_, window, longest)[0]
+    written: list[list[int]] = []
+    for part, way in held.parts(at_once):
+        assert len(way.touch) <= at_once or part.stop - part.start == 1
+        assert way.touch[way.place == 0].tolist() == held.first[part][held.length[part] > 0].tolist()
+        written += [found.label[way.touch[way.path == path]].tolist() for path in range(part.stop - part.start)]
+    whole = [collapsed(before(touches, person, at, window)) for person, at, _ in sorted(bought)]
+    assert written == [way[-longest:] for way in whole]
+    assert held.cut == sum(len(way) > longest for way in whole)
+
+
+people_of = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=20)
+
+
+@given(people_of, people_of, st.sampled_from((1, 2**20, 2**33)), st.sampled_from((1, 2**31)))
+@example([(0, 9), (2, 0), (4, 3), (4, 9)], [(0, 0), (1, 5), (2, 1), (3, 9), (4, 2), (4, 4)], 2**33, 2**31)
+@example([(0, 9)], [(0, 9), (4, 0)], 2**33, 2**31)
+def test_a_line_holds_however_many_people_over_however_long(
+    rows: list[tuple[int, int]], asked: list[tuple[int, int]], apart: int, long: int
+) -> None:
+    """The number of a person in a base of millions, and one fact of 1970 beside one of today."""
+    held, wanted = (np.array(sorted(some), dtype=np.int64).reshape(-1, 2) * [apart, long] for some in (rows, asked))
+    found = Line(held[:, 0], held[:, 1]).until(wanted[:, 0], wanted[:, 1])
+    assert found.tolist() == [sum((n, at) <= one for n, at in map(tuple, held.tolist())) for one in map(tuple, wanted.tolist())]
+
+
+def test_a_million_clicks_by_orders_of_one_person_take_no_gigabytes() -> None:
+    count = 1_500
+    found = arrays([(0, n, n % 2, 0) for n in range(count)])
+    bought = conversions([(0, count + n, 1) for n in range(count)])
+    tracemalloc.start()
+    held, _, _ = led(found, bought, 2 * count, count)
+    most = max(len(way.touch) for _, way in held.parts(10_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (most <= 10_000, peak < 10_000_000, int(held.length.sum())) == (True, True, count * count)
 
 
 @given(touches_of, bought_of, st.integers(1, 12))

@@ -1,5 +1,7 @@
 """Funnels, periods, and groups beside each other: as one would count them by hand."""
 
+from itertools import accumulate
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.zones import zone
 from services.audience.domain.comparing import compared, kept, standardised, stratified
+from services.audience.domain.grouping import distinct, largest, named, people
 from services.audience.domain.periods import TooMany, day_place, days_of, periods, place_of
 from services.audience.domain.sources import Said, Source, source_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
+from services.audience.domain.summing import by_place, running, total
 
 DAY = 86_400_000
 facts = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=14)
@@ -79,6 +83,35 @@ def test_a_check_of_more_than_ten_times_the_mean_is_left_out_and_counted():
     assert kept(at_the_edge, 10, below=False).all(), "ten times the mean is not more than that"
     assert kept(np.array([100] * 9 + [1]), 10, below=True).tolist() == [True] * 9 + [False]
     assert kept(np.array([0, 100]), 10, below=True).all(), "who bought nothing is no outlier"
+
+
+def test_a_check_near_the_end_of_64_bits_is_an_outlier_too():
+    values = np.array([9 * 10**15] + [1] * 1_099)
+    assert kept(values, 10, below=False).tolist() == [False] + [True] * 1_099
+    many = np.array([2**53 - 1] * 1_100 + [1])
+    assert kept(many, 1000, below=True).tolist() == [True] * 1_100 + [False]
+    assert compared(many, np.zeros(1_101, dtype=np.int64), 1, 1000, below=False)["all"][0]["sum"] == 1_100 * (2**53 - 1) + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-(2**53), 2**53)), max_size=9), st.sampled_from((1, 600)))
+def test_sums_are_whole_however_large(given_, times):
+    place, amounts = (np.array([one[side] for one in given_] * times, dtype=np.int64) for side in (0, 1))
+    sums = [sum(int(one) for one in amounts[place == here]) for here in range(3)]
+    assert (total(amounts), by_place(amounts, place, 3).tolist()) == (sum(sums), sums)
+    assert running(amounts).tolist() == [0, *accumulate(amounts.tolist())]
+
+
+def test_the_largest_groups_stand_alone_and_all_others_are_one():
+    groups = np.array([0, 1, 1, 2, 2, 2, 3])
+    of, names = largest(groups, ["a", "b", "c", "d", "nobody"], 2)
+    assert (of.tolist(), names, named(names)) == (
+        [2, 1, 1, 0, 0, 0, 2],
+        ["c", "b", "(others)"],
+        [(1, "b"), (0, "c"), (2, "(others)")],
+    )
+    assert people(of, np.array([5, 6, 6, 7, 8, 7, 5]), 3).tolist() == [2, 1, 1]
+    assert largest(groups[:0], ["a"], 2)[1] == []
+    assert (distinct(np.array([3, 1, 3, 2, 1])).tolist(), distinct(groups[:0]).tolist()) == ([1, 2, 3], [])
 
 
 def test_groups_with_and_without_outliers():

@@ -19,7 +19,7 @@ from runtime.serving import serving
 from schemas.reports import DAY_MS
 from schemas.zones import zone
 from services.gateway.domain.outcome_table import csv_of
-from services.gateway.domain.outcomes import MOST_PEOPLE, NAMES, OF_PEOPLE, Reading, compared
+from services.gateway.domain.outcomes import MOST_PEOPLE, NAMES, OF_PEOPLE, Reading, compared, unknown
 from services.gateway.domain.problems import Problem
 from tests.gateway.conftest import faults_of, open_site, problem_of
 
@@ -200,3 +200,11 @@ def test_the_gateway_begins_without_arrow() -> None:
         check=True,
     )
     assert found.stdout.strip() == "False", "who never asks for a table does not pay its memory"
+
+
+def test_a_journey_has_the_ways_of_its_splits_as_variants_and_not_its_control_group() -> None:
+    journey = {"control": {"share": 500}, "steps": [{"id": "way", "split": [{"name": "a"}, {"name": "b"}]}, {"id": "letter"}]}
+    campaign = {"variants": [{"name": "x"}], "control": 10}
+    held = {"journey:w": {1: journey}, "campaign:c": {1: campaign}}
+    assert [one.params["name"] for one in unknown(held, (), ("a", "x", "treatment"))] == ["treatment"]
+    assert list(unknown(held, ("way", "letter"), ("b", "control"))) == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from services.audience.domain.summing import total
 from services.audience.domain.ways import Flags, Numbers
 
 
@@ -13,10 +14,11 @@ def kept(values: Numbers, times: int, *, below: bool) -> Flags:
     """
     if not len(values):
         return np.ones(0, dtype=np.bool_)
-    total, count = int(values.sum()), len(values)
-    stays: Flags = values * count <= times * total  # without a division nothing is rounded
+    whole, count = total(values), len(values)
+    # Whole numbers are not more than a fraction when they are not more than the whole number below it; products would not fit 64 bits.
+    stays: Flags = values <= times * whole // count
     if below:
-        stays &= (values <= 0) | (values * count * times >= total)
+        stays &= (values <= 0) | (values >= -(-whole // (count * times)))
     return stays
 
 
@@ -45,7 +47,7 @@ def _means(values: Numbers, group: Numbers, groups: int) -> list[dict[str, Any]]
         found.append(
             {
                 "people": len(own),
-                "sum": int(own.sum()),
+                "sum": total(own),
                 "mean": None if average is None else round(average, 4),
                 "against_first": differs,
             }

@@ -1,14 +1,15 @@
 """Five ways to share a conversion out among the touches before it. Exact: shares are fractions, revenue whole minor units. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from services.audience.domain.lasting import NONE
-from services.audience.domain.markov import shares_of, transitions
-from services.audience.domain.ways import Conversions, Numbers, Paths, Touches
+from services.audience.domain.markov import shares_of
+from services.audience.domain.summing import by_place, total
+from services.audience.domain.ways import Conversions, Flags, Numbers, Paths
 
 TENTHS = 10_000  # a shown number of conversions has four digits
 
@@ -26,11 +27,8 @@ def single(label: Numbers, conversions: Conversions, labels: int) -> Credit:
     """All to one touch. label: of that touch, for each conversion; NONE where there is none."""
     has = label != NONE
     counts = np.bincount(label[has], minlength=labels)
-    revenue = np.zeros(labels, dtype=np.int64)
-    np.add.at(revenue, label[has], conversions.amount[has])
-    return Credit(
-        [Fraction(int(n)) for n in counts], [int(n) for n in revenue], int((~has).sum()), int(conversions.amount[~has].sum())
-    )
+    revenue = by_place(conversions.amount[has], label[has], labels).tolist()
+    return Credit([Fraction(int(n)) for n in counts], revenue, int((~has).sum()), total(conversions.amount[~has]))
 
 
 def linear(paths: Paths, label: Numbers, conversions: Conversions, labels: int) -> Credit:
@@ -89,11 +87,20 @@ def _shared(paths: Paths, how: "_Even | _Edges", label: Numbers, conversions: Co
     most = int(how.kind.max()) + 1 if len(how.kind) else 1
     counts = np.bincount(label * most + how.kind, minlength=labels * most).reshape(labels, most)
     credited = [sum((how.share(int(kind)) * int(row[kind]) for kind in np.flatnonzero(row)), Fraction(0)) for row in counts]
-    revenue = np.zeros(labels, dtype=np.int64)
-    np.add.at(revenue, label, split(conversions.amount, paths, how))
+    revenue = by_place(split(conversions.amount, paths, how), label, labels).tolist()
     has = np.zeros(len(conversions.n), dtype=np.bool_)
     has[paths.path] = True
-    return Credit(credited, [int(n) for n in revenue], int((~has).sum()), int(conversions.amount[~has].sum()))
+    return Credit(credited, revenue, int((~has).sum()), total(conversions.amount[~has]))
+
+
+def added(parts: Iterable[Credit], labels: int) -> Credit:
+    """The credit of all conversions from that of some after the other."""
+    conversions, revenue, left, left_revenue = [Fraction(0)] * labels, [0] * labels, 0, 0
+    for one in parts:
+        conversions = [so_far + more for so_far, more in zip(conversions, one.conversions, strict=True)]
+        revenue = [so_far + more for so_far, more in zip(revenue, one.revenue, strict=True)]
+        left, left_revenue = left + one.left, left_revenue + one.left_revenue
+    return Credit(conversions, revenue, left, left_revenue)
 
 
 def split(amount: Numbers, paths: Paths, how: "_Even | _Edges") -> Numbers:
@@ -105,18 +112,16 @@ def split(amount: Numbers, paths: Paths, how: "_Even | _Edges") -> Numbers:
     return got + (how.rank(rest, paths) < missing[paths.path])
 
 
-def removal(led: Paths, unled: Paths, touches: Touches, conversions: Conversions, labels: int) -> tuple[Credit, list[float]]:
-    """What the way would lose without a label (Markov chain of order 1), in shares; and those effects themselves."""
-    counts = transitions([(p.path, touches.label[p.touch], p.place, p.length) for p in (led, unled)], labels)
-    has = np.zeros(len(conversions.n), dtype=np.bool_)
-    has[led.path] = True
+def removal(counts: Numbers, has: Flags, conversions: Conversions) -> tuple[Credit, list[float]]:
+    """What the way would lose without a label (Markov chain of order 1), in shares; and those effects themselves. counts: markov.transitions;
+    has: which conversions have a way.
+    """
     effects = shares_of(counts)
     weights = [Fraction(one) for one in effects]
-    reached, money = int(has.sum()), int(conversions.amount[has].sum())
-    total = sum(weights)
-    shares = [weight * reached / total for weight in weights] if total else [Fraction(0)] * labels
-    revenue = apportioned(weights, money) if total else [0] * labels
-    return Credit(shares, revenue, len(has) - reached, int(conversions.amount.sum()) - money), effects
+    reached, money, every = int(has.sum()), total(conversions.amount[has]), sum(weights)
+    shares = [weight * reached / every for weight in weights] if every else [Fraction(0)] * len(weights)
+    revenue = apportioned(weights, money) if every else [0] * len(weights)
+    return Credit(shares, revenue, len(has) - reached, total(conversions.amount[~has])), effects
 
 
 def apportioned(weights: Sequence[Fraction], total: int) -> list[int]:

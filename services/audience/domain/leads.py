@@ -1,5 +1,6 @@
 """Applications told apart: new leads and repeats, whose lead one is, and which leads were ours by the last click only. Pure."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -68,7 +69,8 @@ def _foreign(lead: Application) -> bool:
 
 
 def _sold(sales: Sequence[int], since: int, until: int) -> bool:
-    return any(since < at <= until for at in sales)
+    place = bisect_right(sales, since)
+    return place < len(sales) and sales[place] <= until
 
 
 class Summary:

@@ -1,5 +1,6 @@
 """What people did in the order of time, as arrays: which touches lie before a conversion, and the paths that they are. Pure."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 BITS = 62  # of a place on a line: a person's number and an instant
+LONGEST = 1_000  # touches of a way that count: nobody meets more, but a program does
+AT_ONCE = 1_000_000  # touches of ways that are written out at a time
 
 
 class Touches(NamedTuple):
@@ -33,21 +36,27 @@ class Conversions(NamedTuple):
 
 
 class Line:
-    """Rows of people in the order of time, to be asked how many lie before an instant. Raises ValueError where people and instants are
-    too many for one number.
-    """
+    """Rows of people in the order of time, to be asked how many lie before an instant."""
 
     def __init__(self, n: Numbers, moment: Numbers) -> None:
         """Both sorted by (n, moment); moment: ms."""
         self._low = int(moment.min()) if len(moment) else 0
         self._span = int(moment.max()) - self._low + 1 if len(moment) else 1
         self._shift = self._span.bit_length()
-        if len(n) and int(n.max()).bit_length() + self._shift > BITS:
-            raise ValueError("too many people for so long a time")
+        self._next = int(n.max()) + 1 if len(n) else 0  # whoever is beyond the last of them stands right behind him
+        fits = self._next.bit_length() + self._shift <= BITS
+        self._ranks = None if fits else (np.unique(n), np.unique(moment))
         self._keys = self._key(n, moment)
 
     def _key(self, n: Numbers, moment: Numbers) -> Numbers:
-        return (n.astype(np.int64) << self._shift) + np.clip(moment - self._low, -1, self._span - 1)
+        """A person and an instant as one number, in their order: a base of millions over many years goes by ranks, of which there are fewer."""
+        if self._ranks is None:
+            return (np.minimum(n, self._next).astype(np.int64) << self._shift) + np.clip(moment - self._low, -1, self._span - 1)
+        people, moments = self._ranks
+        person = np.searchsorted(people, n)
+        there = people[np.minimum(person, len(people) - 1)] == n
+        # 0 is before all rows of a person. Somebody who has none stands there for the next one who has.
+        return person * (len(moments) + 1) + np.where(there, np.searchsorted(moments, moment, side="right"), 0)
 
     def until(self, n: Numbers, moment: Numbers) -> Numbers:
         """The first row of each of these people that comes after the instant."""
@@ -70,13 +79,45 @@ def news_of(touches: Touches) -> Flags:
     return new
 
 
-def paths(low: Numbers, high: Numbers, new: Flags) -> Paths:
-    """The touches low <= row < high of each path, those that repeat the one before them left out."""
-    counts = high - low
-    path = np.repeat(np.arange(len(low), dtype=np.int64), counts)
-    touch = np.arange(len(path), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts - low, counts)
-    kept = new[touch] | (touch == low[path]) if len(path) else np.zeros(0, dtype=np.bool_)
-    return placed(path[kept], touch[kept], len(low))
+class Ways(NamedTuple):
+    """The touches before each conversion, those that repeat the one before them left out. Not written out: of a thousand clicks and a thousand
+    orders of one person they are a million. first: the row of the first touch; further: the place in `news` of the second; length: how many,
+    0: none; cut: how many ways had more than LONGEST, of which only the last are left. news: touches that are others than those before them.
+    """
+
+    first: Numbers
+    further: Numbers
+    length: Numbers
+    news: Numbers
+    cut: int
+
+    def parts(self, most: int = AT_ONCE) -> Iterator[tuple[slice, Paths]]:
+        """Some conversions after the other, with the paths that lead to them. most: touches at a time, if no way alone has more."""
+        ends = np.cumsum(self.length)
+        begin = 0
+        while begin < len(ends):
+            done = int(ends[begin - 1]) if begin else 0
+            end = max(begin + 1, int(np.searchsorted(ends, done + most, side="right")))
+            yield slice(begin, end), self._written(begin, end)
+            begin = end
+
+    def _written(self, begin: int, end: int) -> Paths:
+        path = np.repeat(np.arange(end - begin, dtype=np.int64), self.length[begin:end])
+        found = placed(path, path, end - begin)
+        later = self.further[begin:end][path] + found.place - 1
+        touch = np.where(found.place == 0, self.first[begin:end][path], self.news[np.maximum(later, 0)] if len(path) else path)
+        return found._replace(touch=touch.astype(np.int64))
+
+
+def ways(low: Numbers, high: Numbers, new: Flags, longest: int = LONGEST) -> Ways:
+    """The touches low <= row < high of each conversion."""
+    news = np.flatnonzero(new).astype(np.int64)
+    further, upto = np.searchsorted(news, low, side="right"), np.searchsorted(news, high, side="left")
+    length = np.where(high > low, 1 + upto - further, 0)
+    cut = length > longest
+    first, further = low.copy(), further.astype(np.int64)
+    first[cut], further[cut] = news[upto[cut] - longest], upto[cut] - longest + 1
+    return Ways(first, further, np.minimum(length, longest).astype(np.int64), news, int(cut.sum()))
 
 
 def placed(path: Numbers, touch: Numbers, count: int) -> Paths:

@@ -69,7 +69,8 @@ def _people(view: View, figures: Figures, wanted: Mapping[str, Any]) -> dict[str
     if figure not in figures:
         raise Refused([Fault(path="figure", code="unknown_figure", message=f"there is no figure {figure!r}")])
     numbers = np.unique(figures[figure]())
-    begin = int(np.searchsorted(numbers, int(wanted.get("after") or -1), side="right"))
+    after = wanted.get("after")  # 0 is somebody's number
+    begin = int(np.searchsorted(numbers, -1 if after is None else int(after), side="right"))
     page = numbers[begin : begin + min(int(wanted.get("limit") or 100), PAGE)]
     more = begin + len(page) < len(numbers)
     return {"people": view.ids([int(n) for n in page]), "count": len(numbers), "next": str(int(page[-1])) if more else None}

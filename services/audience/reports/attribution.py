@@ -3,18 +3,21 @@
 All of it is made of facts each time: a late fact, a merge or another order of an instalment changes the credit, nothing is a counter.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.attribution import Attribution
+from schemas.attribution import Attribution, Leads
 from schemas.audience import Happening
 from services.audience.domain import crediting
 from services.audience.domain.crediting import Credit
+from services.audience.domain.grouping import distinct
 from services.audience.domain.lasting import NONE, first, last, last_click
 from services.audience.domain.leads import Application, Summary, judged
-from services.audience.domain.ways import Conversions, Flags, Line, Numbers, Paths, news_of, paths, unled
+from services.audience.domain.markov import transitions
+from services.audience.domain.summing import total
+from services.audience.domain.ways import Conversions, Flags, Line, Numbers, Paths, Ways, news_of, unled, ways
 from services.audience.reports import conversions as converting
 from services.audience.reports import touches as touching
 from services.audience.reports.conversions import Found
@@ -24,16 +27,17 @@ from services.audience.store.answers import View
 MODELS = ("last_click", "first_touch", "linear", "position", "markov")
 STABLE = 200  # conversions of a label below which its Markov share says little
 MOST_STATES = 100  # of the Markov chain: with more it says nothing of any
+NO_WAY = (np.zeros(0, dtype=np.int64),) * 4  # as markov.transitions takes ways
 Figures = Mapping[str, Callable[[], Numbers]]  # name -> whose numbers of people, as a set
 
 
 class Ledger(NamedTuple):
-    """What is credited. counted: of the conversions those of the period; led: their paths; last, first: rows of touches."""
+    """What is credited. counted: of the conversions those of the period; led: the ways to them; last, first: rows of touches."""
 
     read: Read
     found: Found
     counted: Numbers
-    led: Paths
+    led: Ways
     lost: Paths
     last: Numbers
     first: Numbers
@@ -43,22 +47,36 @@ class Ledger(NamedTuple):
         return _of(self.found.conversions, self.counted)
 
 
+class Credited(NamedTuple):
+    """Model -> credit, and what the ways show beside. effects: of removal, None: too many labels. met: label * width + person of each pair of
+    a label and somebody whose way has it, in order; reached: by label, how many ways have it.
+    """
+
+    credit: Mapping[str, Credit]
+    effects: Sequence[float] | None
+    met: Numbers
+    width: int
+    reached: Numbers
+
+    def people(self, label: int) -> Numbers:
+        found: Numbers = self.met[self.met // self.width == label] % self.width
+        return found
+
+
 def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures]:
     """The answer, and its figures' people. Raises MixedCurrencies."""
     ledger = gathered(view, asked)
-    credit, effects = credited(ledger)
-    touched = ledger.read.touches.label[ledger.led.touch]
+    told = credited(ledger)
     answer = {
         "level": asked.level, "currency": ledger.found.currency_of(ledger.counted), "conversions": len(ledger.counted),
-        "people": len(np.unique(ledger.conversions.n)), "revenue": int(ledger.conversions.amount.sum()),
-        "rows": _rows(ledger, credit, effects, touched),
-        "unattributed": {model: {"conversions": one.left, "revenue": one.left_revenue} for model, one in credit.items()},
-        "paths": {"converting": len(np.unique(ledger.led.path)), "other": len(np.unique(ledger.lost.path))},
+        "people": len(np.unique(ledger.conversions.n)), "revenue": total(ledger.conversions.amount), "rows": _rows(ledger, told),
+        "unattributed": {model: {"conversions": one.left, "revenue": one.left_revenue} for model, one in told.credit.items()},
+        "paths": {"converting": int((ledger.led.length > 0).sum()), "other": len(np.unique(ledger.lost.path)), "cut": ledger.led.cut},
         "scanner_clicks": ledger.read.scanned, "windows": _windows(ledger, asked),
     }  # fmt: skip
     if asked.leads is not None:
-        answer["leads"] = _leads(view, asked, ledger)
-    return answer, _figures(ledger, touched)
+        answer["leads"] = _leads(view, asked, asked.leads, ledger.read)
+    return answer, _figures(ledger, told)
 
 
 def gathered(view: View, asked: Attribution) -> Ledger:
@@ -67,38 +85,47 @@ def gathered(view: View, asked: Attribution) -> Ledger:
     longest = max(reach, asked.first, asked.longest)
     before = asked.leads.repeat if asked.leads else 0
     read = touching.read(view, asked.since - before - longest - 1, asked.until - 1, asked.level, asked.own, asked.brands)
-    product = asked.leads.product if asked.leads else None
     # Later ones are not credited, but a touch that led to one of them did not lead nowhere.
-    found = converting.read(view, asked.target, asked.since - before, asked.until + reach, asked.brands, asked.key, product)
+    found = converting.read(view, asked.target, asked.since, asked.until + reach, asked.brands, asked.key)
     touches, every = read.touches, found.conversions
-    counted = np.flatnonzero((every.moment >= asked.since) & (every.moment < asked.until))
+    counted = np.flatnonzero(every.moment < asked.until)
     line = Line(touches.n, touches.moment)
     low, high = line.until(every.n, every.moment - reach), line.until(every.n, every.moment)
     seen: Flags = (touches.moment >= asked.since) & (touches.moment < asked.until)
     chosen = _of(every, counted)
     return Ledger(
-        read, found, counted, paths(low[counted], high[counted], news_of(touches)), unled(touches, every, low, high, seen),
+        read, found, counted, ways(low[counted], high[counted], news_of(touches)), unled(touches, every, low, high, seen),
         last_click(touches, chosen, read.channels, asked.window_of), first(touches, chosen, asked.first),
     )  # fmt: skip
 
 
-def credited(ledger: Ledger) -> tuple[dict[str, Credit], list[float] | None]:
-    """Model -> credit, and the removal effects; without Markov where there are too many labels."""
+def credited(ledger: Ledger) -> Credited:
+    """What each label gets; without Markov where there are too many labels. Ways are written out some after the other."""
     touches, labels, chosen = ledger.read.touches, len(ledger.read.labels), ledger.conversions
-    of = touches.label[ledger.led.touch]
+    width, chained = int(chosen.n.max()) + 1 if len(chosen.n) else 1, labels <= MOST_STATES
+    even, edges, met, reached = [], [], [np.zeros(0, dtype=np.int64)], np.zeros(labels, dtype=np.int64)
+    lost = ledger.lost
+    chain = transitions([NO_WAY, (lost.path, touches.label[lost.touch], lost.place, lost.length)], labels) if chained else None
+    for part, way in ledger.led.parts():
+        own, label = _of(chosen, part), touches.label[way.touch]
+        even.append(crediting.linear(way, label, own, labels))
+        edges.append(crediting.position(way, label, own, labels))
+        met.append(distinct(label * width + own.n[way.path]))
+        reached += np.bincount(distinct(way.path * (labels + 1) + label) % (labels + 1), minlength=labels)
+        if chain is not None:
+            chain += transitions([(way.path, label, way.place, way.length)], labels)
     found = {
         "last_click": crediting.single(_label(ledger.last, touches.label), chosen, labels),
         "first_touch": crediting.single(_label(ledger.first, touches.label), chosen, labels),
-        "linear": crediting.linear(ledger.led, of, chosen, labels),
-        "position": crediting.position(ledger.led, of, chosen, labels),
-    }
-    if labels > MOST_STATES:
-        return found, None
-    found["markov"], effects = crediting.removal(ledger.led, ledger.lost, touches, chosen, labels)
-    return found, effects
+        "linear": crediting.added(even, labels), "position": crediting.added(edges, labels),
+    }  # fmt: skip
+    effects = None
+    if chain is not None:
+        found["markov"], effects = crediting.removal(chain, ledger.led.length > 0, chosen)
+    return Credited(found, effects, distinct(np.concatenate(met)), width, reached)
 
 
-def _of(conversions: Conversions, rows: Numbers) -> Conversions:
+def _of(conversions: Conversions, rows: Numbers | slice) -> Conversions:
     return Conversions(conversions.n[rows], conversions.moment[rows], conversions.amount[rows])
 
 
@@ -108,21 +135,17 @@ def _label(rows: Numbers, label: Numbers) -> Numbers:
     return found
 
 
-def _rows(ledger: Ledger, credit: Mapping[str, Credit], effects: list[float] | None, touched: Numbers) -> list[dict[str, Any]]:
+def _rows(ledger: Ledger, told: Credited) -> list[dict[str, Any]]:
     labels, touches = ledger.read.labels, ledger.read.touches
-    counts = {model: crediting.shown(one.conversions) for model, one in credit.items()}
+    counts = {model: crediting.shown(one.conversions) for model, one in told.credit.items()}
     every = np.bincount(touches.label, minlength=len(labels))
-    of = ledger.conversions.n[ledger.led.path]
-    width = int(of.max()) + 1 if len(of) else 1
-    pairs = np.unique(touched * width + of) // width
-    people = np.bincount(pairs, minlength=len(labels))
-    reached = np.bincount(np.unique(ledger.led.path * (len(labels) + 1) + touched) % (len(labels) + 1), minlength=len(labels))
+    people = np.bincount(told.met // told.width, minlength=len(labels))
     rows = []
     for number, label in enumerate(labels):
         row: dict[str, Any] = {"label": label, "touches": int(every[number]), "people": int(people[number])}
-        row |= {model: {"conversions": counts[model][number], "revenue": one.revenue[number]} for model, one in credit.items()}
-        if effects is not None:
-            row["markov"] |= {"removal_effect": round(effects[number], 6), "unstable": int(reached[number]) < STABLE}
+        row |= {model: {"conversions": counts[model][number], "revenue": one.revenue[number]} for model, one in told.credit.items()}
+        if told.effects is not None:
+            row["markov"] |= {"removal_effect": round(told.effects[number], 6), "unstable": int(told.reached[number]) < STABLE}
         rows.append(row)
     return sorted(rows, key=lambda row: (-row["last_click"]["conversions"], row["label"]))
 
@@ -134,37 +157,36 @@ def _windows(ledger: Ledger, asked: Attribution) -> dict[str, Any]:
             "markov": asked.target.window}  # fmt: skip
 
 
-def _figures(ledger: Ledger, touched: Numbers) -> Figures:
+def _figures(ledger: Ledger, told: Credited) -> Figures:
     """`people` and, by label, `people.<label>`, `last_click.<label>` and `first_touch.<label>`."""
     n, labels = ledger.conversions.n, ledger.read.labels
     label = ledger.read.touches.label
     found: dict[str, Callable[[], Numbers]] = {"people": lambda: np.unique(n)}
     for number, name in enumerate(labels):
-        found[f"people.{name}"] = lambda number=number: np.unique(n[ledger.led.path[touched == number]])  # type: ignore[misc]
+        found[f"people.{name}"] = lambda number=number: told.people(number)  # type: ignore[misc]
         found[f"last_click.{name}"] = lambda number=number: np.unique(n[_label(ledger.last, label) == number])  # type: ignore[misc]
         found[f"first_touch.{name}"] = lambda number=number: np.unique(n[_label(ledger.first, label) == number])  # type: ignore[misc]
     return found
 
 
-def _leads(view: View, asked: Attribution, ledger: Ledger) -> dict[str, Any]:
+def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> dict[str, Any]:
     """Applications: origins kept, repeats and those that were credited to us though others brought them."""
-    assert asked.leads is not None
-    touches, every = ledger.read.touches, ledger.found.conversions
+    touches, (every, product) = read.touches, _applications(view, asked, leads)
     foreign, paid = np.flatnonzero(~touches.own), np.flatnonzero(touches.paid)
     origins = first(touches, every, asked.first, foreign)
-    lasts = last_click(touches, every, ledger.read.channels, asked.window_of)
-    visits = last(touches, every, asked.leads.repeat, paid)
-    summary = Summary(ledger.read.labels, ledger.read.groups)
+    lasts = last_click(touches, every, read.channels, asked.window_of)
+    visits = last(touches, every, leads.repeat, paid)
+    summary = Summary(read.labels, read.groups)
     applications = (
         Application(
-            person=int(every.n[row]), product=int(ledger.found.product[row]), at=at,
+            person=int(every.n[row]), product=int(product[row]), at=at,
             origin=_named(origins[row], touches.label), last=_named(lasts[row], touches.label),
             own=lasts[row] != NONE and bool(touches.own[lasts[row]]), campaign=int(touches.group[lasts[row]]) if lasts[row] != NONE else 0,
-            paid_at=_named(visits[row], touches.moment), counted=asked.since <= at < asked.until,
+            paid_at=_named(visits[row], touches.moment), counted=at >= asked.since,
         )
-        for row, at in enumerate(every.moment.tolist()) if at < asked.until
+        for row, at in enumerate(every.moment.tolist())
     )  # fmt: skip
-    for one in judged(applications, _sales(view, asked), asked.leads.repeat):
+    for one in judged(applications, _sales(view, asked, leads), leads.repeat):
         summary.add(one)
     return summary.told()
 
@@ -173,12 +195,19 @@ def _named(row: Any, values: Numbers) -> int | None:
     return None if row == NONE else int(values[row])
 
 
-def _sales(view: View, asked: Attribution) -> dict[int, list[int]]:
-    if asked.leads is None or asked.leads.closed is None:
+def _applications(view: View, asked: Attribution, leads: Leads) -> tuple[Conversions, Numbers]:
+    """All until the period ends, of who applied in it, and their products. Whether one is a repeat hangs on those before it: from the first one."""
+    plain = asked.target.model_copy(update={"value": None, "currency": None})  # what they were worth is another question
+    found = converting.read(view, plain, 0, asked.until, asked.brands, asked.key, leads.product)
+    every = found.conversions
+    rows = np.flatnonzero(np.isin(every.n, every.n[every.moment >= asked.since]))
+    return _of(every, rows), found.product[rows]
+
+
+def _sales(view: View, asked: Attribution, leads: Leads) -> dict[int, list[int]]:
+    if leads.closed is None:
         return {}
-    n, moment = converting.moments(
-        view, Happening(event=asked.leads.closed), asked.since - asked.leads.repeat, asked.until, asked.brands
-    )
+    n, moment = converting.moments(view, Happening(event=leads.closed), 0, asked.until, asked.brands)
     found: dict[int, list[int]] = {}
     for person, at in zip(n.tolist(), moment.tolist(), strict=True):
         found.setdefault(person, []).append(at)

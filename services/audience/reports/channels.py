@@ -8,6 +8,7 @@ import numpy as np
 from schemas.attribution import Channels
 from services.audience.domain.lasting import NONE, last_click
 from services.audience.domain.periods import periods, place_of
+from services.audience.domain.summing import by_place, total
 from services.audience.domain.ways import Conversions, Flags, Line, Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports import touches as touching
@@ -40,7 +41,7 @@ def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
     mailed = (row != NONE) & read.touches.own[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
     sides = {"mail": mailed & ~sold, "sales": sold & ~mailed, "both": mailed & sold, "neither": ~mailed & ~sold}
     answer = {
-        "currency": found.currency, "conversions": len(every.n), "revenue": int(every.amount.sum()), "zone": asked.zone,
+        "currency": found.currency, "conversions": len(every.n), "revenue": total(every.amount), "zone": asked.zone,
         "by": {name: _shares(every, of, len(spans), labels, [one.name for one in spans]) for name, labels in names.items()},
         "side_by_side": {name: _sum(every, here) for name, here in sides.items()},
         "credited": {"mail": _sum(every, mailed), "sales": _sum(every, sold), "ads": _sum(every, _paid(read, row))},
@@ -81,9 +82,8 @@ def _sold(view: View, asked: Channels, every: Conversions) -> Flags:
 
 
 def _sum(every: Conversions, here: Flags) -> dict[str, Any]:
-    total = int(every.amount.sum())
-    own = int(every.amount[here].sum())
-    return {"conversions": int(here.sum()), "revenue": own, "share": round(own / total, 6) if total else None}
+    whole, own = total(every.amount), total(every.amount[here])
+    return {"conversions": int(here.sum()), "revenue": own, "share": round(own / whole, 6) if whole else None}
 
 
 def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -92,14 +92,13 @@ def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], 
     code = of * max(1, len(number)) + np.array([number[label] for label in labels], dtype=np.int64)
     size = spans * max(1, len(number))
     counts = np.bincount(code, minlength=size)
-    money = np.zeros(size, dtype=np.int64)
-    np.add.at(money, code, every.amount)
+    money = by_place(every.amount, code, size).tolist()
     found = []
     for place in range(spans):
-        total = int(money[place * len(number) : (place + 1) * len(number)].sum())
+        whole = sum(money[place * len(number) : (place + 1) * len(number)])
         for label, at in number.items():
-            own = int(money[place * len(number) + at])
+            own = money[place * len(number) + at]
             if count := int(counts[place * len(number) + at]):
-                share = round(own / total, 6) if total else None
+                share = round(own / whole, 6) if whole else None
                 found.append({"from": names[place], "name": label, "conversions": count, "revenue": own, "share": share})
     return found

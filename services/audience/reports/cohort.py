@@ -10,7 +10,9 @@ from pyroaring import BitMap
 from schemas.attribution import Cohort
 from schemas.zones import Zone, zone
 from services.audience.domain.comparing import compared, standardised, stratified
+from services.audience.domain.grouping import largest, named, people
 from services.audience.domain.stepping import entered
+from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Flags, Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports.attribution import Figures
@@ -25,6 +27,7 @@ NOTE = {
     "ru": "Это корреляция: кто открывает письма, тот и раньше был активнее. Сколько стоят письма, говорит контрольная группа.",
 }
 PROXIES = "GoogleImageProxy|YahooMailProxy|ggpht\\.com"  # of mail services, which fetch a picture when its letter is looked at
+MOST_PRODUCTS = 50  # the classes of which most was bought; others are one
 AGENTS = ("user_agent", "userAgent", "client")
 
 
@@ -51,7 +54,7 @@ def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
     place, there = members.place(found.conversions.n)
     there &= found.conversions.moment >= members.counts_from[place] if len(members.n) else there
     rows, place = np.flatnonzero(there), place[there]
-    revenue = _summed(place, found.conversions.amount[rows], len(members.n))
+    revenue = by_place(found.conversions.amount[rows], place, len(members.n))
     answer: dict[str, Any] = {
         "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark, "left_out": members.left_out,
         "groups": [{"name": name, "people": int((members.group == number).sum())} for number, name in enumerate(members.groups)],
@@ -68,12 +71,6 @@ def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
 
 def _group(members: Members, number: int) -> Any:
     return lambda: members.n[members.group == number]
-
-
-def _summed(place: Numbers, amount: Numbers, size: int) -> Numbers:
-    total = np.zeros(size, dtype=np.int64)
-    np.add.at(total, place, amount)
-    return total
 
 
 def _members(view: View, asked: Cohort) -> Members:
@@ -117,19 +114,17 @@ def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
 
 def _by_product(asked: Cohort, members: Members, found: Found, rows: Numbers, place: Numbers) -> dict[str, Any]:
     """Of each product class those who bought of it: a check is far from the mean of its own class. And who bought of several."""
-    product = found.product[rows]
+    known = np.array([bool(name) for name in found.products], dtype=np.bool_)[found.product[rows]] if len(rows) else rows == 0
+    product, amount, place = found.product[rows][known], found.conversions.amount[rows][known], place[known]
+    group, groups = largest(product, found.products, MOST_PRODUCTS)
     products = []
-    for number, name in enumerate(found.products):
-        own = product == number
-        if not name or not own.any():
-            continue
+    for number, name in named(groups):
+        own = group == number
         buyers = np.unique(place[own])
-        spent = _summed(place[own], found.conversions.amount[rows][own], len(members.n))[buyers]
+        spent = by_place(amount[own], place[own], len(members.n))[buyers]
         told = compared(spent, members.group[buyers], len(members.groups), asked.outlier, below=asked.below)
         products.append({"product": name, "people": len(buyers), "revenue": told})
-    named = np.array([bool(name) for name in found.products], dtype=np.bool_)
-    pairs = np.unique(place[named[product]] * (len(found.products) + 1) + product[named[product]]) if len(product) else product
-    kinds = np.bincount(pairs // (len(found.products) + 1), minlength=len(members.n))
+    kinds = people(place, product, len(members.n))
     cross = []
     for number, name in enumerate(members.groups):
         bought = kinds[(members.group == number) & (kinds > 0)]

@@ -53,7 +53,7 @@ def read(
     last = min(until - 1, view.now)
     more = {"product": word(view, target.event, product)}
     if key is not None:
-        more["key"] = word(view, target.event, key)
+        more |= {"key": word(view, target.event, key), "brand": "brand"}
     # What revises a conversion may come later, and may be of one that was before.
     query = hits(view.leaves, target, since - 1 if key is None else -1, last if key is None else view.now, more, among(brands))
     if key is not None:
@@ -64,11 +64,14 @@ def read(
 
 
 def _once(query: str, since: int, last: int) -> str:
-    """Those of one key as one: the first one's person and moment, the last one's amount and product."""
-    newest = ", ".join(f"arg_max_null({one}, (moment, coalesce(amount, 0))) AS {one}" for one in ("amount", "currency", "product"))
+    """Those of one key of a brand as one: the first one's person and moment, the last one's amount and product. Each brand numbers its orders."""
+    newest = ", ".join(
+        f"arg_max_null({one}, (moment, coalesce(amount, 0), coalesce(product, ''))) AS {one}"
+        for one in ("amount", "currency", "product")
+    )
     return (
         f"SELECT n, moment, amount, currency, product FROM (SELECT n, moment, amount, currency, product FROM ({query}) WHERE key IS NULL "
-        f"UNION ALL SELECT arg_min(n, (moment, n)) AS n, min(moment) AS moment, {newest} FROM ({query}) WHERE key IS NOT NULL GROUP BY key) "
+        f"UNION ALL SELECT arg_min(n, (moment, n)) AS n, min(moment) AS moment, {newest} FROM ({query}) WHERE key IS NOT NULL GROUP BY brand, key) "
         f"WHERE moment >= {since} AND moment <= {last}"
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from runtime.lake import text
 from schemas.attribution import Funnel, Stages, Step, Visits
 from schemas.audience import Happening
+from services.audience.domain.grouping import largest
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
 from services.audience.domain.ways import Flags, Numbers
@@ -61,7 +62,7 @@ def _walked(view: View, asked: Funnel) -> Walk:
     n, at = n[rows], moment[rows]
     last = min(asked.until + asked.window, view.now + 1)
     steps = [moments(view, happening(step), asked.since, last, asked.brands) for step in asked.steps[1:]]
-    group, groups = _largest(group[rows], groups)
+    group, groups = largest(group[rows], groups, MOST_GROUPS)
     return Walk(n, at, walked(n, at, steps, asked.window), group, groups)
 
 
@@ -80,16 +81,6 @@ def _entering(view: View, asked: Funnel) -> tuple[Numbers, Numbers, Numbers, lis
     group, groups = coded(table.column("value"))
     order = np.lexsort((group, moment, n))
     return n[order], moment[order], group[order], groups
-
-
-def _largest(group: Numbers, groups: list[str]) -> tuple[Numbers, list[str]]:
-    """The largest groups under new numbers; all others are the last one, `(others)`."""
-    counts = np.bincount(group, minlength=len(groups))
-    order = sorted((place for place in range(len(groups)) if counts[place]), key=lambda place: (-counts[place], groups[place]))
-    kept, rest = order[:MOST_GROUPS], order[MOST_GROUPS:]
-    number = np.full(len(groups), len(kept), dtype=np.int64)
-    number[kept] = np.arange(len(kept))
-    return number[group] if len(group) else group, [groups[place] for place in kept] + (["(others)"] if rest else [])
 
 
 def _steps(asked: Funnel, walk: Walk, kept: Flags) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a customer brings over his life, and who comes back, by the period in which people came first."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from schemas.attribution import Lifetime
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import entered
+from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports.attribution import Figures
@@ -18,12 +20,13 @@ from services.audience.store.answers import View
 
 
 class Cohorts(NamedTuple):
-    """People by number, the period of each one's first fact, all periods until now, and how many of them are cohorts."""
+    """People by number, the period of each one's first fact, all periods until now, how many of them are cohorts, and how many have begun."""
 
     n: Numbers
     of: Numbers
     spans: Sequence[Period]
     cohorts: int
+    begun: int
 
 
 def lifetime(view: View, asked: Lifetime) -> tuple[dict[str, Any], Figures]:
@@ -32,13 +35,14 @@ def lifetime(view: View, asked: Lifetime) -> tuple[dict[str, Any], Figures]:
     bought = converting.read(view, asked.purchase, found.spans[0].since, view.now + 1, asked.brands)
     every = bought.conversions
     cohort, age = _aged(found, every.n, every.moment, asked.periods)
-    money = np.zeros((found.cohorts, asked.periods), dtype=np.int64)
     kept = age >= 0
-    np.add.at(money, (cohort[kept], age[kept]), every.amount[kept])
+    money = by_place(every.amount[kept], cohort[kept] * asked.periods + age[kept], found.cohorts * asked.periods).reshape(
+        -1, asked.periods
+    )
     rows = []
     for number, people in enumerate(np.bincount(found.of, minlength=found.cohorts)[: found.cohorts].tolist()):
         known = _known(found, number, asked.periods)
-        summed = np.cumsum(money[number])[:known].tolist()
+        summed = list(accumulate(money[number].tolist()))[:known]
         rows.append({
             "from": found.spans[number].name, "people": people, "revenue": summed, "per_person": [round(one / people, 4) if people else None for one in summed],
             "last_is_open": known < asked.periods or found.spans[number + known - 1].until > view.now,
@@ -72,7 +76,8 @@ def _cohorts(view: View, asked: Lifetime) -> Cohorts:
     chosen = (moment >= asked.since) & (moment < asked.until)
     spans = periods(asked.zone, asked.cohorts, asked.since, max(asked.until, view.now + 1))
     cohorts = len(periods(asked.zone, asked.cohorts, asked.since, asked.until))
-    return Cohorts(n[chosen], place_of(spans, moment[chosen]), spans, cohorts)
+    begun = sum(one.since <= view.now for one in spans)
+    return Cohorts(n[chosen], place_of(spans, moment[chosen]), spans, cohorts, begun)
 
 
 def _aged(found: Cohorts, n: Numbers, moment: Numbers, most: int) -> tuple[Numbers, Numbers]:
@@ -86,8 +91,8 @@ def _aged(found: Cohorts, n: Numbers, moment: Numbers, most: int) -> tuple[Numbe
 
 
 def _known(found: Cohorts, cohort: int, most: int) -> int:
-    """How many periods of age have begun."""
-    return min(most, len(found.spans) - cohort)
+    """How many periods of age have begun: of a cohort that is still to come none."""
+    return max(0, min(most, found.begun - cohort))
 
 
 def _figures(found: Cohorts) -> Figures:

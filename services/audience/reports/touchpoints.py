@@ -1,6 +1,7 @@
 """Touch points: what lay before first purchases, year against year, and what became of the contacts that each place brought."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from schemas.attribution import Touchpoints
 from schemas.zones import DAY, zone
+from services.audience.domain.grouping import largest, named, people
 from services.audience.domain.stepping import NEVER, entered, reading, walked
+from services.audience.domain.summing import by_place, running
 from services.audience.domain.ways import Conversions, Line, Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports import touches as touching
@@ -19,6 +22,7 @@ from services.audience.reports.touches import among, coded
 from services.audience.reports.traffic import ratio
 from services.audience.store.answers import View
 
+MOST_PLACES = 200  # the largest; others are one
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -29,6 +33,11 @@ class Places(NamedTuple):
     moment: Numbers
     place: Numbers
     names: list[str]
+
+    def among(self, names: Sequence[str]) -> Numbers:
+        """Where each is, as a number of these names."""
+        number = {name: at for at, name in enumerate(names)}
+        return np.array([number[name] for name in self.names], dtype=np.int64)[self.place] if len(self.place) else self.place
 
 
 def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures]:
@@ -98,22 +107,31 @@ def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dic
     shown, left = _placed(view, asked, "shown", where, asked.since), _placed(view, asked, "left", where, 0)
     registered = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
     rows = entered(left.n, left.moment, asked.since, asked.until)
-    n, at, place = left.n[rows], left.moment[rows], left.place[rows]
+    n, at = left.n[rows], left.moment[rows]
     known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
     known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
     later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
     money = _sum_after(purchases, n, at - 1)
+    names = sorted({*shown.names, *left.names})
+    of, groups = largest(np.concatenate([shown.among(names), left.among(names)[rows]]), names, MOST_PLACES)
+    seen, here, size = of[: len(shown.n)], of[len(shown.n) :], len(groups)
+    columns = {
+        "shows": np.bincount(seen, minlength=size), "shown": people(seen, shown.n, size), "left": np.bincount(here, minlength=size),
+        "new": np.bincount(here[~known], minlength=size), "registered": np.bincount(here[later], minlength=size),
+        "paid": np.bincount(here[paid], minlength=size), "revenue": by_place(money, here, size),
+    }  # fmt: skip
     found = []
-    for name in sorted({*shown.names, *left.names}):
-        shows = shown.place == shown.names.index(name) if name in shown.names else np.zeros(len(shown.n), dtype=np.bool_)
-        here = place == left.names.index(name) if name in left.names else np.zeros(len(n), dtype=np.bool_)
-        people, contacts = len(np.unique(shown.n[shows])), int(here.sum())
-        counts = {"new": int((here & ~known).sum()), "registered": int((here & later).sum()), "paid": int((here & paid).sum())}
-        figures[f"left.{name}"] = lambda here=here: n[here]
-        found.append({"place": name or None, "shows": int(shows.sum()), "shown": people, "left": contacts, **counts, "revenue": int(money[here].sum()),
-                      "left_of_shown": ratio(contacts, people), "registered_of_left": ratio(counts["registered"], contacts),
-                      "paid_of_left": ratio(counts["paid"], contacts)})  # fmt: skip
-    return [row for row in found if row["shown"] or row["left"]]
+    for number, name in named(groups):
+        figures[f"left.{name}"] = lambda number=number: n[here == number]
+        found.append(_place(name, {column: int(values[number]) for column, values in columns.items()}))
+    return found
+
+
+def _place(name: str, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "place": name or None, **counts, "left_of_shown": ratio(counts["left"], counts["shown"]),
+        "registered_of_left": ratio(counts["registered"], counts["left"]), "paid_of_left": ratio(counts["paid"], counts["left"]),
+    }  # fmt: skip
 
 
 def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
@@ -125,6 +143,6 @@ def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:
     """What each of these people paid after an instant."""
     line = Line(purchases.n, purchases.moment)
     low, high = line.until(n, at), line.until(n, np.full_like(at, 2**53))
-    running = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(purchases.amount)])
-    summed: Numbers = running[high] - running[low]
+    paid = running(purchases.amount)
+    summed: Numbers = paid[high] - paid[low]
     return summed

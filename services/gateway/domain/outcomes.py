@@ -234,10 +234,9 @@ def steps_of(document: str, body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def variants_of(document: str, body: Mapping[str, Any]) -> Iterator[str]:
-    """The arms that people may fall into."""
+    """The ways that people's messages may be of: a journey's control group says who gets any, and is none."""
     if document.startswith("campaign:"):
         yield from (one["name"] for one in body.get("variants", ()))
         yield "control"
         return
-    yield from ("control", "treatment")
     yield from (arm["name"] for step in body.get("steps", ()) for arm in step.get("split", ()))

@@ -1,0 +1,38 @@
+"""Rows that say by a number what they are of: the largest groups of them, and who stands in each. Pure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.audience.domain.ways import Numbers
+
+OTHERS = "(others)"
+
+
+def largest(group: Numbers, groups: Sequence[str], most: int) -> tuple[Numbers, list[str]]:
+    """The `most` largest groups under new numbers, by size; all others are the last one, OTHERS. group: of each row; groups: their names."""
+    counts = np.bincount(group, minlength=len(groups))
+    order = sorted((place for place in range(len(groups)) if counts[place]), key=lambda place: (-counts[place], groups[place]))
+    kept, rest = order[:most], order[most:]
+    number = np.full(len(groups), len(kept), dtype=np.int64)
+    number[kept] = np.arange(len(kept))
+    return number[group] if len(group) else group, [groups[place] for place in kept] + ([OTHERS] if rest else [])
+
+
+def named(groups: Sequence[str]) -> list[tuple[int, str]]:
+    """Groups as `largest` gave them, by name, OTHERS last."""
+    return sorted(enumerate(groups), key=lambda one: (one[1] == OTHERS and one[0] == len(groups) - 1, one[1]))
+
+
+def distinct(values: Numbers) -> Numbers:
+    """Each of them once, in order. By sorting: of a million numbers `numpy.unique`, which hashes, takes many times as long."""
+    ordered = np.sort(values)
+    kept = np.ones(len(ordered), dtype=np.bool_)
+    kept[1:] = ordered[1:] != ordered[:-1]
+    return ordered[kept]
+
+
+def people(group: Numbers, n: Numbers, size: int) -> Numbers:
+    """How many different people are in each of `size` groups. n: whose each row is."""
+    width = int(n.max()) + 1 if len(n) else 1
+    return np.bincount(distinct(group * width + n) // width, minlength=size).astype(np.int64)

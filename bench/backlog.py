@@ -2,13 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from bench.calibration import score
 from bench.processes import cpu_seconds, spent
 from deploy.local.supervision import Supervisor
+from runtime.kafka import Out, Producer
+from runtime.settings import Settings
+from schemas.facts import Fact, encode
+from schemas.ids import partition_of
 
 SAMPLE_S = 0.02
 
@@ -19,6 +23,16 @@ async def stopped(supervisor: Supervisor, programs: Collection[str]) -> None:
         supervisor.stop_program(name)
     while any(supervisor.states()[name]["statename"] != "STOPPED" for name in programs):  # noqa: ASYNC110  (it tells nobody)
         await asyncio.sleep(0.05)
+
+
+async def facts_into(settings: Settings, partitions: int, told: Iterable[tuple[str, Fact]]) -> None:
+    """Facts of profiles, in their order, into the topic `facts`, with one producer."""
+    places: dict[int, list[Out]] = {}
+    for profile, fact in told:
+        places.setdefault(partition_of(profile, partitions), []).append((profile.encode(), encode(fact), []))
+    producer = await Producer(settings, "bench").start()
+    await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
+    await producer.stop()
 
 
 class Backlog:

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.backlog import Backlog, stopped
+from bench.backlog import Backlog, facts_into, stopped
 from bench.histories import Person, fact
 from bench.installation import Installation, Watch
 from bench.live_segments import ORDER, VIEW
@@ -20,10 +20,7 @@ from bench.results import named, record
 from bench.seeded.waiting import Writer, met, profile_of, waiting
 from deploy.local import run
 from deploy.local.supervision import Supervisor
-from runtime.kafka import Producer
 from runtime.settings import Settings
-from schemas.facts import encode
-from schemas.ids import partition_of
 from services.orchestrator.domain.book import Book
 
 SHARES = {
@@ -137,11 +134,9 @@ class _Cost:
         """The same facts of a turn each time."""
         dice, at = random.Random(turn), round(time.time() * 1000)
         drawn, kinds = dice.choices(self.known, k=FACTS), dice.choices(list(SHARES), list(SHARES.values()), k=FACTS)
-        places: dict[int, list[Any]] = {}
-        for number, (who, kind) in enumerate(zip(drawn, kinds, strict=True)):
-            one = fact(Person(who, 1), f"{turn}-{number}", at, kind, dice)
-            place = partition_of(profile_of(who), self.watch.partitions)
-            places.setdefault(place, []).append((profile_of(who).encode(), encode(one), []))
-        producer = await Producer(Settings(kafka=self.found.settings.kafka, DATABASE_URL=self.found.database_url), "bench").start()
-        await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
-        await producer.stop()
+        told = (
+            (profile_of(who), fact(Person(who, 1), f"{turn}-{number}", at, kind, dice))
+            for number, (who, kind) in enumerate(zip(drawn, kinds, strict=True))
+        )
+        config = Settings(kafka=self.found.settings.kafka, DATABASE_URL=self.found.database_url)
+        await facts_into(config, self.watch.partitions, told)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench import listening, live_segments, states
-from bench.backlog import Backlog, stopped
+from bench.backlog import Backlog, facts_into, stopped
 from bench.calibration import score
 from bench.histories import Person, crowd, fact, history
 from bench.installation import Installation, Watch, installation, introduce, rest, watching
@@ -25,10 +25,9 @@ from bench.pipeline import percentile
 from bench.processes import cpu_seconds, spent
 from bench.results import record
 from deploy.local.supervision import Supervisor
-from runtime.kafka import Producer, create_topics
+from runtime.kafka import create_topics
 from runtime.settings import Settings
-from schemas.facts import encode as encode_fact
-from schemas.ids import derive, partition_of
+from schemas.ids import derive
 from schemas.topics import BY_NAME
 from services.segmenter.domain import live as domain
 from services.segmenter.domain.plan import Plan
@@ -172,15 +171,11 @@ class _Bench:
         drawn = dice.choices(self.people, weights, k=count)
         kinds = dice.choices(list(SHARES), list(SHARES.values()), k=count)
         at = round(time.time() * 1000)
-        places: dict[int, list[Any]] = {}
-        for number, (person, kind) in enumerate(zip(drawn, kinds, strict=True)):
-            one = fact(person, f"{turn}-{number}", at, kind, dice)
-            places.setdefault(partition_of(person.profile, self.watch.partitions), []).append(
-                (person.profile.encode(), encode_fact(one), [])
-            )
-        producer = await Producer(self.config, "bench").start()
-        await asyncio.gather(*(producer.send("facts", place, records) for place, records in places.items()))
-        await producer.stop()
+        told = (
+            (person.profile, fact(person, f"{turn}-{number}", at, kind, dice))
+            for number, (person, kind) in enumerate(zip(drawn, kinds, strict=True))
+        )
+        await facts_into(self.config, self.watch.partitions, told)
 
     # ---- flips
 

@@ -28,6 +28,8 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
 
     Not by asyncio.wait_for, which in Python 3.11 forgets that its caller was cancelled in the very turn in which the event came: a loop that
     is cancelled then goes on for ever, and with it whoever waits for its end.
+
+    Not for the cleanup of a task that was cancelled: asyncio.timeout takes its own expiry for that cancellation there, and raises it again.
     """
     try:
         async with asyncio.timeout(seconds):

@@ -10,6 +10,8 @@ from runtime.db import Connection
 from runtime.kafka import Place
 from runtime.settings import Settings
 
+NOW = "SELECT CASE WHEN driven THEN at ELSE (extract(epoch FROM clock_timestamp()) * 1000)::bigint END FROM runtime.clock"
+
 
 def unplaced(topic: str, key: str, value: bytes, type: str = "") -> Emit:  # noqa: A002
     """An emit whose place `publish_in` fills in."""
@@ -21,6 +23,12 @@ async def lock(connection: Connection, name: str) -> tuple[dict[Place, watermark
     place = (name, 0)
     await watermark.ensure(connection, [place])
     return await watermark.lock(connection, [place])
+
+
+async def now(connection: Connection) -> int:
+    """What `lock` would return, of a transaction that emits nothing."""
+    found: int = await connection.fetchval(NOW)
+    return found
 
 
 async def publish_in(connection: Connection, settings: Settings, service: str, name: str, emits: Sequence[Emit]) -> int:

@@ -29,6 +29,7 @@ from runtime.poison import Vault
 from runtime.service import Service
 from runtime.settings import Settings
 from runtime.turns import Driver
+from runtime.watchdog import Silence, looked
 from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
 
 logger = logging.getLogger(__name__)
@@ -147,20 +148,21 @@ async def _keep_fresh(context: Context, ending: asyncio.Event) -> None:
 
 
 async def _observe(context: Context, ending: asyncio.Event) -> None:
-    """Every few seconds: lag, outbox and progress; and the watchdog: assigned, behind and silent for a minute means stuck."""
+    """Every few seconds: lag, outbox and progress; and the watchdog (runtime/watchdog.py)."""
     loop_time = asyncio.get_running_loop().time
     assert context.loop is not None
-    loop, pulse, since, forgot = context.loop, -1, loop_time(), loop_time()
+    loop, silence, forgot = context.loop, Silence(loop_time(), -1), loop_time()
     while not ending.is_set():
         await set_within(ending, OBSERVE_S)
         try:
             behind = await _lag(context)
         except TRANSIENT as error:
             logger.warning("Kafka does not say where its logs end", extra={"why": type(error).__name__})
+            silence = looked(silence, loop_time(), loop.pulse, OBSERVE_S, waits=False)
             continue
-        if loop.pulse != pulse or not behind or context.clock.state.driven:
-            pulse, since = loop.pulse, loop_time()
-        elif loop_time() - since > context.settings.watchdog_s:
+        waits = behind > 0 and not context.clock.state.driven and not any(lane.reader.joining for lane in loop.lanes)
+        silence = looked(silence, loop_time(), loop.pulse, OBSERVE_S, waits=waits)
+        if silence.seconds > context.settings.watchdog_s:
             logger.critical(
                 "stuck: records wait and none was handled",
                 extra={"behind": behind, "seconds": context.settings.watchdog_s},

@@ -10,8 +10,7 @@ from schemas.audience_nodes import Filter, Name, Node, Path, Problem
 from schemas.reports import DAY_MS, Currency, Target, Window
 from schemas.zones import names
 
-# The first instant of 9998: the calendar ends with 9999, and the last period of a question ends after it.
-LATEST = 253_339_228_800_000
+LATEST = 253_370_678_400_000  # 9998-12-31: up to it the calendar of every zone knows the end of the year too
 Instant = Annotated[int, Field(strict=True, ge=0, le=LATEST)]
 Level = Literal["channel", "source", "campaign", "document"]
 Unit = Literal["day", "week", "month", "quarter", "year"]
@@ -72,24 +71,34 @@ class Leads(Node):
     closed: Name | None = None
 
 
-class Attribution(Asked):
-    """target: what is credited; its `window` is how far back touches count for linear, position and Markov. first: the same for first
-    touch. last: by channel, for last click; `other` for channels that are not named. key: the property that names a conversion (an order's
-    number): facts with one key are one conversion, at the first one's moment with the last one's value. own: sources of links that are ours.
-    """
+class ByLastClick(Asked):
+    """last: by channel, how long a click on it may be the last one; `other` for channels that are not named. own: sources of links that are ours."""
 
-    target: Target
-    first: Window = 90 * DAY_MS
     last: Mapping[Label, Window] = Field(default_factory=dict)
-    key: Annotated[Path, Field(min_length=1)] | None = None
-    level: Level = "channel"
     own: Annotated[tuple[Label, ...], Field(max_length=50)] = OWN_SOURCES
-    leads: Leads | None = None
 
     def window_of(self, channel: str) -> int:
         """How long a click on this channel may be the last (ms)."""
         asked = self.last.get(channel, self.last.get("other"))
         return asked if asked is not None else LAST_CLICK.get(channel, 30 * DAY_MS)
+
+    @property
+    def longest(self) -> int:
+        """How long any click may be (ms)."""
+        return max(self.window_of(name) for name in (*LAST_CLICK, "other", *self.last))
+
+
+class Attribution(ByLastClick):
+    """target: what is credited; its `window` is how far back touches count for linear, position and Markov. first: the same for first
+    touch. key: the property that names a conversion (an order's number): facts with one key are one conversion, at the first one's moment with
+    the last one's value.
+    """
+
+    target: Target
+    first: Window = 90 * DAY_MS
+    key: Annotated[Path, Field(min_length=1)] | None = None
+    level: Level = "channel"
+    leads: Leads | None = None
 
 
 class Step(Node):
@@ -177,20 +186,14 @@ class Touchpoints(Asked):
     own: Annotated[tuple[Label, ...], Field(max_length=50)] = OWN_SOURCES
 
 
-class Channels(Asked):
+class Channels(ByLastClick):
     """Revenue by what led to it. teams: which documents (journeys, campaigns) are whose; sales: facts by which a manager works on a deal."""
 
     target: Target = Target(event="Order Completed", value="total")
-    last: Mapping[Label, Window] = Field(default_factory=dict)
-    own: Annotated[tuple[Label, ...], Field(max_length=50)] = OWN_SOURCES
     teams: Mapping[str, Label] = Field(default_factory=dict)
     sales: Step | None = None
     sales_window: Window = 30 * DAY_MS
     by: Unit = "quarter"
-
-    def window_of(self, channel: str) -> int:
-        asked = self.last.get(channel, self.last.get("other"))
-        return asked if asked is not None else LAST_CLICK.get(channel, 30 * DAY_MS)
 
 
 class Lifetime(Asked):

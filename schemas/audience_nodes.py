@@ -38,7 +38,7 @@ def _literal(value: Any) -> Any:
 
 
 def _refuse() -> Any:
-    raise PydanticCustomError("value", "must be a text, true or false, a number up to 2^53 - 1, or a list of such")
+    raise PydanticCustomError("literal", "must be a text, true or false, a number up to 2^53 - 1, or a list of such")
 
 
 Literals = Annotated[

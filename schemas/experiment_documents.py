@@ -89,7 +89,7 @@ class Metric(Node):
     kind: Literal["conversion", "mean", "ratio"] = "conversion"
     target: Target
     over: Target | None = None
-    better: Literal["more", "less"] = "more"
+    better: Literal["more", "less"] = "more"  # which is good, told with the verdict
 
     def problems(self) -> Iterator[Problem]:
         if (self.kind == "ratio") != (self.over is not None):
@@ -137,7 +137,8 @@ class Looks(Document):
 
 class Experiment(Document):
     """control: the arm with which the others are compared. primary: the measure by which it is judged; secondary: others. size: people planned in
-    all arms together; days: or how long. pre_period: before exposure, for less variance (CUPED). start: exposures from then on; left out: from
+    all arms together; days: how long at most. effect: the smallest relative difference worth knowing of, of which sentences speak (0.1 is 10 %).
+    pre_period: before exposure, for less variance of means (CUPED). start: exposures from then on; left out: from
     its publication. stopped: when it was stopped (ms), as `stop` writes it.
     """
 
@@ -153,6 +154,7 @@ class Experiment(Document):
     power: float = Field(default=0.8, ge=0.5, le=0.999)
     size: int | None = Field(default=None, ge=2, le=1_000_000_000)
     days: int | None = Field(default=None, ge=1, le=3660)
+    effect: float | None = Field(default=None, ge=0.0001, le=10)
     looks: Looks | None = None
     outliers: Outliers = Outliers()
     pre_period: Window | None = None

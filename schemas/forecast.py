@@ -1,6 +1,7 @@
 """A forecast of what an improvement is worth, stage by stage of the way from registration to repeat payment. docs/attribution.md."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -12,6 +13,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Relative = Annotated[float, Field(gt=-1, le=10)]
 Amount = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+CHURN = "churn"  # what its stage is called in answers and results
+LEAST_WAY = 1e-9  # of those who come, that many pay at the end: below it figures would leave what a number holds
 
 
 class Effect(Node):
@@ -30,7 +33,7 @@ class Seen(Node):
     """What a test of ours has shown: a relative effect and its standard error. A forecast leans on all of them."""
 
     effect: Relative
-    error: Annotated[float, Field(gt=0, le=10)]
+    error: Annotated[float, Field(ge=1e-6, le=10)]
 
 
 class Stage(Node):
@@ -39,7 +42,7 @@ class Stage(Node):
     """
 
     name: Name
-    conversion: Annotated[float, Field(gt=0, le=1)]
+    conversion: Annotated[float, Field(ge=LEAST_WAY, le=1)]
     reachable: Share = 1.0
     effect: Effect | None = None
     seen: Annotated[tuple[Seen, ...], Field(max_length=100)] = ()
@@ -53,12 +56,12 @@ class Stage(Node):
 
 class Churn(Node):
     """Customers of a subscription. customers: there now; arpu: a month (minor units); rate: who leaves in a month, before; effect: by how
-    much fewer leave, relative.
+    much fewer leave, relative; message: what one person's messages cost in a month; setup: what it costs once.
     """
 
     customers: Amount
     arpu: Amount
-    rate: Annotated[float, Field(gt=0, le=1)]
+    rate: Annotated[float, Field(ge=1e-6, le=1)]
     reachable: Share = 1.0
     effect: Effect
     message: Amount = 0
@@ -93,13 +96,21 @@ class Forecast(Node):
     result: Annotated[tuple[Result, ...], Field(max_length=21)] = ()
 
     def problems(self) -> Iterator[Problem]:
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) < len(names):
-            yield "stages", "twice", "two stages have one name"
-        known = {*names, *(["churn"] if self.churn else [])}
+        names = [stage.name for stage in self.stages] + ([CHURN] if self.churn else [])
+        yield from _twice("stages", "name", names[: len(self.stages)], [CHURN] if self.churn else [])
+        yield from _twice("result", "stage", [one.stage for one in self.result])
         for place, one in enumerate(self.result):
-            if one.stage not in known:
+            if one.stage not in names:
                 yield f"result.{place}.stage", "unknown_stage", f"there is no stage {one.stage!r}"
+        if math.prod(stage.conversion for stage in self.stages) < LEAST_WAY:
+            yield "stages", "way_too_narrow", f"of those who come less than {LEAST_WAY} pay at the end"
+
+
+def _twice(field: str, of: str, names: Sequence[str], taken: Sequence[str] = ()) -> Iterator[Problem]:
+    """A name that stood before, or is taken: which one was meant nobody could say."""
+    for place, name in enumerate(names):
+        if name in names[:place] or name in taken:
+            yield f"{field}.{place}.{of}", "twice", f"the name {name!r} stands there twice"
 
 
 Scenario = Literal["pessimistic", "expected", "optimistic"]

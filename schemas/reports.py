@@ -139,17 +139,19 @@ class Measure(Node):
 class Exposures(Node):
     """What the statistics of an experiment are made of.
 
-    document: whose exposures; None: everybody's of the global control group. step: of the split; salt: of a control group's exposures; arms:
-    as they are reported; others: the arm as which all other names count. versions: of the document -> its period (of equal shares); since, until:
-    first exposures in [since, until), ms. marks: at which numbers of people to say when they were reached. outliers, at: the rule and its number.
+    document: whose exposures; None: everybody's of the global control group. step: of the split; salts: of a control group's exposures, () any;
+    arms: as they are reported; others: the arm as which all other names count. versions: of the document -> its period (of equal shares); spans: in
+    place of versions, (instant, the period that begins then), rising; since, until: first exposures in [since, until), ms. marks: at which numbers
+    of people of a period to say when they were reached. outliers, at: the rule and its number. pre_period: of means alone.
     """
 
     document: Said | None = None
     step: Said = ""
-    salt: Said = ""
+    salts: Some = ()
     arms: Some
     others: Said = ""
     versions: Mapping[int, int] | None = None
+    spans: tuple[tuple[int, int], ...] = ()
     brands: Some = ()
     since: Annotated[int, Field(ge=0)] = 0
     until: Annotated[int, Field(ge=0)] | None = None

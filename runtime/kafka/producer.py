@@ -1,8 +1,7 @@
 """Writing: record batches, each acknowledged by all replicas before the next of its partition."""
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -13,11 +12,25 @@ from runtime.kafka.security import connection
 from runtime.settings import Settings
 
 BATCH_BYTES = 950_000  # of one record batch; the broker's default limit is 1 MiB
+STOP_S = 2.0  # for each step of closing
 ACK_S = 20.0  # how long a record batch may wait for its ack: the client itself would try for ever
 
 
 class SendFailed(Exception):  # noqa: N818
     """Kafka did not acknowledge: it may or may not have the records."""
+
+
+async def _ended(ending: Coroutine[Any, Any, None]) -> bool:
+    """Let it end, for STOP_S at most: whether it did, and well.
+
+    Not by asyncio.timeout, which in a task that was cancelled before (this is its cleanup) takes its own expiry for that cancellation.
+    """
+    task = asyncio.create_task(ending)
+    await asyncio.wait({task}, timeout=STOP_S)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=STOP_S)
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 class Producer:
@@ -46,23 +59,22 @@ class Producer:
         return self
 
     async def stop(self) -> None:
-        """Close. Not a flush: what was not acknowledged is sent again by a new producer; who waits for an ack here gets SendFailed."""
+        """Close. Not a flush: what was not acknowledged is sent again by a new producer; who waits for an ack here gets SendFailed.
+
+        Also of who was cancelled: all of it is done.
+        """
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2):
-                await producer.stop()
+        if await _ended(producer.stop()):
             return
         # The client's own stop waits for a dead broker, and given up on it goes on sending in the background.
         producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
         if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
             sending.cancel()
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2):
-                await producer.client.close()
+        await _ended(producer.client.close())
         if sending is not None:
-            await asyncio.wait({sending}, timeout=2)
+            await asyncio.wait({sending}, timeout=STOP_S)
 
     async def send(self, topic: str, partition: int, records: Sequence[Out]) -> None:
         """Send records to one partition as record batches, each after the ack of the one before. Raises SendFailed."""

@@ -51,7 +51,7 @@ from services.sender.webhook_addresses import networks
 log = logging.getLogger(__name__)
 
 
-def channels(settings: SenderSettings) -> dict[str, Channel]:
+def channels(settings: SenderSettings, *, webhook_http: bool) -> dict[str, Channel]:
     timeouts = SmtpTimeouts(accept=settings.smtp_accept_s)
     smtp = SmtpSettings(
         settings.smtp_host, settings.smtp_port, settings.smtp_username, settings.smtp_password,
@@ -60,7 +60,7 @@ def channels(settings: SenderSettings) -> dict[str, Channel]:
     telegram = TelegramSettings(settings.telegram_token, settings.telegram_url)
     vk = VkSettings(settings.vk_token, settings.vk_url)
     sms = SmscSettings(apikey=settings.smsc_apikey, base_url=settings.smsc_url)
-    webhook = WebhookSettings(networks(settings.webhook_allow), settings.webhook_http, settings.webhook_connections)
+    webhook = WebhookSettings(networks(settings.webhook_allow), webhook_http, settings.webhook_connections)
     return {
         "webhook": WebhookChannel(webhook),
         "email": SmtpChannel(smtp),
@@ -80,7 +80,7 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
         """The provider connections, the pump, the lock that says this incarnation lives, and the public paths."""
         keys = link_keys(secret(context.settings))
         handler.vault = context.vault
-        built = channels(settings)
+        built = channels(settings, webhook_http=context.settings.webhook_http)
         rates = Rates(context.db, {name: settings.rate(name) for name in CARRIERS})
         delivery.attach(context, built, Letters(settings, keys, context.vault), rates)
         publisher = Publisher(lambda: Producer(context.settings, "sender"))
@@ -107,10 +107,8 @@ def _life(delivery: Delivery, handler: Handler, settings: SenderSettings):  # ty
             asyncio.create_task(_alive(context, delivery), name="sender-alive"),
             asyncio.create_task(delivery.run(), name="sender-pump"),
             asyncio.create_task(server.serve(), name="sender-public"),
+            asyncio.create_task(Contents(context.db, context.clock, settings.content_days).run(), name="sender-contents"),
         ]
-        if settings.content_days is not None:
-            contents = Contents(context.db, context.clock, settings.content_days)
-            tasks.append(asyncio.create_task(contents.run(), name="sender-contents"))
         for task in tasks:
             task.add_done_callback(lambda done: _ended(context, done))
         try:

@@ -1,4 +1,6 @@
-"""That a message was sent is kept for ever; what it said, as long as the operator wants (`OTKLIK_CONTENT_DAYS`)."""
+"""That a message was sent is kept for ever; what it said, as long as the operator wants (`OTKLIK_CONTENT_DAYS`); that a manager's address is
+bad, for a month.
+"""
 
 import asyncio
 import logging
@@ -8,6 +10,7 @@ import msgspec
 from runtime.clock import Clock
 from runtime.db import TRANSIENT, Connection, Database
 from schemas.messages import decode_intent
+from services.sender import store
 from services.sender.erasure import bare
 
 log = logging.getLogger(__name__)
@@ -24,9 +27,9 @@ MOVE = "UPDATE contents SET until = $1"
 
 
 class Contents:
-    """Forgets, an hour of messages at a time. days: how long what they said is kept after they ended."""
+    """Forgets, an hour of messages at a time. days: how long what they said is kept after they ended; None: for ever."""
 
-    def __init__(self, db: Database, clock: Clock, days: int) -> None:
+    def __init__(self, db: Database, clock: Clock, days: int | None) -> None:
         self._db, self._clock, self._days = db, clock, days
 
     async def run(self) -> None:
@@ -40,8 +43,12 @@ class Contents:
 
     async def forget(self) -> int:
         """Forget whatever is due. Returns of how many messages."""
-        due = (await self._clock.now())[0] - self._days * DAY_MS
-        count = 0
+        now, count = (await self._clock.now())[0], 0
+        async with self._db.transaction() as connection:
+            await store.forgive_managers(connection, now)
+        if self._days is None:
+            return 0
+        due = now - self._days * DAY_MS
         while True:
             async with self._db.transaction() as connection:
                 since = await connection.fetchval(UNTIL) or await connection.fetchval(FIRST) or due

@@ -189,12 +189,13 @@ class Delivery:
         async with self._context.db.connection() as connection:
             contacts = await store.contacts(connection, {job.person for job in jobs})
             one = jobs[0].intent  # a lane of webhooks is of one endpoint
-            managers_at = self._now() if any(job.intent.to for job in jobs) else 0
-            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "", managers_at)
+            letters = await self._letters.current(connection, one.template if one.channel == "webhook" else "")
+            told = ((job.intent, contacts.get(job.person)) for job in jobs)
+            bad = await letters.bad_managers(connection, told, self._now())
         age = 0 if self._context.clock.state.driven else self._consent_age()
         ready: list[Ready] = []
         for job in jobs:
-            outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age)
+            outcome = letters.prepare(job.intent, job.address_key, contacts.get(job.person), self._now(), age, bad)
             if isinstance(outcome, str) and outcome in UNHEARD and not self._heard(job):
                 self._waiting.postpone(job, self._now() + 200)
             elif isinstance(outcome, Shut):

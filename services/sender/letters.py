@@ -1,6 +1,6 @@
 """From an intent and a contact to a message that may go out, or to the rule that forbids it."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from schemas.permission import Tree, requests
 from schemas.policies import Cell, Policy, forbidden
 from schemas.starts import person_start
 from schemas.templates import Template as TemplateDocument
-from services.sender import domain, links
+from services.sender import domain, links, store
 from services.sender.channels.contract import Rendered
 from services.sender.content.markup import MarkupFault, compile_mjml
 from services.sender.content.mime import marketing_headers
@@ -157,22 +157,30 @@ class Letters:
         self._gates = _gates(())
         self._outward = Outward(settings, vault)
 
-    async def current(self, connection: Connection, endpoint: str = "", managers_at: int = 0) -> "Letters":
-        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared; managers_at: when
-        letters to managers are (ms), 0: none is.
-        """
+    async def current(self, connection: Connection, endpoint: str = "") -> "Letters":
+        """Take the documents of this moment's revision, and the gates. endpoint: of the calls that are to be prepared."""
         revision = await connection.fetchval("SELECT revision FROM definition_revision")
         self._library = await self._definitions.at(connection, revision)
         self._gates = await self._shutting.at(connection, revision)
-        await self._outward.current(connection, revision, endpoint, managers_at)
+        await self._outward.current(connection, revision, endpoint)
         return self
 
     def shut(self, intent: Intent) -> Shut | None:
         """The gate, or the launch, that keeps a message back, as of the last `current`."""
         return self._gates.get(intent.document) or self._gates.get(intent.occurrence)
 
-    def prepare(self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int) -> Prepared | Shut | str:
-        """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not)."""
+    async def bad_managers(self, connection: Connection, told: Iterable[tuple[Intent, Any]], now: int) -> Mapping[str, str]:
+        """Of the managers who may be told of these people (rows): hash of an address -> why it is not written to now (ms)."""
+        known = ((intent, row) for intent, row in told if intent.to and row is not None)
+        addresses = {one for intent, row in known for one in self._outward.managers(intent, _decode(row["state"]))}
+        return await store.bad_managers(connection, {domain.address_hash(one) for one in addresses}, now)
+
+    def prepare(
+        self, intent: Intent, address_key: bytes, row: Any, now: int, consent_age_ms: int, bad: Mapping[str, str] | None = None
+    ) -> Prepared | Shut | str:
+        """The message, or the gate or the rule that keeps it back ("stale_consent" and "not_after" may pass, the others not). bad: see
+        `bad_managers`.
+        """
         if now > intent.not_after:
             return "not_after"
         if (gate := self.shut(intent)) is not None:
@@ -181,7 +189,7 @@ class Letters:
             return "unknown_person" if intent.for_others else "no_address"
         contact = _decode(row["state"])
         if intent.for_others:
-            return self._to_others(intent, contact, row, now, consent_age_ms)
+            return self._to_others(intent, contact, row, now, consent_age_ms, bad or {})
         library = self._library
         rule = domain.forbids(contact, intent, consent_age_ms, library.forbidden, library.topics, now)
         if rule is not None:
@@ -200,7 +208,9 @@ class Letters:
             return f"template:{parts.code}"
         return self._message(intent, address, parts, lambda: str(offered["unsubscribe_url"]), row["stamp"], now)
 
-    def _to_others(self, intent: Intent, contact: Contact, row: Any, now: int, consent_age_ms: int) -> Prepared | str:
+    def _to_others(
+        self, intent: Intent, contact: Contact, row: Any, now: int, consent_age_ms: int, bad: Mapping[str, str]
+    ) -> Prepared | str:
         """A webhook, or a letter to a manager: nothing in it counts clicks or opens, and none of the person's own links stands there."""
         rule = domain.forbids_telling(contact, intent, consent_age_ms, self._library.topics, now)
         if rule is not None:
@@ -208,7 +218,7 @@ class Letters:
         if intent.channel == "webhook":
             call = self._outward.call(intent, contact, str(row["id"]), now)
             return call if isinstance(call, str) else Prepared(call, row["stamp"], None)
-        address, template = self._outward.recipient(intent, contact), self._template(intent)
+        address, template = self._outward.recipient(intent, contact, bad), self._template(intent)
         if not isinstance(address, Mailbox):
             if address:
                 return f"suppressed:{address}"

@@ -6,7 +6,7 @@ and only those of the public internet, as a reader of the letter has no other.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
@@ -15,28 +15,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services.sender.channels.lookups import Lookups
-from services.sender.webhook_addresses import Network, checked
+from services.sender.dial import SCHEMES, Dial, NoSuchName, Refused, Resolve
+from services.sender.webhook_addresses import Network
 
 if TYPE_CHECKING:
     from services.sender.settings import SenderSettings
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
 MOST = 50  # links of one question
 ALL_S = 5.0  # for all of them, side by side
 CONNECT_S = 1.5  # to one number of a name
-MOST_ADDRESSES = 3  # of a name that are tried
 AT_ONCE = 10
 HOPS = 5  # redirects that are followed
-SCHEMES = {"http": 80, "https": 443}
+HEADERS = (("User-Agent", "Otklik-Links/1"), ("Accept", "*/*"))
 AGAIN = frozenset((403, 404, 405, 501))  # what servers say to a HEAD that would have answered a GET
 MOST_ASKED = 2  # questions of a process at one time
 
 
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
-    """status: of the last answer, 0 where none came; why: `refused` (an address that is not public), `unresolved`, `no_answer`, `redirects`
-    (too many of them, or to no page).
+    """status: of the last answer, 0 where none came; why: `refused` (an address that is not public), `unresolved` (there is no such name),
+    `no_answer` (also of who knows names), `redirects` (too many of them, or to no page).
     """
 
     status: int = 0
@@ -55,14 +52,10 @@ class LinkChecks:
     """allowed: networks that may be called beside the public internet."""
 
     def __init__(self, allowed: tuple[Network, ...] = (), lookup: Resolve | None = None) -> None:
-        self._allowed, self._lookups = allowed, Lookups(AT_ONCE)
-        self._resolve: Resolve = lookup or self._lookups
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=0)
-        self._http = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+        self._dial = Dial(allowed, connections=AT_ONCE, threads=AT_ONCE, lookup=lookup)
 
     async def close(self) -> None:
-        await self._http.aclose()
-        self._lookups.close()
+        await self._dial.close()
 
     async def of(self, links: Sequence[str], seconds: float = ALL_S) -> dict[str, Found]:
         """What each answers. Those that say nothing within `seconds` for all have no answer."""
@@ -96,34 +89,27 @@ class LinkChecks:
         if url.scheme not in SCHEMES or not url.host:
             return Found(why="redirects")
         try:
-            told = await self._resolve(url.raw_host.decode("ascii"), url.port or SCHEMES[url.scheme])
-        except (OSError, UnicodeError):
+            numbers = await self._dial.numbers(url)
+        except Refused:
+            return Found(why="refused")
+        except NoSuchName:
             return Found(why="unresolved")
-        good, why = checked(told, self._allowed)
-        if why or not good:
-            return Found(why="refused" if why else "unresolved")
+        except OSError:  # today's trouble of whoever knows names is no fault of the letter
+            return _NO_ANSWER
         found: Found | str = _NO_ANSWER
-        for address in good[:MOST_ADDRESSES]:
-            found = await self._answer("HEAD", url, address)
+        for number in numbers:
+            found = await self._answer("HEAD", url, number)
             if isinstance(found, Found) and found.status in AGAIN:
-                found = await self._answer("GET", url, address)
+                found = await self._answer("GET", url, number)
             if found != _NO_ANSWER:
                 break
         return found
 
-    async def _answer(self, method: str, url: httpx.URL, address: str) -> Found | str:
+    async def _answer(self, method: str, url: httpx.URL, number: str) -> Found | str:
         """The head of an answer: nothing of its body is read."""
-        told = [
-            ("Host", url.netloc.decode("ascii")),
-            ("User-Agent", "Otklik-Links/1"),
-            ("Accept", "*/*"),
-            ("Connection", "close"),
-        ]
         limits = {"connect": CONNECT_S, "read": ALL_S, "write": ALL_S, "pool": ALL_S}
-        more = {"sni_hostname": url.raw_host.decode("ascii"), "timeout": limits}
-        bare = url.copy_with(host=address, username=None, password=None, fragment=None)
         try:
-            answer = await self._http.handle_async_request(httpx.Request(method, bare, headers=told, extensions=more))
+            answer = await self._dial.call(method, url, number, HEADERS, {"timeout": limits})
         except httpx.HTTPError:
             return _NO_ANSWER
         with contextlib.suppress(httpx.HTTPError, OSError):

@@ -10,8 +10,10 @@ from services.sender.links import Kind
 # Apple's Mail Privacy Protection fetches pictures of letters that nobody has looked at, and says nothing but this.
 APPLE = "Mozilla/5.0"
 SCANNERS = re.compile(
-    r"barracuda|proofpoint|mimecast|symantec|messagelabs|trendmicro|kaspersky|safelinks|urldefense|bitdefender|headlesschrome|"
-    r"phantomjs|(?:^|[^a-z])(?:bot|crawler|spider|scanner)(?:[^a-z]|$)|(?:google|bing|yandex|apple)bot",
+    r"barracuda|proofpoint|mimecast|symantec|messagelabs|trendmicro|safelinks|urldefense|bitdefender|headlesschrome|phantomjs|"
+    r"^(?!.*applewebkit).*kaspersky|"  # within the name of a browser it is the one that a person reads by
+    r"vkshare|^whatsapp/|facebookexternalhit|skypeuripreview|bingpreview|"  # they show a link that is written to somebody
+    r"(?:(?<!cu)bot|crawler|spider|scanner)(?![a-z])",  # Cubot makes telephones
     re.IGNORECASE,
 )
 

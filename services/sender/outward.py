@@ -96,24 +96,19 @@ def _add(tellings: Tellings, name: Name, step: _Step) -> None:
 
 
 class Outward:
-    """`current` first, within a connection; then `call` and `recipient` for each intent."""
+    """`current` first, within a connection; then `call`, or `managers` and `recipient`, for each intent."""
 
     def __init__(self, settings: SenderSettings, vault: Signs) -> None:
         self._secrets, self._vault = settings.webhook_secrets, vault
         self._definitions = Definitions(("webhook", "journey"), build)
         self._tellings = build(())
         self._off: Mapping[tuple[str, int], int] = {}
-        self._bad: Mapping[str, str] = {}
 
-    async def current(self, connection: Connection, revision: int, endpoint: str, managers_at: int = 0) -> None:
-        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none; managers_at: also which addresses of
-        managers are bad at that instant (ms), 0: nobody asks.
-        """
+    async def current(self, connection: Connection, revision: int, endpoint: str) -> None:
+        """Take the documents of this revision; endpoint: also whether it is switched off, "" for none."""
         self._tellings = await self._definitions.at(connection, revision)
         if endpoint:
             self._off = await store.switched_off(connection, endpoint)
-        if managers_at:
-            self._bad = await store.bad_managers(connection, managers_at)
 
     def call(self, intent: Intent, contact: Contact, person: str, now: int) -> Rendered | str:
         """The call that an intent asks for, or the rule that keeps it back."""
@@ -143,21 +138,27 @@ class Outward:
         }
         return Rendered(intent.id, endpoint.url, text, headers=headers, options=options)
 
-    def recipient(self, intent: Intent, contact: Contact) -> Mailbox | str:
-        """The address of the manager who is told, else why that of the one who is known may not be written to, "" where none is. A manager of
-        his own is that of his newest open deal where nobody says more.
+    def managers(self, intent: Intent, contact: Contact) -> list[str]:
+        """Addresses of the managers who may be told, the first that can be is. A manager of his own is that of his newest open deal where nobody
+        says more.
         """
         to = self._tellings.recipients.get(name_of(intent))
         if to is None:
-            return ""
+            return []
         told = (
             taken(intent.data, to.data) if to.data else None,
             contact.attributes.get(to.attribute, (0, None))[1] if to.attribute else None,
             _of_deals(contact, intent.brand) if to.data or to.attribute else None,
             to.address,
         )
-        known = [one for one in told if isinstance(one, str) and _is_address(one)]
-        why = [self._bad.get(domain.address_hash(one)) for one in known]
+        return [one for one in told if isinstance(one, str) and _is_address(one)]
+
+    def recipient(self, intent: Intent, contact: Contact, bad: Mapping[str, str]) -> Mailbox | str:
+        """The address of the manager who is told, else why that of the one who is known may not be written to, "" where none is. bad: hash of
+        an address -> why it is none now.
+        """
+        known = self.managers(intent, contact)
+        why = [bad.get(domain.address_hash(one)) for one in known]
         good = next((one for one, bad in zip(known, why, strict=True) if bad is None), None)
         return Mailbox(good) if good is not None else next(filter(None, why), "")
 

@@ -25,9 +25,9 @@ class SenderSettings(BaseSettings):
     begin with. public_port: where /c /o /u /p are answered. smsc_report_secret: the end of the address that SMSC is told to call with
     its delivery reports (/hooks/smsc/<secret>); without one there is no such address. content_days: for so long what a message said is
     kept after it ended; for ever where nothing is said. webhook_allow: networks that webhooks may call beside the public internet, such as
-    "10.1.0.0/16, fd00::/8"; webhook_http: whether they may use plain http; webhook_connections: calls of a process at one time;
-    check_links: whether the check of a campaign may call the links of its letters. webhook_secrets: JSON, name -> {"host", "value"}, for headers of endpoints. queue_limit: messages in memory from which on no mass mail
-    is read, and with four times as many nothing.
+    "10.1.0.0/16, fd00::/8"; webhook_connections: calls of a process at one time; check_links: whether the check of a campaign may call
+    the links of its letters. webhook_secrets: JSON, name -> {"host", "value"}, for headers of endpoints. queue_limit: messages in memory
+    from which on no mass mail is read, and with four times as many nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTKLIK_", frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -52,7 +52,6 @@ class SenderSettings(BaseSettings):
     rate_sms: str = "20/1000"
     rate_webhook: str = ""
     webhook_allow: str = ""
-    webhook_http: bool = False
     check_links: bool = True
     webhook_connections: int = Field(default=16, ge=1, le=32)
     webhook_secrets: Annotated[dict[str, WebhookSecret], NoDecode] = Field(default={}, repr=False)

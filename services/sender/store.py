@@ -110,9 +110,9 @@ FROM runtime.progress WHERE service = 'profile'
 SWITCH_OFF = "INSERT INTO webhook_off (key, version, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 OFF = "SELECT key, version, at FROM webhook_off WHERE key = $1"
 BAD_MANAGER_MS = 30 * 86_400_000  # for so long the address is not tried: a mailbox may be there again
-BAD_MANAGERS = "SELECT hash, reason FROM manager_suppression WHERE at > $1"
+BAD_MANAGERS = "SELECT hash, reason FROM manager_suppression WHERE hash = ANY($1) AND at > $2"
 BAD_MANAGER = """
-INSERT INTO manager_suppression AS m (hash, at, reason) VALUES ($1, $2, $3)
+INSERT INTO manager_suppression AS m (hash, at, reason) SELECT hash, $2, reason FROM unnest($1::text[], $3::text[]) AS u (hash, reason)
 ON CONFLICT (hash) DO UPDATE SET at = EXCLUDED.at, reason = EXCLUDED.reason WHERE m.at < EXCLUDED.at
 """
 GOOD_AGAIN = "DELETE FROM manager_suppression WHERE at <= $1"
@@ -264,15 +264,20 @@ async def switched_off(connection: Connection, key: str) -> dict[tuple[str, int]
 
 
 async def refuse_managers(connection: Connection, hashes: Mapping[str, str], now: int) -> None:
-    """No letter to these addresses of managers (hash -> reason) for a time. Those of long ago are forgotten."""
-    for hashed, reason in sorted(hashes.items()):
-        await connection.execute(BAD_MANAGER, hashed, now, reason)
+    """No letter to these addresses of managers (hash -> reason) for a time."""
+    order = sorted(hashes)  # as every writer has it, so that two do not wait for each other
+    await connection.execute(BAD_MANAGER, order, now, [hashes[hashed] for hashed in order])
+
+
+async def forgive_managers(connection: Connection, now: int) -> None:
+    """Forget those of so long ago that they are tried again."""
     await connection.execute(GOOD_AGAIN, now - BAD_MANAGER_MS)
 
 
-async def bad_managers(connection: Connection, now: int) -> dict[str, str]:
-    """Hash of an address -> why it is not written to now (ms)."""
-    return {row["hash"]: row["reason"] for row in await connection.fetch(BAD_MANAGERS, now - BAD_MANAGER_MS)}
+async def bad_managers(connection: Connection, hashes: Collection[str], now: int) -> dict[str, str]:
+    """Which of these addresses are not written to now (ms), by their hashes, and why."""
+    rows = await connection.fetch(BAD_MANAGERS, list(hashes), now - BAD_MANAGER_MS) if hashes else ()
+    return {row["hash"]: row["reason"] for row in rows}
 
 
 async def heard_at(connection: Connection, now: int) -> int:

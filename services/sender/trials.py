@@ -32,10 +32,13 @@ _BARE = re.compile(r"https?://[^\s<>\"')]+")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """intent: of nobody, with the template, channel, class, topic and brand of the letter; people: whom it is tried on."""
+    """intent: of nobody, with the template, channel, class, topic and brand of the letter; people: whom it is tried on; wait_s: how long a
+    template that is on its way here is waited for.
+    """
 
     intent: Intent
     people: Annotated[list[str], msgspec.Meta(max_length=MOST)]
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=PATIENCE_S)] = PATIENCE_S
 
 
 _asked = msgspec.json.Decoder(Asked).decode
@@ -49,7 +52,7 @@ def routes(context: "Context", letters: Callable[[], Letters], public_url: str) 
         except msgspec.DecodeError as error:
             return JSONResponse({"error": str(error)}, 400)
         now = context.clock.last_known_ms()
-        current = await known(context.db, letters, asked.intent)
+        current = await known(context.db, letters, asked.intent, asked.wait_s)
         async with context.db.connection() as connection:
             rows = await store.contacts(connection, asked.people)
         return JSONResponse(await tried(current, asked, [rows.get(person) for person in asked.people], now, public_url))
@@ -57,7 +60,7 @@ def routes(context: "Context", letters: Callable[[], Letters], public_url: str) 
     return [Route("/letters/trial", trial, methods=["POST"])]
 
 
-async def known(db: "Database", letters: Callable[[], Letters], intent: Intent, seconds: float = PATIENCE_S) -> Letters:
+async def known(db: "Database", letters: Callable[[], Letters], intent: Intent, seconds: float) -> Letters:
     """The letters of this moment. A template that was published a moment ago is on its way here: it is waited for, at most so long."""
     until = asyncio.get_running_loop().time() + seconds
     while True:

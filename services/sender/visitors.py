@@ -16,9 +16,10 @@ from runtime.publisher import Outgoing, Publisher
 from schemas import consents
 from schemas.facts import Fact, encode
 from schemas.ids import derive, partition_of
+from schemas.machines import is_deed
 from schemas.messages import Intent, decode_intent
 from schemas.permission import word
-from schemas.topics import FACTS_RAW
+from schemas.topics import FACTS_RAW, FACTS_RAW_BULK
 from services.sender import domain, links, store
 from services.sender.domain import Contact
 from services.sender.pages import shell
@@ -135,9 +136,12 @@ class Visitors:
         return await self._definitions.at(connection, revision)
 
     async def tell(self, facts: Iterable[Fact]) -> None:
-        """Into the log like any other fact; returns when Kafka has them. Raises SendFailed and Full."""
-        keyed = [(f"{fact.source}|{fact.about or fact.identifiers[0]}", encode(fact)) for fact in facts]
-        made = [Outgoing(FACTS_RAW.name, partition_of(key, self._partitions), key.encode(), value) for key, value in keyed]
+        """Into the log like any other fact, what machines did by the second lane; returns when Kafka has them. Raises SendFailed and Full."""
+        made = []
+        for fact in facts:
+            key = f"{fact.source}|{fact.about or fact.identifiers[0]}"
+            topic = FACTS_RAW if is_deed(fact.event, fact.properties) else FACTS_RAW_BULK
+            made.append(Outgoing(topic.name, partition_of(key, self._partitions), key.encode(), encode(fact)))
         await self._publisher.publish(made)
 
     async def forbid(self, person: str, noes: Sequence[Fact]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from schemas.audience import ADAPTER, Condition
 from schemas.facts import PROFILE_MERGED, Fact
 from schemas.ids import derive
 from services.audience.domain.world import World
@@ -216,6 +217,31 @@ def newer(pairs: int = 10) -> dict[str, Any]:
     return examples_of(language.leaves, law.definition_sets(leaf=language.leaves), language.histories, pairs)
 
 
+MARKS = st.sampled_from([None, None, True, True, False, "true", 1, {}])
+
+
+def lettered(leaf: Condition) -> Condition:
+    """The same leaf about opens of letters, which leaves out what machines did; one that asks whether n is 1 asks for the mark itself."""
+    text = leaf.model_dump_json().replace('"event":"did"', '"event":"Email Opened"')
+    return ADAPTER.validate_json(text.replace('{"path":"n","op":"eq","value":1', '{"path":"machine","op":"eq","value":true'))
+
+
+def opened(op: Any, mark: Any) -> Any:
+    """The same fact as an open of a letter, marked or not."""
+    if not isinstance(op, dict) or op["event"] != "did":
+        return op
+    marked = {} if mark is None else {"machine": mark}
+    return {**op, "event": "Email Opened", "properties": {**op["properties"], **marked}}
+
+
+def letters(pairs: int = 10) -> dict[str, Any]:
+    """Of opens, some of which no person made."""
+    leaves = st.one_of(language.leaves, law.happenings).map(lettered)
+    marked = st.lists(st.tuples(law.facts | language.facts | language.ticks | st.just("merge"), MARKS), min_size=1, max_size=14)
+    history = marked.map(lambda drawn: [opened(op, mark) for op, mark in drawn])
+    return examples_of(leaves, law.definition_sets(leaf=leaves), history, pairs)
+
+
 def holds(drawn: dict[str, Any], examples: int, *, derandomize: bool = True) -> None:
     """Raises AssertionError with the smallest example that it finds."""
     checks = list(HealthCheck)
@@ -239,7 +265,7 @@ def main() -> None:
     closures.zone = windows.zone = TinyZone  # type: ignore[assignment]
     seen = Seen()
     while time.monotonic() < end:
-        for drawn in (older(CROWD), newer(CROWD)):
+        for drawn in (older(CROWD), newer(CROWD), letters(CROWD)):
             holds(drawn, 5, derandomize=False)
         rare = seen.rare()
         print(

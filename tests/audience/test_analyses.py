@@ -9,6 +9,8 @@ from schemas.facts import Fact
 from services.audience.handler.answering import Refused
 from services.audience.reports.cohort import MOST_PRODUCTS
 from services.audience.reports.touchpoints import MOST_PLACES
+from services.gateway.domain.dashboards import currencies
+from services.gateway.domain.faults import FAULTS
 from tests.audience.kept import ANN, BOB, CID, Kept, fact, merged
 from tests.audience.test_attribution import AT, DAY, NOW, TARGET, asked, click, order
 
@@ -65,6 +67,31 @@ def test_five_times_the_traffic_and_a_fifth_more_leads_is_a_fall(kept: Kept) -> 
     assert (second["people"][0], second["traffic"]["visits"], second["entered_per_visit"]) == (120, 500_000, 0.00024)
     assert second["against_previous"] == {"change": -0.76, "reading": "fall"}
     assert found["traffic"]["visits"] == 600_000, "what lies beyond the period is not in it"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "path"),
+    [
+        ("attribution", {"target": TARGET}, "target.currency"),
+        ("channels", {"by": "quarter"}, "target.currency"),
+        ("lifetime", {}, "purchase.currency"),
+        ("cohort", {"among": EVERYBODY}, "purchase.currency"),
+    ],
+)
+def test_amounts_of_several_currencies_are_refused_as_every_report_does(
+    kept: Kept, name: str, body: dict[str, Any], path: str
+) -> None:
+    kept.told(
+        did(ANN, "Signed Up", AT),
+        did(ANN, "Order Completed", AT + 1, total={"minor": 5, "currency": "USD"}),
+        did(ANN, "Order Completed", AT + 2, total={"minor": 5, "currency": "RUB"}),
+        did(ANN, "Order Completed", AT + 3, total=5),
+    )
+    with pytest.raises(Refused) as refused:
+        asked(kept, name, **body)
+    (fault,) = refused.value.faults
+    assert (fault.path, fault.code, fault.params) == (path, "currencies_mixed", {"names": "?, RUB, USD"})
+    assert FAULTS[fault.code].ru and currencies([fault.model_dump()]) == ["RUB", "USD"], "the gateway knows what is meant"
 
 
 def test_the_ready_funnel(kept: Kept) -> None:
@@ -132,6 +159,11 @@ def test_a_cohort_by_conditions_and_behind_a_landmark(kept: Kept) -> None:
     assert [(one["people"], one["sum"]) for one in found["revenue"]["all"]] == [(1, 0), (1, 70)], "opens before it, money after it"
     assert [one["sum"] for one in found["days_of_use"]["all"]] == [1, 0]
     assert "at_equal_activity" in found
+    last = {"among": EVERYBODY, "landmark": "10d"}
+    ends = [asked(kept, "cohort", **last, **when) for when in ({"until": AT + 10 * DAY}, {"until": AT + 10 * DAY + 1}, {"now": AT + 10 * DAY - 1}, {"now": AT + 10 * DAY})]  # fmt: skip
+    assert [(one["people"], one["left_out"]) for one in ends] == [(0, 2), (2, 0), (0, 2), (2, 0)], (
+        "whose landmark is not over is in no group"
+    )
     groups = [{"name": "buyers", "condition": {"kind": "did", "event": "Order Completed"}}, {"name": "all", "condition": EVERYBODY}]
     found = asked(kept, "cohort", among=EVERYBODY, groups=groups)
     assert [one["people"] for one in found["groups"]] == [1, 1]
@@ -225,6 +257,12 @@ def test_periods_that_have_not_begun_are_no_age(kept: Kept) -> None:
         first, second, third, *_ = asked(kept, name, periods=12, since=AT - 40 * DAY, until=600 * DAY, now=AT + DAY)["cohorts"]
         lengths = [len(one["back" if name == "retention" else "revenue"]) for one in (first, second, third)]
         assert (lengths, [one["last_is_open"] for one in (first, second, third)]) == ([2, 1, 0], [True] * 3)
+
+
+def test_who_registers_and_buys_by_the_very_form_is_new_and_did_so(kept: Kept) -> None:
+    kept.told(did(ANN, "Contact Left", AT, touchpoint="form"), did(ANN, "Signed Up", AT), order(ANN, 1, AT, 500))
+    (row,) = asked(kept, "touchpoints")["places"]
+    assert [row[name] for name in ("left", "new", "registered", "paid", "revenue")] == [1, 1, 1, 1, 500]
 
 
 def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> None:

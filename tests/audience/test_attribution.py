@@ -178,6 +178,15 @@ def test_a_visit_by_our_own_link_is_the_click_that_led_to_it(kept: Kept) -> None
     assert {row["label"]: row["touches"] for row in found["rows"]} == {"email: journey:welcome": 1, "email: welcome": 1}
 
 
+def test_a_visit_is_bought_by_a_click_id_alone_and_not_by_what_the_site_calls_its_banner(kept: Kept) -> None:
+    ours = {"source": "crm", "medium": "email", "name": "welcome", "ad": "banner-12"}
+    kept.told(
+        fact(ANN, "visit", "Page Viewed", AT, context={"campaign": ours}),
+        fact(BOB, "visit", "Page Viewed", AT, properties={"utm_source": "crm", "utm_medium": "email", "utm_ad": "banner-12"}),
+    )
+    assert [(row["label"], row["touches"]) for row in asked(kept, target=TARGET)["rows"]] == [("email", 2)]
+
+
 def test_an_order_that_is_told_again_is_one_with_its_last_amount(kept: Kept) -> None:
     kept.told(
         click(ANN, 1, AT),
@@ -244,6 +253,11 @@ def test_several_currencies_are_never_one_sum(kept: Kept) -> None:
         asked(kept, target=TARGET)
     found = asked(kept, target={**TARGET, "currency": "RUB"})
     assert (found["revenue"], found["currency"]) == (100, "RUB")
+    with pytest.raises(Refused, match="GBP, RUB"):
+        asked(kept, target=TARGET, since=AT, until=AT + 2)
+    for alone in ({"since": AT, "until": AT + 1}, {"since": AT + 1, "until": AT + 2, "leads": {}}):
+        found = asked(kept, target=TARGET, **alone)
+        assert found["revenue"] == 100, "what is read beside the period is not added up"
 
 
 def test_facts_of_another_brand_are_not_seen(kept: Kept) -> None:

@@ -122,22 +122,62 @@ def test_nobody_yet_is_an_answer_and_mixed_currencies_are_none(kept: Kept) -> No
     assert [(one.path, one.code) for one in refused.value.faults] == [("measures.0.target.currency", "currencies_mixed")]
 
 
-def test_the_global_group_stands_against_all_who_got_marketing(kept: Kept) -> None:
-    def told(person: str, verdict: Any, rule: str = "", message_class: str = "mass") -> Decision:
-        return Decision(id=derive(person, verdict), brand="shop", profile=person, verdict=verdict, by="orchestrator", received_at=10_000,
-                        document="campaign:x", intent=derive("i", person), message_class=message_class, rule=rule)  # fmt: skip
+GLOBAL: dict[str, Any] = {"document": None, "step": "", "arms": ["control", "treatment"], "versions": None}
 
-    kept.lake.decide([told(PEOPLE[0], "would_have_sent", "global_control"), told(PEOPLE[1], "sent"), told(PEOPLE[2], "sent", "", "service"),
-                      told(PEOPLE[3], "would_have_sent", "local_control")])  # fmt: skip
+
+def told(person: str, verdict: Any, rule: str = "", message_class: str = "mass", at: int = 10_000) -> Decision:
+    return Decision(id=derive(person, verdict), brand="shop", profile=person, verdict=verdict, by="orchestrator", received_at=at,
+                    document="campaign:x", intent=derive("i", person), message_class=message_class, rule=rule)  # fmt: skip
+
+
+def test_the_global_group_stands_against_all_who_passed_it(kept: Kept) -> None:
+    held, sent, service, local, late, barred, waited = PEOPLE[:7]
+    kept.lake.decide(
+        [
+            told(held, "would_have_sent", "global_control"),
+            told(sent, "sent"),
+            told(service, "sent", "", "service"),
+            told(local, "would_have_sent", "local_control"),
+            told(late, "skipped", "expired"),
+            told(barred, "skipped", "no_address"),
+            told(waited, "skipped", "expired", ""),
+        ]
+    )
     kept.take()
-    (period,) = results(kept, document=None, step="", arms=["control", "treatment"], versions=None)["periods"]
-    assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": 1, "treatment": 1}
+    (period,) = results(kept, **GLOBAL)["periods"]
+    assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": 1, "treatment": 3}
+
+
+def test_people_of_the_global_group_are_of_the_period_that_their_first_message_is_in(kept: Kept) -> None:
+    kept.lake.decide([told(person, "sent", at=at) for person, at in zip(PEOPLE, (9, 10, 19, 20, 29, 30), strict=False)])
+    kept.take()
+    found = results(kept, **GLOBAL, spans=[[10, 0], [20, -1], [30, 1]])["periods"]
+    assert [(one["period"], one["arms"]["treatment"]["people"]) for one in found] == [(-1, 3), (0, 2), (1, 1)]
+
+
+def test_arms_of_other_names_count_as_one_and_those_that_are_asked_for_as_themselves(kept: Kept) -> None:
+    kept.lake.decide([exposed(person, arm) for person, arm in zip(PEOPLE, ("control", "b", "c", "c"), strict=False)])
+    kept.take()
+    (period,) = results(kept, arms=["control", "b", "treatment"], others="treatment")["periods"]
+    assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": 1, "b": 1, "treatment": 2}
+    assert (results(kept, salts=["a.split"])["people"], results(kept, salts=["other"])["people"]) == (2, 0)
+
+
+def test_what_was_before_is_asked_of_means_alone(kept: Kept) -> None:
+    kept.lake.decide([exposed(PEOPLE[0], "b"), exposed(PEOPLE[1], "control")])
+    kept.told(bought(PEOPLE[0], 9_900, 5), bought(PEOPLE[0], 10_001, 5))
+    (period,) = results(kept)["periods"]
+    sums = period["arms"]["b"]["measures"]
+    assert (sums["did"]["all"].keys(), sums["money"]["all"]["sum_x"]) == ({"n", "sum_y", "sum_yy"}, 5)
 
 
 def test_when_so_many_people_were_there(kept: Kept) -> None:
     kept.lake.decide([exposed(person, "b", 10_000 + n) for n, person in enumerate(PEOPLE)])
     kept.take()
-    assert results(kept, marks=[1, 8, 9])["reached"] == [10_000, 10_007, None]
+    (period,) = results(kept, marks=[1, 8, 9])["periods"]
+    assert period["reached"] == [10_000, 10_007, None]
+    first, last = results(kept, marks=[1, 3, 6], versions=None, spans=[[9_000, 0], [10_003, 1]])["periods"]
+    assert (first["reached"], last["reached"]) == ([10_000, 10_002, None], [10_003, 10_005, None]), "of each period its own"
 
 
 NUMBERS = st.lists(st.integers(-(2**53), 2**53), max_size=20)

@@ -34,6 +34,12 @@ def test_live_is_bulk_is_rebuilt(drawn: Any, tiny_days_in_bulk: None) -> None:
     assert pairs > 1_000, "2,000 pairs of a condition and a history in both"
 
 
+def test_neither_counts_what_machines_did_with_letters(tiny_days_in_bulk: None) -> None:
+    before = next(law.compared)
+    law.holds(law.letters(), 4)
+    assert next(law.compared) - before > 2_000
+
+
 digits = st.sampled_from(["00", "01", "09", "12", "23", "24", "29", "30", "31", "59", "60"])
 years = st.sampled_from(["0000", "0001", "1969", "1970", "2024", "2026", "9999"])
 dates = st.tuples(years, digits, digits).map("-".join)

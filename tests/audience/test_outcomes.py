@@ -210,6 +210,14 @@ def test_of_two_messages_of_one_instant_the_one_with_the_smaller_id_is_credited(
     assert rows == {"one": (1, 0), "two": (1, 1)}
 
 
+def test_a_window_has_its_last_instant_and_not_its_first() -> None:
+    messages = [Message(derive("intent", n), PEOPLE[n], 1_000, "accepted", "campaign:a", "one") for n in range(2)]
+    bought = [(PEOPLE[0], 1_000, 1), (PEOPLE[0], 1_001 + WINDOW, 2), (PEOPLE[1], 1_000 + WINDOW, 4)]
+    with indexed(World(messages, bought, _owners([]), WINDOW), []) as answers:
+        total = told(answers)["total"]
+    assert (total["converted"]["people"], total["credited"], total["revenue"]["minor"]) == (1, {"actions": 1, "people": 1}, 4)
+
+
 def test_days_are_those_of_the_zone(empty: Answers) -> None:
     midnight = 1_772_312_400_000  # 2026-03-01 in Moscow
     messages = [
@@ -251,3 +259,14 @@ def test_variants_and_templates_are_rows_beside_one_control_group_and_can_be_ask
         assert reporting.behind(answers, InForce({}), row, None, NOW)["items"] == [who["d"]]
         index.close()
         lake.close()
+
+
+def test_what_a_machine_opened_is_no_target_action_unless_one_asks_for_it() -> None:
+    message = Message(
+        derive("intent", 1), PEOPLE[0], 1_000, "accepted", "campaign:a", "one", "", (("Email Opened", 9_000, True, None),)
+    )
+    with indexed(World([message], [], _owners([]), WINDOW), []) as answers:
+        target = {"event": "Email Opened", "window": WINDOW}
+        marked = {**target, "where": [{"path": "machine", "op": "eq", "value": True}]}
+        found = [told(answers, target=one)["total"]["converted"]["people"] for one in (target, marked)]
+    assert found == [0, 1]

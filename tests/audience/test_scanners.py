@@ -36,6 +36,7 @@ STORIES = (
     Story("three links", many(60_000, 0, 1, 2), 0),
     Story("three links in just two seconds", ((60_000, 0), (60_500, 1), (62_000, 2)), 3),
     Story("one link three times", many(60_000, 0, 0, 0), 3),
+    Story("one link again", many(60_000, 0, 1, 0), 3),
     Story("and then a reader", (*many(60_000, 0, 1, 2), (2 * HOUR, 0)), 1),
     Story("a reader first", ((30_000, 0), *many(60_000, 0, 1, 2)), 1),
     Story("twice", (*many(60_000, 0, 1, 2), *many(2 * HOUR, 0, 1, 2)), 0),

@@ -13,7 +13,6 @@ from schemas.messages import Decision
 from services.audience.domain.world import World
 from services.audience.handler import reporting
 from services.audience.store.answers import Answers
-from services.audience.store.versions import MESSAGES
 from tests.audience.kept import ANN, BOB, CID, HOME, Kept, fact, merged
 
 
@@ -189,12 +188,15 @@ def test_only_what_was_done_in_the_brands_that_are_asked_about_follows_their_mes
     assert people["count"] == 0
 
 
-def test_what_is_too_old_to_be_kept_goes_and_answers_of_before_with_it(kept: Kept) -> None:
+def test_what_is_too_old_to_be_kept_goes(kept: Kept) -> None:
     kept.lake.decide([decided(ANN, 1, at=5), decided(BOB, 2, at=5_000)])
     kept.told(opened(ANN, 1, at=4_000), opened(BOB, 2))
-    with kept.index.instant() as instant:
-        before = instant.versions.of((MESSAGES,))
     kept.index.forget_before(1_000)
     assert total(kept) == {"sent": (1, 1), "opened": (1, 1), "failed": (0, 0), "in_doubt": (0, 0)}
+
+
+def test_verdicts_that_no_report_asks_of_are_not_kept(kept: Kept) -> None:
+    kept.lake.decide([decided(ANN, n, verdict) for n, verdict in enumerate(("skipped", "entered", "goal", "unknown", "accepted"))])
+    kept.take()
     with kept.index.instant() as instant:
-        assert instant.versions.of((MESSAGES,)) != before
+        assert instant.duck.execute("SELECT count(*), count(DISTINCT letter) FROM verdict").fetchall() == [(1, 1)]

@@ -21,10 +21,9 @@ sys.path[0] = str(ROOT)  # not this folder: its modules are tests.chaos.*
 
 from runtime.internal import token  # noqa: E402
 from runtime.process import secret  # noqa: E402
-from tests.chaos import verify  # noqa: E402
+from tests.chaos import judged, verify  # noqa: E402
 from tests.chaos.acts import offers  # noqa: E402
 from tests.chaos.acts.actor import Actor  # noqa: E402
-from tests.chaos.acts.compared import FIGURES  # noqa: E402
 from tests.chaos.acts.eye import Eye  # noqa: E402
 from tests.chaos.acts.log import Log  # noqa: E402
 from tests.chaos.compare import Comparison  # noqa: E402
@@ -37,7 +36,6 @@ from tests.chaos.stream import Stream  # noqa: E402
 from tests.chaos.welcome import documents, publish  # noqa: E402
 from tests.support.live import until  # noqa: E402
 
-ZERO = ("facts.lost", "facts.twice", "intents.lost", "intents.sent_twice", "order.breaks", "state.differences", *FIGURES)
 MOST_IN_DOUBT = 64  # for each kill of the sender
 QUIET_S = 420.0  # the journey of who registered last goes to its end
 
@@ -164,7 +162,7 @@ class Run:
             print(f"  {name} ended by itself with {codes}, see {self._home}/logs/{name}.log (kept with --keep)")
         return {
             **compared.figures,
-            **{name: compared.found.counts[name] for name in ZERO},
+            **{name: compared.found.counts[name] for name in judged.COUNTED},
             "intents.in_doubt": compared.figures["intents.in_doubt"],
             "kills": chaos.kills,
             "kills.sender": kills,
@@ -194,8 +192,11 @@ def main() -> int:
     failed = True
     try:
         figures = asyncio.run(run.run())
-        failed = any(figures[name] for name in ZERO) or figures["failpoints.hit"] < figures["failpoints.total"]
         report(figures)
+        wrong = judged.wrong(figures, calm=given.calm)
+        failed = bool(wrong)
+        for one in wrong:
+            print(f"  {one}")
     finally:
         run.down()
         if failed or given.keep:

@@ -33,6 +33,12 @@ def test_what_is_not_shown_says_what_it_would_take():
     assert enough.endswith("No difference shown; a difference of 90 % is seen by such a test with a chance of 80 %.")
 
 
+def test_what_it_would_take_is_held_against_whom_the_metric_counts():
+    few = {"control": {"x": 200, "n": 2000}, "b": {"x": 205, "n": 2000}}
+    asked = changed(FILLED, arms__0__assigned=20_000, arms__1__assigned=20_000, metrics__0__of=few)
+    assert said(asked).endswith("No difference shown; to see 10 % you need 26,000 more people.")
+
+
 def test_less_is_less_in_both():
     asked = changed(FILLED, metrics__0__of__b__x=40)
     assert said(asked).startswith("Between 0.5 and 3.2 points fewer fill in the profile (")

@@ -74,6 +74,15 @@ def test_all_faults_of_a_query_are_told_at_once():
     )
 
 
+def test_a_condition_that_is_too_deep_is_said_once_and_what_else_is_wrong_beside_it():
+    deep = '{"kind":"not","of":' * 300 + '{"kind":"all","of":[]}' + "}" * 300
+    groups = f'[{{"name":"a","condition":{deep}}},{{"name":"","condition":{{"kind":"all","of":[]}}}},{{"name":"b"}}]'
+    assert refused("cohort", among=deep, groups=groups, **PERIOD) == {
+        ("among", "depth"), ("groups.0.condition", "depth"), ("groups.1.name", "string_too_short"), ("groups.2.condition", "missing"),
+    }  # fmt: skip
+    assert refused("cohort", among="{", **PERIOD) == {("among", "json")}
+
+
 def test_lists_of_an_answer_are_tables():
     told = {"rows": [{"label": "email", "linear": {"conversions": 1.5}, "people": [3, 2]}], "by": {"channel": []}}
     assert flat(told, "rows") == [{"label": "email", "linear_conversions": 1.5, "people_1": 3, "people_2": 2}]
@@ -115,6 +124,7 @@ def test_faults_of_traffic(rows, fault):
 @pytest.mark.parametrize(
     ("raw", "fault"),
     [(b"day,brand,colour\n", "lines.1.colour"), (b"", "lines.1"), (b"\xff", ""), (b"day,brand,source,visits\n2026-03-01,one,ads,ten\n", "lines.2.visits"),
+     (b"day,brand,source,visits\n2026-03-01,shop,ads,1,200\n", "lines.2"), (b"day,brand,source,visits,visits\n", "lines.1.visits"),
      (b'day,brand,source,visits\n2026-03-01,"one\nmore",ads,1\n\n2026-03-02,one,,1\n', "lines.5.source")],
 )  # fmt: skip
 def test_faults_of_csv_name_the_line(raw, fault):
@@ -162,10 +172,14 @@ def _with_result(gain):
     return forecast(Forecast.model_validate({**WAY, "result": [{"stage": "registration", "gain": gain}]}))["stages"][0]
 
 
-def test_fewer_who_leave_stay_for_their_whole_life():
+def test_fewer_who_leave_pay_on_within_the_months():
     churn = {"customers": 100, "arpu": 1000, "rate": 0.1, "effect": {"low": 0.0, "expected": 0.2, "high": 0.5}, "message": 5}
     found = forecast(Forecast.model_validate({**WAY, "margin": 1.0, "churn": churn}))["stages"][-1]
-    assert (found["lifetime_value"], found["gain"]) == (10_000, {"pessimistic": 0, "expected": 250_000, "optimistic": 1_000_000})
+    paid = [(1 - (1 - rate) ** 10) / rate for rate in (0.1, 0.08, 0.05)]
+    assert (found["lifetime_value"], found["gain"]) == (
+        10_000,
+        {"pessimistic": 0, "expected": round(100_000 * (paid[1] - paid[0])), "optimistic": round(100_000 * (paid[2] - paid[0]))},
+    )
     with pytest.raises(ValueError, match="nobody leaves"):
         Forecast.model_validate({**WAY, "churn": {**churn, "effect": {"low": 0.0, "expected": 0.2, "high": 1.0}}})
 

@@ -12,7 +12,9 @@ from starlette.routing import Route
 
 from runtime.serving import serving
 from schemas.events import EVENT
+from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import guests
+from services.gateway.domain.problems import Problem
 from tests.gateway.conftest import Site, faults_of, open_site, problem_of
 from tests.support.live import read
 
@@ -229,3 +231,20 @@ async def test_a_list_for_the_door_has_names_where_they_are_asked_for_and_the_au
 )
 def test_somebody_is_called_by_his_names(said, name):
     assert guests.called(said) == name
+
+
+async def test_a_stream_is_asked_of_the_process_that_can_be_reached():
+    async def answer(request: Request) -> Response:
+        return JSONResponse(await request.json(), 503 if request.url.path.endswith("/late") else 200)
+
+    routes = [Route("/internal/{path:path}", answer, methods=["POST"])]
+    async with serving(Starlette(routes=routes), "127.0.0.1", 0, asyncio.Event()) as port:
+        here, gone = f"http://127.0.0.1:{port}", "http://127.0.0.1:1"
+        neighbours = Neighbours({"audience": (gone, here), "none": (gone,)}, "token")
+        told = await neighbours.stream("POST", "audience", "/outcomes", json={"a": 1})
+        assert (told.status_code, await told.aread()) == (200, b'{"a":1}')
+        await told.aclose()
+        for service, path in (("none", "/outcomes"), ("audience", "/late"), ("unknown", "/outcomes")):
+            with pytest.raises(Problem, match="service_unavailable"):
+                await neighbours.stream("POST", service, path, json={})
+        await neighbours.close()

@@ -1,5 +1,6 @@
 """Campaigns as they are written and launched, and what a check before the launch finds."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
 
+from runtime.clock import set_within
 from schemas.campaigns import Campaign, Instant, Local
 from schemas.messages import Intent
 from schemas.rules import LinkRule
@@ -144,6 +146,25 @@ async def test_the_check_asks_everybody_and_says_what_it_could_not_ask(silent: s
         "a rule's question is the same for all links"
     )
     assert ({one["code"] for one in found["warnings"]} == {"displaced"}) == (silent != "orchestrator")
+
+
+async def test_templates_that_are_on_their_way_are_waited_for_once_and_not_once_for_each_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+
+    class Slow(Neighbours):
+        """Its sender waits as long as it may, each time."""
+
+        async def tell(self, service: str, path: str, body: dict[str, object], **_params: object) -> tuple[int, object]:
+            if path == "/letters/trial":
+                waits.append(convert(body["wait_s"], float))
+                await set_within(asyncio.Event(), waits[-1])
+            return await super().tell(service, path, body)
+
+    monkeypatch.setattr("services.gateway.api.preflight.PATIENCE_S", 0.1)
+    await checked(Gathered(campaign(template=None, variants=TWO), [], {"a": 3, "b": 3}, [], "en"), Slow())  # type: ignore[arg-type]
+    assert len(waits) == 2 and waits[1] < 0.05 < waits[0]
 
 
 async def test_a_page_that_is_not_there_is_told_once_and_what_was_not_asked_is_named() -> None:

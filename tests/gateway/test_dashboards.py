@@ -5,12 +5,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.zones import zone
 from services.gateway.domain import dashboards as domain
+from services.gateway.domain.problems import Problem
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import dashboards as store
 from tests.gateway.conftest import faults_of
@@ -105,10 +106,46 @@ def test_target_actions_of_settings_have_names_of_their_own() -> None:
         GatewaySettings.model_validate({"bi_targets": [{"name": "a", "event": "X"}, {"name": "a", "event": "Y"}]})
 
 
+TODAY = date(2026, 11, 28)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"from": "9999-12-01", "to": "9999-12-31"}, {("from", "date_range"), ("to", "date_range")}),
+        ({"from": "0001-01-01", "to": "0001-01-01"}, {("from", "date_range"), ("to", "date_range")}),
+        ({"to": "0001-01-01"}, {("to", "date_range")}),
+        ({"from": "2026-11-30"}, {("from", "date_range")}),
+        ({"from": "1970-01-01"}, {("from", "days_many")}),
+        ({"from": "1970-01-01", "to": "2026-01-01"}, {("from", "days_many")}),
+        ({"from": "2026-03-02", "to": "2026-03-01"}, {("to", "order")}),
+        ([], {("", "dict_type")}),
+    ],
+)
+def test_days_beyond_the_calendar_and_too_many_are_refused(body: Any, fault: set[tuple[str, str]]) -> None:
+    with pytest.raises(Problem) as error:
+        domain.asked(body, TODAY, 14)
+    assert {(one.path, one.code) for one in error.value.faults} == fault
+
+
+@example(domain.EPOCH, domain.EPOCH, "Europe/Moscow")
+@given(st.dates() | st.none(), st.dates() | st.none(), st.sampled_from(["UTC", "Pacific/Kiritimati", "Etc/GMT+12"]))
+def test_days_that_are_taken_lie_in_every_calendar(first: date | None, last: date | None, name: str) -> None:
+    body = {key: day.isoformat() for key, day in (("from", first), ("to", last)) if day is not None}
+    try:
+        taken = domain.asked(body, TODAY, 14)
+    except Problem:
+        return
+    assert taken == (first, last)
+    for day in filter(None, taken):
+        of = domain.days(zone(name), day, day)
+        assert 0 <= of.since < of.until
+
+
 async def test_days_that_are_none_are_refused_each_with_its_fault(site: Any) -> None:
     asked = await site.http.post("/api/bi/refresh", json={"from": "soon", "to": 5, "since": "2026-01-01"})
     assert faults_of(asked) == {("from", "date"), ("to", "date"), ("since", "extra_forbidden")}
-    assert faults_of(await site.http.post("/api/bi/refresh", json={"from": "2026-03-02", "to": "2026-03-01"})) == {("to", "order")}
+    assert faults_of(await site.http.post("/api/bi/refresh", json={"to": "0001-01-01"})) == {("to", "date_range")}
 
 
 async def test_a_turn_is_taken_by_one_and_is_due_again_when_it_failed(site: Any) -> None:

@@ -1,7 +1,8 @@
 """Experiments as documents: do they agree with what they compare, what may change while they run, and what their results are asked of."""
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import ValidationError
@@ -11,41 +12,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.serving import serving
-from schemas.experiment_documents import Experiment
 from schemas.experiments import Evaluation
 from services.gateway.domain import experiments as domain
-from services.gateway.domain.experiment_evaluation import marks, question
-from tests.gateway.conftest import faults_of, open_site, problem_of
+from services.gateway.domain.experiment_evaluation import question
+from services.gateway.domain.experiment_looks import Look
+from tests.gateway.conftest import Site, faults_of, open_site, problem_of
+from tests.gateway.experimenting import DOCUMENT, SHARES, document, measured, period
 
 EVERYBODY = {"kind": "all", "of": []}
-DOCUMENT: dict[str, Any] = {
-    "key": "e", "brand": "one", "of": {"kind": "variants", "campaign": "x"},
-    "primary": {"key": "bought", "target": {"event": "Order Completed", "window": "7d"}},
-    "secondary": [{"key": "money", "kind": "mean", "target": {"event": "Order Completed", "value": "total", "window": "7d"}}], "control": "a",
-}  # fmt: skip
 CAMPAIGN = {
     "key": "x",
     "brand": "one",
     "audience": EVERYBODY,
     "variants": [{"name": "a", "template": "t", "share": 50}, {"name": "b", "template": "u", "share": 50}],
 }
-SHARES = {"a": 5000, "b": 5000}
-
-
-def document(**more: Any) -> Experiment:
-    return Experiment.model_validate({**DOCUMENT, **more})
-
-
-def measured(n: int, did: int, amount: int, currency: str | None = "RUB") -> dict[str, Any]:
-    return {
-        "people": n, "merged": 0, "contaminated": 0,
-        "measures": {"bought": {"all": {"n": n, "sum_y": did, "sum_yy": did}, "currency": None, "immature": 0},
-                     "money": {"all": {"n": n, "sum_y": amount, "sum_yy": amount * amount}, "currency": currency, "immature": 0}},
-    }  # fmt: skip
-
-
-def period(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    return {"period": 0, "arms": {"a": a, "b": b}, "outliers": {}, "days": []}
 
 
 @pytest.mark.parametrize(
@@ -98,31 +78,45 @@ def test_a_run_ends_when_it_is_stopped_and_the_next_publication_begins_another()
 
 
 def test_what_is_judged_is_a_question_that_the_judge_takes() -> None:
-    asked = question(document(size=1000), SHARES, period(measured(500, 20, 100), measured(500, 30, 90)), [200, 400])
+    asked = question(document(size=1000), SHARES, period(measured(500, 20, 100), measured(500, 30, 90)), Look(5, 9, (200, 400)))
     assert asked.faults == [] and asked.body is not None
     told = Evaluation.model_validate(asked.body)
     assert (told.plan.people, told.plan.looks, told.deciding, told.base.name) == (1000, (200, 400), "bought", "a")
-    assert marks(document(size=1001)) == [201, 401, 601, 801, 1001]
 
 
 def test_a_measure_of_which_nothing_can_be_said_is_left_out_and_told_and_of_one_person_nothing_is_judged() -> None:
-    asked = question(document(), SHARES, period(measured(500, 20, -100), measured(500, 30, 90)), [])
+    asked = question(document(), SHARES, period(measured(500, 20, -100), measured(500, 30, 90)), None)
     assert asked.body is not None and [one["key"] for one in asked.body["metrics"]] == ["bought"]
     assert "money_negative" in {fault.code for fault in asked.faults}
-    alone = question(document(), SHARES, period(measured(1, 0, 0), measured(500, 30, 90)), [])
+    alone = question(document(), SHARES, period(measured(1, 0, 0), measured(500, 30, 90)), None)
     assert alone.body is None and "one_alone" in {fault.code for fault in alone.faults}
 
 
-async def test_an_experiment_runs_unchanged_is_judged_and_stopped(config: Any) -> None:
-    told: dict[str, Any] = {"people": 0, "reached": [], "periods": [], "as_of": 10**13, "complete_up_to": 1, "took_ms": 1}
-    judged = []
+class Stood(NamedTuple):
+    """A gateway. told: what the audience service answers; asked, judged: what that was asked, and the judge."""
 
-    async def audience(_request: Request) -> Response:
-        return JSONResponse(told)
+    site: Site
+    told: dict[str, Any]
+    asked: list[dict[str, Any]]
+    judged: list[dict[str, Any]]
+
+
+NOBODY: dict[str, Any] = {"people": 0, "periods": [], "as_of": 10**13, "complete_up_to": 1, "took_ms": 1}
+
+
+@pytest.fixture(scope="module")
+async def stood(shared: Any) -> AsyncIterator[Stood]:
+    told: dict[str, Any] = {}
+    asked: list[dict[str, Any]] = []
+    judged: list[dict[str, Any]] = []
+
+    async def audience(request: Request) -> Response:
+        asked.append((await request.json())["asked"])
+        return JSONResponse(NOBODY | told)
 
     async def judge(request: Request) -> Response:
         judged.append(await request.json())
-        return JSONResponse({"verdict": "not_shown"})
+        return JSONResponse({"verdict": "not_shown", "metrics": [{"key": "bought"}]})
 
     routes = [
         Route("/internal/audience/experiment", audience, methods=["POST"]),
@@ -130,30 +124,105 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(config: Any) -
     ]
     async with serving(Starlette(routes=routes), "127.0.0.1", 0, asyncio.Event()) as port:
         here = f"http://127.0.0.1:{port}"
-        async with open_site(config, audience=here, experiments=here) as site:
-            await site.publish("brands", {"key": "one", "name": "one"})
-            assert faults_of(await _published(site, DOCUMENT)) == {("of", "nothing_compared")}
-            assert (await site.http.put("/api/campaigns/x", json=CAMPAIGN)).status_code == 201
-            assert faults_of(await _published(site, {**DOCUMENT, "control": "z"})) == {("control", "unknown_arm")}
-            assert (await _published(site, DOCUMENT)).status_code == 200
-            nobody = (await site.http.get("/api/experiments/e/results", headers={"Accept-Language": "ru"})).json()
-            assert (nobody["state"], nobody["judged"], nobody["why"][0]["code"]) == ("running", None, "no_people")
-            assert "никто" in nobody["why"][0]["message"]
-            changed = await site.http.put("/api/experiments/e", json={**DOCUMENT, "alpha": 0.1, "secondary": [], "name": "other"})
-            assert faults_of(changed) == {("alpha", "experiment_running"), ("secondary", "experiment_running")}
-            problem_of(await site.http.delete("/api/experiments/e"), 409, "experiment_running")
-            assert (await site.http.put("/api/experiments/e", json={**DOCUMENT, "name": "other"})).status_code == 200
-            told |= {"people": 1000, "periods": [period(measured(500, 20, 100), measured(500, 30, 90))]}
-            found = (await site.http.get("/api/experiments/e/results")).json()
-            assert (found["judged"], found["periods"][0]["shares"], judged[0]["plan"]["rule"]) == (
-                {"verdict": "not_shown"},
-                {"a": 50.0, "b": 50.0},
-                "always_valid",
-            )
-            assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
-            problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
-            assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"
-            assert (await site.http.delete("/api/experiments/e")).status_code == 204
+        async with open_site(shared, audience=here, experiments=here) as site:
+            for brand in ("one", "two"):
+                await site.publish("brands", {"key": brand, "name": brand})
+            yield Stood(site, told, asked, judged)
+
+
+async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) -> None:
+    site, told = stood.site, stood.told
+    told.clear()
+    assert faults_of(await _published(site, DOCUMENT)) == {("of", "nothing_compared")}
+    assert (await site.http.put("/api/campaigns/x", json=CAMPAIGN)).status_code == 201
+    assert faults_of(await _published(site, {**DOCUMENT, "control": "z"})) == {("control", "unknown_arm")}
+    assert (await _published(site, DOCUMENT)).status_code == 200
+    nobody = (await site.http.get("/api/experiments/e/results", headers={"Accept-Language": "ru"})).json()
+    assert (nobody["state"], nobody["judged"], nobody["why"][0]["code"]) == ("running", None, "no_people")
+    assert "никто" in nobody["why"][0]["message"]
+    changed = await site.http.put("/api/experiments/e", json={**DOCUMENT, "alpha": 0.1, "secondary": [], "name": "other"})
+    assert faults_of(changed) == {("alpha", "experiment_running"), ("secondary", "experiment_running")}
+    backdated = await site.http.put("/api/experiments/e", json={**DOCUMENT, "stopped": 5, "ends": 5})
+    assert faults_of(backdated) == {("stopped", "experiment_stopped_by"), ("ends", "experiment_over")}
+    problem_of(await site.http.delete("/api/experiments/e"), 409, "experiment_running")
+    assert (await site.http.put("/api/experiments/e", json={**DOCUMENT, "name": "other"})).status_code == 200
+    told |= {"people": 1000, "periods": [period(measured(500, 20, 100), measured(500, 30, 90))]}
+    found = (await site.http.get("/api/experiments/e/results")).json()
+    assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
+    assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
+    assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
+    problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
+    assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"
+    assert (await site.http.delete("/api/experiments/e")).status_code == 204
+
+
+async def test_nothing_is_told_of_what_another_brand_ran_or_would_compare(stood: Stood) -> None:
+    site = stood.site
+    stood.told.clear()
+    ours = {**CAMPAIGN, "key": "ours"}
+    asked = {**DOCUMENT, "key": "theirs", "of": {"kind": "variants", "campaign": "ours"}}
+    assert (await site.http.put("/api/campaigns/ours", json=ours)).status_code == 201
+    assert (await _published(site, asked)).status_code == 200
+    assert (await site.http.post("/api/experiments/theirs/stop")).status_code == 200
+    assert (await site.http.delete("/api/experiments/theirs")).status_code == 204
+    key = await site.new_key("read", "write", "publish", brands=["two"])
+    assert (await site.as_key("PUT", "/api/experiments/theirs", key, json={**asked, "brand": "two"})).status_code == 201
+    problem_of(await site.as_key("GET", "/api/experiments/theirs/results", key), 409, "not_in_force")
+    refused = await site.as_key("POST", "/api/experiments/theirs/publish", key)
+    assert faults_of(refused) == {("of.campaign", "other_brand")}
+    problem_of(await site.as_key("POST", "/api/experiments/theirs/stop", key), 409, "experiment_not_running")
+    assert (await site.http.get("/api/experiments/theirs/results")).json()["state"] == "stopped", "a key of all brands sees it"
+
+
+async def test_a_version_with_other_arms_is_warned_of_and_none_makes_what_was_shown_vanish(stood: Stood) -> None:
+    site = stood.site
+    stood.told.clear()
+    asked = {**DOCUMENT, "key": "s", "of": {"kind": "split", "journey": "j", "step": "s"}, "size": 6200}
+    await site.publish("journeys", _journey(a=50, b=50))
+    assert (await _published(site, asked)).status_code == 200
+    await site.publish("journeys", _journey(a=20, b=80))
+    for shares in ({"a": 20, "b": 40, "c": 40}, {}):
+        assert (await site.http.put("/api/journeys/j", json=_journey(**shares))).status_code == 200
+        answer = await site.http.post("/api/journeys/j/publish", headers={"Accept-Language": "ru"})
+        (warning,) = answer.json()["warnings"]
+        assert warning["code"] == "experiment_unsettled" and "`s`" in warning["message"]
+    small = {**period(measured(500, 20, 100), measured(500, 30, 90), 1), "reached": [5, None, None, None, None]}
+    small["arms"]["c"] = measured(0, 0, 0)
+    stood.told.update({"people": 1000, "periods": [small]})
+    found = await site.http.get("/api/experiments/s/results")
+    sent = stood.asked[-1]
+    assert (sent["arms"], sent["versions"], sent["until"]) == (["a", "b", "c"], {"1": 0, "2": 1, "3": 2}, 6)
+    assert [arm["name"] for arm in stood.judged[-1]["arms"]] == ["a", "b"] and list(found.json()["periods"][0]["arms"]) == [
+        "a",
+        "b",
+    ]
+    assert (await site.http.post("/api/experiments/s/stop")).status_code == 200, "though there is nothing to compare any more"
+    ended = (await site.http.get("/api/experiments/s/results")).json()
+    assert (ended["look"]["final"], [one["code"] for one in ended["why"]]) == (True, ["ended_early"])
+    assert (stood.judged[-1]["plan"]["people"], stood.asked[-1]["until"]) == (1000, ended["until"])
+
+
+async def test_the_global_group_is_what_all_rules_make_of_it_from_instant_to_instant(stood: Stood) -> None:
+    site = stood.site
+    stood.told.clear()
+    for key, share in (("g1", 500), ("g2", 500), ("g1", 1000)):
+        await site.publish("rules", {"key": key, "global_control": {"share": share, "salt": key}})
+    whole = {**DOCUMENT, "key": "g", "of": {"kind": "global"}, "control": "control"}
+    assert (await _published(site, whole)).status_code == 200
+    for key in ("g1", "g2"):
+        assert (await site.http.delete(f"/api/rules/{key}")).status_code == 204
+    small = period(measured(5, 1, 1), measured(5, 1, 1))
+    stood.told.update({"people": 10, "periods": [{**small, "period": number} for number in range(4)]})
+    found = (await site.http.get("/api/experiments/g/results")).json()
+    spans = stood.asked[-1]["spans"]
+    assert [number for _, number in spans] == [0, 1, 2, 3, -1] and sorted(spans) == spans
+    assert [one["shares"]["control"] for one in found["periods"]] == [5.0, 9.75, 14.5, 5.0]
+    assert faults_of(await _published(site, {**whole, "key": "late"})) == {("of", "nothing_compared")}
+
+
+def _journey(**shares: int) -> dict[str, Any]:
+    split = [{"id": "s", "split": [{"name": arm, "share": share} for arm, share in shares.items()]}] if shares else []
+    return {"key": "j", "brand": "one", "trigger": {"event": "Signed Up"}, "steps": [*split, {"id": "w", "wait": "1d"}]}
 
 
 async def _published(site: Any, body: dict[str, Any]) -> Any:

@@ -3,9 +3,13 @@
 import asyncio
 import csv
 import io
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,7 +19,7 @@ from runtime.serving import serving
 from schemas.reports import DAY_MS
 from schemas.zones import zone
 from services.gateway.domain.outcome_table import csv_of
-from services.gateway.domain.outcomes import Reading, compared, unknown
+from services.gateway.domain.outcomes import MOST_PEOPLE, NAMES, OF_PEOPLE, Reading, compared, unknown
 from services.gateway.domain.problems import Problem
 from tests.gateway.conftest import faults_of, open_site, problem_of
 
@@ -67,10 +71,65 @@ def test_dates_are_midnights_of_the_zone_and_instants_are_themselves() -> None:
         ({"segment": "s", "condition": "{}"}, {("condition", "one_who"), ("condition", "union_tag_not_found")}),
         ({"where": "[", "event": "O"}, {("where", "json")}),
         ({"version": "x", "from_": "-1"}, {("version", "int_parsing"), ("from", "time")}),
+        ({"condition": '{"kind": "attribute", "name": "a", "op": "eq", "value": "\\ud800"}'}, {("condition", "json")}),
+        ({"target": '{"event": "\\ud800"}'}, {("target", "json")}),
+        ({"where": '[{"path": "a", "op": "eq", "value": NaN}]', "event": "O"}, {("where", "json")}),
+        (
+            {"from_": "1000000000000000", "to": "2000000000000000", "compare": "previous"},
+            {("from", "time"), ("to", "time"), ("compare", "needs_period")},
+        ),
+        ({"to": "253370678400000"}, {("to", "time")}),
+        ({"to": "9999-01-01"}, {("to", "time")}),
     ],
 )
 def test_one_fault_for_each_field(query: dict[str, str], faults: set[tuple[str, str]]) -> None:
     assert asked(**query) == faults
+
+
+@given(
+    st.sampled_from(["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Europe/Moscow"]),
+    st.sampled_from(["0", "1", "1970-01-01", "2024-02-29", "9998-12-30", "9998-12-31"]) | st.integers(0, 2**53).map(str),
+    st.sampled_from(["1970-01-02", "1970-01-01T00:00:01Z", "9998-12-31", "253370678399999"]) | st.integers(0, 2**53).map(str),
+    st.sampled_from(["previous", "year"]),
+)
+def test_every_period_is_compared_or_refused(name: str, since: str, until: str, how: str) -> None:
+    reading = Reading({"from": since, "to": until, "compare": how})
+    found: Any
+    try:
+        found = reading.asked(zone(name), [])
+    except Problem as problem:
+        found = {fault.code for fault in problem.faults}
+    if isinstance(found, set):
+        assert found <= {"time", "order", "needs_period", "greater_than_equal"}
+    else:
+        before, after = found["compared"]
+        assert 0 <= before <= after <= found["until"]
+        clock = zone(name)
+        assert clock.start("year", clock.period("year", found["until"] - 1) + 1) >= found["until"], "it may be parted into periods"
+
+
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        ({"limit": "00000000000000001000000"}, ("limit", "int_range")),
+        ({"limit": "1001"}, ("limit", "int_range")),
+        ({"next": "0" * 17 + "1" * 5000}, ("next", "cursor")),
+        ({"row": "[NaN]"}, ("row", "json")),
+        ({"row": '["\\ud800"]'}, ("row", "json")),
+        ({"row": "[" * 900 + "]" * 900}, ("row", "list_type")),
+        ({"row": "[" * 5000 + "]" * 5000}, ("row", "json")),
+        ({"row": '{"a": 1}'}, ("row", "list_type")),
+    ],
+)
+def test_a_page_that_is_none_is_a_fault(query: dict[str, str], fault: tuple[str, str]) -> None:
+    reading = Reading({"figure": "sent", **query}, NAMES | OF_PEOPLE)
+    page = reading.page()
+    assert [(one.path, one.code) for one in reading.faults] == [fault] and page.limit <= MOST_PEOPLE
+
+
+def test_a_page_is_as_it_was_asked_for() -> None:
+    page = Reading({"figure": "sent", "row": '["campaign:x", null, 3]', "next": "7", "limit": "1000"}, NAMES | OF_PEOPLE).page()
+    assert page == ("sent", ["campaign:x", None, 3], 7, 1000)
 
 
 def test_a_period_is_compared_by_the_calendar_of_the_zone() -> None:
@@ -139,3 +198,13 @@ def test_a_journey_has_the_ways_of_its_splits_as_variants_and_not_its_control_gr
     held = {"journey:w": {1: journey}, "campaign:c": {1: campaign}}
     assert [one.params["name"] for one in unknown(held, (), ("a", "x", "treatment"))] == ["treatment"]
     assert list(unknown(held, ("way", "letter"), ("b", "control"))) == []
+
+
+def test_the_gateway_begins_without_arrow() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", "import sys, services.gateway.__main__; print('pyarrow' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "False", "who never asks for a table does not pay its memory"

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.orchestrator.mailing import AUDIENCE, EXCLUDE, Mailing, campaign
+from schemas.definitions import Published
+from services.orchestrator.domain import competing
+from tests.orchestrator.mailing import AUDIENCE, EXCLUDE, Mailing, campaign, launch
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, journey, published, rule, send
 
 WITHIN = 2 * HOUR
@@ -19,7 +21,8 @@ BRIEF = journey("brief", send("brief", expires="1h"), on="Brief", priority="low"
 
 
 def world_of(news: Any = None, *documents: Any, **told: Any) -> Mailing:
-    world = Mailing(BOUNDS, *(published("journey", one) for one in (LESSER, BRIEF, *documents)),
+    known = [one if isinstance(one, Published) else published("journey", one) for one in (LESSER, BRIEF, *documents)]
+    world = Mailing(BOUNDS, *known,
                     news=news or campaign(priority="high"), start_at=START, **told)  # fmt: skip
     world.belongs("ann")
     world.prompt = True
@@ -42,6 +45,61 @@ def test_one_that_goes_long_before_the_start_does_not_wait() -> None:
     world.run(START - WITHIN - 1)
     world.fact("ann", "Lesser")
     assert world.sent() == [("lesser", START - WITHIN - 1)]
+
+
+def test_it_is_not_decided_before_the_segmenter_has_said_whether_the_launch_is_for_him() -> None:
+    """What starts the journey may be what brings him into the audience: the segmenter says so after it."""
+    for enters in (True, False):
+        world = world_of()
+        world.person("bob")
+        world.run(START - HOUR)
+        world.fact("bob", "Lesser", place=("facts", 0, 1))
+        assert world.sent() == []
+        if enters:
+            world.membership("bob", AUDIENCE)
+        world.mark(2)
+        assert len(world.sent()) == (0 if enters else 1)
+        world.run(START)
+        if enters:
+            world.turn("bob")
+        world.later(DAY)
+        expected = [("news", START), ("lesser", START + WITHIN)] if enters else [("lesser", START - HOUR)]
+        assert world.sent() == expected
+
+
+def test_without_a_launch_near_it_waits_for_no_answer() -> None:
+    world = world_of()
+    world.run(START - WITHIN - 1)
+    world.fact("ann", "Lesser", place=("facts", 0, 1))
+    assert world.sent() == [("lesser", START - WITHIN - 1)]
+
+
+def test_one_that_has_no_way_to_him_is_not_waited_for() -> None:
+    world = world_of(campaign(priority="high", channel="sms"))
+    world.belongs("bob", kinds="email")
+    world.run(START - HOUR)
+    for who in ("ann", "bob"):
+        world.fact(who, "Lesser")
+    assert [intent.profile for intent in world.intents] == ["bob"]
+
+
+def test_launches_of_long_ago_and_of_days_to_come_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be hundreds of them, and each message that could go asks."""
+    looked: list[str] = []
+    may = competing._may_write
+    monkeypatch.setattr(competing, "_may_write", lambda turn, one: looked.append(one.id) or may(turn, one))
+    clock = {"start": {"local": "2010-11-22T10:00"}}
+    others = [(f"c{n}", START + (n - 20) * HOUR) for n in range(40)]
+    documents = [
+        one
+        for key, at in others
+        for one in (campaign(key, priority="high", **(clock if key == "c10" else {})), launch(key=key, start_at=at))
+    ]
+    world = world_of(None, *documents)
+    world.run(START - HOUR)
+    world.fact("ann", "Lesser")
+    near = {key for key, at in others if -WITHIN < at - world.now <= WITHIN} | {"c10", "news"}
+    assert set(looked) == {one.id for one in world.book.launches.values() if one.launch.campaign in near}
 
 
 def test_where_the_launch_never_comes_to_him_it_goes_when_the_time_of_the_rule_is_over() -> None:

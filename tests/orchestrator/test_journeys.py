@@ -1,10 +1,15 @@
 """The way through a journey: entry, steps, goal in any order, re-entry, answers that wait for the segmenter."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from runtime.batch import Item
 from schemas.definitions import Published
+from schemas.facts import encode
 from services.orchestrator.domain import decide
 from services.orchestrator.domain.book import check
+from services.orchestrator.handler.news import decode_fact, relevant
 from tests.orchestrator.welcome import LEGAL_SEGMENT, REST, welcome
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, World, journey, published, rule, send, wait
 
@@ -314,6 +319,21 @@ def test_which_news_of_a_profile_is_worth_reading():
     assert decide.concerns(news(identifiers=("email:x",)))
     assert decide.concerns(news(attributes={"locale": [1, "ru"]}))
     assert not decide.concerns(news(attributes={"plan": [1, "x"]}))
+
+
+@pytest.mark.parametrize(("event", "mark", "heard"), [
+    ("Email Opened", True, False), ("Email Link Clicked", True, False), ("Email Opened", "yes", True), ("Email Opened", None, True),
+    ("Email Bounced", True, True),
+])  # fmt: skip
+def test_what_a_machine_did_with_a_letter_is_not_heard(event, mark, heard):
+    """Nor noted for the report of a campaign: what is not relevant is nothing at all here."""
+    world = World(journey("j", send("a"), on={"event": event}))
+    fact = world._fact(
+        world.person("p"), event, None, properties={"intent": "i"} if mark is None else {"intent": "i", "machine": mark}
+    )
+    raw = encode(fact)
+    item = Item(("facts", 0), 1, decode_fact(SimpleNamespace(value=raw)), raw, None, None, T0)
+    assert relevant(world.book, item) == (fact if heard else None)
 
 
 def test_a_document_that_cannot_be_read_is_refused_by_its_field():

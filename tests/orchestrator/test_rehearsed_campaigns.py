@@ -13,12 +13,14 @@ from schemas.messages import Decision, Intent
 from services.orchestrator.domain import decide
 from services.orchestrator.domain.book import Book
 from services.orchestrator.domain.rehearsing import Assumed, Days, Played, Stage, ordered, play
-from services.orchestrator.domain.report import Counts
+from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.report_launch import Audience, Displaces
+from services.orchestrator.domain.state import Person
 from services.orchestrator.domain.throttle import turn_of
 from services.orchestrator.domain.trial_launches import moved
 from services.orchestrator.domain.trials import Draft, in_force, tried
 from services.orchestrator.domain.zones import zone
+from services.orchestrator.rehearsal.playing import Counted
 from tests.orchestrator.mailing import AUDIENCE, EVERYBODY
 from tests.orchestrator.test_rehearsing import CONTROL, DOCUMENTS, RULES, SENT, Recorded, moves
 from tests.orchestrator.world import DAY, HOUR, MINUTE, T0, rule
@@ -153,14 +155,27 @@ def test_whom_it_displaces_is_told_by_document_and_the_busiest_by_all_that_came_
     days = Days(SENT, (), {}, ordered(live.facts, live.moved))
     after = play(Stage(book), days, T0, live.world.now, Assumed())
     before = play(Stage(now), days, T0, live.world.now, Assumed())
-    displaces, counts = Displaces("campaign:news"), Counts("campaign:news", zone("UTC"))
-    displaces.add(before, after)
-    counts.add(SENT, after)
+    displaces, counts, without = Displaces("campaign:news"), *(Counts("campaign:news", zone("UTC")) for _ in range(2))
+    Counted([counts, without], Audience("campaign:news"), displaces).add(SENT, [after, before])
     assert displaces.told() == {"journey:basket": {"later": 1, "sooner": 0, "lost": 0, "more": 0, "people": 1}}
     report = counts.told()
     assert report["messages"]["sent"] == 1
     assert report["busiest"] == [{"profile": SENT, "messages": 2}]
+    beside = compared(without, counts)
+    assert (beside["messages"], beside["busiest"]) == ([1, 2], [1, 2]), "of the audience, also without the launch"
     assert displaces.told().keys() == Counter(one.document for one in before.told if isinstance(one, Intent)).keys()
+
+
+def test_a_cascade_of_another_document_is_one_message_that_is_displaced() -> None:
+    def letter(name: str, **more: Any) -> Intent:
+        return Intent(
+            id=name, brand="shop", profile=SENT, channel="email", message_class="triggered", template="t", template_version=1,
+            document="journey:basket", version=1, step="mail", occurrence="o", not_after=T0 + DAY, received_at=T0, **more,
+        )  # fmt: skip
+
+    displaces = Displaces("campaign:news")
+    displaces.add(Played([letter("one"), letter("two", cascade="one")], Person()), Played((), Person()))
+    assert displaces.told() == {"journey:basket": {"later": 0, "sooner": 0, "lost": 1, "more": 0, "people": 1}}
 
 
 def test_a_start_outside_the_days_comes_on_the_same_day_of_the_week_within_them() -> None:
@@ -172,6 +187,7 @@ def test_a_start_outside_the_days_comes_on_the_same_day_of_the_week_within_them(
     assert local.start.model_dump() == {"local": "2010-11-24T10:00"}
     inside = Campaign.model_validate({**NEWS, "start": {"at": "2010-11-30T10:00+00:00"}})
     assert moved(inside, T0, T0 + 30 * DAY) is inside
+    assert moved(wanted, T0, T0 + 2 * HOUR).starts_at(T0) == T0, "that time does not come in these two hours"
 
 
 def test_the_pace_spreads_an_audience_evenly() -> None:

@@ -15,6 +15,7 @@ import pytest
 from runtime import health, metrics, process
 from runtime.clock import Clock
 from runtime.process import open_context, run_service
+from runtime.watchdog import looked
 from tests.conftest import free_ports
 from tests.runtime.toys import Gate, all_passed, applied, counter, opened, passed
 from tests.support.live import fact, publish, read, rows, running, until
@@ -201,6 +202,39 @@ async def test_the_watchdog_leaves_alone_who_waits_for_the_database_or_has_nothi
         seen = looks
         await until(lambda: looks > seen + 15)
         assert exits == []
+
+
+@pytest.mark.parametrize("away", ["Kafka says nothing", "the process does not run"])
+async def test_the_watchdog_does_not_count_time_in_which_nobody_could_know(watched, monkeypatch, away):
+    """A record waits, and is not handled; twice the watchdog's patience goes by; and it is not handled in the next looks either."""
+    config, exits = watched
+    now = asyncio.get_running_loop().time
+    before: list[float] = []
+    after: list[int] = []
+    told: list[bool] = []
+
+    def noted(*given, waits: bool):
+        told.append(waits)
+        return looked(*given, waits=waits)
+
+    async def lag(_context) -> int:
+        if len(before) < 3:
+            before.append(now())
+            return 1
+        if away == "the process does not run":
+            await until(lambda: now() - before[-1] > 1)
+        if now() - before[-1] <= 1:
+            raise ConnectionError("the broker is away")
+        after.append(len(after) < 3)
+        return after[-1]
+
+    async with running(config, counter()) as (context,):
+        await until(lambda: context.loop and not any(lane.reader.joining for lane in context.loop.lanes))
+        monkeypatch.setattr(process, "_lag", lag)
+        monkeypatch.setattr(process, "looked", noted)
+        await until(lambda: len(after) > 5)
+        assert exits == []
+    assert told[:4] == [True, True, True, away == "the process does not run"], "a look that learns nothing ends the silence"
 
 
 async def test_progress_names_the_oldest_that_is_not_handled(watched):

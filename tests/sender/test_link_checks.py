@@ -1,6 +1,7 @@
 """Pages that a letter leads to are asked whether they are there, at addresses that were looked at, and in bounded time."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
@@ -55,8 +56,10 @@ async def site() -> AsyncIterator[Site]:
 async def resolve(host: str, _port: int) -> list[str]:
     """No resolver of the world knows these names: what reaches the site went to the number that was looked at."""
     known = {"shop.example": ["127.0.0.1"], "inner.example": [INNER], "mixed.example": ["127.0.0.1", INNER]}
+    if host == "today.example":
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody who knows names answers")
     if host not in known:
-        raise OSError("no such name")
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
     return known[host]
 
 
@@ -92,6 +95,7 @@ async def test_redirects_are_followed_without_cookies_and_each_address_is_looked
 
 @pytest.mark.parametrize(("link", "why"), [
     ("http://inner.example/", "refused"), ("http://mixed.example/", "refused"), ("http://nobody.example/", "unresolved"), ("ftp://shop.example/", "redirects"),
+    ("http://today.example/", "no_answer"),
 ])  # fmt: skip
 async def test_what_is_no_public_page_is_not_called(site, link: str, why: str):
     assert await asked(site, link) == [Found(why=why)]

@@ -53,10 +53,9 @@ def prepared(
     journey = {"key": "trial", "steps": [{"id": "tell", **step}, {"id": "other", "wait": "1d"}]}
     made._outward._tellings = outward.build([document("webhook", {**CRM, **endpoint}, 3), document("journey", journey)])
     made._outward._off = dict.fromkeys(off, 1)
-    made._outward._bad = dict(bad)
     told = one(cls, step, **more)
     row = {"state": msgspec.msgpack.encode(contact), "id": told.profile, "stamp": 5} if contact is not NOBODY else None
-    return made.prepare(told, domain.nowhere_key(told), row, told.received_at, 0)
+    return made.prepare(told, domain.nowhere_key(told), row, told.received_at, 0, dict(bad))
 
 
 def one(cls: str, step: dict[str, Any], **more: Any) -> Intent:

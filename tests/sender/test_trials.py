@@ -91,7 +91,7 @@ async def test_a_template_that_was_just_published_is_waited_for_and_then_said_to
     wanted = msgspec.structs.replace(intent(1, cls="mass"), template="hello", template_version=1)
     whole, empty = made(document("template", {"key": "hello", "subject": "Hi", "html": "x"})), made()
     coming = Coming(whole, empty)
-    assert await trials.known(NoDatabase(), lambda: coming, wanted) is whole
+    assert await trials.known(NoDatabase(), lambda: coming, wanted, trials.PATIENCE_S) is whole
     never = Coming(empty, empty)
     assert await trials.known(NoDatabase(), lambda: never, wanted, 0) is empty
     found = await trials.tried(empty, trials.Asked(wanted, []), [row(YES), row(YES)], 10, HERE)
@@ -117,6 +117,15 @@ def test_it_is_tried_on_some_people_and_not_on_all():
     assert len(trials._asked(asked(trials.MOST)).people) == trials.MOST
     with pytest.raises(msgspec.DecodeError):
         trials._asked(asked(trials.MOST + 1))
+
+
+def test_nobody_has_it_wait_longer_than_its_own_patience():
+    one = {"intent": intent(1), "people": []}
+    assert trials._asked(msgspec.json.encode(one)).wait_s == trials.PATIENCE_S
+    assert trials._asked(msgspec.json.encode({**one, "wait_s": 0})).wait_s == 0
+    for wrong in (-1, trials.PATIENCE_S + 1):
+        with pytest.raises(msgspec.DecodeError):
+            trials._asked(msgspec.json.encode({**one, "wait_s": wrong}))
 
 
 @pytest.mark.parametrize(("state", "verdict"), [("running", None), ("paused", "paused"), ("stopped", "stopped")])

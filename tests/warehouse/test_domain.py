@@ -93,6 +93,11 @@ def test_of_where_a_visit_came_from_the_campaign_is_kept_and_no_address():
         ("page.path", "string"): [(0, "/")],
     }  # fmt: skip
     assert one.rest == {}
+    banner = {"source": "crm", "medium": "email", "ad": "banner-12"}
+    assert {key[1]: value for key, value in cells(sheet(stored(context={"campaign": banner}))).items() if key[0] == "context"} == {
+        "campaign.source": [(0, "crm")], "campaign.medium": [(0, "email")]
+    }, "what the site calls its banner is no click id"  # fmt: skip
+    assert not cells(sheet(stored(context={"campaign": {"ad": "banner-12"}})))
     of_page = sheet(stored(type="page", properties={"search": "yclid=1"}))
     assert cells(of_page)["context", "campaign.ad", "string"] == [(0, "yclid")]
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.audience.domain.lasting import NONE
 from services.audience.domain.markov import shares_of
 from services.audience.domain.summing import by_place, total
 from services.audience.domain.ways import Conversions, Flags, Numbers, Paths
 
 TENTHS = 10_000  # a shown number of conversions has four digits
-NOBODY = -1
 
 
 class Credit(NamedTuple):
@@ -24,8 +24,8 @@ class Credit(NamedTuple):
 
 
 def single(label: Numbers, conversions: Conversions, labels: int) -> Credit:
-    """All to one touch. label: of that touch, for each conversion; NOBODY where there is none."""
-    has = label != NOBODY
+    """All to one touch. label: of that touch, for each conversion; NONE where there is none."""
+    has = label != NONE
     counts = np.bincount(label[has], minlength=labels)
     revenue = by_place(conversions.amount[has], label[has], labels).tolist()
     return Credit([Fraction(int(n)) for n in counts], revenue, int((~has).sum()), total(conversions.amount[~has]))

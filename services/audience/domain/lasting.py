@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from services.audience.domain.ways import Conversions, Line, Numbers, Touches
+from services.audience.domain.ways import Conversions, Flags, Line, Numbers, Touches
 
 NONE = -1
 
@@ -12,21 +12,26 @@ NONE = -1
 def first(touches: Touches, conversions: Conversions, window: int, rows: Numbers | None = None) -> Numbers:
     """The row of the earliest touch in (t - window, t] of each conversion; NONE: there is none. rows: of these touches alone."""
     rows = np.arange(len(touches.n)) if rows is None else rows
-    line = Line(touches.n[rows], touches.moment[rows])
-    low, high = line.until(conversions.n, conversions.moment - window), line.until(conversions.n, conversions.moment)
-    found = np.full(len(low), NONE, dtype=np.int64)
-    has = high > low
-    found[has] = rows[low[has]]
-    return found
+    low, high = _window(touches, conversions, window, rows)
+    return _taken(rows, low, high > low)
 
 
 def last(touches: Touches, conversions: Conversions, window: int, rows: Numbers) -> Numbers:
     """The row of the latest of these touches in (t - window, t] of each conversion; NONE: there is none."""
+    low, high = _window(touches, conversions, window, rows)
+    return _taken(rows, high - 1, high > low)
+
+
+def _window(touches: Touches, conversions: Conversions, window: int, rows: Numbers) -> tuple[Numbers, Numbers]:
+    """Which of `rows`, low <= place < high, lie in (t - window, t] of each conversion."""
     line = Line(touches.n[rows], touches.moment[rows])
-    low, high = line.until(conversions.n, conversions.moment - window), line.until(conversions.n, conversions.moment)
-    found = np.full(len(low), NONE, dtype=np.int64)
-    has = high > low
-    found[has] = rows[high[has] - 1]
+    return line.until(conversions.n, conversions.moment - window), line.until(conversions.n, conversions.moment)
+
+
+def _taken(rows: Numbers, place: Numbers, there: Flags) -> Numbers:
+    """The row at each place where it is there, else NONE."""
+    found = np.full(len(place), NONE, dtype=np.int64)
+    found[there] = rows[place[there]]
     return found
 
 

@@ -55,17 +55,7 @@ def report(answers: Answers, world: World, name: str, asked: Asked, wanted: Mapp
         try:
             told, figures = REPORTS[name][1](view, asked)
         except MixedCurrencies as error:
-            named = ", ".join(one or "without a currency" for one in error.names)
-            raise Refused(
-                [
-                    Fault(
-                        path="target.currency",
-                        code="mixed_currencies",
-                        message=f"amounts are in {named}: choose one",
-                        params={"names": named},
-                    )
-                ]
-            ) from error
+            raise Refused([error.fault("target" if "target" in type(asked).model_fields else "purchase")]) from error
         except TooMany as error:
             raise Refused([Fault(path="until", code="period_too_long", message=str(error))]) from error
         return told if wanted.get("figure") is None else _people(view, figures, wanted)

@@ -11,9 +11,9 @@ import numpy as np
 from schemas.attribution import Attribution, Leads
 from schemas.audience import Happening
 from services.audience.domain import crediting
-from services.audience.domain.crediting import NOBODY, Credit
+from services.audience.domain.crediting import Credit
 from services.audience.domain.grouping import distinct
-from services.audience.domain.lasting import first, last, last_click
+from services.audience.domain.lasting import NONE, first, last, last_click
 from services.audience.domain.leads import Application, Summary, judged
 from services.audience.domain.markov import transitions
 from services.audience.domain.summing import total
@@ -68,7 +68,7 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
     ledger = gathered(view, asked)
     told = credited(ledger)
     answer = {
-        "level": asked.level, "currency": ledger.found.currency, "conversions": len(ledger.counted),
+        "level": asked.level, "currency": ledger.found.currency_of(ledger.counted), "conversions": len(ledger.counted),
         "people": len(np.unique(ledger.conversions.n)), "revenue": total(ledger.conversions.amount), "rows": _rows(ledger, told),
         "unattributed": {model: {"conversions": one.left, "revenue": one.left_revenue} for model, one in told.credit.items()},
         "paths": {"converting": int((ledger.led.length > 0).sum()), "other": len(np.unique(ledger.lost.path)), "cut": ledger.led.cut},
@@ -82,7 +82,7 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
 def gathered(view: View, asked: Attribution) -> Ledger:
     """All that the models are made of."""
     reach = asked.target.window
-    longest = max(reach, asked.first, *(asked.window_of(name) for name in ("email", "push", "sms", "other", *asked.last)))
+    longest = max(reach, asked.first, asked.longest)
     before = asked.leads.repeat if asked.leads else 0
     read = touching.read(view, asked.since - before - longest - 1, asked.until - 1, asked.level, asked.own, asked.brands)
     # Later ones are not credited, but a touch that led to one of them did not lead nowhere.
@@ -130,8 +130,8 @@ def _of(conversions: Conversions, rows: Numbers | slice) -> Conversions:
 
 
 def _label(rows: Numbers, label: Numbers) -> Numbers:
-    found = np.full(len(rows), NOBODY, dtype=np.int64)
-    found[rows != NOBODY] = label[rows[rows != NOBODY]]
+    found = np.full(len(rows), NONE, dtype=np.int64)
+    found[rows != NONE] = label[rows[rows != NONE]]
     return found
 
 
@@ -181,7 +181,7 @@ def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> dict[str
         Application(
             person=int(every.n[row]), product=int(product[row]), at=at,
             origin=_named(origins[row], touches.label), last=_named(lasts[row], touches.label),
-            own=lasts[row] != NOBODY and bool(touches.own[lasts[row]]), campaign=int(touches.group[lasts[row]]) if lasts[row] != NOBODY else 0,
+            own=lasts[row] != NONE and bool(touches.own[lasts[row]]), campaign=int(touches.group[lasts[row]]) if lasts[row] != NONE else 0,
             paid_at=_named(visits[row], touches.moment), counted=at >= asked.since,
         )
         for row, at in enumerate(every.moment.tolist())
@@ -192,7 +192,7 @@ def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> dict[str
 
 
 def _named(row: Any, values: Numbers) -> int | None:
-    return None if row == NOBODY else int(values[row])
+    return None if row == NONE else int(values[row])
 
 
 def _applications(view: View, asked: Attribution, leads: Leads) -> tuple[Conversions, Numbers]:

@@ -32,13 +32,14 @@ AGENTS = ("user_agent", "userAgent", "client")
 
 
 class Members(NamedTuple):
-    """People of the cohort, by number, when each was registered, and from when on outcomes count. group: NOBODY's: in none of them."""
+    """People of the cohort, by number, when each was registered, and from when on outcomes count. left_out: how many are too young for that."""
 
     n: Numbers
     at: Numbers
     counts_from: Numbers
     group: Numbers
     groups: list[str]
+    left_out: int
 
     def place(self, n: Numbers) -> tuple[Numbers, Flags]:
         """Where each of these people stands in `n`, and whether he does."""
@@ -55,7 +56,7 @@ def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
     rows, place = np.flatnonzero(there), place[there]
     revenue = by_place(found.conversions.amount[rows], place, len(members.n))
     answer: dict[str, Any] = {
-        "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark,
+        "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark, "left_out": members.left_out,
         "groups": [{"name": name, "people": int((members.group == number).sum())} for number, name in enumerate(members.groups)],
         "revenue": compared(revenue, members.group, len(members.groups), asked.outlier, below=asked.below),
     }  # fmt: skip
@@ -73,7 +74,9 @@ def _group(members: Members, number: int) -> Any:
 
 
 def _members(view: View, asked: Cohort) -> Members:
-    """Those of whom `among` is true, whose first registration lies in the period, and who are in a group."""
+    """Those of whom `among` is true, whose first registration lies in the period, and who are in a group. With a landmark those in whose time
+    since there is something to count: of the others all outcomes are 0.
+    """
     n, moment = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
     firsts = entered(n, moment, 0, view.now + 1)
     n, at = n[firsts], moment[firsts]
@@ -86,8 +89,9 @@ def _members(view: View, asked: Cohort) -> Members:
             group[_is_in(n, view.members(one.condition))] = number  # who fits several is in the first
     else:
         group, names = _openers(view, asked, n, at), [f"0-{asked.few}", f"{asked.few + 1}+"]
-    kept = group >= 0
-    return Members(n[kept], at[kept], counts_from[kept], group[kept], names)
+    young = (counts_from >= min(asked.until, view.now + 1)) & (asked.landmark is not None)
+    kept = (group >= 0) & ~young
+    return Members(n[kept], at[kept], counts_from[kept], group[kept], names, int(((group >= 0) & young).sum()))
 
 
 def _is_in(n: Numbers, people: BitMap) -> Flags:

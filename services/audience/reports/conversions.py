@@ -5,26 +5,39 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from schemas.audience import Happening
 from schemas.reports import Target
 from services.audience.domain.ways import Conversions, Numbers
-from services.audience.reports.target import MixedCurrencies, hits
-from services.audience.reports.touches import among, coded
+from services.audience.reports.target import hits, only_one
+from services.audience.reports.touches import among, coded, flags
 from services.audience.store.answers import View
 from services.audience.store.values import NONE
 
 NO_WORD = "NULL::VARCHAR"
+NO_AMOUNT = -1
 
 
 class Found(NamedTuple):
-    """currency: None of plain numbers. product: number of the product family of each in `products`, whose first is of those without one."""
+    """priced: number of the currency of each in `currencies`, of which "" is that of plain numbers; NO_AMOUNT: it has no amount. product: number
+    of the product family of each in `products`, whose first is of those without one.
+    """
 
     conversions: Conversions
-    currency: str | None
+    priced: Numbers
+    currencies: Sequence[str]
     product: Numbers
     products: Sequence[str]
+
+    @property
+    def currency(self) -> str | None:
+        """That of all amounts; None: plain numbers, or nothing. Raises MixedCurrencies."""
+        return self.currency_of(np.arange(len(self.priced)))
+
+    def currency_of(self, rows: Numbers) -> str | None:
+        """The same of some of them: those that are added up."""
+        there = np.unique(self.priced[rows])
+        return only_one([self.currencies[number] for number in there.tolist() if number != NO_AMOUNT])
 
 
 def read(
@@ -36,7 +49,7 @@ def read(
     key: str | None = None,
     product: str | None = None,
 ) -> Found:
-    """All with since <= moment < until (ms). key, product: paths of properties. Raises MixedCurrencies."""
+    """All with since <= moment < until (ms). key, product: paths of properties."""
     last = min(until - 1, view.now)
     more = {"product": word(view, target.event, product)}
     if key is not None:
@@ -45,17 +58,9 @@ def read(
     query = hits(view.leaves, target, since - 1 if key is None else -1, last if key is None else view.now, more, among(brands))
     if key is not None:
         query = _once(query, since, last)
-    named = "CASE WHEN amount IS NOT NULL THEN coalesce(currency, '') END AS currency, coalesce(product, '') AS product"
+    named = "amount IS NOT NULL AS priced, coalesce(currency, '') AS currency, coalesce(product, '') AS product"
     table = view.instant.duck.sql(f"SELECT n, moment, coalesce(amount, 0) AS amount, {named} FROM ({query})").to_arrow_table()
-    return _ordered(table, _currency(table.column("currency")))
-
-
-def _currency(column: Any) -> str | None:
-    """The one that all amounts have; None: plain numbers, or nothing. Raises MixedCurrencies."""
-    names = sorted(one for one in pc.unique(column).to_pylist() if one is not None)
-    if len(names) > 1:
-        raise MixedCurrencies(names)
-    return names[0] or None if names else None
+    return _ordered(table)
 
 
 def _once(query: str, since: int, last: int) -> str:
@@ -81,12 +86,14 @@ def word(view: View, event: str, path: str | None) -> str:
     return f"coalesce({', '.join(found)})::VARCHAR" if found else NO_WORD
 
 
-def _ordered(table: Any, currency: str | None) -> Found:
+def _ordered(table: Any) -> Found:
     product, products = coded(table.column("product"))
     n = table.column("n").to_numpy().astype(np.int64)
     moment, amount = (table.column(name).to_numpy().astype(np.int64) for name in ("moment", "amount"))
+    number, currencies = coded(table.column("currency"))
+    number = np.where(flags(table.column("priced")), number, NO_AMOUNT)
     order = np.lexsort((product, amount, moment, n))
-    return Found(Conversions(n[order], moment[order], amount[order]), currency, product[order], products)
+    return Found(Conversions(n[order], moment[order], amount[order]), number[order], currencies, product[order], products)
 
 
 def moments(
@@ -94,7 +101,7 @@ def moments(
 ) -> tuple[Numbers, Numbers]:
     """(n, moment) of facts with since <= moment < until, in that order. only: a condition on them in SQL."""
     where = f"moment >= {since} AND moment < {until} AND {among(brands)} AND {only}"
-    rows = view.leaves.rows(happening, "1 AS one", where)
+    rows = view.leaves.deeds(happening, "1 AS one", where)
     table = view.instant.duck.sql(f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join}").to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
     order = np.lexsort((moment, n))

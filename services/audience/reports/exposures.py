@@ -13,7 +13,7 @@ from schemas.reports import Exposures
 from services.audience.reports.outcomes import EVER
 from services.audience.reports.outcomes_messages import GLOBAL_RULE
 from services.audience.store.answers import View
-from services.audience.store.verdicts import STATES
+from services.audience.store.verdicts import ELSEWHERE, EXPIRED, LOCAL, STATES
 
 Pair = tuple[int, str]  # bucketed_at, bucketing_id
 
@@ -62,19 +62,31 @@ def gather(view: View, asked: Exposures) -> None:
 
 
 def _which(asked: Exposures) -> str:
-    """The verdicts that tell of exposures. Of the global group: what it would have got, and what others got."""
+    """The verdicts that tell of exposures. Of the global group: what it would have got, and whatever was decided of others behind it. It is the
+    first gate: who passed it is no less treated where a journey's own control group, or a cap until his letter expired, held it back.
+    """
     if asked.document is None:
-        return f"(t.state = {STATES['would_have_sent']} AND l.rule = {text(GLOBAL_RULE)} OR t.state = {STATES['sent']} AND l.class <> 'service')"
+        would, ours = STATES["would_have_sent"], f"l.salt <> {text(ELSEWHERE)}"
+        behind = (
+            f"t.state = {STATES['sent']} AND l.class <> 'service'",
+            f"t.state = {would} AND l.rule = {text(LOCAL)} AND {ours}",
+            f"t.state = {STATES['skipped']} AND l.rule = {text(EXPIRED)} AND l.class NOT IN ('service', '')",
+        )
+        return f"(t.state = {would} AND l.rule = {text(GLOBAL_RULE)} OR {' OR '.join(behind)})"
     step = f" AND l.step = {text(asked.step)}" if asked.step else ""
-    salt = f" AND l.salt = {text(asked.salt)}" if asked.salt else ""
+    salt = f" AND l.salt IN ({', '.join(map(text, asked.salts))})" if asked.salts else ""
     return f"t.state = {STATES['exposed']} AND starts_with(l.rule, 'arm:') AND l.document = {text(asked.document)}{step}{salt}"
 
 
 def _arm(asked: Exposures) -> str:
     if asked.document is None:
-        return f"CASE WHEN t.state = {STATES['would_have_sent']} THEN 'control' ELSE 'treatment' END"
+        return f"CASE WHEN l.rule = {text(GLOBAL_RULE)} THEN 'control' ELSE 'treatment' END"
     named = "substr(l.rule, 5)"
-    return f"CASE WHEN {named} = 'control' THEN 'control' ELSE {text(asked.others)} END" if asked.others else named
+    return (
+        f"CASE WHEN {named} IN ({', '.join(map(text, asked.arms))}) THEN {named} ELSE {text(asked.others)} END"
+        if asked.others
+        else named
+    )
 
 
 def _settled(duck: Any) -> dict[int, str]:

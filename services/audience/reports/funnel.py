@@ -71,7 +71,7 @@ def _entering(view: View, asked: Funnel) -> tuple[Numbers, Numbers, Numbers, lis
     step, leaves = asked.steps[0], view.leaves
     own = asked.by is not None and not asked.by.startswith(ATTRIBUTE)
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
-    rows = leaves.rows(happening(step), f"{word(view, step.event, asked.by if own else None)} AS value", where)
+    rows = leaves.deeds(happening(step), f"{word(view, step.event, asked.by if own else None)} AS value", where)
     sql = f"SELECT {leaves.whose} AS n, t.moment, coalesce(t.value, '') AS value FROM {rows} t{leaves.join}"
     if asked.by is not None and not own:
         attribute = f"(SELECT n, coalesce(text, json) AS said FROM {leaves.words(asked.by.removeprefix(ATTRIBUTE))})"

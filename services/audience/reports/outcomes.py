@@ -61,9 +61,7 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> t
     try:
         found = follow(view, units, asked.target, asked.brands)
     except MixedCurrencies as error:
-        named = ", ".join(name or "?" for name in error.names)
-        message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
-        raise Refused([Fault(path="target.currency", code="currencies_mixed", message=message, params={"names": named})]) from error
+        raise Refused([error.fault("target")]) from error
     became = units.became | found.converted * np.uint16(BIT["converted"])
     return units._replace(became=became), found.credits, found.currency
 

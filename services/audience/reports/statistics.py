@@ -1,13 +1,12 @@
 """What an experiment is judged by: sums for each arm and measure, exact in whole numbers. Nothing is judged here."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.audience_reading import Fault
 from schemas.reports import Exposures, Measure, Target
 from schemas.zones import zone
 from services.audience.handler.answering import Refused
@@ -27,24 +26,35 @@ FOLDED = "SELECT u.n, count(*) AS deeds, coalesce(sum(h.amount), 0)::VARCHAR AS 
 class People:
     """The units of one experiment as arrays, by their numbers."""
 
-    def __init__(self, rows: list[tuple[Any, ...]], versions: Mapping[int, int] | None) -> None:
+    def __init__(self, rows: list[tuple[Any, ...]], asked: Exposures) -> None:
         columns = list(zip(*rows, strict=True)) or [()] * 6
         self.n, self.moment = np.array(columns[0], dtype=np.int64), np.array(columns[1], dtype=np.int64)
         self.arm = np.array(columns[2], dtype=object)
-        period = [0 if versions is None else versions.get(one, -1) for one in columns[3]]
-        self.period = np.array(period, dtype=np.int64)
+        self.period = self._periods(columns[3], asked)
         self.contaminated, self.merged = np.array(columns[4], dtype=bool), np.array(columns[5], dtype=bool)
+
+    def _periods(self, versions: Sequence[int], asked: Exposures) -> Numbers:
+        """-1: of none that is known."""
+        if asked.spans:
+            begins, of = np.array(asked.spans, dtype=np.int64).T
+            place = np.searchsorted(begins, self.moment, side="right") - 1
+            return np.where(place < 0, -1, of[place])
+        return np.array([0 if asked.versions is None else asked.versions.get(one, -1) for one in versions], dtype=np.int64)
 
 
 def results(view: View, asked: Exposures) -> dict[str, Any]:
     """The answer, as JSON values: for each period and arm how many people, and the sums of each measure. Raises Refused."""
     exposures.gather(view, asked)
-    people = People(view.instant.duck.execute(UNITS).fetchall(), asked.versions)
+    people = People(view.instant.duck.execute(UNITS).fetchall(), asked)
     measured = {one.key: _measured(view, asked, one, people, place) for place, one in enumerate(asked.measures)}
     found = sorted(set(people.period.tolist()))
-    moments = np.sort(people.moment)
-    reached = [int(moments[mark - 1]) if 0 < mark <= len(moments) else None for mark in asked.marks]
-    return {"people": len(people.n), "reached": reached, "periods": [_period(view, asked, people, measured, one) for one in found]}
+    return {"people": len(people.n), "periods": [_period(view, asked, people, measured, one) for one in found]}
+
+
+def reached(moments: Numbers, marks: Sequence[int]) -> list[int | None]:
+    """When there were so many; None: there are fewer."""
+    rising = np.sort(moments)
+    return [int(rising[mark - 1]) if 0 < mark <= len(rising) else None for mark in marks]
 
 
 class Values:
@@ -56,7 +66,8 @@ class Values:
 
 def _measured(view: View, asked: Exposures, measure: Measure, people: People, place: int) -> Values:
     counts, where = measure.kind == "conversion", among(asked.brands)
-    y, x, currency = _values(view, measure.target, people, asked.pre_period, f"measures.{place}.target", where, counts=counts)
+    before = asked.pre_period if measure.kind == "mean" else None  # CUPED is of means alone
+    y, x, currency = _values(view, measure.target, people, before, f"measures.{place}.target", where, counts=counts)
     over = measure.over
     d = None if over is None else _values(view, over, people, None, f"measures.{place}.over", where, counts=False)[0]
     return Values(y, d, x, currency)
@@ -73,14 +84,10 @@ def _values(
     try:
         currency = currency_of(duck, "SELECT * FROM hit")
     except MixedCurrencies as error:
-        named = ", ".join(name or "?" for name in error.names)
-        message = f"the amounts are in several currencies ({named}) and are not added up: choose one"
-        raise Refused(
-            [Fault(path=f"{path}.currency", code="currencies_mixed", message=message, params={"names": named})]
-        ) from error
+        raise Refused([error.fault(path)]) from error
     valued = target.value is not None and not counts
     after = _by_unit(duck, AFTER.format(window=target.window), people, valued=valued, once=counts)
-    past = None if before is None else _by_unit(duck, BEFORE.format(window=before), people, valued=valued, once=counts)
+    past = None if before is None else _by_unit(duck, BEFORE.format(window=before), people, valued=valued, once=False)
     return after, past, currency
 
 
@@ -117,7 +124,8 @@ def _period(view: View, asked: Exposures, people: People, measured: Mapping[str,
             if cut is not None:
                 sums["trimmed"] = sums_of(y[of & kept], None, _of(values.x, of & kept))
             told[arm]["measures"][measure.key] = {**sums, "currency": values.currency, "immature": int((of & late).sum())}
-    return {"period": period, "arms": told, "outliers": cuts, "days": list(_days(asked, people, arms))}
+    told_of = {"period": period, "arms": told, "outliers": cuts, "days": list(_days(asked, people, arms))}
+    return {**told_of, "reached": reached(people.moment[inside], asked.marks)}
 
 
 def _of(values: Numbers | None, which: Numbers) -> Numbers | None:

@@ -110,8 +110,10 @@ def _visits(view: View, where: str) -> Iterator[str]:
 
 
 def _tag(view: View, event: str, tag: str, tags: frozenset[str]) -> str:
-    """What the link said: the context's campaign, else the property that bears the name of the tag in addresses."""
-    plain = view.leaves.property(event, "utm_campaign" if tag == "name" else f"utm_{tag}").text
+    """What the link said: the context's campaign, else the property that bears the name of the tag in addresses. `ad` no link says: it was read
+    from the address.
+    """
+    plain = NONE if tag == "ad" else view.leaves.property(event, "utm_campaign" if tag == "name" else f"utm_{tag}").text
     found = [*([quote(TAGS[tag])] if tag in tags else []), *([plain] if plain != NONE else [])]
     return f"coalesce({', '.join([*found, 'NULL'])})" if found else NONE
 

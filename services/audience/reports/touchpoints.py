@@ -92,7 +92,7 @@ def _year_ago(asked: Touchpoints, at: int) -> int:
 def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) -> Places:
     step = asked.shown if event == "shown" else asked.left
     period = f"moment >= {since} AND moment < {asked.until} AND {where}"
-    rows = view.leaves.rows(happening(step), f"{word(view, step.event, asked.place)} AS place", period)
+    rows = view.leaves.deeds(happening(step), f"{word(view, step.event, asked.place)} AS place", period)
     sql = f"SELECT {view.leaves.whose} AS n, t.moment, coalesce(t.place, '') AS place FROM {rows} t{view.leaves.join}"
     table = view.instant.duck.sql(sql).to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
@@ -110,8 +110,8 @@ def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dic
     n, at = left.n[rows], left.moment[rows]
     known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
     known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
-    later, paid = (walked(n, at, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
-    money = _sum_after(purchases, n, at)
+    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
+    money = _sum_after(purchases, n, at - 1)
     names = sorted({*shown.names, *left.names})
     of, groups = largest(np.concatenate([shown.among(names), left.among(names)[rows]]), names, MOST_PLACES)
     seen, here, size = of[: len(shown.n)], of[len(shown.n) :], len(groups)
@@ -136,7 +136,7 @@ def _place(name: str, counts: dict[str, int]) -> dict[str, Any]:
 
 def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
     line = Line(*facts)
-    return line.until(n, at) > line.until(n, np.full_like(at, -1))
+    return line.until(n, at - 1) > line.until(n, np.full_like(at, -1))
 
 
 def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:

@@ -51,7 +51,7 @@ def _value(duck: Any, leaves: Leaves, name: str) -> dict[str, Any]:
 
 
 def _facts(duck: Any, leaves: Leaves, what: Happening, where: str = "true", amount: str = "NULL::HUGEINT AS a") -> dict[str, Any]:
-    rows = leaves.rows(what, amount, where)
+    rows = leaves.deeds(what, amount, where)
     query = f"SELECT count(*), min(moment), max(moment), sum(a)::VARCHAR, list(moment ORDER BY moment DESC)[1:{SHOWN}] FROM {rows}"
     count, first, last, total, newest = duck.execute(query).fetchall()[0]
     if not count:

@@ -20,7 +20,7 @@ from runtime.lake import StaleSnapshot, scan, text
 from services.audience.store import consenting, happenings, people, said, verdicts
 from services.audience.store.happenings import AT, Events, Loose
 from services.audience.store.said import Said
-from services.audience.store.versions import MESSAGES, Part, Versions
+from services.audience.store.versions import Part, Versions
 
 VERSION = 5  # of the tables here: a file of another one is built anew
 AT_ONCE = 2_000_000  # rows of the lake that are held at a time
@@ -202,7 +202,8 @@ class Index:
         moved |= self.said.take(self._duck, news)
         if consenting.take(self._duck, news):
             moved.add(("word", ""))
-        return moved | verdicts.heard(self._duck)
+        verdicts.heard(self._duck)
+        return moved
 
     def _read_again(self, news: News, profiles: Sequence[str]) -> set[Part]:
         """What was told of these profiles until now, apart by home. Who became one with whom is known."""
@@ -262,7 +263,7 @@ class Index:
         verdicts.forget_before(self._duck, since)
         with self._commit:
             self._duck.execute("COMMIT")
-            self.versions.move({*moved, MESSAGES})
+            self.versions.move(moved)
 
     @contextmanager
     def instant(self) -> Iterator[Instant]:

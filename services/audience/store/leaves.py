@@ -27,6 +27,7 @@ from schemas.audience import (
     Total,
 )
 from schemas.ids import BUCKETS
+from schemas.machines import MARK, asks_for_people
 from services.audience.store import happenings, said
 from services.audience.store.folding import COMPARISON, Fold, averages, counts, edges, since, sums
 from services.audience.store.index import Catalog
@@ -136,6 +137,12 @@ class Leaves:
 
     # ---- what he did
 
+    def deeds(self, what: Happening, columns: str, where: str = "true") -> str:
+        """As `rows`, of what people did: so conditions count (docs/conditions.md)."""
+        if self.knows(what.event) and asks_for_people(what.event, what.where):
+            where = f"{where} AND NOT coalesce({self.property(what.event, MARK).truth}, false)"
+        return self.rows(what, columns, where)
+
     def rows(self, what: Happening, columns: str, where: str = "true") -> str:
         """Matching facts until now: `person`, `moment` and more columns."""
         k = self._catalog.events.get(what.event)
@@ -171,8 +178,8 @@ class Leaves:
         if what.event not in self._catalog.events:
             return "NULL::BIGINT", False
         if what.lines is None:
-            return _fitting(self.property(what.event, path).whole), False
-        return f"list_transform({self._lines(what)}, lambda line: {_fitting(of_json(extract('line', steps(path))).whole)})", True
+            return fitting(self.property(what.event, path).whole), False
+        return f"list_transform({self._lines(what)}, lambda line: {fitting(of_json(extract('line', steps(path))).whole)})", True
 
     def _counted(self, leaf: Did | Total | Average) -> Asked:
         span = span_of(leaf, self._now, self.zones)
@@ -189,7 +196,7 @@ class Leaves:
     def _found(self, leaf: Did | Total | Average, span: Span) -> str:
         """Each fact that counts, or each amount."""
         amount, listed = ("1", False) if isinstance(leaf, Did) else self.amounts(leaf)
-        rows = self.rows(leaf, f"{amount} AS v", span.simple)
+        rows = self.deeds(leaf, f"{amount} AS v", span.simple)
         of, n = (span.joined(self, rows), "n") if span.joined else (rows, "person AS n")
         if isinstance(leaf, Did):
             return f"SELECT {n} FROM {of}"
@@ -215,13 +222,13 @@ class Leaves:
             shown = f"[{_shown(self.property(leaf.event, leaf.of))}]"
         else:
             shown = f"list_transform({self._lines(leaf)}, lambda line: {_shown(of_json(extract('line', steps(leaf.of))))})"
-        rows = self.rows(leaf, f"{shown} AS v", span.simple)
+        rows = self.deeds(leaf, f"{shown} AS v", span.simple)
         whose = span.joined(self, rows) if span.joined else f"(SELECT {self.whose} AS n, t.v FROM {rows} t{self.join})"
         each = f"SELECT n, unnest(v) AS v FROM {whose}"
         return f"SELECT n, count(DISTINCT v) AS result FROM ({each}) WHERE v IS NOT NULL GROUP BY n"
 
     def _moments(self, what: Happening, where: str = "true") -> str:
-        return f"SELECT person AS n, moment AS v FROM {self.rows(what, '1 AS c', where)}"
+        return f"SELECT person AS n, moment AS v FROM {self.deeds(what, '1 AS c', where)}"
 
     def _age(self, leaf: Age) -> Asked:
         how = edges(leaf.which, self._now - leaf.age, older=leaf.op == "older")
@@ -238,7 +245,7 @@ class Leaves:
         """Of each `then` the latest earlier `first` is the one that is nearest and has least between."""
 
         def of(what: Happening, where: str = "true") -> str:
-            return f"(SELECT {self.whose} AS n, t.moment FROM {self.rows(what, '1 AS c', where)} t{self.join})"
+            return f"(SELECT {self.whose} AS n, t.moment FROM {self.deeds(what, '1 AS c', where)} t{self.join})"
 
         recent = f"moment > {self._now - leaf.last}" if leaf.last is not None else "true"
         sql = (
@@ -253,7 +260,7 @@ class Leaves:
         return Asked((f"{sql} WHERE b.moment - a.moment <= {leaf.within}{between}",), parts, timed=leaf.last is not None)
 
 
-def _fitting(whole: str) -> str:
+def fitting(whole: str) -> str:
     """A whole number that is an amount."""
     return f"CASE WHEN ({whole})::BIGINT BETWEEN {-MAX_AMOUNT} AND {MAX_AMOUNT} THEN ({whole})::BIGINT END"
 

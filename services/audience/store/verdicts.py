@@ -14,11 +14,11 @@ from schemas.messages import Verdict
 from schemas.steps import LETTER_EVENTS
 from services.audience.store.happenings import AT
 from services.audience.store.people import NUMBERS, OWN
-from services.audience.store.versions import MESSAGES, Part
+from services.audience.store.versions import Part
 
-# Of the others (deferred, held, moved, ...) a report asks nothing. Numbers stand in files: only add.
+# Of the others (deferred, entered, ...) a report asks nothing. Numbers stand in files: only add; 4, 8 and 9 were others.
 STATES: Mapping[Verdict, int] = {
-    "sent": 0, "accepted": 1, "failed": 2, "in_doubt": 3, "unknown": 4, "would_have_sent": 5, "exposed": 6, "skipped": 7, "entered": 8, "goal": 9,
+    "sent": 0, "accepted": 1, "failed": 2, "in_doubt": 3, "would_have_sent": 5, "exposed": 6, "skipped": 7,
 }  # fmt: skip
 SENT, DELIVERED, OPENED, CLICKED, BOUNCED, UNSUBSCRIBED, COMPLAINED = range(7)
 _BECAME = {"delivered": DELIVERED, "opened": OPENED, "clicked": CLICKED, "bounced": BOUNCED}
@@ -34,6 +34,9 @@ OTHERS = "imported"  # the rule of messages that were not ours
 ASSIGNED = "Arm Assigned"  # an imported fact: who was given which arm of a test that somebody else ran
 ELSEWHERE = "(imported)"  # the salt of such exposures; none of ours has brackets
 CONTROL, LOCAL = "control", "local_control"
+EXPIRED = (
+    "expired"  # of all that was skipped, reports ask of what waited until it was too late: it had passed the global control group
+)
 MAILER = "md5(brand) || md5(source) || "  # an id of another mailer is one of his alone: each of them begins at 1
 SENDER = "sender"  # its messages have verdicts; those of others, which were imported, have only facts
 SCAN_MS = 2_000  # no reader does anything sooner after a message came, nor follows many links within it
@@ -55,9 +58,10 @@ CREATE OR REPLACE TEMP TABLE fresh AS SELECT f.profile, f.profile AS home, f.bra
     CASE WHEN verdict = 'exposed' THEN coalesce(detail::JSON ->> 'salt', '') ELSE '' END AS salt
 FROM {table} f JOIN bounds b USING (topic, kafka_partition)
 WHERE kafka_offset >= low AND kafka_offset < high AND profile IS NOT NULL AND verdict IN ({states})
+    AND (verdict <> 'skipped' OR rule = {expired})
 """
 # What a provider says of one failure is no group of a report.
-RULE = "CASE WHEN verdict IN ('failed', 'accepted', 'in_doubt', 'unknown', 'sent') THEN '' ELSE coalesce(rule, '') END"
+RULE = "CASE WHEN verdict IN ('failed', 'accepted', 'in_doubt', 'sent') THEN '' ELSE coalesce(rule, '') END"
 LETTERS = """
 INSERT INTO letter SELECT ((SELECT coalesce(max(k) + 1, 0) FROM letter) + row_number() OVER () - 1)::INTEGER, *
 FROM (SELECT DISTINCT {same} FROM {of} EXCEPT SELECT {same} FROM letter)
@@ -126,36 +130,42 @@ def decided(duck: Any, table: str) -> set[Part]:
     """Take the verdicts of a table of the lake that stand between the bounds. What moved."""
     states = "CASE verdict " + " ".join(f"WHEN '{name}' THEN {number}" for name, number in STATES.items()) + " END::UTINYINT"
     own = key_of("coalesce(nullif(intent, ''), id)")
-    duck.execute(TOLD.format(at=AT, state=states, key=own, rule=RULE, table=table, states=", ".join(map(text, STATES))))
+    duck.execute(
+        TOLD.format(
+            at=AT, state=states, key=own, rule=RULE, table=table, states=", ".join(map(text, STATES)), expired=text(EXPIRED)
+        )
+    )
     moved: set[Part] = {("new", "")} if duck.execute(OWN.format(of="fresh")).fetchall()[0][0] else set()
     duck.execute(NUMBERS)
-    return moved | _kept(duck, "fresh")
+    _keep(duck, "fresh")
+    return moved
 
 
-def _kept(duck: Any, of: str) -> set[Part]:
+def _keep(duck: Any, of: str) -> None:
     same = ", ".join(SAME)
     duck.execute(LETTERS.format(same=same, of=of))
-    return {MESSAGES} if duck.execute(VERDICTS.format(same=same, of=of)).fetchall()[0][0] else set()
+    duck.execute(VERDICTS.format(same=same, of=of))
 
 
-def heard(duck: Any) -> set[Part]:
-    """Take what the fresh facts (with their `numbers`) tell of messages. What moved."""
+def heard(duck: Any) -> None:
+    """Take what the fresh facts (with their `numbers`) tell of messages."""
     there = {row[0] for row in duck.execute("DESCRIBE fresh").fetchall()}
     intent, template = _column(there, "p_s_intent"), _column(there, "p_s_template")
     names = ", ".join(map(text, RESPONSES))
     duck.execute(NAMED.format(template=template, names=names))
     kinds = " ".join(f"WHEN {text(name)} THEN {kind}" for name, kind in RESPONSES.items())
-    found = duck.execute(
+    duck.execute(
         HEARD.format(kinds=kinds, key=key_of(intent, MAILER), link=_column(there, "p_i_link", "BIGINT"), machine=_column(there, "p_b_machine", "BOOLEAN"),
                      template=template, names=names, intent=intent)
-    ).fetchall()[0][0]  # fmt: skip
-    return ({MESSAGES} if found else set()) | _imported(duck, there) | _assigned(duck, there)
+    )  # fmt: skip
+    _imported(duck, there)
+    _assigned(duck, there)
 
 
-def _imported(duck: Any, there: set[str]) -> set[Part]:
+def _imported(duck: Any, there: set[str]) -> None:
     """Messages that somebody else sent, of whose sending facts were imported: they were accepted."""
     if "p_s_document" not in there:
-        return set()
+        return
     ways = " ".join(f"WHEN starts_with(name, {text(way)}) THEN {text(channel)}" for way, channel in CHANNELS.items())
     key = key_of(f"coalesce({_column(there, 'p_s_intent')}, id::VARCHAR)", MAILER)
     duck.execute(
@@ -163,20 +173,20 @@ def _imported(duck: Any, there: set[str]) -> set[Part]:
                         class_=_column(there, "p_s_class"), sent=", ".join(text(name) for name, kind in RESPONSES.items() if kind == SENT),
                         sender=text(SENDER))
     )  # fmt: skip
-    return _kept(duck, "imported")
+    _keep(duck, "imported")
 
 
-def _assigned(duck: Any, there: set[str]) -> set[Part]:
+def _assigned(duck: Any, there: set[str]) -> None:
     """Who stood in which arm of what somebody else sent, or did not: facts of it were imported."""
     if not {"p_s_document", "p_s_arm"} <= there:
-        return set()
+        return
     duck.execute(
         ELSEWHERE_TOLD.format(key=key_of("id::VARCHAR"), document="p_s_document", arm="p_s_arm", step=_column(there, "p_s_step"),
                               channel=_column(there, "p_s_channel"), class_=_column(there, "p_s_class"), exposed=STATES["exposed"],
                               would=STATES["would_have_sent"], salt=text(ELSEWHERE), local=text(LOCAL), control=text(CONTROL),
                               assigned=text(ASSIGNED), sender=text(SENDER))
     )  # fmt: skip
-    return _kept(duck, "assigned")
+    _keep(duck, "assigned")
 
 
 def _column(there: set[str], name: str, kind: str = "VARCHAR") -> str:

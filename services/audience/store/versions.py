@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 Part = tuple[str, str]  # ("event", its name), ("attribute", its name), ("people", ""), ("new", "")
-MESSAGES: Part = ("message", "")
 
 
 class Versions:

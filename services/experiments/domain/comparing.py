@@ -51,6 +51,12 @@ def share(count: Count, arm: Arm) -> Share:
     return Share(count.x, arm.assigned if count.n is None else count.n)
 
 
+def counts(metric: Metric, arm: Arm) -> int:
+    """How many people of the arm the metric counts."""
+    n = metric.of[arm.name].n
+    return arm.assigned if n is None else n
+
+
 def sums(of: Plain, arm: Arm) -> Sample:
     return means.sample(arm.assigned if of.n is None else of.n, of.sum, of.squares)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from schemas.experiments import Arm, Effect, Evaluation, Mean, Metric, Planning, Proportion, Reading, Verdict
-from services.experiments.domain.comparing import Pair, Under, share, usual
+from services.experiments.domain.comparing import Pair, Under, counts, share, usual
 from services.experiments.domain.planning import whole_people
 from services.experiments.domain.split import Checked
 from services.experiments.domain.telling_spans import Spoken, chance, lifts, size, spoken
@@ -105,7 +105,9 @@ class Told(NamedTuple):
         effect = percent(lang, smallest, 0 if smallest >= 0.01 else places_of(smallest * 100, 2))
         if needed is None:
             return ""
-        more = needed - self.under.rule.people
+        more = needed - sum(
+            counts(metric, one) for one in self.asked.arms
+        )  # of whom the metric is, who may be fewer than were assigned
         if more > 0:
             people = counted(lang, _round(more), "person")
             if lang == "ru":

@@ -1,5 +1,6 @@
 """/api/reports/{attribution,funnel,stages,cohort,touchpoints,channels,lifetime,retention}: by which ways people come to what we wish."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -20,7 +21,9 @@ from services.gateway.domain.problems import Problem
 from services.gateway.handler.keys import validated
 from services.gateway.store import traffic
 
-MOST_GAINS = 50  # documents of which the statistics are asked
+log = logging.getLogger(__name__)
+
+MOST_GAINS = 50  # documents of which the statistics are asked, those that went to most people first
 TOLD = {
     "attribution": "Conversions and revenue credited by five models side by side: last click, first touch, linear, position, Markov removal effect. "
     "With `leads`: origins kept, repeats, and leads that were ours by the last click alone.",
@@ -110,17 +113,25 @@ class Analyses:
         for row in told["rows"]:
             row["incremental"] = None
         told["incremental"] = None if "" not in groups else incremental.gained(groups[""], await self._evaluated(groups[""]), None)
-        for name, one in sorted(groups.items(), key=lambda pair: -pair[1].treated)[:MOST_GAINS]:
-            if name in rows:
-                rows[name]["incremental"] = incremental.gained(one, await self._evaluated(one), rows[name][incremental.MODEL])
+        for name, one in incremental.largest(groups, rows, MOST_GAINS):
+            rows[name]["incremental"] = incremental.gained(one, await self._evaluated(one), rows[name][incremental.MODEL])
+        if sum(name in rows for name in groups) > MOST_GAINS:
+            told["incremental_limit"] = MOST_GAINS
 
     async def _evaluated(self, one: incremental.Groups) -> dict[str, Any] | None:
-        """What the statistics say of it; None: they cannot be asked, and the figure stands without an interval."""
+        """What the statistics say of it; None: they cannot, and the figure stands without an interval."""
+        if not incremental.telling(one):
+            return None
         try:
             status, told = await self._neighbours.tell("experiments", "/experiments/evaluate", incremental.evaluation(one))
-        except Problem:
+        except Problem as error:
+            log.warning("a gain stands without its interval", extra={"why": error.code, "groups": one._asdict()})
             return None
-        return told if status == 200 else None
+        if status != 200:
+            log.error("a gain stands without its interval", extra={"why": status, "groups": one._asdict()})
+            return None
+        answer: dict[str, Any] = told
+        return answer
 
 
 def _days(body: Mapping[str, Any]) -> tuple[date, date]:
@@ -135,7 +146,7 @@ def _place(path: str) -> str:
 
 
 def _csv(name: str, told: Mapping[str, Any], reading: Analysis) -> Response:
-    from services.gateway.domain.outcome_table import csv_of_rows  # Arrow is large, and nobody else here needs it
+    from services.gateway.domain.outcome_table import csv_of_rows  # Arrow is large, and only tables need it
 
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(csv_of_rows(flat(told, reading.table())), media_type="text/csv; charset=utf-8", headers=headers)

@@ -21,7 +21,7 @@ from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import dashboards as domain
 from services.gateway.domain.access import SCOPES, Key
 from services.gateway.domain.dashboards import Days, Row
-from services.gateway.domain.problems import Fault, Problem
+from services.gateway.domain.problems import Problem
 from services.gateway.handler.call import Answer, Call
 from services.gateway.settings import GatewaySettings, NamedTarget
 from services.gateway.store import dashboards as store
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400.0
 AGAIN_S = 60.0
 LOOK_S = 5.0  # how often it is looked whether a refresh is due
-MOST_DAYS = 3_660
 OURSELVES = Key("installation", "installation", frozenset(SCOPES))
 
 
@@ -53,7 +52,8 @@ def routes(desk: Desk, dashboards: "Dashboards") -> APIRouter:
         async def ask(body: Any) -> Ready:
             key = await desk.admit(request, "write")
             key.needs_brand(None)
-            first, last = _asked(body)
+            now, _ = await desk.context.clock.now()
+            first, last = domain.asked(body, domain.EPOCH + timedelta(milliseconds=now), dashboards.usual)
             try:
                 rows = await dashboards.refresh(first, last)
             except RefusedError as error:
@@ -76,30 +76,13 @@ def _described() -> dict[str, Any]:
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
-def _asked(body: Any) -> tuple[date | None, date | None]:
-    given = body or {}
-    if not isinstance(given, dict):
-        raise Problem("invalid", [Fault("", "dict_type", "an object with `from` and `to`")])
-    found: list[date | None] = []
-    faults = [Fault(name, "extra_forbidden") for name in given if name not in ("from", "to")]
-    for name in ("from", "to"):
-        try:
-            found.append(None if given.get(name) is None else date.fromisoformat(given[name]))
-        except (TypeError, ValueError):
-            faults.append(Fault(name, "date"))
-    if not faults and found[0] and found[1] and not found[0] <= found[1] < found[0] + timedelta(days=MOST_DAYS):
-        faults.append(Fault("to", "order"))
-    if faults:
-        raise Problem("invalid", faults)
-    return found[0], found[1]
-
-
 class Dashboards:
     """Asks the reports, and keeps what they answer."""
 
     def __init__(self, desk: Desk, neighbours: Neighbours, settings: GatewaySettings) -> None:
         self._context, self._neighbours, self._settings = desk.context, neighbours, settings
         self._results = Results(desk, neighbours)
+        self.usual = settings.bi_days
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
@@ -157,8 +140,8 @@ class Dashboards:
         for brand in brands:
             today = domain.EPOCH + timedelta(days=brand.clock.day(now))
             end = min(last or today, today)
-            begin = min(first or end - timedelta(days=(most or self._settings.bi_days) - 1), end)
-            spans[brand.key] = max(begin, end - timedelta(days=MOST_DAYS)), end
+            begin = min(first or end - timedelta(days=(most or self.usual) - 1), end)
+            spans[brand.key] = max(begin, domain.EPOCH), end
             for part in domain.parts(brand.clock, *spans[brand.key]):
                 for view, count in (await self._days(brand, part)).items():
                     rows[view] += count

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from schemas.attributes import date_ms
-from schemas.experiment_documents import CONTROL, TREATMENT, ControlOf, Experiment, SplitOf, VariantsOf
+from schemas.experiment_documents import TREATMENT, ControlOf, Experiment, GlobalOf, SplitOf, VariantsOf
 from schemas.zones import names
 from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import experiment_evaluation as evaluation
+from services.gateway.domain import experiment_looks as looks
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiments import Compared, Run, Weights
 from services.gateway.domain.problems import Fault, Language, Problem
@@ -22,8 +23,6 @@ from services.gateway.handler.call import Answer, Call
 from services.gateway.handler.finding import mine, seen
 from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
-
-DAY_MS = 86_400_000
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -53,7 +52,7 @@ class Results:
             publishing = await Publishing.begin(call)
             draft = await mine(call, handler.EXPERIMENT, key)
             run = await handler.run_of(call, key)
-            if run is None or run.stopped_at is not None or draft.published_version is None:
+            if run is None or run.stopped_at is not None or draft.published_version is None or not call.key.sees(run.body["brand"]):
                 raise Problem("experiment_not_running", key=key)
             document = Experiment.model_validate({**run.body, "stopped": publishing.now})
             if draft.body == run.body:
@@ -71,7 +70,8 @@ class Results:
         async with self._desk.calling(request, "read") as call:
             await seen(call, handler.EXPERIMENT, key)
             question = await self.question(call, key)
-            if question is None:
+            # Versions outlive a deletion: what ran under this key may have been another brand's.
+            if question is None or not call.key.sees(question.document.brand):
                 raise Problem("not_in_force", kind="experiment", key=key)
         return JSONResponse(await self.told(question, None, call.language))
 
@@ -85,13 +85,15 @@ class Results:
         brand = await documents.published(call.connection, "brand", document.brand) or {}
         zone = brand.get("time_zone", "UTC")
         shares, of = domain.periods(bodies)
-        return Question(document, run, shares, _asked(document, run, bodies, of, zone if zone in names() else "UTC"))
+        return Question(document, run, shares, _asked(document, run, bodies, shares, of, zone if zone in names() else "UTC"))
 
     async def told(self, question: Question, as_of: int | None, language: Language) -> dict[str, Any]:
         """What it has shown by an instant (ms); None: by now. Raises Problem."""
         document, run, shares, asked = question
         now = await self._found(asked, as_of)
-        told = {"experiment": document.key, "state": "stopped" if run.stopped_at is not None else "running", "started_at": run.started_at,
+        over = asked["until"] is not None and asked["until"] <= now["as_of"]
+        state = "stopped" if run.stopped_at is not None else "over" if over else "running"
+        told = {"experiment": document.key, "state": state, "started_at": run.started_at,
                 "since": asked["since"], "until": asked["until"], "looks": document.rule, "size": document.size,
                 **{name: now[name] for name in ("people", "as_of", "complete_up_to", "took_ms")},
                 "periods": [_shown(shares, one) for one in now["periods"]]}  # fmt: skip
@@ -103,25 +105,27 @@ class Results:
         """The verdict of the last look that was reached, by what was known then."""
         if not now["people"]:
             return {"judged": None, "why": [Fault("", "no_people").told(language)]}
-        found, looks, told = now, list[int](), {}
+        found, look = now, None
         if document.rule != "open":
-            look = _look(document, asked, now)
+            period = now["periods"][-1]
+            look = looks.last(document, asked["until"], period, now["as_of"])
             if look is None:
-                return {"judged": None, "why": [Fault("", "no_look_yet").told(language)], "next_look": _next(document, now)}
-            until, at, looks = look
-            found = await self._found({**asked, "until": until, "marks": []}, at)
-            told = {"look": {"people": found["people"], "at": at}}
+                ahead = looks.following(document, asked["until"], period, now["as_of"])
+                return {"judged": None, "why": [Fault("", "no_look_yet").told(language)], "next_look": ahead}
+            found = await self._found({**asked, "until": look.until, "marks": []}, look.at)
         period = found["periods"][-1] if found["periods"] else None
-        if period is None or period["period"] < 0 or period["period"] >= len(shares):
+        people = looks.people_of(period["arms"]) if period else 0
+        told = {} if look is None else {"look": {"people": people, "at": look.at, "final": look.final}}
+        if period is None or not 0 <= period["period"] < len(shares):
             return {"judged": None, "why": [Fault("of", "nothing_compared").told(language)], **told}
-        question = evaluation.question(document, shares[period["period"]], period, looks)
+        question = evaluation.question(document, shares[period["period"]], period, look)
         why = [fault.told(language) for fault in question.faults]
         if question.body is None:
             return {"judged": None, "why": why, **told}
         status, judged = await self._neighbours.tell("experiments", "/experiments/evaluate", question.body)
         if status != 200:
             raise Problem("service_unavailable", service="experiments")
-        return {"judged": judged, "why": why, **told}
+        return {"judged": evaluation.valued(document, judged), "why": why, **told}
 
     async def _found(self, asked: Mapping[str, Any], as_of: int | None = None) -> dict[str, Any]:
         try:
@@ -131,53 +135,40 @@ class Results:
 
 
 def _asked(
-    document: Experiment, run: Run, bodies: Mapping[int, Compared | None], of: Mapping[int, int], zone: str
+    document: Experiment,
+    run: Run,
+    bodies: Mapping[int, Compared | None],
+    shares: Sequence[Weights],
+    of: Mapping[int, int],
+    zone: str,
 ) -> dict[str, Any]:
     """The question to the audience service."""
-    last = bodies[max(bodies)] if bodies else None
-    arms = [arm.name for arm in document.arms] or list(last.weights if last else (CONTROL, TREATMENT))
     since = date_ms(document.start) if document.start is not None else run.started_at
-    ends = [at for at in (run.stopped_at, date_ms(document.ends)) if at is not None]
+    assert since is not None
     measures = [
         metric.model_dump(mode="json", include={"key", "kind", "target", "over"}, exclude_none=True) for metric in document.metrics
     ]
-    lone = isinstance(document.of, VariantsOf) and last is not None and TREATMENT in last.weights
+    salts = {found.salt for found in bodies.values() if found is not None} if isinstance(document.of, ControlOf) else set()
+    lone = isinstance(document.of, VariantsOf) and any(TREATMENT in weights for weights in shares)
+    everywhere = isinstance(document.of, GlobalOf)
     return {
         "document": document.document, "step": document.of.step if isinstance(document.of, SplitOf) else "",
-        "salt": last.salt if isinstance(document.of, ControlOf) and last else "", "arms": arms,
-        "others": TREATMENT if isinstance(document.of, ControlOf) or lone else "", "versions": of if document.document else None,
-        "brands": [document.brand], "since": since, "until": min(ends, default=None), "measures": measures, "pre_period": document.pre_period,
-        "outliers": document.outliers.rule, "at": document.outliers.place, "zone": zone, "marks": evaluation.marks(document),
+        "salts": [] if "" in salts else sorted(salts), "arms": domain.arms_of(document, shares),
+        "others": TREATMENT if isinstance(document.of, ControlOf) or lone else "", "versions": None if everywhere else of,
+        "spans": [(at, of.get(at, -1)) for at in sorted(bodies)] if everywhere else [],
+        "brands": [document.brand], "since": since, "until": looks.end_of(document, since, run.stopped_at), "measures": measures,
+        "pre_period": document.pre_period, "outliers": document.outliers.rule, "at": document.outliers.place, "zone": zone,
+        "marks": looks.marks(document),
     }  # fmt: skip
 
 
-def _look(document: Experiment, asked: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[int, int, list[int]] | None:
-    """(exposures before, known at, people at earlier looks) of the last look that is over. It waits until everybody in it has had the window of
-    the primary measure.
-    """
-    window = document.primary.target.window
-    if document.size is None:
-        ends = asked["since"] + (document.days or 0) * DAY_MS
-        return (ends, ends + window, []) if ends + window <= now["as_of"] else None
-    reached = [
-        (mark, at)
-        for mark, at in zip(asked["marks"], now["reached"], strict=True)
-        if at is not None and at + window <= now["as_of"]
-    ]
-    if not reached:
-        return None
-    return reached[-1][1] + 1, reached[-1][1] + window, [mark for mark, _ in reached[:-1]]
-
-
-def _next(document: Experiment, now: Mapping[str, Any]) -> dict[str, Any]:
-    """At how many people the next look is."""
-    ahead = [mark for mark in evaluation.marks(document) if mark > now["people"]]
-    return {"people": ahead[0] if ahead else None, "window_ms": document.primary.target.window}
-
-
 def _shown(shares: Sequence[Weights], period: Mapping[str, Any]) -> dict[str, Any]:
-    known = 0 <= period["period"] < len(shares)
-    return {**period, "shares": {name: share / 100 for name, share in shares[period["period"]].items()} if known else None}
+    """Arms of its own, and others only where somebody is in them: he was one of two who became one since."""
+    if not 0 <= period["period"] < len(shares):
+        return {**period, "shares": None}
+    own = shares[period["period"]]
+    arms = {name: arm for name, arm in period["arms"].items() if name in own or arm["people"]}
+    return {**period, "arms": arms, "shares": {name: share / 100 for name, share in own.items()}}
 
 
 def _place(path: str) -> str:

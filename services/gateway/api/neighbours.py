@@ -53,23 +53,24 @@ class Neighbours:
         return await self._send("POST", service, path, params={"service": service, **params}, json=body)
 
     async def stream(self, method: str, service: str, path: str, *, seconds: float = 120, **more: Any) -> httpx.Response:
-        """The answer of the first process, body unread: the caller closes it.
+        """The answer of the first process that can be reached, body unread: the caller closes it.
 
         seconds: for which nothing may be heard of it.
         """
-        addresses = self._addresses.get(service)
-        if not addresses:
-            raise Problem("service_unavailable", service=service)
         timeout = httpx.Timeout(seconds, connect=2)
-        asked = self._client.build_request(method, f"{addresses[0]}/internal{path}", timeout=timeout, **more)
-        try:
-            answer = await self._client.send(asked, stream=True)
-        except httpx.HTTPError as error:
-            raise Problem("service_unavailable", service=service) from error
-        if answer.status_code in (401, 502, 503):
-            await answer.aclose()
-            raise Problem("service_unavailable", service=service)
-        return answer
+        for address in self._addresses.get(service, ()):
+            asked = self._client.build_request(method, f"{address}/internal{path}", timeout=timeout, **more)
+            try:
+                answer = await self._client.send(asked, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # it has read nothing of it, so another one may be asked
+            except httpx.HTTPError as error:
+                raise Problem("service_unavailable", service=service) from error
+            if answer.status_code in (401, 502, 503):
+                await answer.aclose()
+                break
+            return answer
+        raise Problem("service_unavailable", service=service)
 
     async def _send(self, method: str, service: str, path: str, **more: Any) -> tuple[int, Any]:
         if service not in self._addresses:

@@ -13,7 +13,6 @@ from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
 from services.gateway.domain import outcomes as domain
-from services.gateway.domain.outcome_table import csv_of
 from services.gateway.domain.outcomes import NAMES, OF_PEOPLE, Reading
 from services.gateway.domain.problems import Fault
 from services.gateway.handler.call import Call
@@ -62,6 +61,8 @@ class Reports:
         told = await self._told("/audience/outcomes", body)
         shown = _linked(request.query_params, asked, told)
         if form == "csv":
+            from services.gateway.domain.outcome_table import csv_of  # Arrow is large, and only tables need it
+
             headers = {"Content-Disposition": 'attachment; filename="outcomes.csv"'}
             return Response(csv_of(shown, asked["by"]), media_type="text/csv; charset=utf-8", headers=headers)
         return JSONResponse(shown)

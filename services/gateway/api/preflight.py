@@ -1,5 +1,6 @@
 """The check of a campaign's draft before it is launched: everything that is wrong, at once, on some of its people."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.gateway.handler.finding import seen
 from services.gateway.store import documents
 
 CAMPAIGN, RULE = KINDS["campaign"], KINDS["rule"]
+PATIENCE_S = 5.0  # for templates that are on their way to the sender, of all letters together
 MOST_PAGES = 50  # that are asked whether they are there: as many as the sender takes
 NOBODYS = str(UUID(int=0))  # links are signed with the id of their message
 
@@ -86,11 +88,13 @@ class _Checking:
             self.found.warnings.append(Fault("audience", "nobody"))
 
     async def letters(self) -> None:
+        time = asyncio.get_running_loop().time
+        until = time() + PATIENCE_S
         for place, (variant, template) in enumerate(self._campaign.letters.items()):
             path = f"variants.{place}.template" if self._campaign.variants else "template"
             if template not in self._versions:
                 continue  # it is said already that there is none
-            asked = {"intent": self._intent(template), "people": self.sample}
+            asked = {"intent": self._intent(template), "people": self.sample, "wait_s": max(0.0, until - time())}
             trial = await self._tell("sender", "/letters/trial", path, **asked)
             if trial is None:
                 continue

@@ -27,6 +27,7 @@ GIVEN_APART = frozenset(Asked.model_fields)
 NUMBERS = ("few", "outlier", "periods")
 PAIRS = ("last", "teams")  # `email:7d,sms:3d`, `journey:welcome=retention`
 MAY_BE_JSON = ("{", "[")
+EVERYBODY: Mapping[str, Any] = {"kind": "all", "of": []}
 
 
 class Analysis(Reading):
@@ -75,20 +76,31 @@ class Analysis(Reading):
         if given is None:
             return None
         if given.startswith(MAY_BE_JSON):
-            found = self._json(field)
-            self._conditions(field, found)
-            return found
+            return self._conditions(field, self._json(field))
         return _plain(field)(given)
 
-    def _conditions(self, field: str, found: Any) -> None:
-        """Faults of conditions: those of the language's own reader name the place within."""
-        parts = {"among": [("among", found)], "groups": [(f"groups.{n}.condition", one.get("condition")) for n, one in enumerate(found or ())
-                                                         if isinstance(one, dict)]}  # fmt: skip
-        for path, document in parts.get(field, ()):
-            try:
-                parse(document)
-            except AudienceError as error:
-                self.faults += [Fault(f"{path}.{f.path}".rstrip("."), f.code, f.message, f.params) for f in error.faults]
+    def _conditions(self, field: str, found: Any) -> Any:
+        """Faults of conditions: those of the language's own reader name the place within. Where it found one, one that is fine stands in
+        what is returned, so that the model does not say it again, and from deeper than it reads.
+        """
+        if field == "among" and found is not None:
+            return self._condition("among", found)
+        if field == "groups" and isinstance(found, list):
+            return [
+                {**one, "condition": self._condition(f"groups.{place}.condition", one["condition"])}
+                if isinstance(one, dict) and "condition" in one
+                else one
+                for place, one in enumerate(found)
+            ]
+        return found
+
+    def _condition(self, path: str, document: Any) -> Any:
+        try:
+            parse(document)
+        except AudienceError as error:
+            self.faults += [Fault(f"{path}.{f.path}".rstrip("."), f.code, f.message, f.params) for f in error.faults]
+            return EVERYBODY
+        return document
 
     def _named(self, path: str) -> str:
         field = path.partition(".")[0]

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from schemas.reports import Group
 from schemas.zones import Zone
+from services.gateway.domain.problems import Fault, Problem
 
 BY: tuple[Group, ...] = ("day", "document", "step", "channel", "class", "variant", "template")
 MESSAGES = ("sent", "failed", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
+MOST_DAYS = 3_660  # of one request
 AT_ONCE = 7  # days of one question, and of one transaction
 NOT_YET = "not_yet"  # of an experiment whose look has not come
 NO_PEOPLE = "no_people"
@@ -25,8 +27,42 @@ class Days(NamedTuple):
     until: int
 
 
+def asked(body: Any, today: date, usual: int) -> tuple[date | None, date | None]:
+    """The days `from` and `to` of a request; None: not given, which means the last `usual` days, or up to today. today: in UTC; a zone may be a
+    day ahead. Raises Problem `invalid` with every fault.
+    """
+    given = {} if body is None else body
+    if not isinstance(given, dict):
+        raise Problem("invalid", [Fault("", "dict_type", "an object with `from` and `to`")])
+    faults = [Fault(name, "extra_forbidden") for name in given if name not in ("from", "to")]
+    first, last = (_day(given.get(name), name, today + timedelta(days=1), faults) for name in ("from", "to"))
+    if not faults:
+        end = last or max(today, first or today)
+        begin = first or end - timedelta(days=usual - 1)
+        if begin > end:
+            faults.append(Fault("to", "order"))
+        elif (end - begin).days >= MOST_DAYS:
+            faults.append(Fault("from", "days_many", params={"most": MOST_DAYS}))
+    if faults:
+        raise Problem("invalid", faults)
+    return first, last
+
+
+def _day(given: Any, name: str, latest: date, faults: list[Fault]) -> date | None:
+    if given is None:
+        return None
+    try:
+        found = date.fromisoformat(given)
+    except (TypeError, ValueError):
+        faults.append(Fault(name, "date"))
+        return None
+    if not EPOCH <= found <= latest:
+        faults.append(Fault(name, "date_range", params={"least": EPOCH.isoformat(), "most": latest.isoformat()}))
+    return found
+
+
 def days(clock: Zone, first: date, last: date) -> Days:
-    return Days(first, last, clock.midnight(_number(first)), clock.midnight(_number(last) + 1))
+    return Days(first, last, max(0, clock.midnight(_number(first))), clock.midnight(_number(last) + 1))
 
 
 def parts(clock: Zone, first: date, last: date, size: int = AT_ONCE) -> Iterator[Days]:

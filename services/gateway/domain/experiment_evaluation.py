@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from schemas.experiment_documents import Experiment, Metric
 from schemas.experiments import Evaluation
 from schemas.reports import faults_of
-from services.gateway.domain.experiments import Weights
+from services.gateway.domain.experiment_looks import Look, earlier, people_of, planned
+from services.gateway.domain.experiments import Weights, within
 from services.gateway.domain.problems import Fault
 
 RULES = {"sequential": "sequential", "open": "always_valid", "fixed": "fixed"}
@@ -25,16 +26,26 @@ class Question(NamedTuple):
     faults: Sequence[Fault]
 
 
-def question(document: Experiment, shares: Weights, period: Mapping[str, Any], looks: Sequence[int]) -> Question:
-    """looks: how many people there were at each earlier one. Secondary measures of which nothing can be said are left out, and told."""
-    arms: Arms = period["arms"]
+def question(document: Experiment, shares: Weights, period: Mapping[str, Any], look: Look | None) -> Question:
+    """By the arms of this period. look: None where one may look at any time. Secondary measures of which nothing can be said are left out, and
+    told.
+    """
+    arms: Arms = within(period["arms"], shares)
+    people = people_of(arms)
+    plan: dict[str, Any] = {"rule": RULES[document.rule], "alpha": document.alpha, "power": document.power,
+                            "people": planned(document, people, final=look is not None and look.final),
+                            "looks": earlier(look.before, people) if look is not None else []}  # fmt: skip
+    if document.effect is not None:
+        plan["effect"] = document.effect
     metrics = {metric.key: _metric(metric, arms, period["outliers"].get(metric.key)) for metric in document.metrics}
     told: list[Fault] = []
+    if look is not None and look.short:
+        told.append(Fault("size", "ended_early", params={"people": people, "size": document.size}))
     while True:
         body = {
             "arms": [{"name": name, "share": shares[name], "assigned": arms[name]["people"], "merged": arms[name]["merged"]} for name in arms],
             "metrics": list(metrics.values()), "control": document.control, "primary": document.primary.key,
-            "plan": {"rule": RULES[document.rule], "alpha": document.alpha, "power": document.power, "people": document.size, "looks": list(looks)},
+            "plan": plan,
         }  # fmt: skip
         try:
             Evaluation.model_validate(body)
@@ -83,6 +94,7 @@ def _plain(sums: Mapping[str, int]) -> dict[str, int]:
     return {"n": sums["n"], "sum": sums["sum_y"], "squares": sums["sum_yy"]}
 
 
-def marks(document: Experiment) -> list[int]:
-    """At how many people there is a look."""
-    return [] if document.size is None or document.rule == "open" else [-int(-document.size * part // 1) for part in document.parts]
+def valued(document: Experiment, judged: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict with what the document says of each measure: whether more of it is good is not for statistics to say."""
+    better = {metric.key: metric.better for metric in document.metrics}
+    return {**judged, "metrics": [{**one, "better": better[one["key"]]} for one in judged["metrics"]]}

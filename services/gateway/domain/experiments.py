@@ -1,13 +1,15 @@
 """Experiments beside what they compare: do the arms agree, and what may change while one runs. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
+from schemas.attributes import date_ms
 from schemas.experiment_documents import CONTROL, TREATMENT, WHOLE, ControlOf, Experiment, GlobalOf, ImportedOf, SplitOf, VariantsOf
 from services.gateway.domain.problems import Fault
 
 Weights = Mapping[str, int]  # arm -> its share of WHOLE
-# What may change while it runs: what it is called, when it ends, and the shares of a ramp.
+# What may change while it runs: what it is called, when it ends (from now on: what is over stays), and the shares of a ramp.
 FREE = frozenset(("name", "ends", "stopped"))
 
 
@@ -19,7 +21,7 @@ class Compared(NamedTuple):
 
 
 def compared(of: SplitOf | VariantsOf | ControlOf | GlobalOf | ImportedOf, body: Mapping[str, Any]) -> Compared | None:
-    """What a version of the journey or campaign draws, or a rule; None: it draws nothing of that kind."""
+    """What a version of the journey or campaign draws; None: it draws nothing of that kind."""
     match of:
         case SplitOf():
             return _split(of, body)
@@ -27,16 +29,43 @@ def compared(of: SplitOf | VariantsOf | ControlOf | GlobalOf | ImportedOf, body:
             return _variants(body)
         case ControlOf():
             return _control(of, body)
-        case GlobalOf():
-            whole = body.get("global_control")
-            return Compared(_pair(whole["share"]), whole["salt"]) if whole else None
-        case ImportedOf():
-            return None  # `drawn_elsewhere`
+        case GlobalOf() | ImportedOf():
+            return None  # `held_back`, `drawn_elsewhere`
 
 
 def drawn_elsewhere(document: Experiment) -> Compared:
     """What was imported has the shares that the experiment itself says."""
     return Compared({arm.name: arm.weight or 0 for arm in document.arms})
+
+
+class Ruled(NamedTuple):
+    """A rule document as it stands from an instant (ms) on. control: its global control group; None: it has none, or is out of force."""
+
+    at: int
+    key: str
+    control: Mapping[str, Any] | None
+
+
+def held_back(ruled: Iterable[Ruled]) -> dict[int, Compared | None]:
+    """The global control group from each instant on at which it changed; None: there is none.
+
+    All rules in force hold together: in it is whoever falls into any of their groups. Groups of different salts are drawn independently; of
+    one salt the smaller lies in the larger.
+    """
+    found: dict[int, Compared | None] = {}
+    rules: dict[str, Mapping[str, Any] | None] = {}
+    for at, key, control in sorted(ruled, key=lambda one: one.at):
+        rules[key] = control
+        groups: dict[str, int] = {}
+        for group in filter(None, rules.values()):
+            groups[group["salt"]] = max(group["share"], groups.get(group["salt"], 0))
+        share = round(WHOLE * (1 - prod(1 - one / WHOLE for one in groups.values())))
+        found[at] = Compared(_pair(share)) if share else None
+    moved: dict[int, Compared | None] = {}
+    for at, one in found.items():
+        if not moved or next(reversed(moved.values())) != one:
+            moved[at] = one
+    return moved
 
 
 def _split(of: SplitOf, body: Mapping[str, Any]) -> Compared | None:
@@ -82,14 +111,30 @@ def faults(document: Experiment, found: Compared | None) -> Iterator[Fault]:
         yield Fault("arms", "arms_missing", params={"names": ", ".join(missing)})
 
 
-def changed(running: Mapping[str, Any], draft: Mapping[str, Any]) -> Iterator[Fault]:
-    """What a draft changes of a running experiment and may not: one fault for each field."""
+def changed(running: Mapping[str, Any], draft: Mapping[str, Any], now: int) -> Iterator[Fault]:
+    """What a draft changes of a running experiment and may not: one fault for each field. now: of the installation, ms. It ends at no instant
+    that is past, or it could be chosen by what it showed.
+    """
     for field in dict.fromkeys((*running, *draft)):
-        if field in FREE or running.get(field) == draft.get(field):
+        if running.get(field) == draft.get(field):
+            continue
+        if field == "stopped" and draft.get(field) != now:
+            yield Fault(field, "experiment_stopped_by")
+        if field == "ends" and any(at is not None and at < now for at in (date_ms(one.get(field)) for one in (running, draft))):
+            yield Fault(field, "experiment_over")
+        if field in FREE:
             continue
         if field == "arms" and _names(running.get(field, ())) == _names(draft.get(field, ())):
             continue
         yield Fault(field, "experiment_running")
+
+
+def unsettled(document: Experiment, known: Compared | None, found: Compared | None) -> bool:
+    """Would a version with the arms `found` unsettle an experiment that runs? known: the arms before."""
+    if found is None or document.control not in found.weights:
+        return True
+    expected = {arm.name for arm in document.arms} or set(known.weights if known is not None else found.weights)
+    return expected != set(found.weights)
 
 
 def _names(arms: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -120,7 +165,7 @@ def run_of(versions: Sequence[tuple[int, int, Mapping[str, Any]]]) -> Run | None
 
 
 def periods(bodies: Mapping[int, Compared | None]) -> tuple[list[Weights], dict[int, int]]:
-    """Versions of what is compared with equal shares are one period: (the shares of each, version -> period)."""
+    """Consecutive versions of what is compared with equal shares are one period: (the shares of each, version -> period)."""
     shares: list[Weights] = []
     of: dict[int, int] = {}
     for version, found in sorted(bodies.items()):
@@ -130,3 +175,16 @@ def periods(bodies: Mapping[int, Compared | None]) -> tuple[list[Weights], dict[
             shares.append(found.weights)
         of[version] = len(shares) - 1
     return shares, of
+
+
+def arms_of(document: Experiment, shares: Sequence[Weights]) -> list[str]:
+    """All that are asked for: those that the document names, then those of every period, so that what was drawn once is not forgotten when a later
+    version draws otherwise.
+    """
+    named = [arm.name for arm in document.arms]
+    return list(dict.fromkeys((*named, *(name for one in reversed(shares) for name in one)))) or [CONTROL, TREATMENT]
+
+
+def within(arms: Mapping[str, Any], shares: Weights) -> dict[str, Any]:
+    """Of what is told of arms, those of one period. Somebody in another is one of two who became one since."""
+    return {name: arms[name] for name in shares if name in arms}

@@ -33,11 +33,14 @@ FAULTS: dict[str, Text] = {
     "object": Text("an object of JSON is wanted", "нужен объект JSON"),
     "model_type": Text("an object is wanted", "нужен объект"),
     "dict_type": Text("an object is wanted", "нужен объект"),
+    "mapping_type": Text("an object is wanted", "нужен объект"),
     "list_type": Text("a list is wanted", "нужен список"),
     "tuple_type": Text("a list is wanted", "нужен список"),
     "string_type": Text("a text is wanted", "нужен текст"),
+    "string_unicode": Text("the text is broken: half of a character stands there", "текст повреждён: в нём половина символа"),
     "int_type": Text("a whole number is wanted", "нужно целое число"),
     "int_parsing": Text("a whole number is wanted", "нужно целое число"),
+    "int_parsing_size": Text("the number is too large", "число слишком велико"),
     "int_from_float": Text("a whole number is wanted", "нужно целое число"),
     "bool_type": Text("true or false is wanted", "нужно true или false"),
     "bool_parsing": Text("true or false is wanted", "нужно true или false"),
@@ -114,6 +117,15 @@ FAULTS: dict[str, Text] = {
     "depth": Text(
         "nested more than {limit} deep: use segments of segments", "вложенность больше {limit} уровней: вынесите часть в сегменты"
     ),
+    "recursion_depth_exceeded": Text("nested too deep", "слишком глубокая вложенность"),
+    "literal": Text(
+        "a text, true or false, a number up to 2^53 - 1, or a list of such is wanted",
+        "нужен текст, true или false, число до 2^53 - 1 или список таких значений",
+    ),
+    "too_many_values": Text(
+        "everybody's values of this personal attribute are more than there is memory for (OTKLIK_AUDIENCE_PERSONAL_MEMORY at audience)",
+        "значения этих личных сведений у всех людей не помещаются в память (OTKLIK_AUDIENCE_PERSONAL_MEMORY у audience)",
+    ),
     "leaves": Text(
         "{count} conditions, at most {limit}: use segments of segments", "условий {count}, можно {limit}: вынесите часть в сегменты"
     ),
@@ -139,6 +151,8 @@ FAULTS: dict[str, Text] = {
     "uuid_parsing": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
     "uuid_type": Text("the id of a profile is wanted", "нужен идентификатор профиля"),
     "float_type": Text("a number is wanted", "нужно число"),
+    "float_parsing": Text("a number is wanted", "нужно число"),
+    "finite_number": Text("a finite number is wanted", "нужно конечное число"),
     "one_person": Text("give `profile` or `identifier`, one of them", "нужно одно из двух: `profile` или `identifier`"),
     "key_reserved": Text(
         "`{key}` is the address of something else: take another key", "`{key}` занято другим адресом: возьмите другой ключ"
@@ -169,6 +183,8 @@ FAULTS: dict[str, Text] = {
     "length": Text("give at least one value, at most 1000", "нужно хотя бы одно значение, не больше 1000"),
     "type": Text("the operation or the value does not fit the type", "операция или значение не подходят к типу"),
     "date": Text("a date is wanted, such as 2026-03-31", "нужна дата, например 2026-03-31"),
+    "date_range": Text("a date from {least} to {most} is wanted", "нужна дата от {least} до {most}"),
+    "days_many": Text("more than {most} days: ask for less at once", "больше {most} дней: запросите меньше за раз"),
     "nothing_compared": Text(
         "there is nothing to compare: no such split, variants or control group is in force",
         "сравнивать нечего: такого разделения, вариантов или контрольной группы нет в действии",
@@ -182,6 +198,23 @@ FAULTS: dict[str, Text] = {
     "experiment_running": Text(
         "the experiment runs: stop it before you change this", "эксперимент идёт: остановите его, прежде чем менять это поле"
     ),
+    "experiment_stopped_by": Text(
+        "`POST .../stop` writes it: nobody else says when an experiment was stopped",
+        "это пишет `POST .../stop`: другого способа сказать, когда эксперимент остановлен, нет",
+    ),
+    "experiment_over": Text(
+        "an end that is past is not chosen any more: by then its figures were known",
+        "прошедший конец уже не выбирают: к тому времени цифры были известны",
+    ),
+    "experiment_unsettled": Text(
+        "the experiment `{key}` runs, and this version has other arms than it compared so far: they are a period of their own, if it can be judged"
+        " at all",
+        "эксперимент `{key}` идёт, а в этой версии не те группы, что он сравнивал: у них будет свой период, если его вообще можно будет оценить",
+    ),
+    "ended_early": Text(
+        "it ended at {people} people of the planned {size}: this is its last look, and it is judged by them alone",
+        "он кончился на {people} людях из запланированных {size}: это последний просмотр, и судим только по ним",
+    ),
     "ratio_over": Text("a ratio, and nothing else, has `over`", "поле `over` есть только у отношения, и там оно обязательно"),
     "window": Text(
         "no window: whole milliseconds or a text such as 30m, 12h, 7d or 2w are wanted",
@@ -193,6 +226,10 @@ FAULTS: dict[str, Text] = {
         "суммы в разных валютах ({names}) не складываются: выберите одну полем `currency`",
     ),
     "churn_effect": Text("nobody leaves any more at 1: less is wanted", "при 1 не уходит никто: нужно меньше"),
+    "way_too_narrow": Text(
+        "of those who come less than one in 1,000,000,000 pays at the end",
+        "из пришедших в конце платит меньше одного на 1 000 000 000",
+    ),
     "unknown_stage": Text("there is no such stage", "такого этапа нет"),
     "period": Text("the period ends before it begins", "период кончается раньше, чем начался"),
     "period_too_long": Text("more periods than a report has: ask for less", "периодов больше, чем бывает в отчёте: сузьте вопрос"),

@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.forecast import Churn, Effect, Forecast, Result, Scenario, Seen, Stage
+from schemas.forecast import CHURN, Churn, Effect, Forecast, Result, Scenario, Seen, Stage
 
+MOST_MONTHS = 12_000  # of a payback: what takes a thousand years pays nothing back
 OF_80_PERCENT = 1.2815515655446004  # quantile 0.9 of the normal distribution
 SCENARIOS: Mapping[Scenario, str] = {"pessimistic": "low", "expected": "expected", "optimistic": "high"}
 
@@ -54,13 +55,22 @@ def _stage(asked: Forecast, stage: Stage, arriving: float, later: float) -> dict
 
 
 def _churn(asked: Forecast, churn: Churn) -> dict[str, Any]:
-    """A customer's life is 1 / rate months: fewer who leave make it longer for all who are reached."""
-    reached = churn.customers * churn.reachable
-    life = churn.arpu * asked.margin / churn.rate
-    gain = _each(churn.effect, lambda moved: reached * life * moved / (1 - moved))
+    """Of those who leave, some stay and pay on. Counted are the months that are asked for, as the costs are: what they bring later is beyond
+    them, and only `lifetime_value` (of one customer as things are, over his life of 1 / rate months) looks further.
+    """
+    reached, worth = churn.customers * churn.reachable, churn.arpu * asked.margin
+    before = _paid(churn.rate, asked.months)
+    gain = _each(churn.effect, lambda moved: reached * worth * (_paid(churn.rate * (1 - moved), asked.months) - before))
     cost = reached * churn.message * asked.months
-    return {"stage": "churn", "arriving": churn.customers, "reached": round(reached, 2), "lifetime_value": round(life),
+    return {"stage": CHURN, "arriving": churn.customers, "reached": round(reached, 2), "lifetime_value": round(worth / churn.rate),
             **_money(asked, churn.effect, gain, cost, churn.setup)}  # fmt: skip
+
+
+def _paid(rate: float, months: int) -> float:
+    """How many of so many months a customer pays for, on average, the first one surely: 1 + (1 - rate) + (1 - rate)^2 + ..."""
+    if rate >= 1:
+        return 1.0
+    return -math.expm1(months * math.log1p(-rate)) / rate
 
 
 def _each(effect: Effect | None, what: Any) -> dict[str, float]:
@@ -68,7 +78,7 @@ def _each(effect: Effect | None, what: Any) -> dict[str, float]:
 
 
 def _money(asked: Forecast, effect: Effect | None, gain: Mapping[str, float], cost: float, setup: int) -> dict[str, Any]:
-    """payback: months until the gain has paid what it took once; None: it never does."""
+    """payback: months until the gain has paid what it took once, as if each month brought the same; None: it never does."""
     whole = {name: round(one) for name, one in gain.items()}
     running = {name: (one - cost) / asked.months for name, one in gain.items()}
     return {
@@ -79,9 +89,7 @@ def _money(asked: Forecast, effect: Effect | None, gain: Mapping[str, float], co
 
 
 def _payback(setup: int, a_month: float) -> float | None:
-    if a_month <= 0:
-        return None
-    return round(setup / a_month, 2)
+    return round(setup / a_month, 2) if a_month > 0 and setup <= a_month * MOST_MONTHS else None
 
 
 def _against(row: Mapping[str, Any], result: Result | None) -> dict[str, Any] | None:

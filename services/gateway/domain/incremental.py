@@ -3,7 +3,7 @@
 dN = n_T (p_T - p_C) and dR = n_T (m_T - m_C), over people: T got the message, C stood in the control group and would have got it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 LITTLE = 0.3  # of what is credited, with an interval below all of it: an alarm
@@ -42,8 +42,18 @@ def _groups(row: Mapping[str, Any]) -> Groups:
     )  # fmt: skip
 
 
+def largest(groups: Mapping[str, Groups], rows: Collection[str], most: int) -> list[tuple[str, Groups]]:
+    """Of the documents that have a row, those that went to most people: each is a question for the statistics."""
+    return sorted(((name, one) for name, one in groups.items() if name in rows), key=lambda pair: -pair[1].treated)[:most]
+
+
+def telling(one: Groups) -> bool:
+    """Whether the statistics can say anything: one person alone shows nothing."""
+    return min(one.treated, one.control) > 1
+
+
 def evaluation(one: Groups) -> dict[str, Any]:
-    """The question for the statistics: as the groups came out, whatever shares they were to have."""
+    """The question for the statistics (schemas/experiments.py, Evaluation): as the groups came out, whatever shares they were to have."""
     arms = [
         {"name": name, "share": people, "assigned": people} for name, people in (("control", one.control), ("treated", one.treated))
     ]

@@ -1,9 +1,9 @@
 """What a caller asks of a report of outcomes, read from the query of its address. Pure; every fault at once."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 
 from schemas import reports
@@ -16,6 +16,8 @@ from services.gateway.domain.problems import Fault, Problem
 Query = Mapping[str, str]
 Compare = Literal["previous", "year"]
 LATEST = 2**53
+DIGITS = 16  # of the largest number that may be given
+LAST_DAY = 253_370_678_400_000  # 9998-12-31: of it and before, in every zone, the calendar knows the end of the year too
 # Names of the query -> fields of Outcomes; several values are parted by commas.
 LISTS = {
     "document": "documents", "step": "steps", "template": "templates", "variant": "variants", "channel": "channels", "class": "classes",
@@ -81,13 +83,12 @@ class Reading:
         given = self._query.get(name, "")
         if not given:
             return None
-        if given.isascii() and given.isdecimal() and len(given) <= 16 and int(given) <= LATEST:
-            return int(given)
-        found = date_ms(given)
-        if found is None or found < 0:
+        bare, of_day = _whole(given), len(given) == len("2026-01-01")
+        found = date_ms(given) if bare is None else bare
+        if found is None or not 0 <= found < LAST_DAY + (bare is None and of_day):
             self.faults.append(Fault(name, "time"))
             return None
-        return clock.midnight(found // reports.DAY_MS) if len(given) == len("2026-01-01") else found
+        return clock.midnight(found // reports.DAY_MS) if bare is None and of_day else found
 
     def asked(self, clock: Zone, brands: Sequence[str]) -> dict[str, Any]:
         """The fields of Outcomes, as JSON. Raises Problem `invalid` with every fault of the query."""
@@ -111,7 +112,7 @@ class Reading:
         if figure not in FIGURES:
             self.faults.append(Fault("figure", "literal_error", params={"expected": ", ".join(FIGURES)}))
         row = self._json("row")
-        if row is not None and not isinstance(row, list):
+        if row is not None and not (isinstance(row, list) and all(one is None or isinstance(one, str | int) for one in row)):
             self.faults.append(Fault("row", "list_type"))
         after = self._number("next", -1, "cursor", -1, LATEST)
         return Page(figure, row, after, self._number("limit", 100, "limit", 1, MOST_PEOPLE))
@@ -152,7 +153,7 @@ class Reading:
         if name not in self._query:
             return None
         try:
-            return json.loads(self._query[name])
+            return msgspec.json.decode(self._query[name])  # as bodies are read: no NaN, no half of a character
         except (ValueError, RecursionError):
             self.faults.append(Fault(name, "json"))
             return None
@@ -168,12 +169,18 @@ class Reading:
         given = self._query.get(name, "")
         if not given:
             return default
-        if given.isascii() and given.isdecimal() and least <= int(given[:17]) <= most:
-            return int(given)
+        found = _whole(given)
+        if found is not None and least <= found <= most:
+            return found
         self.faults.append(
             Fault(name, "cursor") if code == "cursor" else Fault(name, "int_range", params={"least": least, "most": most})
         )
         return default
+
+
+def _whole(given: str) -> int | None:
+    """A number of a few digits; None: no such number."""
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= DIGITS else None
 
 
 def _message(code: str, message: str) -> str:
@@ -187,7 +194,8 @@ def compared(clock: Zone, since: int, until: int, how: Compare) -> tuple[int, in
         return _year_ago(clock, since), _year_ago(clock, until)
     first, last = clock.day(since), clock.day(until)
     if (clock.midnight(first), clock.midnight(last)) == (since, until) and last > first:
-        return clock.midnight(2 * first - last), since
+        before = max(-1, 2 * first - last)  # nothing was before 1970, whose first day may begin a day early
+        return max(0, clock.midnight(before)), since
     return max(0, 2 * since - until), since
 
 

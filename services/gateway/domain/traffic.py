@@ -43,11 +43,17 @@ def rows_of_csv(raw: bytes) -> list[Spend]:
     names = [name.strip().lower() for name in lines[0][1]]
     if unknown := [name for name in names if name not in NAMES]:
         raise Problem("invalid", [Fault(f"lines.1.{name}", "extra_forbidden") for name in unknown])
+    faults = [Fault(f"lines.1.{name}", "twice") for place, name in enumerate(names) if name in names[:place]]
+    # A cell too many is most often a comma within a number: to which column each belongs nobody could say.
+    longer = [number for number, cells in lines[1:] if len(cells) > len(names)]
+    faults += [Fault(f"lines.{number}", "too_long", params={"max_length": len(names)}) for number in longer]
+    if faults:
+        raise Problem("invalid", faults[:MOST_FAULTS])
     return _read([(f"lines.{number}", dict(_cells(names, cells))) for number, cells in lines[1:]])
 
 
 def _cells(names: Sequence[str], cells: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Empty cells are left out; whole numbers are numbers, and what is none is told as it stands."""
+    """Empty cells, and those that a shorter line lacks, are left out; whole numbers are numbers, and what is none is told as it stands."""
     for name, cell in zip(names, cells, strict=False):
         given = cell.strip()
         if given:

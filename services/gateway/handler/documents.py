@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from runtime import own
 from schemas.journeys import Journey
 from services.gateway.domain.endpoints import not_allowed
 from services.gateway.domain.kinds import KINDS, MAX_BYTES, Kind, brand_of, key_of, read, reread, text_of
@@ -70,7 +71,7 @@ async def put(call: Call, kind: Kind, key: str, body: Any, match: str | None, *,
         call.key.needs_brand(before.brand)
     matches(before, match, kind, key)
     if kind is experiments.EXPERIMENT:
-        await experiments.refuse_change(call, key, document)
+        await experiments.refuse_change(call, key, document, await own.now(call.connection))
     _, fresh = await save(call, kind, key, document)
     draft = await documents.get(call.connection, kind.name, key)
     assert draft is not None
@@ -90,7 +91,7 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None, asked: Ver
     draft = await mine(call, kind, key)
     matches(draft, match, kind, key)
     if kind is experiments.EXPERIMENT:
-        await experiments.refuse_change(call, key, None)
+        await experiments.refuse_change(call, key, None, publishing.now)
     if draft.published_version is not None:
         call.key.needs("publish")
         await publishing.withdraw(kind.name, key, draft.published_version)
@@ -99,7 +100,7 @@ async def delete(call: Call, kind: Kind, key: str, match: str | None, asked: Ver
         if kind is launching.CAMPAIGN:
             await launching.stop_all(call, publishing, key)
     await documents.delete(call.connection, kind.name, key)
-    await call.audit("delete", f"{kind.name} {key}", revision=draft.revision)
+    await call.audit("delete", f"{kind.name} {key}", revision=draft.revision, withdrawn_at=publishing.now)
     await publishing.finish()
     return Answer(status=204)
 

@@ -1,4 +1,6 @@
-"""Warnings about conditions: what makes no sense, and what this installation does not know. They stand in no way of saving and publishing."""
+"""Warnings about conditions: what makes no sense, and what this installation does not know; and of experiments that a new version of what they
+compare unsettles. They stand in no way of saving and publishing.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +14,7 @@ from services.gateway.domain.acquaintance import Seen, events_of, unfamiliar
 from services.gateway.domain.kinds import Kind
 from services.gateway.domain.problems import Fault
 from services.gateway.domain.sense import senseless
+from services.gateway.handler import experiments
 from services.gateway.handler.call import Call
 from services.gateway.store.catalogue import seen
 
@@ -22,7 +25,15 @@ _UNSAID = Purge.model_fields["keep"].default  # nobody has written it
 
 async def warnings(call: Call, documents: Iterable[tuple[Kind, Mapping[str, Any]]]) -> list[list[Told]]:
     """Of each document, which can be read, its warnings as `{path, code, message}` in the caller's language."""
-    return await warned(call, [_conditions(kind, body) for kind, body in documents])
+    given = list(documents)
+    told = await warned(call, [_conditions(kind, body) for kind, body in given])
+    compared = [
+        (found, kind, body) for found, (kind, body) in zip(told, given, strict=True) if kind.name in ("journey", "campaign")
+    ]
+    running = await experiments.running(call) if compared else []
+    for found, kind, body in compared:
+        found += [fault.told(call.language) for fault in await experiments.unsettled(call, running, kind.name, body)]
+    return told
 
 
 async def warned(call: Call, documents: Sequence[Placed]) -> list[list[Told]]:

@@ -68,7 +68,7 @@ class Publishing:
         if faults:
             raise Problem("invalid", faults)
         if isinstance(document, Experiment):
-            await experiments.refuse(self._call, document)
+            await experiments.refuse(self._call, document, self._now)
         document = await self._making.whole(document)
         body = text_of(document)
         number = draft.published_version

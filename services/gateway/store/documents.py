@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runtime.db import Connection, Row
+from services.gateway.domain.experiments import Ruled
 from services.gateway.domain.kinds import KINDS, cost_of
 from services.gateway.domain.references import Standing
 
@@ -69,7 +70,13 @@ PAST_RULES = """
 SELECT v.body FROM document_version v LEFT JOIN document d ON d.kind = v.kind AND d.key = v.key
 WHERE v.kind = 'rule' AND d.published_version IS DISTINCT FROM v.version ORDER BY v.published_at DESC, v.key LIMIT 1000
 """
-
+# A version stands until the next one of its document, or until that was deleted (real time, of old ones; then of the installation).
+RULED = """
+SELECT key, published_at AS at, body->'global_control' AS control FROM document_version WHERE kind = 'rule'
+UNION ALL
+SELECT substr(what, 6), coalesce((detail->>'withdrawn_at')::bigint, at), NULL FROM audit WHERE action = 'delete' AND what LIKE 'rule %'
+ORDER BY at
+"""
 
 ASKING = [kind.name for kind in KINDS.values() if kind.asks]
 
@@ -187,6 +194,12 @@ async def mentioning(connection: Connection, kind: str, key: str) -> list[tuple[
 async def past_rules(connection: Connection) -> list[dict[str, Any]]:
     """The rule documents that are in force no more, newest first."""
     return [json.loads(row["body"]) for row in await connection.fetch(PAST_RULES)]
+
+
+async def ruled(connection: Connection) -> list[Ruled]:
+    """Every rule document with its global control group, from each instant on at which it was published or deleted; rising."""
+    rows = await connection.fetch(RULED)
+    return [Ruled(row["at"], row["key"], json.loads(row["control"]) if row["control"] else None) for row in rows]
 
 
 async def of_kind(connection: Connection, kind: str) -> dict[str, dict[str, Any]]:

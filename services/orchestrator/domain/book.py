@@ -109,7 +109,7 @@ class Book:
     scripts: every version of bots; bots: the current ones. scheduled: of every version, by the segment of its audience.
     controls: pauses, and where people of earlier versions go. pools: of promo codes; shelf: the codes that the transaction holds.
     launches: of campaigns, by id, until they are forgotten. seated: events for which people register, by key.
-    foremost: the current ones, the most important first.
+    foremost: the current ones, the most important first. starting: launches and when each starts for the last of its people, by that.
     """
 
     plans: Mapping[tuple[str, int], Plan]
@@ -136,6 +136,7 @@ class Book:
     launches: Mapping[str, Launched] = field(default_factory=dict)
     seated: Mapping[str, Announced] = field(default_factory=dict)
     foremost: Sequence[Plan] = ()
+    starting: Sequence[tuple[int, Launched]] = ()
 
     def is_behind(self, person: Person) -> bool:
         """Does somebody stand in a version of a journey that is newer than all that are known here?"""
@@ -205,6 +206,7 @@ def build(documents: Iterable[Published], _revision: int = 0) -> Book:
         pools={pool.key: pool for pool in pools if isinstance(pool, PromoPool)},
         launches=launches,
         seated=seated,
+        starting=sorted(((one.last, one) for one in launches.values()), key=lambda pair: pair[0]),
         foremost=sorted(current, key=lambda plan: (-plan.most_important, plan.key)),
     )
 

@@ -1,14 +1,16 @@
 """Which of several marketing messages to one person goes first (docs/adr/0024): the more important one, when both come within a short time."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
+from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain.book import Plan
 from services.orchestrator.domain.mailings import Launched
 from services.orchestrator.domain.rules import Rules
 from services.orchestrator.domain.slots import Message, search
-from services.orchestrator.domain.state import Run
+from services.orchestrator.domain.state import Person, Run
 from services.orchestrator.domain.terms import Terms
 from services.orchestrator.domain.turn import Turn, same
 
@@ -49,29 +51,52 @@ def yields(turn: Turn, rules: Rules, one: Contender, now: int) -> int | None:
     return until if until > now else None
 
 
+def launches_ask(turn: Turn, run: Run, step: str, now: int) -> Iterator[str]:
+    """What the segmenter must have answered about him before a message can be told from those that a launch outdoes."""
+    if turn.book.rules.compete and turn.book.starting:
+        for plan, _ in _within_reach(turn, run, _terms(turn, run, step).priority, now):
+            yield from plan.answers.values()
+
+
+def reachable(person: Person, channel: str) -> bool:
+    """Has he an address on it?"""
+    return ADDRESS_KIND[channel] in person.reach
+
+
 def _launches(turn: Turn, one: Contender, priority: int, now: int) -> Iterator[int]:
     """When the more important launches start that will write to him: he belongs to their audience, and his turn has not come yet. Just when
     it comes, after the start, is not known: for the time of the rule it is waited for.
     """
-    for launched in turn.book.launches.values():
-        plan = turn.book.plans.get((launched.name, launched.launch.version))
-        if plan is None or plan.most_important <= priority or launched.id == one.run.occurrence:
-            continue
-        if launched.launch.changed_at > now:  # what is decided is of an instant at which nobody had told of it
-            continue
-        if _will_write(turn, plan, launched):
+    for plan, launched in _within_reach(turn, one.run, priority, now):
+        if turn.stands(plan.answers.get("audience", "")) and not turn.stands(plan.answers.get("exclude", "")):
             yield launched.comes_at(turn.zone(launched.launch.brand))
 
 
-def _will_write(turn: Turn, plan: Plan, launched: Launched) -> bool:
-    """Not where it is paused or stopped, or has begun with him: what waits of it then is known by itself. Of a pilot nobody can say."""
+def _within_reach(turn: Turn, run: Run, priority: int, now: int) -> Iterator[tuple[Plan, Launched]]:
+    """Those that may be waited for now, if he belongs to their audience. By their time first: most were long ago."""
+    starting, compete = turn.book.starting, turn.book.rules.compete
+    for _, launched in starting[bisect_right(starting, now - compete, key=lambda pair: pair[0]) :]:
+        launch = launched.launch
+        if launch.start_at > now + compete or launch.changed_at > now:
+            continue  # changed_at: what is decided is of an instant at which nobody had told of it
+        plan = turn.book.plans.get((launched.name, launch.version))
+        if plan is None or plan.most_important <= priority or launched.id == run.occurrence:
+            continue
+        if _may_write(turn, launched):
+            yield plan, launched
+
+
+def _may_write(turn: Turn, launched: Launched) -> bool:
+    """Not where it is paused or stopped, has no way to him, or has begun with him: what waits of it then is known by itself. Of a pilot
+    nobody can say.
+    """
     person = turn.person
     begun = launched.id in person.campaigns or any(run.occurrence == launched.id for run in person.runs)
-    who = person.bucketing[1] if person.bucketing else turn.profile
-    if begun or launched.paused or launched.stopped or launched.launch.stage == "pilot" or launched.mailing.controls(who):
+    if begun or launched.paused or launched.stopped or launched.launch.stage == "pilot":
         return False
-    answers = plan.answers
-    return turn.stands(answers.get("audience", "")) and not turn.stands(answers.get("exclude", ""))
+    letter = next(iter(launched.mailing.letters.values()))  # all go over one channel
+    who = person.bucketing[1] if person.bucketing else turn.profile
+    return reachable(person, letter.channel) and not launched.mailing.controls(who)
 
 
 def _rivals(turn: Turn, one: Contender, priority: int) -> Iterator[int]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from schemas.bots import HEARD
 from schemas.facts import PROFILE_CHANGED, Fact
+from schemas.machines import is_deed
 from schemas.memberships import QUIET, Membership
 from schemas.messages import Decision
 from schemas.steps import LETTER_EVENTS, Until
@@ -39,7 +40,11 @@ PREFERRED = ("preferred_channel",)  # the channel of a cascade that is tried fir
 
 
 def concerns(fact: Fact) -> bool:
-    """Does a `profile.changed` say anything that is kept here?"""
+    """Does a fact say anything that is kept or decided about here? A `profile.changed` may not, and what a machine did with a letter is no
+    word of the person's.
+    """
+    if fact.type != PROFILE_CHANGED:
+        return is_deed(fact.event, fact.properties)
     return bool(fact.identifiers) or introduces(fact) or any(name in fact.attributes for name in (*ZONE, *LANGUAGE, *PREFERRED))
 
 

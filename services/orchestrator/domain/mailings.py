@@ -75,6 +75,11 @@ class Launched:
             return self.launch.start_at
         return max(self.launch.start_at, zone.clock(*divmod(self.mailing.wall, DAY)))
 
+    @property
+    def last(self) -> int:
+        """The instant after which it starts for nobody, in whatever zone (ms)."""
+        return self.launch.start_at if self.mailing.wall is None else max(self.launch.start_at, self.mailing.wall + DAY)
+
     def place(self, who: str) -> int:
         """Somebody's place in the order by chance in which people are taken (of PLACES), by his bucketing id."""
         return int(derive("place", self.id, who).replace("-", "")[:DIGITS], 16)

@@ -36,13 +36,13 @@ class Counts:
         self.busy: list[tuple[int, str]] = []
         self.examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
-    def add(self, person: str, played: Played) -> None:
-        """One person's days."""
+    def add(self, person: str, played: Played, *, chosen: bool = False) -> None:
+        """One person's days. chosen: he belongs to the audience of the draft's launch, also where these days are played without it."""
         mine = [one for one in played.told if self._is_mine(one.document)]
         # Of a launch everybody has one message at most: there all that come to its people are counted.
-        sent = sum(_is_message(one) for one in (played.told if played.chosen else mine))
+        sent = sum(is_message(one) for one in (played.told if chosen else mine))
         for one in played.told:
-            if _is_message(one):
+            if is_message(one):
                 self.documents[one.document] += 1
         for one in mine:
             if isinstance(one, Intent):
@@ -70,7 +70,7 @@ class Counts:
         step = self._name(intent.document, intent.step)
         if intent.for_others:
             self.for_others[step] += 1
-        elif _is_message(intent):
+        elif is_message(intent):
             self.messages.setdefault(step, Counter())[self._day(intent.received_at)] += 1
 
     def _verdict(self, one: Decision) -> None:
@@ -159,7 +159,7 @@ def compared(before: Counts, after: Counts) -> dict[str, Any]:
     }
 
 
-def _is_message(one: Told) -> bool:
+def is_message(one: Told) -> bool:
     """To him, and not what a cascade goes on with over another channel: all of that is one message."""
     return isinstance(one, Intent) and not one.for_others and not one.cascade
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.messages import Decision, Intent
 from services.orchestrator.domain.rehearsing import Played
+from services.orchestrator.domain.report import is_message
 
 VERDICTS = ("sent", "deferred", "skipped", "would_have_sent")
 
@@ -55,7 +56,7 @@ class Displaces:
             self._found.setdefault(document, Counter())[what] += 1
 
     def _others(self, played: Played) -> dict[str, Intent]:
-        messages = (one for one in played.told if isinstance(one, Intent) and not one.for_others)
+        messages = (one for one in played.told if isinstance(one, Intent) and is_message(one))
         return {one.id: one for one in messages if one.document != self._document}
 
     def told(self) -> dict[str, Any]:

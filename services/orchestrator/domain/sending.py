@@ -1,5 +1,6 @@
 """One message to one person: the gates in their order, the slot, the reservation, the intent, and what comes back from the sender."""
 
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from schemas.documents import duration_ms
@@ -7,9 +8,8 @@ from schemas.ids import bucket
 from schemas.messages import FREES, KEEPS, Decision, Intent, intent_id
 from schemas.steps import Send, Sends
 from schemas.telling import Hand, Told
-from schemas.topics import ADDRESS_KIND
 from services.orchestrator.domain import pausing
-from services.orchestrator.domain.competing import Contender, yields
+from services.orchestrator.domain.competing import Contender, launches_ask, reachable, yields
 from services.orchestrator.domain.local_control import exposed, may_expose
 from services.orchestrator.domain.mailings import STOPPED
 from services.orchestrator.domain.rules import PRIORITY
@@ -58,7 +58,7 @@ def first(turn: Turn, run: Run, step: Sends, moment: Moment) -> tuple[Run, bool]
 
 def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer:
     """Decide a letter, and send it if it may go now. name: of the letter in its key, by which it is sent once at most."""
-    if step.message_class != "service" and (place := _unasked(turn, moment)) is not None:
+    if step.message_class != "service" and (place := _unasked(turn, run, step, moment)) is not None:
         turn.put(replace(run, waits=place, due_at=None))  # the mark wakes it
         return Offer(run)
     in_time = moment.now <= run.since + duration_ms(step.expires)
@@ -77,9 +77,10 @@ def offer(turn: Turn, run: Run, step: Sends, moment: Moment, name: str) -> Offer
     return Offer(run, answer)
 
 
-def _unasked(turn: Turn, moment: Moment) -> Place | None:
-    """What the segmenter must have passed before the rules can be asked about him."""
-    return next((place for key in turn.book.rules.asks if (place := unheard(turn, moment, key)) is not None), None)
+def _unasked(turn: Turn, run: Run, step: Sends, moment: Moment) -> Place | None:
+    """What the segmenter must have passed before the rules can be asked about him, and whether a launch that is near is for him."""
+    asked = chain(turn.book.rules.asks, launches_ask(turn, run, step.id, moment.now))
+    return next((place for key in asked if (place := unheard(turn, moment, key)) is not None), None)
 
 
 def again(turn: Turn, key: str, pending: Pending, moment: Moment) -> None:
@@ -181,7 +182,7 @@ def _barred(turn: Turn, step: Sends) -> Answer | None:
     """Why he gets nothing of this kind, whatever the journey: cannot be reached, is a manager's, or is of the global control group."""
     person, rules = turn.person, turn.book.rules
     marketing = step.message_class != "service"
-    if (isinstance(step, Send) and ADDRESS_KIND[step.channel] not in person.reach) or (marketing and person.bucketing is None):
+    if (isinstance(step, Send) and not reachable(person, step.channel)) or (marketing and person.bucketing is None):
         return Answer("skipped", "no_address")
     if marketing and any(turn.stands(key) for key in rules.managers):
         return Answer("skipped", "manager_only")

@@ -16,14 +16,14 @@ DAY_MS, WEEK_MS = 86_400_000, 7 * 86_400_000
 
 def moved(campaign: Campaign, since: int, until: int) -> Campaign:
     """As it is to be launched at `since` (ms): a start outside the days up to `until` comes on the first day of theirs that is the same day
-    of the week, at the same time; where they are less than a week, on the first that comes.
+    of the week, at the same time; where they are less than a week, on the first that comes, and where that time does not come in them, at once.
     """
     first = campaign.starts_at(0)
     if campaign.start == "now" or since <= first < until:
         return campaign
     weeks = (since - first) // -WEEK_MS * -WEEK_MS
     by = weeks if first + weeks < until else (since - first) // -DAY_MS * -DAY_MS
-    return campaign.model_copy(update={"start": _later(campaign.start, by)})
+    return campaign.model_copy(update={"start": _later(campaign.start, by) if first + by < until else "now"})
 
 
 def _later(start: Instant | Local | str, by: int) -> Instant | Local | str:

@@ -63,11 +63,11 @@ def relevant(book: Book, item: Item) -> News | None:
     """What an item says, decoded, if it concerns anybody here; most facts (page views) do not, at the price of a look-up."""
     value = item.value
     if isinstance(value, Glance):
-        if value.type == PROFILE_CHANGED:
-            fact = decode(item.raw)
-            return fact if decide.concerns(fact) else None
-        wanted = value.type in (PROFILE_MERGED, PROFILE_SPLIT, PROFILE_ERASED) or (value.event or value.type) in book.events
-        return decode(item.raw) if wanted else None
+        always = value.type in (PROFILE_CHANGED, PROFILE_MERGED, PROFILE_SPLIT, PROFILE_ERASED)
+        if not always and (value.event or value.type) not in book.events:
+            return None
+        fact = decode(item.raw)
+        return fact if decide.concerns(fact) else None
     if isinstance(value, Membership):
         # Answers to a journey's conditions may come before the journey itself does: they are kept whether it is known yet or not.
         wanted = value.type == "mark" or value.segment in book.segments or value.segment.startswith(UNNAMED)

@@ -21,7 +21,7 @@ from schemas.facts import PROFILE_CHANGED
 from schemas.ids import derive
 from schemas.memberships import Membership
 from services.orchestrator.domain.decide import LANGUAGE, PREFERRED, ZONE
-from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Stage, ordered, play, ties
+from services.orchestrator.domain.rehearsing import Assumed, Days, Place, Played, Stage, ordered, play, ties
 from services.orchestrator.domain.report import Counts, compared
 from services.orchestrator.domain.report_launch import Audience, Displaces
 from services.orchestrator.domain.trials import AROUND, Draft, World, in_force, says_attributes, tried
@@ -76,12 +76,19 @@ def published(documents: Sequence[Published], _revision: int) -> tuple[Published
     return tuple(documents)
 
 
-class _Counted(NamedTuple):
+class Counted(NamedTuple):
     """stages: that of the draft first."""
 
     stages: Sequence[Counts]
     audience: Audience
     displaces: Displaces
+
+    def add(self, person: str, played: Sequence[Played]) -> None:
+        """One person's days in each stage. Whom the draft's launch is for belongs to it in all of them, so that they can be compared."""
+        self.audience.add(played[0])
+        self.displaces.add(played[-1], played[0])
+        for came, count in zip(played, self.stages, strict=True):
+            count.add(person, came, chosen=played[0].chosen)
 
 
 class NoLake(RuntimeError):  # noqa: N818
@@ -176,7 +183,7 @@ class Rehearsal:
         if complete:
             async with aclosing(self._portions(histories, world, stages)) as portions:
                 async for people, standing, moved in portions:
-                    await asyncio.to_thread(self._play, people, (standing, moved), stages, _Counted(counts, audience, displaces))
+                    await asyncio.to_thread(self._play, people, (standing, moved), stages, Counted(counts, audience, displaces))
                     done += len(people)
                     if not await self._said(done, histories.people):
                         complete = False
@@ -222,18 +229,14 @@ class Rehearsal:
                 after = upto
 
     def _play(
-        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counted: "_Counted"
+        self, people: Sequence[History], told: tuple[Standing, Memberships], stages: Sequence[Stage], counted: Counted
     ) -> None:
         standing, moved = told
         for one in people:
             before, since = one.parted(self._since)
             pieces = ordered(since, moved.get(one.person, ()))
             days = Days(one.person, before, standing.get(one.person, {}), pieces, self._entered.get(one.person, {}))
-            played = [play(stage, days, self._since, self._until - 1, self._assumed) for stage in stages]
-            counted.audience.add(played[0])
-            counted.displaces.add(played[-1], played[0])
-            for came, count in zip(played, counted.stages, strict=True):
-                count.add(one.person, came)
+            counted.add(one.person, [play(stage, days, self._since, self._until - 1, self._assumed) for stage in stages])
 
     def _unknown(self, histories: Histories, world: World) -> list[dict[str, Any]]:
         """What it could not know, as codes."""

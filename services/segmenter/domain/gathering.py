@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.audience import Lines
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
+from schemas.machines import MARK, asks_for_people
 from services.segmenter.domain.normal import Need
 from services.segmenter.domain.values import dig, passes, steps, value_test
 
@@ -35,7 +36,7 @@ def amount(wanted: Need) -> Amount:
 
 
 def _of_properties(wanted: Need) -> Amount:
-    tests = [(steps(test.path), value_test(test)) for test in wanted.where]
+    tests = _tests(wanted)
     summed = steps(wanted.summed) if wanted.summed not in {"", "#"} else ()
 
     def found(properties: Properties, _at: int | None) -> int | None:
@@ -49,7 +50,7 @@ def _of_properties(wanted: Need) -> Amount:
 
 def _of_lines(wanted: Need, lines: Lines | None) -> Amount:
     """Of the matching lines of a fact, or of its properties as the only one."""
-    matches = passes((steps(test.path), value_test(test)) for test in wanted.where)
+    matches = passes(_tests(wanted))
     line_matches = passes((steps(test.path), value_test(test)) for test in lines.where) if lines else None
     path = steps(lines.path) if lines else ()
     said = _SAYS[wanted.gathers] if wanted.summed not in {"", "#"} else (lambda _values: 1)
@@ -65,6 +66,12 @@ def _of_lines(wanted: Need, lines: Lines | None) -> Amount:
         return said([dig(place, summed) for place in places]) if places else None
 
     return found
+
+
+def _tests(wanted: Need) -> list[tuple[tuple[str, ...], Callable[[Any], bool]]]:
+    """What the properties of a fact must pass: those that are asked, and that no machine did it."""
+    tests = [(steps(test.path), value_test(test)) for test in wanted.where]
+    return [*tests, ((MARK,), lambda value: value is not True)] if asks_for_people(wanted.event, wanted.where) else tests
 
 
 def _whole(value: Any) -> int | None:
@@ -109,7 +116,8 @@ def number_of(value: bool | float | str) -> int:
 def paths(wanted: Need) -> tuple[str, ...]:
     """Of the properties of a fact that decide what it adds."""
     said = [wanted.lines.path] if wanted.lines else [wanted.summed] if wanted.summed not in {"", "#"} else []
-    return tuple(sorted({*(test.path for test in wanted.where), *said}))
+    mark = [MARK] if asks_for_people(wanted.event, wanted.where) else []
+    return tuple(sorted({*(test.path for test in wanted.where), *mark, *said}))
 
 
 def personal(wanted: Need) -> bool:

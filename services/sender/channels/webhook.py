@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,17 +11,14 @@ from typing import Any
 import httpx
 
 from runtime.clock import wall_ms
-from services.sender.webhook_addresses import Network, checked
+from services.sender.dial import SCHEMES, Dial, Refused, Resolve
+from services.sender.webhook_addresses import Network
 
 from .contract import Outcome, Rendered, Result, Started
 from .http_client import NOTHING_WRITTEN
-from .lookups import Lookups
 from .webhook_signature import headers as signature
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
 MOST_ANSWER = 65_536  # bytes of an answer that are read; nothing of it is kept
-MOST_ADDRESSES = 3  # of a name that are tried
 CONNECT_S = 5.0
 REST_S = 1.0  # for the rest of an answer, once its status is there
 # A gateway says these; who stands behind it may have taken the call. 408 (the request did not come whole) and 500 (it was not done) are the
@@ -40,18 +37,12 @@ class WebhookSettings:
 
 
 class WebhookChannel:
-    """`Rendered.address`: the URL; `text`: the body; `headers`; `options`: {"secrets", "timeout_s", "content_type", "version"}.
-
-    A connection serves one call: a kept one would lead to an address that was checked for another moment or another name. There is no jar
-    of cookies, no redirect and no proxy.
-    """
+    """`Rendered.address`: the URL; `text`: the body; `headers`; `options`: {"secrets", "timeout_s", "content_type", "version"}."""
 
     def __init__(self, settings: WebhookSettings, lookup: Resolve | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.connections = settings.connections
-        self._settings, self._lookups = settings, Lookups(2 * settings.connections)
-        self._resolve: Resolve = lookup or self._lookups
-        limits = httpx.Limits(max_connections=settings.connections, max_keepalive_connections=0)
-        self._http = httpx.AsyncHTTPTransport(verify=tls or True, trust_env=False, limits=limits)
+        self._http = settings.http
+        self._dial = Dial(settings.allowed, settings.connections, threads=2 * settings.connections, lookup=lookup, tls=tls)
 
     async def send(self, message: Rendered, started: Started | None = None) -> Result:
         try:
@@ -72,22 +63,18 @@ class WebhookChannel:
         return answer if isinstance(answer, Result) else await _read(answer)
 
     async def close(self) -> None:
-        await self._http.aclose()
-        self._lookups.close()
+        await self._dial.close()
 
     async def _addresses(self, url: httpx.URL) -> list[str] | Result:
-        if url.scheme != "https" and not (url.scheme == "http" and self._settings.http):
+        if url.scheme not in SCHEMES or (url.scheme == "http" and not self._http):
             return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{url.scheme or 'no scheme'}")
         try:
             async with asyncio.timeout(CONNECT_S):
-                host = url.raw_host.decode("ascii")
-                told = await self._resolve(host, url.port or (443 if url.scheme == "https" else 80))
-        except (OSError, UnicodeError, TimeoutError):
+                return await self._dial.numbers(url)
+        except Refused as refused:
+            return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{refused}")
+        except (OSError, TimeoutError):
             return Result(Outcome.TRANSIENT, code="webhook:unresolved")
-        good, why = checked(told, self._settings.allowed)
-        if why:
-            return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{why}")
-        return good[:MOST_ADDRESSES] or Result(Outcome.TRANSIENT, code="webhook:unresolved")
 
     async def _call(
         self, message: Rendered, url: httpx.URL, addresses: Sequence[str], begun: asyncio.Event
@@ -100,11 +87,10 @@ class WebhookChannel:
 
         failed = Result(Outcome.TRANSIENT, code="webhook:unreachable")
         limits = _limits(float(message.options["timeout_s"]), len(addresses))
+        headers, body = _headers(message), message.text.encode()
         for address in addresses:
-            request = _request(message, url, address)
-            request.extensions |= {"timeout": limits, "trace": watch}
             try:
-                return await self._http.handle_async_request(request)
+                return await self._dial.call("POST", url, address, headers, {"timeout": limits, "trace": watch}, body)
             except NOTHING_WRITTEN as error:
                 failed = Result(Outcome.TRANSIENT, code=f"webhook:{type(error).__name__}")
             except httpx.LocalProtocolError:  # what we would say is no HTTP: it never will be
@@ -128,20 +114,15 @@ async def _read(response: httpx.Response) -> Result:
     return read_answer(response.status_code, response.headers, wall_ms())
 
 
-def _request(message: Rendered, url: httpx.URL, address: str) -> httpx.Request:
-    """Addressed to the number; its name stands in Host, in SNI, and in what the certificate is checked against."""
-    body, options = message.text.encode(), message.options
-    told = [
-        ("Host", url.netloc.decode("ascii")),
+def _headers(message: Rendered) -> list[tuple[str, str]]:
+    options = message.options
+    return [
         ("User-Agent", "Otklik-Webhooks/1"),
         ("Content-Type", str(options["content_type"])),
         ("Accept-Encoding", "identity"),
-        ("Connection", "close"),
-        *signature(message.key, wall_ms() // 1000, body, options["secrets"]),
+        *signature(message.key, wall_ms() // 1000, message.text.encode(), options["secrets"]),
         *message.headers,
     ]
-    more = {"sni_hostname": url.raw_host.decode("ascii")}
-    return httpx.Request("POST", url.copy_with(host=address), headers=told, content=body, extensions=more)
 
 
 def _limits(timeout: float, addresses: int) -> dict[str, float]:

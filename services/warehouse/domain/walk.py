@@ -62,7 +62,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def marked(fact: Stored) -> Mapping[str, Any]:
     """The context as the lake keeps it: a campaign's name as `utm_campaign`, as `name` is a person's elsewhere; and as `ad`, which
-    advertiser's click id stood in the page's address, which is not kept.
+    advertiser's click id stood in the page's address, which is not kept. An `ad` that the site tells itself says nothing of that.
     """
     page, properties = fact.context.get("page"), fact.properties
     told = page if isinstance(page, dict) else {}
@@ -70,19 +70,22 @@ def marked(fact: Stored) -> Mapping[str, Any]:
     if ad is None and fact.type == "page":
         ad = ad_of(properties.get("search"), properties.get("url"))
     campaign = fact.context.get("campaign")
-    named = isinstance(campaign, dict) and "name" in campaign
-    if ad is None and not named and "search" not in told and "url" not in told:
+    other = isinstance(campaign, dict) and ("name" in campaign or "ad" in campaign)
+    if ad is None and not other and "search" not in told and "url" not in told:
         return fact.context
     found: dict[str, Any] = dict(fact.context)
     if told:
         found["page"] = {key: value for key, value in told.items() if key not in ("search", "url")}
-    if ad is not None or named:
+    if ad is not None or other:
         tags = dict(campaign) if isinstance(campaign, dict) else {}
-        if named:
+        tags.pop("ad", None)
+        if "name" in tags:
             tags["utm_campaign"] = tags.pop("name")
         if ad is not None:
             tags["ad"] = ad
         found["campaign"] = tags
+        if not tags:
+            del found["campaign"]
     return found
 
 

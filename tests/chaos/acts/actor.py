@@ -30,8 +30,9 @@ KNOWN = """
 SELECT count(*) FROM orchestrator.person p JOIN profile.identifier i ON i.profile = p.id
 WHERE i.key = ANY($1::text[]) AND position($2::bytea IN p.state) > 0
 """
-STANDING = "SELECT count(*) FROM orchestrator.person WHERE due_at IS NOT NULL AND position($1::bytea IN state) > 0"
+STANDING = "SELECT count(*) FROM orchestrator.person WHERE due_at > $2 AND position($1::bytea IN state) > 0"
 STAND = 8  # so many wait when something happens to their journey
+STAND_MS = 5_000  # and for so long still: who is late to be moved on, as a process is away, goes on before it happens
 ISSUED = "SELECT coalesce(sum(issued), 0)::int FROM orchestrator.launch_partition WHERE launch = $1::uuid"
 CLOSED = "SELECT count(*) FROM orchestrator.launch_partition WHERE launch = $1::uuid AND chosen AND NOT open"
 WHOSE = """
@@ -143,7 +144,7 @@ class Actor:
     async def _in_the_midst(self, coming: "asyncio.Task[None]", who: Somebody, step: bytes) -> None:
         """Wait until somebody has come, and several stand on a step of such a name; or until nobody is to come any more."""
         while not coming.done():
-            if who.start in self.log.posted and await self._eye.value(STANDING, step) >= STAND:
+            if who.start in self.log.posted and await self._eye.value(STANDING, step, wall_ms() + STAND_MS) >= STAND:
                 return
             await asyncio.sleep(0.1)
 

@@ -1,23 +1,25 @@
 """What must hold of each launch of a campaign, from what was done and what the witness of the letters has. No code of the services.
 
-Everybody of the audience gets exactly one verdict and at most one letter; the report's rows add up to the audience; while a launch is shut
-nothing is accepted whose call had not begun.
+Everybody of the audience gets exactly one verdict and at most one letter; the report's rows add up to the audience; as many are kept back as
+the campaign says, the same in each launch; while a launch is shut nothing is accepted whose call had not begun.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tests.chaos.acts.crowd import Somebody
 from tests.chaos.acts.log import Launched, Log, Shut
-from tests.chaos.acts.offers import OFFERS
+from tests.chaos.acts.offers import CAMPAIGN, OFFERS
 from tests.chaos.verify import Findings
 
 Row = Mapping[str, Any]
 MOST_LATE_MS = 30_000  # so long the sender may be killed and kept from the log before it knows of a pause
 FIGURES = (
     "campaign.verdicts_missing", "campaign.verdicts_twice", "campaign.verdicts_wrong", "campaign.counts_off", "campaign.twice",
-    "campaign.after_pause",
+    "campaign.control_off", "campaign.after_pause",
 )  # fmt: skip
 DOUBT = ("in_doubt", "unknown")
 GOES = ("accepted", *DOUBT)
@@ -31,6 +33,9 @@ FITS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "bounce": (("failed", ""), ("skipped", "suppressed:permanent_address"), *((verdict, "") for verdict in DOUBT)),
 }
 Verdict = tuple[str, str]  # with its rule
+CONTROL, STOPPED = ("would_have_sent", "local_control"), ("skipped", "stopped")
+SHARE = CAMPAIGN["control"] / 100
+SPREAD = 4  # standard deviations that the share of a control group may be off
 
 
 def final(decisions: Sequence[Row]) -> list[Verdict]:
@@ -69,12 +74,14 @@ def judge(
     """
     counts: Counter[str] = Counter()
     whose = {owner.get(who.names[0], ""): who for who in log.audience}
+    ends: list[dict[str, list[Verdict]]] = []
     for launch in log.launches:
         told: dict[str, list[Row]] = defaultdict(list)
         for decision in decisions:
             if decision.get("occurrence") == launch.id:
                 told[decision["profile"]].append(decision)
         ended = {profile: final(rows_) for profile, rows_ in told.items()}
+        ends.append(dict(ended))
         for profile, who in whose.items():
             verdicts = ended.pop(profile, [])
             _check_one(found, launch, who, verdicts)
@@ -84,6 +91,10 @@ def judge(
         _check_report(found, launch, whose, told, [row for row in recipients if row["launch"] == launch.id])
         letters = [mail for mail in mails if mail["step"] in OFFERS and mail["started_by"] == str(launch.number)]
         _check_letters(found, launch, log, letters, rows)
+        _check_share(
+            found, launch, [ended for profile, ended in ends[-1].items() if profile in whose and whose[profile].kind == "plain"]
+        )
+    _check_kept_back(found, ends)
     return {f"campaign.{verdict}": counts[verdict] for verdict in ("accepted", "would_have_sent", "skipped", "failed", "in_doubt")}
 
 
@@ -101,9 +112,28 @@ def _check_one(found: Findings, launch: Launched, who: Somebody, verdicts: Seque
 
 
 def _fits(kind: str, verdict: Verdict, launch: Launched) -> bool:
-    if verdict == ("would_have_sent", "local_control") or (launch.stopped and verdict == ("skipped", "stopped")):
-        return kind != "shy" or launch.stopped
+    if verdict == CONTROL:
+        return kind != "shy"
+    if launch.stopped and verdict == STOPPED:
+        return True
     return any(verdict[0] == fits and rule in {"", verdict[1]} for fits, rule in FITS[kind])
+
+
+def _check_share(found: Findings, launch: Launched, plain: Sequence[Sequence[Verdict]]) -> None:
+    """About so many are kept back as the campaign says, of those who could get a letter and were not met by a stop."""
+    asked = [verdicts for verdicts in plain if STOPPED not in verdicts]
+    kept, wanted = sum(CONTROL in verdicts for verdicts in asked), SHARE * len(asked)
+    if abs(kept - wanted) > SPREAD * math.sqrt(wanted * (1 - SHARE)) or (wanted >= 5 and not kept):
+        found.add("campaign.control_off", f"launch {launch.number}: {kept} of {len(asked)} are kept back")
+
+
+def _check_kept_back(found: Findings, ends: Sequence[Mapping[str, Sequence[Verdict]]]) -> None:
+    """The same people in each launch: a control group that is drawn anew measures nothing."""
+    for number, (before, after) in enumerate(pairwise(ends), 2):
+        for profile in before.keys() & after.keys():
+            both = before[profile], after[profile]
+            if len({CONTROL in verdicts for verdicts in both}) > 1 and not any(STOPPED in verdicts for verdicts in both):
+                found.add("campaign.control_off", f"launch {number}: {profile} has {both[1]}, and had {both[0]}")
 
 
 def _check_report(

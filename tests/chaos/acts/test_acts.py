@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import pytest
+
 from schemas.documents import duration_ms
-from tests.chaos import letters
+from tests.chaos import judged, letters
 from tests.chaos.acts import journeys, offers
 from tests.chaos.acts.compared import texts
 from tests.chaos.acts.crowd import Crowd, Somebody
@@ -169,3 +171,13 @@ def test_a_text_belongs_to_the_intent_of_its_run(tmp_path):
         {"id": "b", "channel": "email", "template": "lesson-chat", "data": {"event": {"message": "x2"}}},
     ]
     assert [one["message_id"] for one in texts(log, intents)] == ["a@chat", "@chat"]
+
+
+@pytest.mark.parametrize(("name", "value"), [*((name, 1) for name in judged.ZERO), *((name, 0) for name in judged.HAPPENED),
+                                             ("campaign.held", 0), ("failpoints.hit", 62)])  # fmt: skip
+def test_a_run_fails_by_what_went_wrong_and_by_what_never_happened(name, value):
+    happened = (*judged.HAPPENED, *judged.DISTURBED)
+    right = {**dict.fromkeys(judged.ZERO, 0), **dict.fromkeys(happened, 1), "failpoints.hit": 63, "failpoints.total": 63}
+    assert judged.wrong(right, calm=False) == []
+    assert len(judged.wrong({**right, name: value}, calm=False)) == 1
+    assert judged.wrong({**right, "campaign.held": 0}, calm=True) == []

@@ -103,6 +103,36 @@ def test_what_had_begun_or_comes_after_the_pause_may_be_taken(at, started):
     assert mailing.counted() == {}
 
 
+def test_one_who_is_excluded_is_kept_back_by_no_control_group_also_where_the_launch_is_stopped():
+    for stopped in (False, True):
+        mailing = Mailing(stopped=stopped)
+        mailing.drop("shy")
+        mailing.says("shy", "would_have_sent", "local_control")
+        broken_report(mailing, verdict="would_have_sent")
+        assert mailing.counted() == {"campaign.verdicts_wrong": 1}
+
+
+@pytest.mark.parametrize(
+    ("kept", "count"), [((12, 12), 0), ((25, 25), 0), ((0, 0), 2), ((120, 120), 2), ((30, 30), 2), ((12, 11), 1)]
+)
+def test_about_a_tenth_is_kept_back_and_the_same_people_in_each_launch(kept, count):
+    """kept: of 120 people, by the first and the second launch."""
+    crowd = Crowd()
+    people = [crowd.audience("plain")[0] for _ in range(120)]
+    log = Log(people, [Launched(offers.launch_id(number), number) for number in (1, 2)])
+    given = {"rule": "", "by": "orchestrator"}
+    decisions = [
+        {**given, "profile": who.names[0], "occurrence": launch.id}
+        | ({"verdict": "would_have_sent", "rule": "local_control"} if place < kept[launch.number - 1]
+           else {"verdict": "accepted", "intent": f"{launch.number} {place}", "by": "sender"})
+        for launch in log.launches for place, who in enumerate(people)
+    ]  # fmt: skip
+    report = [{"launch": one["occurrence"], "profile": one["profile"], "verdict": one["verdict"]} for one in decisions]
+    found = Findings()
+    campaigns.judge(found, log, {who.names[0]: who.names[0] for who in people}, decisions, [], {}, report)
+    assert dict(found.counts) == ({"campaign.control_off": count} if count else {})
+
+
 def test_who_had_not_got_it_when_it_is_stopped_is_told_so_and_nothing_goes_any_more():
     for stopped, count in ((True, {}), (False, {"campaign.verdicts_wrong": 1})):
         mailing = Mailing(stopped=stopped)

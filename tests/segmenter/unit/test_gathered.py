@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.lake import LakeFile, Snapshot, column, connect
@@ -30,11 +30,11 @@ scalars = st.sampled_from([0, 1, 2, 1.0, 1.5, True, False, "1", "p", "q", None, 
 values = scalars | st.sampled_from(
     [[], ["p"], [1, "q"], {}, {"y": "p"}, {"y": ["p"]}, {"y": {"z": {"w": {"deep": 1}}}}, {"d.t": 1}]
 )
-properties = st.dictionaries(st.sampled_from(["n", "x", "d.t", "lines"]), values, max_size=3)
+properties = st.dictionaries(st.sampled_from(["n", "x", "d.t", "lines", "machine"]), values, max_size=3)
 told = st.fixed_dictionaries(
     {
         "who": st.sampled_from(PEOPLE),
-        "event": st.sampled_from(["did", "did", "page", "it's"]),
+        "event": st.sampled_from(["did", "did", "page", "it's", "Email Opened"]),
         "occurred": st.integers(-2, NOW),
         "received": st.integers(0, NOW),
         "properties": properties,
@@ -50,7 +50,7 @@ tests = st.one_of(
     st.builds(a.Filter, path=paths, op=st.just("le"), type=st.just("date"), value=st.just("1970-01-01")),
 )
 where = st.lists(tests, max_size=2).map(tuple)
-names = st.sampled_from(["did", "page", "it's"])
+names = st.sampled_from(["did", "page", "it's", "Email Opened"])
 spans = st.none() | st.sampled_from([5, 20])
 lines = st.none() | st.builds(a.Lines, path=st.sampled_from(["lines", "x.y"]), where=st.just(()) | tests.map(lambda test: (test,)))
 wide = st.one_of(
@@ -122,7 +122,17 @@ async def in_the_lake(plan: Plan, history: list[tuple[Any, int, Fact]], cut: Cut
             found.close()
 
 
+OPENED = {"who": PEOPLE[0], "event": "Email Opened", "occurred": 1, "received": 2, "place": PLACES[0]}
+OPENS = {
+    "leaves": [a.Did(event="Email Opened", value=1)],
+    "history": [{**OPENED, "properties": {"machine": True}}, {**OPENED, "properties": {}}],
+    "upto": [8, 8, 8], "whom": None,
+}  # fmt: skip
+
+
 @settings(law, max_examples=2000 if LONG else 60)
+@example(**OPENS, room=0)
+@example(**OPENS, room=100)
 @given(
     leaves=st.lists(wide | happenings_of(names), min_size=1, max_size=4),
     history=st.lists(told, min_size=1, max_size=12),

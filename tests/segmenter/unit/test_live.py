@@ -46,6 +46,31 @@ def test_a_fact_that_touches_nothing_changes_nothing() -> None:
     assert not idle(glance(encode(state)), fact(NOW + DAY, "", type="page"), plan), "a flip is due by then"
 
 
+def test_what_a_machine_did_with_a_letter_counts_only_where_the_mark_is_asked_about() -> None:
+    marked = (a.Filter(path="machine", op="eq", value=True),)
+    plan = compile_plan(
+        {
+            "reads": a.Did(event="Email Opened", value=2),
+            "links": a.Distinct(event="Email Link Clicked", of="link", value=1),
+            "prefetched": a.Did(event="Email Opened", where=marked),
+        },
+        1,
+    )
+    state, seen = State(), []
+    for number, (event, properties) in enumerate(
+        [
+            ("Email Opened", {"intent": "i"}),
+            ("Email Opened", {"intent": "i", "machine": True}),
+            ("Email Link Clicked", {"link": 1, "machine": True}),
+            ("Email Link Clicked", {"link": 1}),
+            ("Email Opened", {"intent": "j"}),
+        ]
+    ):
+        state = decide(state, fact(NOW + number, event, number, properties=properties), NOW + number, plan).state
+        seen.append(set(state.members))
+    assert seen == [set(), {"prefetched"}, {"prefetched"}, {"prefetched", "links"}, {"prefetched", "links", "reads"}]
+
+
 def test_the_due_flip_fires_before_the_fact_that_undoes_it() -> None:
     plan = compile_plan({"sleeping": a.Not(of=a.Did(event="Login", within=DAY))}, 1)
     state = decide(State(), fact(NOW, "Login"), NOW, plan).state

@@ -147,7 +147,7 @@ async def test_a_name_that_leads_inside_is_refused_also_on_its_second_look_and_b
     good, refused = Outcome.ACCEPTED, Outcome.FORBIDDEN_ADDRESS
     assert outcomes == [good, refused, refused, good]
     assert (fake.server.requests, started.count) == (2, 2), "what is refused is never called, and nothing has started"
-    assert made._resolve.asked == [(HOST, fake.port)] * 4, "a call asks once: what was checked is what is called"
+    assert made._dial._resolve.asked == [(HOST, fake.port)] * 4, "a call asks once: what was checked is what is called"
     await made.close()
 
 
@@ -181,7 +181,7 @@ async def test_a_name_that_nobody_answers_for_keeps_one_thread_and_holds_up_no_o
     quick = [await made.send(call(f"http://{name}.example/"), started) for name in ("a", "b")]
     answer.set()
     assert {one.outcome for one in quick} == {Outcome.FORBIDDEN_ADDRESS} and asked == ["dead.example", "a.example", "b.example"]
-    await until(lambda: not made._lookups._asked)
+    await until(lambda: not made._dial._lookups._asked)
     await made.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from runtime.clock import wall_ms
+from runtime.settings import Settings
 from services.sender import domain, shelves
 from services.sender.channels.fakes.webhook import WebhookFake
 from services.sender.delivery import Delivery
@@ -14,6 +15,11 @@ from tests.sender.live.kit import contact, intent, publish, put, sender, states
 from tests.support.live import read, rows, running, until
 
 JOURNEY = {"key": "welcome", "steps": [{"id": "s1", "webhook": "crm", "type": "trial.ended"}]}
+
+
+@pytest.fixture
+def config(config: Settings) -> Settings:
+    return config.model_copy(update={"webhook_http": True})
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ async def receiver() -> AsyncIterator[WebhookFake]:
 async def test_a_call_whose_sender_died_is_repeated_under_its_id_if_its_class_may(
     config, smtp, receiver, monkeypatch, cls, ends, repeats
 ):
-    one, _ = sender(config, smtp, webhook_allow="127.0.0.1/32", webhook_http=True)
+    one, _ = sender(config, smtp, webhook_allow="127.0.0.1/32")
     now = wall_ms()
     call = replace(intent(1, at=now, cls=cls), channel="webhook", template="crm", template_version=0)
     await publish(
@@ -78,11 +84,11 @@ async def test_a_receiver_that_is_away_fills_no_memory_and_gets_all_when_it_is_b
     given = {"channel": "webhook", "template": "crm", "template_version": 0}
     calls = [replace(intent(n, at=now, cls="service"), **given) for n in range(30)]
     receiver.script.put("*", ["503"] * 30)
-    away, _ = sender(config, smtp, webhook_allow="127.0.0.1/32", webhook_http=True)
+    away, _ = sender(config, smtp, webhook_allow="127.0.0.1/32")
     async with running(config, away) as (context,):
         await put(config, [fact for n in range(30) for fact in contact(n, at=now)], calls)
         await until(lambda: receiver.record.refused["503"] >= 20)
-    back, _ = sender(config, smtp, webhook_allow="127.0.0.1/32", webhook_http=True)
+    back, _ = sender(config, smtp, webhook_allow="127.0.0.1/32")
     async with running(config, back) as (context,):
 
         async def through() -> bool:

@@ -10,8 +10,7 @@ from schemas.audience_nodes import Filter, Name, Node, Path, Problem
 from schemas.reports import DAY_MS, Currency, Target, Window
 from schemas.zones import names
 
-# The first instant of 9998: the calendar ends with 9999, and the last period of a question ends after it.
-LATEST = 253_339_228_800_000
+LATEST = 253_370_678_400_000  # 9998-12-31: up to it the calendar of every zone knows the end of the year too
 Instant = Annotated[int, Field(strict=True, ge=0, le=LATEST)]
 Level = Literal["channel", "source", "campaign", "document"]
 Unit = Literal["day", "week", "month", "quarter", "year"]

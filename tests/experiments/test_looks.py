@@ -90,6 +90,13 @@ def test_a_hair_beside_the_bound_p_is_on_the_same_side():
                 assert rule.p(p_of(critical + 1e-9)) < alpha <= rule.p(p_of(critical - 1e-9))
 
 
+def test_an_early_look_that_spends_nothing_is_crossed_by_what_lies_farthest_alone():
+    for people, planned in ((10, 10**9), (300, 3000)):
+        rule = Rule("sequential", 0.001, people, planned)
+        assert rule.look().critical == looks.FARTHEST
+        assert rule.p(p_of(looks.FARTHEST + 0.1)) == looks.LEAST_P and rule.p(p_of(looks.FARTHEST - 0.1)) > 0.001
+
+
 def large(arms, metrics, count):
     of = {f"a{arm}": {"x": 10_000 + 7 * arm} for arm in range(arms)}
     return {

@@ -183,7 +183,7 @@ class Scale:
         """Of the last of these looks."""
         self._people, self._planned = people, planned
         farthest = z_of(LEAST_P)
-        if self._spare(farthest) < 0:  # by so small an alpha this look would be none
+        if self._spare(farthest) < 0 < self._spare(0.0):  # by so small an alpha this look would be none
             farthest = root(self._spare, 0.0, farthest) * (1 - 1e-9)
         # The z that one look alone has at each alpha, rising from 0 (an alpha of 1). Over it a critical z is nearly a line, but near 0.
         self._zs = tuple(farthest * (place / (SCALE - 1)) ** 2 for place in range(SCALE))
@@ -200,6 +200,8 @@ class Scale:
 
     def p(self, z: float) -> float:
         """The least alpha whose critical z is not above this one: between two of them by the cubic through the nearest four, to five digits."""
+        if z >= FARTHEST:  # beyond the bound of a look that spends nothing
+            return LEAST_P
         low, high = -1, SCALE
         while high - low > 1:
             middle = (low + high) // 2

@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant("Welch's degrees of freedom", MEANS, "return 1 / (part**2 / (one[1] - 1) + (1 - part) ** 2 / (other[1] - 1))", "return float(one[1] + other[1] - 2)", TABLE),
     Mutant("lifts never below -100 %", MEANS, "Span(found * math.exp(-half) - 1, high", "Span(found - half - 1, high", TABLE),
     Mutant("covariance of a ratio", MEANS, "of.var_y - 2 * r * of.cov + r**2 * of.var_x", "of.var_y + r**2 * of.var_x", TABLE),
-    Mutant("one theta over both", MEANS, "together = reduce(Both.with_, arms)", "together = arms[0]", LAWS),
+    Mutant("one theta over both", MEANS, "together = reduce(Both.with_, arms)", "together = arms[0]", TABLE),
     Mutant("CUPED takes what was before", MEANS, "- theta * (Fraction(of.x) / of.n - middle)", "- theta * Fraction(of.x) / of.n * 0", TABLE),
     Mutant("CUPED that helps little", MEANS, "GAIN_LEAST = 0.02", "GAIN_LEAST = 0.0", VERDICTS),
     Mutant("Holm steps down", f"{DOMAIN}/several.py", "(len(p) - rank) * p[place]", "p[place]", TABLE),

@@ -59,6 +59,13 @@ def test_a_look_beside_another_changes_nothing_at_the_end():
     )  # what was not crossed a moment ago is hardly crossed now
 
 
+@pytest.mark.parametrize("people", [(5000, 5011, 5022, 10_000), (900, 902, 904, 950, 999, 1002), tuple(range(1, 13))], ids=str)
+def test_a_finer_grid_says_the_same(monkeypatch, people):
+    found = looks.boundaries(0.05, people, people[-1])
+    monkeypatch.setattr(looks, "NODES", 4 * looks.NODES)
+    assert found == pytest.approx(looks._walked(0.05, people, people[-1]), abs=2e-6)
+
+
 CALENDARS = [
     ((), 600, 3000),
     ((600, 1200, 1800), 2400, 3000),

@@ -214,7 +214,7 @@ class Interval(Model):
 
 class Reading(Model):
     """One comparison, made in one way. p_single: as if it were the only look; p: as the plan's rule has it. lift: relative; None where the
-    control has nothing.
+    control has nothing, or less. lift_interval: None where the arm has nothing or less, too.
     """
 
     value: float

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Problem = tuple[str, str, str]  # where, code, what
 MOST_PLANNED_LOOKS = 120
+MOST_WORK = 30_000  # arms x metrics x looks; the largest document has 20 x 21 x 60
 LEAST_SHARE = 1e-6
 LEAST_RATE = 1e-9
 LEAST_SPREAD = Fraction(1, 10**100)
@@ -23,6 +24,12 @@ def spread(n: int, total: float, squares: float) -> Fraction:
 def of_evaluation(asked: "Evaluation") -> Iterator[Problem]:
     yield from _arms(asked)
     yield from _plan(asked.plan, sum(arm.assigned for arm in asked.arms))
+    if len(asked.arms) * len(asked.metrics) * (len(asked.plan.looks) + 1) > MOST_WORK:
+        yield (
+            "plan.looks",
+            "looks_work",
+            f"arms x metrics x looks, this one among them: at most {MOST_WORK}. Ask for fewer metrics at a time",
+        )
     keys = [metric.key for metric in asked.metrics]
     for place, metric in enumerate(asked.metrics):
         where = f"metrics.{place}"

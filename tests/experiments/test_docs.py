@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-from services.experiments.domain import outliers
 from tests.experiments.asked import evaluated, planned
 
 PAGE = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
@@ -21,11 +20,3 @@ def test_the_example_is_answered_as_it_says():
     assert answer.verdict == "more"
     assert f'"{plain(answer.text.en)}" / "{plain(answer.text.ru)}"' in PAGE
     assert f'"{plain(planned(**plan).text.en)}"' in PAGE
-
-
-def test_ten_times_the_mean_of_everybody_would_leave_no_buyer():
-    buyers = [2500, 8000, 30_000] * 3
-    people = {"control": buyers + [0] * 991, "b": buyers + [0] * 991}
-    everybody = sum(buyers) * 2 / 2000
-    assert all(value > 10 * everybody for value in buyers)
-    assert outliers.ten_times(people).changed == 0

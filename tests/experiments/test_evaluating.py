@@ -93,6 +93,38 @@ def test_cuped_is_used_where_the_past_tells_something():
     assert one_arm.cuped is None
 
 
+def with_past(n, after, correlation, deviation=10.0, before=50.0):
+    """Sums of n people whose past was alike."""
+    variance = (n - 1) * deviation**2
+    past = {"sum": n * before, "squares": variance + n * before**2, "cross": correlation * variance + n * after * before}
+    return {"sum": n * after, "squares": variance + n * after**2, "before": past}
+
+
+def test_the_gate_uses_what_was_known_before_as_its_comparisons_do():
+    """A past that tells nine tenths: by it alone the difference is plain, and the gate does not undo that."""
+    arms = [{"name": name, "share": 1, "assigned": 1000} for name in ("control", "b", "c")]
+    of = {name: with_past(1000, after, 0.95) for name, after in (("control", 50.0), ("b", 50.8), ("c", 50.1))}
+    asked = {"arms": arms, "metrics": [{"key": "m", "kind": "mean", "of": of}], "plan": {"rule": "fixed"}}
+    answer = evaluated(asked)
+    b, c = answer.metrics[0].comparisons
+    assert b.cuped.used and b.p_adjusted < 1e-7 and (b.verdict, c.verdict) == ("more", "not_shown")
+    assert answer.metrics[0].gate < 1e-6
+    blind = {name: {key: one[key] for key in ("sum", "squares")} for name, one in of.items()}
+    plain = evaluated(changed(asked, metrics=[{"key": "m", "kind": "mean", "of": blind}]))
+    assert plain.metrics[0].gate == pytest.approx(0.15, abs=0.01) and plain.verdict == "not_shown"
+    one_without = evaluated(changed(asked, metrics__0__of__c=blind["c"]))
+    assert one_without.metrics[0].gate == plain.metrics[0].gate
+
+
+def test_a_past_that_tells_everything_leaves_nothing_to_compare_by():
+    """What came before is what came after: the figures are of one thing, so they are compared as they are."""
+    arms = [{"name": name, "share": 1, "assigned": 1000} for name in ("control", "b", "c")]
+    of = {name: with_past(1000, after, 1.0, before=after) for name, after in (("control", 50.0), ("b", 50.8), ("c", 50.1))}
+    answer = evaluated({"arms": arms, "metrics": [{"key": "m", "kind": "mean", "of": of}], "plan": {"rule": "fixed"}})
+    assert not any(one.cuped.used for one in answer.metrics[0].comparisons)
+    assert answer.metrics[0].gate == pytest.approx(0.15, abs=0.01)
+
+
 def test_among_several_arms_holm_stands_behind_a_gate():
     arms = [{"name": name, "share": 1, "assigned": 2000} for name in ("control", "b", "c", "d")]
     of = {"control": {"x": 100}, "b": {"x": 132}, "c": {"x": 104}, "d": {"x": 99}}

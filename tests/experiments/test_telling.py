@@ -80,6 +80,42 @@ def test_a_control_without_any_has_no_lift():
     assert "относительно: нельзя сказать, в контроле ничего" in said(asked, "ru")
 
 
+def lifts_of(control, arm):
+    """What is said of two sums of 3,000 people that may be below 0."""
+    of = {"control": {"sum": control, "squares": 900_000}, "b": {"sum": arm, "squares": 900_000}}
+    arms = [{"name": name, "share": 1, "assigned": 3000} for name in of]
+    asked = {"arms": arms, "metrics": [{"key": "margin", "kind": "mean", "of": of}], "plan": {"rule": "fixed"}}
+    return said(asked), said(asked, "ru")
+
+
+@pytest.mark.parametrize(("control", "arm"), [(-500, 300), (500, -300), (-500, -300), (500, 0)])
+def test_sums_below_nothing_have_no_lift_and_the_control_has_something(control, arm):
+    english, russian = lifts_of(control, arm)
+    assert "relative: cannot be said, not both are above 0)" in english and "the control has nothing" not in english
+    assert "относительно: нельзя сказать, не обе величины больше нуля)" in russian
+
+
+def test_sums_that_come_to_nothing_are_a_control_that_has_nothing():
+    english, russian = lifts_of(0, 300)
+    assert "relative: cannot be said, the control has nothing)" in english and "в контроле ничего)" in russian
+
+
+def test_what_is_not_enough_among_all_secondary_measures_says_so():
+    """Two arms: the measure has one comparison, but is adjusted with those of three others."""
+    asked = changed(FILLED, metrics__0__of__b__x=93)
+    clicks = {"kind": "proportion", "of": {"control": {"x": 200}, "b": {"x": 241}}}
+    others = [{"key": f"m{n}", "kind": "proportion", "of": {"control": {"x": 100 + n}, "b": {"x": 101 + n}}} for n in range(3)]
+    asked["metrics"] += [{"key": "clicks", **clicks}, *others]
+    _, clicked, other, *_ = (metric.comparisons[0] for metric in evaluated(asked).metrics)
+    assert clicked.reading.p < 0.05 < clicked.p_adjusted and clicked.reading.interval.low > 0
+    assert clicked.verdict == other.verdict == "not_shown"
+    assert clicked.text.en.endswith("Among several comparisons this one alone is not enough.")
+    assert clicked.text.ru.endswith("Среди нескольких сравнений этого недостаточно.")
+    assert "not enough" not in other.text.en
+    alone = evaluated(changed(FILLED, metrics__0__of__b__x=93, plan__people=3014)).metrics[0].comparisons[0]
+    assert "not enough" not in alone.text.en
+
+
 def test_money_is_told_in_its_unit_and_outliers_with_the_result_without_them():
     raw = {"sum": 1_200_000, "squares": 19_000_000_000, "currency": "RUB"}
     asked = changed(

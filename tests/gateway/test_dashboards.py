@@ -92,8 +92,8 @@ class Audience:
             return JSONResponse({}, 503)
         if question == "experiment":
             arms = {name: {"people": 2} for name in asked["arms"]}
-            periods = [{"period": 0, "arms": arms}]
-            told = {"people": 4, "periods": periods, "as_of": body["as_of"], "complete_up_to": 0, "took_ms": 1, "reached": [None for _ in asked["marks"]]}  # fmt: skip
+            periods = [{"period": 0, "arms": arms, "reached": [None for _ in asked["marks"]]}]
+            told = {"people": 4, "periods": periods, "as_of": body["as_of"], "complete_up_to": 0, "took_ms": 1}
             return JSONResponse(told)
         first = domain.EPOCH + timedelta(milliseconds=asked["since"])
         target = asked.get("target")

@@ -6,11 +6,12 @@ Flat priors, Beta(1, 1). It is no safer against looking early than a p-value, so
 import math
 from typing import NamedTuple
 
-from services.experiments.domain.curves import arrays, special
+from services.experiments.domain.curves import arrays, nodes, special
 from services.experiments.domain.proportions import Share
 
-CLOSED = 50_000  # terms of the closed form; above it an integral of the same, to eight digits
-NORMAL = 10**8  # people: above it both are normal curves to more digits than sums of logarithms keep
+CLOSED = 100  # terms of the closed form; above it an integral of the same, to eight digits
+# Of the least of the four counts: above it both are normal curves to five digits. Those of many people with few deeds are not.
+NORMAL = 10**8
 
 
 class Beta(NamedTuple):
@@ -46,10 +47,10 @@ def read(arm: Share, control: Share) -> Read:
 def is_above(one: Beta, other: Beta) -> float:
     """P(one > other), by the shortest of the four sums that give it."""
     terms = (one.a, one.b, other.a, other.b)
-    if max(terms) > NORMAL:
+    if min(terms) > NORMAL:
         return float(special().ndtr((one.mean - other.mean) / math.sqrt(one.variance + other.variance)))
     if min(terms) > CLOSED:
-        return _integral(one, other)
+        return _integral(one, other) if one.variance < other.variance else 1 - _integral(other, one)
     shortest = terms.index(min(terms))
     if shortest == 0:
         return _sum(one, other)
@@ -69,12 +70,15 @@ def _sum(one: Beta, other: Beta) -> float:
 
 
 def _integral(one: Beta, other: Beta) -> float:
-    """P(one > other): the chance of `other` below, over the density of `one`, ten standard deviations to each side."""
+    """P(one > other): the chance of `other` below, over the density of `one`, ten standard deviations to each side. `one` is the narrower: the
+    chance of `other` is then no step between two nodes.
+    """
     np, found = arrays(), special()
-    nodes, weights = np.polynomial.legendre.leggauss(200)
+    places, weights = nodes(200)
     deviation = math.sqrt(one.variance)
     low, high = max(0.0, one.mean - 10 * deviation), min(1.0, one.mean + 10 * deviation)
-    at = (high - low) / 2 * nodes + (high + low) / 2
-    logs = (one.a - 1) * np.log(at) + (one.b - 1) * np.log1p(-at)
+    at = (high - low) / 2 * places + (high + low) / 2
+    away = at - one.mean  # logarithms of what is near 1: those of rates lose their digits to so many people
+    logs = (one.a - 1) * np.log1p(away / one.mean) + (one.b - 1) * np.log1p(-away / (1 - one.mean))
     density = np.exp(logs - logs.max()) * weights  # its own sum is the best known of its size
     return min(1.0, float((density * found.betainc(other.a, other.b, at)).sum() / density.sum()))

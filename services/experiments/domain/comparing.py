@@ -1,6 +1,7 @@
 """One metric of one arm against the control, under the plan's rule: a reading, and what stands beside it."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.experiments import Arm, Chances, Count, Cuped, Interval, Mean, Metric, Pairs, Plain, Proportion, Reading, Sums
@@ -10,6 +11,7 @@ from services.experiments.domain.means import Both, Sample
 from services.experiments.domain.proportions import Share, Span
 
 FEW = 30  # people of an arm below which a mean is not compared: t takes the values for normal
+SPREAD_MOST = 1e6  # of the mean: a part of one that is so small beside its spread is nothing that a test is planned for
 
 
 class Under(NamedTuple):
@@ -25,7 +27,8 @@ def usual(metric: Metric, arm: Arm) -> tuple[float, float | None] | None:
         found = share(metric.of[arm.name], arm)
         return (found.rate, None) if 0 < found.x < found.n else None
     one = sums(metric.of[arm.name], arm) if isinstance(metric, Mean) else means.ratio(pairs(metric.of[arm.name], arm))
-    return (one.mean, math.sqrt(one.variance)) if one.mean and one.variance else None
+    deviation = math.sqrt(one.variance)
+    return (one.mean, deviation) if 0 < deviation < SPREAD_MOST * abs(one.mean) else None
 
 
 class Pair(NamedTuple):
@@ -61,6 +64,15 @@ def sums(of: Plain, arm: Arm) -> Sample:
     return means.sample(arm.assigned if of.n is None else of.n, of.sum, of.squares)
 
 
+def samples(metric: Mean, arms: Sequence[Arm]) -> Sequence[Sample]:
+    """Of all arms at once, without what was known before of all of them where it tells something: as their comparisons are made."""
+    found = [sums(metric.of[arm.name], arm) for arm in arms]
+    if any(metric.of[arm.name].before is None for arm in arms):
+        return found
+    adjusted = means.cuped(*(both(metric.of[arm.name], one.n) for arm, one in zip(arms, found, strict=True)))
+    return adjusted.samples if adjusted.used else found
+
+
 def pairs(of: Pairs, arm: Arm) -> Both:
     return Both(arm.assigned if of.n is None else of.n, of.y, of.x, of.yy, of.xx, of.xy)
 
@@ -94,10 +106,11 @@ def _mean(metric: Mean, arm: Arm, control: Arm, under: Under) -> Pair:
     plain = of_samples(one, other, under, "welch")
     cuped, reading = None, plain
     if mine.before is not None and theirs.before is not None:
-        adjusted = means.cuped(_both(mine, one.n), _both(theirs, other.n))
+        adjusted = means.cuped(both(mine, one.n), both(theirs, other.n))
         cuped = Cuped(theta=adjusted.theta, gain=adjusted.gain, used=adjusted.used, plain=plain)
         if adjusted.used:
-            reading = of_samples(adjusted.arm, adjusted.control, under, "welch")
+            without_past = adjusted.samples
+            reading = of_samples(without_past[0], without_past[1], under, "welch")
     without = None
     if mine.without_rule is not None and theirs.without_rule is not None:
         raw = sums(mine.without_rule, arm), sums(theirs.without_rule, control)
@@ -105,7 +118,7 @@ def _mean(metric: Mean, arm: Arm, control: Arm, under: Under) -> Pair:
     return Pair(reading, min(one.n, other.n) < FEW, cuped, without)
 
 
-def _both(of: Sums, n: int) -> Both:
+def both(of: Sums, n: int) -> Both:
     assert of.before is not None
     return Both(n, of.sum, of.before.sum, of.squares, of.before.squares, of.before.cross)
 

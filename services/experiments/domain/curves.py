@@ -1,11 +1,11 @@
-"""Distributions and roots: the one place that knows scipy.
+"""Distributions, roots and the nodes of integrals: the one place that knows scipy.
 
 scipy.special takes 0.2 s and 25 MB when it is imported, so it waits for the first question: an installation starts without it.
 """
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 Curve = Callable[[float], float]
@@ -25,6 +25,21 @@ def arrays() -> Any:
     import numpy as np
 
     return np
+
+
+def nodes(count: float) -> tuple[Any, Any]:
+    """At least so many places between -1 and 1, rising, with the weights of an integral; a few sizes serve all."""
+    return _fejer(16 * max(2, math.ceil(count / 16)))
+
+
+@lru_cache(maxsize=128)
+def _fejer(count: int) -> tuple[Any, Any]:
+    """Fejer's first rule: of no less use here than Gauss's, whose nodes take a hundred times as long to find."""
+    np = arrays()
+    angles = (np.arange(count) + 0.5) * math.pi / count
+    j = np.arange(1, count // 2 + 1)
+    weights = 1 - 2 * (np.cos(2 * angles[:, None] * j) / (4 * j * j - 1)).sum(axis=1)
+    return -np.cos(angles), weights * 2 / count
 
 
 def z_of(p: float) -> float:

@@ -18,7 +18,7 @@ from schemas.experiments import (
     Verdict,
 )
 from services.experiments.domain import means, several, split, telling
-from services.experiments.domain.comparing import Pair, Under, compare, pairs, share, sums
+from services.experiments.domain.comparing import Pair, Under, compare, pairs, samples, share
 from services.experiments.domain.looks import Rule
 from services.experiments.domain.split import Checked
 
@@ -26,7 +26,7 @@ By = Literal["none", "holm", "bh"]
 
 
 class Weighed(NamedTuple):
-    """A comparison with what it is worth among the others."""
+    """A comparison with what it is worth among the others; among: how many are adjusted together."""
 
     metric: Metric
     arm: Arm
@@ -34,6 +34,7 @@ class Weighed(NamedTuple):
     p: float
     by: By
     gate: float | None
+    among: int
 
 
 def evaluate(asked: Evaluation) -> Evaluated:
@@ -80,7 +81,8 @@ def _family(asked: Evaluation, of: Sequence[tuple[Metric, Arm]], by: By, under: 
     adjusted = several.holm(single) if by == "holm" else several.bh(single) if by == "bh" else single
     gates = {metric.key: _gate(asked, metric, under) for metric, _ in of}
     return [
-        Weighed(metric, arm, pair, p, by, gates[metric.key]) for (metric, arm), pair, p in zip(of, found, adjusted, strict=True)
+        Weighed(metric, arm, pair, p, by, gates[metric.key], len(of))
+        for (metric, arm), pair, p in zip(of, found, adjusted, strict=True)
     ]
 
 
@@ -91,7 +93,7 @@ def _gate(asked: Evaluation, metric: Metric, under: Under) -> float | None:
     if isinstance(metric, Proportion):
         return under.rule.p(several.alike([share(metric.of[arm.name], arm) for arm in asked.arms]))
     if isinstance(metric, Mean):
-        return under.rule.p(several.same([sums(metric.of[arm.name], arm) for arm in asked.arms]))
+        return under.rule.p(several.same(samples(metric, asked.arms)))
     return under.rule.p(several.same([means.ratio(pairs(metric.of[arm.name], arm)) for arm in asked.arms]))
 
 
@@ -103,11 +105,11 @@ def _measured(metric: Metric, weighed: Sequence[Weighed], told: telling.Told, *,
         primary=metric.key == told.asked.deciding,
         gate=mine[0].gate,
         outliers=metric.outliers if isinstance(metric, Mean) else None,
-        comparisons=tuple(_comparison(one, told, len(mine), blocked=blocked) for one in mine),
+        comparisons=tuple(_comparison(one, told, blocked=blocked) for one in mine),
     )
 
 
-def _comparison(one: Weighed, told: telling.Told, among: int, *, blocked: bool) -> Comparison:
+def _comparison(one: Weighed, told: telling.Told, *, blocked: bool) -> Comparison:
     verdict = "blocked" if blocked else _verdict(one, told)
     return Comparison(
         arm=one.arm.name,
@@ -118,7 +120,7 @@ def _comparison(one: Weighed, told: telling.Told, among: int, *, blocked: bool) 
         cuped=one.pair.cuped,
         without_rule=one.pair.without_rule,
         chances=one.pair.chances,
-        text=_both(lambda lang: told.compared(lang, one.metric, one.arm, one.pair, verdict, among)),
+        text=_both(lambda lang: told.compared(lang, one.metric, one.arm, one.pair, verdict, one.among)),
     )
 
 

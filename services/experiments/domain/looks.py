@@ -5,12 +5,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from services.experiments.domain.curves import arrays, p_of, root, special, z_of
+from services.experiments.domain.curves import arrays, nodes, p_of, root, special, z_of
 
 FARTHEST = 8.0  # standard errors: what lies beyond is spent on nothing
 LEAST_P = 1e-12  # of a group-sequential look: below it the sums over its paths have no digits left
+SCALE = 32  # alphas at which a look is worked out, for p-values of all its comparisons
 LEAST_TAIL = 1e-15  # a look that may spend less is none
+NEAR = 0.002  # of the people at a look: one that comes with fewer more stands beside it. Of 500 at equal distances none does
+NODES = 3.5  # of a grid, to a standard deviation of the shorter step
+REACH = 10.0  # standard deviations that a step goes
+STRIP, STRIP_NODES = 12.0, 32  # standard deviations at an edge from which a near look can be crossed, and the nodes there
 TUNED = 5000  # people at which a confidence sequence is narrowest where no plan says another number
+
+_Stood = tuple[float, Any, Any]
 
 
 class Look(NamedTuple):
@@ -39,6 +46,10 @@ def boundaries(alpha: float, people: Sequence[int], planned: int) -> tuple[float
 
 @lru_cache(maxsize=256)
 def _boundaries(alpha: float, people: tuple[int, ...], planned: int) -> tuple[float, ...]:
+    return _walked(alpha, people, planned)
+
+
+def _walked(alpha: float, people: tuple[int, ...], planned: int) -> tuple[float, ...]:
     walk = Walk()
     found, before = [], 0.0
     for n in people:
@@ -51,58 +62,77 @@ def _boundaries(alpha: float, people: tuple[int, ...], planned: int) -> tuple[fl
 class Walk:
     """Brownian motion on its way, stopped where it leaves the boundaries: its density at the last look, where it still goes on.
 
-    Armitage, McPherson and Rowe 1969, with Gauss-Legendre nodes as many as the steps between looks need.
+    Armitage, McPherson and Rowe 1969, with nodes as close as the shorter of the two steps beside a look needs: a density is as
+    fine as the step that made it, a crossing as fine as the step that comes.
+
+    A look NEAR the last one of the grid would need a grid without end. What crosses there and did not at that one is counted at its edges
+    alone, and the walk goes on as if it had not been: paths that leave at two such looks are counted twice, so no more than alpha is spent.
     """
 
     def __init__(self, drift: float = 0.0) -> None:
         """drift: expected value at fraction 1."""
         self.drift = drift
-        self.time = 0.0
         self.upper = self.lower = 0.0  # crossed so far
-        self._places: Any = None  # None: it stands at 0
-        self._mass: Any = None
+        self.time = self._edge = 0.0  # of the last look of the grid; 0: none yet
+        np = arrays()
+        self._before: _Stood = (0.0, np.zeros(1), np.ones(1))  # where paths stood at the look before that one
+        self._last: tuple[float, _Stood] = (0.0, self._before)  # where they stand at that one, for a step to so late
 
     def step(self, time: float, tail: float) -> float:
         """The critical z at `time` that lets `tail` leave above it, and goes on with the rest."""
         if tail < LEAST_TAIL:
             return FARTHEST
-        critical = root(lambda z: self._beyond(time, z, 1) - tail, 0.0, FARTHEST)
+        lowest = max(0.0, (self._edge - STRIP / 3 * math.sqrt(time - self.time)) / math.sqrt(time)) if self._near(time) else 0.0
+        critical = root(lambda z: self._beyond(time, z, 1) - tail, lowest, FARTHEST)
         self.go(time, critical)
         return critical
 
     def go(self, time: float, critical: float) -> None:
-        np = arrays()
         self.upper += self._beyond(time, critical, 1)
         self.lower += self._beyond(time, critical, -1)
-        edge = critical * math.sqrt(time)
-        nodes, weights = _nodes(min(600, max(48, math.ceil(5 * edge / math.sqrt(time - self.time)))))
-        places = nodes * edge
-        if self._places is None:
-            mass = _bell(np, (places - self.drift * time) / math.sqrt(time)) / math.sqrt(time)
-        else:
-            root_of = math.sqrt(time - self.time)
-            steps = (places[:, None] - self._places[None, :] - self.drift * (time - self.time)) / root_of
-            mass = (_bell(np, steps) / root_of) @ self._mass
-        self._places, self._mass, self.time = places, mass * weights * edge, time
+        if not self._near(time):
+            self._before, self.time, self._edge = self._stood(time), time, critical * math.sqrt(time)
+
+    def _near(self, time: float) -> bool:
+        return time - self.time < NEAR * self.time
 
     def _beyond(self, time: float, critical: float, side: int) -> float:
         """Chance to be beyond critical at `time` on that side, and within at all looks before."""
-        edge, ndtr = critical * math.sqrt(time), special().ndtr
-        if self._places is None:
-            return float(ndtr(-(edge - side * self.drift * time) / math.sqrt(time)))
-        left = math.sqrt(time - self.time)
-        away = edge - side * (self._places + self.drift * (time - self.time))
-        return float((ndtr(-away / left) * self._mass).sum())
+        _, places, mass = self._stood(time)
+        away = critical * math.sqrt(time) - side * (places + self.drift * (time - self.time))
+        return float((special().ndtr(-away / math.sqrt(time - self.time)) * mass).sum())
+
+    def _stood(self, time: float) -> "_Stood":
+        """(when, places, mass) at the last look of the grid, close enough for a step to `time`."""
+        if not self.time:
+            return self._before
+        if self._last[0] != time:
+            self._last = time, (self.time, *self._spread(time))
+        return self._last[1]
+
+    def _spread(self, time: float) -> tuple[Any, Any]:
+        np = arrays()
+        since, before, mass = self._before
+        made, next_one = math.sqrt(self.time - since), math.sqrt(time - self.time)
+        if self._near(time):
+            at, weights = nodes(STRIP_NODES)
+            half = min(self._edge, STRIP * next_one) / 2
+            strip = self._edge + half * (at - 1)
+            places, weights = np.concatenate((-strip, strip)), np.concatenate((weights, weights)) * half
+        else:
+            at, weights = nodes(NODES * self._edge / min(made, next_one))
+            places, weights = at * self._edge, weights * self._edge
+        return places, _blurred(places - self.drift * (self.time - since), before, mass, made) * weights
 
 
-def _bell(np: Any, z: Any) -> Any:
-    return np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-
-
-@lru_cache(maxsize=64)
-def _nodes(count: int) -> tuple[Any, Any]:
-    found: tuple[Any, Any] = arrays().polynomial.legendre.leggauss(count)
-    return found
+def _blurred(at: Any, places: Any, mass: Any, deviation: float) -> Any:
+    """Density at these points of a mass at rising places, each of them spread over a normal curve. Of each point only what is within REACH."""
+    np = arrays()
+    first = np.searchsorted(places, at - REACH * deviation)
+    width = int((np.searchsorted(places, at + REACH * deviation) - first).max())
+    near = np.minimum(first, len(places) - width)[:, None] + np.arange(width)
+    z = (at[:, None] - places[near]) / deviation
+    return (np.exp(-0.5 * z * z) * mass[near]).sum(axis=1) / (deviation * math.sqrt(2 * math.pi))
 
 
 class Rule(NamedTuple):
@@ -140,14 +170,62 @@ class Rule(NamedTuple):
             return sequence_p(z, self.people, self.tuning)
         if self.name != "sequential" or single >= 1:
             return single
-        least = max(single, LEAST_P)
-        if self.critical(least) <= min(z, FARTHEST):
-            return least
-        log_alpha = root(lambda a: min(z, FARTHEST) - self._near(math.exp(a)), math.log(least), 0.0)
-        return max(single, math.exp(log_alpha))
+        assert self.planned is not None
+        found = max(single, _scale((*self.before, self.people), self.planned).p(z))
+        beyond = z > self.critical(self.alpha)  # said once: an alpha found between two others may be off in its sixth digit
+        return min(found, math.nextafter(self.alpha, 0.0)) if beyond else max(found, self.alpha)
 
-    def _near(self, alpha: float) -> float:
-        return _boundaries.__wrapped__(alpha, (*self.before, self.people), self.planned or 1)[-1]
+
+class Scale:
+    """What a look is worth at any alpha: its critical z at SCALE of them, each worked out when it is first asked for."""
+
+    def __init__(self, people: tuple[int, ...], planned: int) -> None:
+        """Of the last of these looks."""
+        self._people, self._planned = people, planned
+        farthest = z_of(LEAST_P)
+        if self._spare(farthest) < 0 < self._spare(0.0):  # by so small an alpha this look would be none
+            farthest = root(self._spare, 0.0, farthest) * (1 - 1e-9)
+        # The z that one look alone has at each alpha, rising from 0 (an alpha of 1). Over it a critical z is nearly a line, but near 0.
+        self._zs = tuple(farthest * (place / (SCALE - 1)) ** 2 for place in range(SCALE))
+        self._known: dict[int, float] = {}
+
+    def _spare(self, z: float) -> float:
+        alpha, (before, now) = p_of(z), (0, *self._people)[-2:]
+        return (spent(alpha, now / self._planned) - spent(alpha, before / self._planned)) / 2 - LEAST_TAIL
+
+    def _critical(self, place: int) -> float:
+        if place not in self._known:
+            self._known[place] = _walked(p_of(self._zs[place]), self._people, self._planned)[-1]
+        return self._known[place]
+
+    def p(self, z: float) -> float:
+        """The least alpha whose critical z is not above this one: between two of them by the cubic through the nearest four, to five digits."""
+        if z >= FARTHEST:  # beyond the bound of a look that spends nothing
+            return LEAST_P
+        low, high = -1, SCALE
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._critical(middle) <= z else (low, middle)
+        if low < 0:
+            return 1.0
+        if high == SCALE:
+            return p_of(self._zs[low])
+        first = min(max(0, low - 1), SCALE - 4)
+        near = range(first, first + 4)
+
+        def left(at: float) -> float:
+            return sum(self._critical(one) * self._part(at, one, near) for one in near) - z
+
+        return p_of(root(left, self._zs[low], self._zs[high]))
+
+    def _part(self, at: float, one: int, near: Sequence[int]) -> float:
+        """Lagrange's."""
+        return math.prod((at - self._zs[other]) / (self._zs[one] - self._zs[other]) for other in near if other != one)
+
+
+@lru_cache(maxsize=64)
+def _scale(people: tuple[int, ...], planned: int) -> Scale:
+    return Scale(people, planned)
 
 
 def tuned(alpha: float, people: int) -> float:

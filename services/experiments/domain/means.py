@@ -2,12 +2,15 @@
 
 import math
 from fractions import Fraction
+from functools import reduce
 from typing import NamedTuple
 
 from services.experiments.domain.curves import p_of_t, t_of
 from services.experiments.domain.proportions import Span
 
 GAIN_LEAST = 0.02  # CUPED that helps less is left out: one number less to explain
+UNKNOWN = 1000.0  # times itself: so far off a mean says nothing of a ratio, and the exponents end
+LEFT_LEAST = 1e-9  # of the variance of an arm: what is less is what sums of floats were rounded by
 
 
 class Sample(NamedTuple):
@@ -61,18 +64,22 @@ def freedom(one: tuple[float, int], other: tuple[float, int]) -> float:
 def lifted(arm: Sample, control: Sample, alpha: float) -> tuple[float | None, Span | None]:
     """The relative difference with its interval by the delta method, of the logarithm of the ratio: never below -100 %, and the same when
     the arms change places. Approximate: it is taken at the effect that was found, so it may hold 0 where Welch's does not. None where one
-    of them has nothing.
+    of them has nothing, or less.
     """
-    if control.mean <= 0:
+    found = arm.mean / control.mean if control.mean > 0 else math.inf
+    if math.isinf(found):  # of next to nothing as well
         return None, None
-    found = arm.mean / control.mean
     if found <= 0:
         return found - 1, None
-    a, b = arm.error2 / arm.mean**2, control.error2 / control.mean**2
-    half = t_of(alpha, freedom((a, arm.n), (b, control.n))) * math.sqrt(a + b)
-    if half > 600:
+    one, other = (math.sqrt(of.error2) / of.mean for of in (arm, control))  # not of squares: those of small means are 0
+    if max(one, other) > UNKNOWN:
         return found - 1, Span(-1.0, None)
-    return found - 1, Span(found * math.exp(-half) - 1, found * math.exp(half) - 1)
+    a, b = one**2, other**2
+    half = t_of(alpha, freedom((a, arm.n), (b, control.n))) * math.sqrt(a + b)
+    if half > UNKNOWN / 2:
+        return found - 1, Span(-1.0, None)
+    high = found * math.exp(half) - 1
+    return found - 1, Span(found * math.exp(-half) - 1, high if math.isfinite(high) else None)
 
 
 class Both(NamedTuple):
@@ -111,21 +118,19 @@ def ratio(of: Both) -> Sample:
 
 
 class Adjusted(NamedTuple):
-    """gain: by how much less the squared error of the difference is."""
+    """samples: of the arms in the order in which they were given; gain: by how much less the squared errors of all together are."""
 
-    arm: Sample
-    control: Sample
+    samples: tuple[Sample, ...]
     theta: float
     gain: float
-
-    @property
-    def used(self) -> bool:
-        return self.gain >= GAIN_LEAST
+    used: bool
 
 
-def cuped(arm: Both, control: Both) -> Adjusted:
-    """What y is without that which x, of before the assignment, already told of it. One theta over both arms together, so none of the effect goes with it."""
-    together = arm.with_(control)
+def cuped(*arms: Both) -> Adjusted:
+    """What y is without that which x, of before the assignment, already told of it. One theta over all arms together, so none of the effect
+    goes with it. Not used where it helps little, or where the past tells all of an arm: nothing is left there to compare by.
+    """
+    together = reduce(Both.with_, arms)
     theta = together.cov / together.var_x if together.var_x else Fraction(0)
     middle = Fraction(together.x) / together.n
 
@@ -134,7 +139,8 @@ def cuped(arm: Both, control: Both) -> Adjusted:
         variance = of.var_y - 2 * theta * of.cov + theta**2 * of.var_x
         return Sample(of.n, float(mean), max(0.0, float(variance)))
 
-    plain = float(arm.var_y / arm.n + control.var_y / control.n)
-    found = adjusted(arm), adjusted(control)
-    left = found[0].error2 + found[1].error2
-    return Adjusted(*found, float(theta), 1 - left / plain if plain else 0.0)
+    found = tuple(adjusted(of) for of in arms)
+    plain = [float(of.var_y / of.n) for of in arms]
+    gain = 1 - sum(one.error2 for one in found) / sum(plain) if sum(plain) else 0.0
+    some_left = all(one.error2 > LEFT_LEAST * before for one, before in zip(found, plain, strict=True))
+    return Adjusted(found, float(theta), gain, used=gain >= GAIN_LEAST and some_left)

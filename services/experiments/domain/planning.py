@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.experiments import ControlRow, ControlTable, Needed, Planned, Planning, Seen, Text
 from services.experiments.domain import looks, telling_plans
-from services.experiments.domain.curves import quantile, root, special, z_of
+from services.experiments.domain.curves import quantile, root, z_of
 
 LONGEST_DAYS = 56  # eight weeks: longer tests meet seasons, other tests, and people who are no longer there
 CONTROL_SHARES = (0.01, 0.05, 0.10)
@@ -36,26 +36,6 @@ def of_control(base: float, other: float, ratio: float, aim: Aim) -> float:
 def of_control_mean(deviation: float, effect: float, ratio: float, aim: Aim) -> float:
     """The same of two means."""
     return sum(aim.z) ** 2 * deviation**2 * (1 + 1 / ratio) / effect**2
-
-
-def shown_at(base: float, other: float, alpha: float) -> int:
-    """The least people of each of two equal arms at which exactly these rates give p below alpha. With no more it is a coin's toss."""
-    pooled = (base + other) / 2
-    return math.floor(z_of(alpha) ** 2 * 2 * pooled * (1 - pooled) / (other - base) ** 2) + 1
-
-
-def power_of(base: float, other: float, people: tuple[float, float], alpha: float) -> float:
-    """Chance that the pooled z sees these rates, with so many in (control, arm): both sides, by the normal curve."""
-    control, arm = people
-    pooled = (control * base + arm * other) / (control + arm)
-    none = math.sqrt(pooled * (1 - pooled) * (1 / control + 1 / arm))
-    some = math.sqrt(base * (1 - base) / control + other * (1 - other) / arm)
-    z, away = z_of(alpha) * none / some, (other - base) / some
-    return _above(z - away) + _above(z + away)
-
-
-def _above(z: float) -> float:
-    return float(special().ndtr(-z))
 
 
 def smallest(base: float, people: tuple[float, float], aim: Aim) -> float | None:

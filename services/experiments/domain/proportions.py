@@ -6,6 +6,7 @@ from typing import NamedTuple
 from services.experiments.domain.curves import arrays, p_of, root, special
 
 HAIR = 1e-12
+FAR = 1000  # people
 EXPECTED_LEAST = 5.0  # below it the normal curve is no picture of so few
 
 
@@ -48,7 +49,11 @@ def fisher(arm: Share, control: Share) -> float:
     """Two-sided exact p: of all tables with these margins, the chance of those that are no likelier than this one."""
     np, log_gamma = arrays(), special().gammaln
     yes, people = arm.x + control.x, arm.n + control.n
-    x = np.arange(max(0, yes - control.n), min(yes, arm.n) + 1, dtype=float)
+    # Where fewer than 5 are expected in a cell, tables so FAR from it have no chance that a float can tell from 0.
+    due = arm.n * yes // people
+    x = np.arange(max(0, yes - control.n, due - FAR), min(yes, arm.n, due + FAR) + 1, dtype=float)
+    if not x[0] <= arm.x <= x[-1]:
+        return 0.0
 
     def log_choose(n: float, k: object) -> object:
         return log_gamma(n + 1) - log_gamma(np.asarray(k) + 1) - log_gamma(n - np.asarray(k) + 1)
@@ -65,14 +70,6 @@ def tested(arm: Share, control: Share) -> tuple[str, float | None, float]:
         return "fisher", None, fisher(arm, control)
     z = pooled_z(arm, control)
     return "z", z, p_of(z)
-
-
-def wilson(one: Share, critical: float) -> Span:
-    """The score interval of one rate; critical: standard errors, 1.96 for 95 %."""
-    z2 = critical**2
-    middle = (one.x + z2 / 2) / (one.n + z2)
-    half = critical * math.sqrt(one.x * (one.n - one.x) / one.n + z2 / 4) / (one.n + z2)
-    return Span(0.0 if one.x == 0 else max(0.0, middle - half), 1.0 if one.x == one.n else min(1.0, middle + half))
 
 
 def mee(arm: Share, control: Share, critical: float) -> Span:

@@ -53,7 +53,7 @@ class Told(NamedTuple):
         return f"No verdict: profiles merge at different rates in the arms: {rates} (p {chances}). Find out why first."
 
     def compared(self, lang: Language, metric: Metric, arm: Arm, pair: Pair, verdict: Verdict, among: int) -> str:
-        """One comparison."""
+        """One comparison; among: how many its p is adjusted for, of all measures that share them."""
         if verdict == "blocked":
             return self.blocked(lang)
         says = spoken(lang, metric)

@@ -82,8 +82,14 @@ def _figures(lang: Language, says: Spoken, low: float, high: float) -> tuple[str
 def lifts(lang: Language, reading: Reading) -> str:
     """The same relatively."""
     told = "относительно" if lang == "ru" else "relative"
-    if reading.lift_interval is None:
+    if reading.lift_interval is None and not reading.control:
         return f"{told}: нельзя сказать, в контроле ничего" if lang == "ru" else f"{told}: cannot be said, the control has nothing"
+    if reading.lift_interval is None:
+        return (
+            f"{told}: нельзя сказать, не обе величины больше нуля"
+            if lang == "ru"
+            else f"{told}: cannot be said, not both are above 0"
+        )
     about = (", примерно" if lang == "ru" else ", approximately") if reading.lift_approximate else ""
     ends = [_signed(lang, end) for end in (reading.lift_interval.low, reading.lift_interval.high)]
     if lang == "ru":

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from schemas.currencies import digits
 
 Language = Literal["en", "ru"]
-LANGUAGES: tuple[Language, ...] = ("en", "ru")
 SPACE = "\N{NO-BREAK SPACE}"
 
 

@@ -44,6 +44,10 @@ OF_EXPERIMENTS: dict[str, tuple[str, str]] = {
         "это был единственный последний просмотр: дальше читайте с `always_valid`",
     ),
     "looks_many": ("between 0 and 120", "от 0 до 120"),
+    "looks_work": (
+        "arms x metrics x looks, this one among them: at most 30,000. Ask for fewer metrics at a time",
+        "группы x метрики x просмотры, считая этот: не больше 30 000. Спрашивайте о меньшем числе метрик за раз",
+    ),
     "money_whole": ("money comes in whole minor units", "деньги передают целым числом минимальных единиц"),
     "money_negative": (
         "revenue is not below 0: count refunds as a metric of their own",

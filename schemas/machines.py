@@ -1,7 +1,7 @@
 """Opens and clicks that no person made: a mail service that fetches pictures ahead, a scanner that follows links.
 
 They stand in the log under the names of those of people and say `machine: true`, so that reports can count them apart (docs/metrics.md). To
-conditions, journeys and campaigns they never happened (docs/conditions.md).
+conditions, journeys, campaigns, target actions and steps of funnels they never happened (docs/conditions.md).
 """
 
 from collections.abc import Iterable, Mapping

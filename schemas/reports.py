@@ -99,7 +99,8 @@ class Outcomes(Node):
     """What a report of outcomes counts. Of everything that is left out, all.
 
     documents: "journey:welcome", "campaign:spring"; since, until: messages accepted in [since, until), ms; by: what rows are of; zone: whose
-    days, weeks and months those are; compared: the period beside it, [since, until).
+    days, weeks and months those are; compared: the period beside it, [since, until). beyond: ms after a period whose messages take the credit for
+    what was done after them and are in no row, so that periods of days can be counted one after the other and added up.
     """
 
     documents: Some = ()
@@ -114,6 +115,7 @@ class Outcomes(Node):
     since: Annotated[int, Field(ge=0)] | None = None
     until: Annotated[int, Field(ge=0)] | None = None
     compared: tuple[int, int] | None = None
+    beyond: Annotated[int, Field(ge=0, le=MAX_WINDOW_MS)] = 0
     by: Annotated[tuple[Group, ...], Field(max_length=MOST_GROUPS)] = ()
     zone: ZoneName = "UTC"
     target: Target | None = None

@@ -119,7 +119,9 @@ def test_nobody_yet_is_an_answer_and_mixed_currencies_are_none(kept: Kept) -> No
     kept.told(bought(PEOPLE[0], 10_001, 1), bought(PEOPLE[0], 10_002, 1, "USD"))
     with pytest.raises(Refused) as refused:
         results(kept)
-    assert [(one.path, one.code) for one in refused.value.faults] == [("measures.0.target.currency", "currencies_mixed")]
+    assert [(one.path, one.code) for one in refused.value.faults] == [("measures.1.target.currency", "currencies_mixed")], (
+        "a conversion sums nothing"
+    )
 
 
 GLOBAL: dict[str, Any] = {"document": None, "step": "", "arms": ["control", "treatment"], "versions": None}

@@ -137,6 +137,16 @@ def test_every_figure_is_what_one_counts_by_hand_and_opens_its_people(drawn: Any
         assert plain(only) == figures(world, lambda _: True, some)
 
 
+def test_periods_one_after_the_other_credit_a_deed_once() -> None:
+    messages = [Message(derive("intent", n), PEOPLE[0], at, "accepted", "campaign:a", "one") for n, at in enumerate((1_000, 3_000))]
+    world = World(messages, [(PEOPLE[0], 4_000, 5), (PEOPLE[0], 2_500, 2)], _owners([]), WINDOW)
+    with indexed(world, []) as answers:
+        parts = [told(answers, "step", since=a, until=b, beyond=WINDOW) for a, b in ((0, 2_000), (2_000, 4_000), (4_000, 6_000))]
+    assert [part["total"]["revenue"]["minor"] for part in parts] == [2, 5, 0]
+    assert [[row["sent"]["messages"] for row in part["rows"]] for part in parts] == [[1], [1], []]
+    assert [part["total"]["converted"]["people"] for part in parts] == [1, 1, 0]
+
+
 def _add_up(report: dict[str, Any]) -> None:
     rows, total = report["rows"], report["total"]
     for figure in ("sent", "delivered", "opened", "opened_raw", "clicked", "bounced", "failed", "in_doubt"):

@@ -77,3 +77,25 @@ def test_the_same_clicks_are_a_scanners_in_outcomes_and_in_attribution(kept: Kep
         assert outcomes[document]["clicked"]["messages"] == (story.left > 0), story.name
         assert outcomes[document]["clicked_raw"]["messages"] == 1, story.name
     assert found["scanner_clicks"] == sum(len(story.clicks) - story.left for story in STORIES)
+
+
+def test_letters_of_two_mailers_with_one_number_are_two(kept: Kept) -> None:
+    """Each of them begins at 1: what one sent later is not the letter that was clicked."""
+    said, day = {"intent": "17", "document": "campaign:a", "channel": "email"}, 24 * HOUR
+    who = derive("reader", 1)
+    kept.told(
+        fact(who, "sent", "Email Sent", AT, source="one", properties=said),
+        fact(who, "click", "Email Link Clicked", AT + HOUR, source="one", properties={**said, "link": 0}),
+        fact(who, "other", "Email Sent", AT + day, brand="other", source="two", properties={**said, "document": "campaign:b"}),
+        fact(derive("reader", 2), "another's", "Email Sent", AT + day, source="two", properties={**said, "document": "campaign:b"}),
+    )
+    found = asked(kept, target=TARGET, level="document")
+    assert ({row["label"]: row["touches"] for row in found["rows"]}, found["scanner_clicks"]) == ({"campaign:a": 1}, 0)
+
+
+def test_what_is_told_of_a_letter_is_no_visit_though_it_bears_the_letters_tags(kept: Kept) -> None:
+    said = {"intent": derive("intent", 1), "document": "campaign:a", "channel": "email", "utm_medium": "email", "utm_source": "us"}
+    kept.told(
+        *(fact(derive("reader", 1), name, name, AT, source="sender", properties=said) for name in ("Email Sent", "Email Opened"))
+    )
+    assert asked(kept, target=TARGET)["rows"] == []

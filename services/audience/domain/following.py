@@ -11,7 +11,7 @@ BITS = 62  # of a person's number and an instant in one number
 
 
 class Moments(NamedTuple):
-    """n: whose; moment: ms."""
+    """n: whose, of any whole type; moment: ms."""
 
     n: Numbers
     moment: Numbers
@@ -28,11 +28,13 @@ def in_order(some: Moments, others: Moments) -> tuple[Numbers, Numbers]:
     people = max((int(one.n.max()) for one in (some, others) if len(one.n)), default=0)
     bits = (most - least).bit_length()
     if people.bit_length() + bits <= BITS:
-        return (some.n << bits) + (some.moment - least), (others.n << bits) + (others.moment - least)
+        first, second = ((one.n.astype(np.int64) << bits) + (one.moment - least) for one in (some, others))
+        return first, second
     # Years and people are too many for one number: places are counted in their stead.
     places = np.unique(np.concatenate([some.moment, others.moment]), return_inverse=True)[1].astype(np.int64)
     bits = len(places).bit_length()
-    return (some.n << bits) + places[: len(some.n)], (others.n << bits) + places[len(some.n) :]
+    first, second = (one.n.astype(np.int64) << bits for one in (some, others))
+    return first + places[: len(some.n)], second + places[len(some.n) :]
 
 
 def followed(messages: Moments, deeds: Moments, window: int) -> Flags:

@@ -201,7 +201,7 @@ def _landing(asked: Stages, kind: str) -> Callable[[Visits], bool]:
 def _visitors(view: View, asked: Stages, spans: Sequence[Period], kind: str) -> list[int]:
     """Of each period how many different people came to such a landing."""
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
-    rows = view.leaves.rows(happening(asked.visit), f"{word(view, asked.visit.event, asked.landing)} AS landing", where)
+    rows = view.leaves.deeds(happening(asked.visit), f"{word(view, asked.visit.event, asked.landing)} AS landing", where)
     is_product = f"coalesce(t.landing, '') = {text(asked.product_landing)}"
     sql = f"SELECT {view.leaves.whose} AS n, t.moment FROM {rows} t{view.leaves.join} WHERE {'' if kind == 'product' else 'NOT '}{is_product}"
     table = view.instant.duck.sql(sql).to_arrow_table()

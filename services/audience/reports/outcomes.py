@@ -1,6 +1,6 @@
 """What became of messages, and what people did after them, beside those who got none (docs/reports.md)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from services.audience.reports.outcomes_messages import (
     Key,
     Span,
     Units,
+    only,
 )
 from services.audience.reports.outcomes_target import Credits, follow
 from services.audience.reports.target import MixedCurrencies
@@ -35,11 +36,11 @@ WITHOUT: tuple[Group, ...] = ("variant", "template")  # of these a control group
 
 
 class Found(NamedTuple):
-    """What was counted, by group and part; None as the group: all of them together."""
+    """What was counted, by group and part; None as the group: all of them together. labels: of the groups' letters."""
 
     messages: Folded
     credits: Folded
-    units: Units
+    labels: Sequence[tuple[Any, ...]]
     currency: str | None
 
 
@@ -55,15 +56,18 @@ def report(view: View, asked: Outcomes, members: BitMap | None) -> dict[str, Any
 
 def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> tuple[Units, Credits | None, str | None]:
     """All of which figures are: messages, and the deeds that are credited to them with the currency of their amounts. Raises Refused."""
-    units = messages.gather(view, asked, span, members)
+    units = messages.gather(view, asked, Span(span.since, span.until + asked.beyond), members)
     if asked.target is None:
-        return units, None, None
+        return units if not asked.beyond else only(units, units.moment < span.until), None, None
     try:
         found = follow(view, units, asked.target, asked.brands)
     except MixedCurrencies as error:
         raise Refused([error.fault("target")]) from error
-    became = units.became | found.converted * np.uint16(BIT["converted"])
-    return units._replace(became=became), found.credits, found.currency
+    units = units._replace(became=units.became | found.converted * np.uint16(BIT["converted"]))
+    if not asked.beyond:
+        return units, found.credits, found.currency
+    mine = units.moment < span.until
+    return only(units, mine), found.credits.among(mine), found.currency
 
 
 def _found(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> Found:
@@ -72,14 +76,14 @@ def _found(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> F
         raise Refused(
             [Fault(path="by", code="rows", message=f"more than {MOST_ROWS} rows: ask for less", params={"limit": MOST_ROWS})]
         )
-    return Found(fold(units), {} if deeds is None else fold_credits(units, deeds), units, currency)
+    return Found(fold(units), {} if deeds is None else fold_credits(units, deeds), units.labels, currency)
 
 
 def _rows(asked: Outcomes, found: Found) -> list[dict[str, Any]]:
     if not asked.by:
         return []
     shown = {key for key, part in found.messages if key is not None and (part not in (LOCAL, GLOBAL) or not _apart(asked))}
-    rows = [(labels(asked, found.units, key), key) for key in shown]
+    rows = [(labels(asked, found.labels, key), key) for key in shown]
     return [{**dict(zip(asked.by, told, strict=True)), **_figures(found, key, asked)} for told, key in sorted(rows, key=_order)]
 
 
@@ -91,9 +95,9 @@ def _apart(asked: Outcomes) -> bool:
     return not set(WITHOUT).isdisjoint(asked.by)
 
 
-def labels(asked: Outcomes, units: Units, key: Key) -> tuple[Any, ...]:
-    """What a row is of, in the order of `by`. Periods are called by their first day (ISO)."""
-    letter = iter(units.labels[key.letter])
+def labels(asked: Outcomes, letters: Sequence[tuple[Any, ...]], key: Key) -> tuple[Any, ...]:
+    """What a row is of, in the order of `by`. letters: labels of Units. Periods are called by their first day (ISO)."""
+    letter = iter(letters[key.letter])
     named: dict[str, Any] = {one: next(letter) for one in asked.by if one in OF_LETTER}
     return tuple(_label(one, named, key, asked.zone) for one in asked.by)
 

@@ -74,7 +74,7 @@ def _people(group: Numbers, n: Numbers, size: int) -> tuple[Numbers, int]:
     if not len(n):
         return np.zeros(size, dtype=np.int64), 0
     width = int(n.max()) + 1
-    keys = group * width + n
+    keys = group.astype(np.int64) * width + n
     if size * width > DENSE or size * width > SPARSE * len(n):
         return np.bincount(_different(keys) // width, minlength=size), len(_different(n))
     there = np.zeros(size * width, dtype=np.bool_)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
@@ -104,6 +105,13 @@ class Units(NamedTuple):
         return Moments(self.n, self.moment)
 
 
+def only(units: Units, which: Flags) -> Units:
+    """These rows, and of the groups those that they are in."""
+    there, group = np.unique(units.group[which], return_inverse=True)
+    i, n, moment, part = (column[which] for column in (units.i, units.n, units.moment, units.part))
+    return Units(i, n, moment, part, group.astype(np.int32), units.became[which], [units.keys[one] for one in there], units.labels)
+
+
 class _Names(NamedTuple):
     """Of each message its name as a row of names."""
 
@@ -116,11 +124,12 @@ class _Table:
 
     def __init__(self, duck: Any) -> None:
         rows = duck.sql("SELECT i, n, moment, part, gl, ch FROM unit").fetchnumpy()
-        self.i, self.n, self.moment, self.part, self.gl, self.ch = (rows[name].astype(np.int64) for name in rows)
-        self._row = np.full(int(self.i.max(initial=-1)) + 1, -1, dtype=np.int64)
-        self._row[self.i] = np.arange(len(self.i))
+        # In the types that they have: there may be millions, and they are held beside what DuckDB may take.
+        self.i, self.n, self.moment, self.part, self.gl, self.ch = (rows[name] for name in ("i", "n", "moment", "part", "gl", "ch"))
+        self._row = np.full(int(self.i.max(initial=-1)) + 1, -1, dtype=np.int32)
+        self._row[self.i] = np.arange(len(self.i), dtype=np.int32)
 
-    def rows(self, i: Numbers) -> Numbers:
+    def rows(self, i: Numbers) -> NDArray[np.int32]:
         """Those of these numbers."""
         return self._row[i]
 
@@ -132,17 +141,24 @@ def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> U
     duck.execute(UNITS.format(since=span.since, until=span.until, **names))
     duck.execute(SETTLED.format(**names))
     if members is not None:
-        duck.execute("DELETE FROM unit WHERE n NOT IN (SELECT unnest($1::INTEGER[]))", [list(members)])
+        _keep(duck, "n", np.array(members.to_array()))
     table, none = _Table(duck), _Names(np.zeros(0, dtype=np.int64), [""])
     arms = _named(duck, table, ARMS.format(**names)) if "variant" in asked.by or asked.variants else none
     templates = _named(duck, table, TEMPLATES.format(**names)) if "template" in asked.by or asked.templates else none
     if asked.variants or asked.templates:
         kept = _among(arms, asked.variants) & _among(templates, asked.templates) | np.isin(table.part, (LOCAL, GLOBAL))
-        duck.execute("DELETE FROM unit WHERE i NOT IN (SELECT unnest($1::INTEGER[]))", [table.i[kept].tolist()])
+        _keep(duck, "i", table.i[kept])
         table, arms, templates = _Table(duck), _only(arms, kept), _only(templates, kept)
     group, keys = _groups(table, asked, arms if "variant" in asked.by else none, templates if "template" in asked.by else none)
     became = _became(duck, table, {**names, "since": span.since - SLACK_MS})
     return Units(table.i, table.n, table.moment, table.part, group, became, keys, labels)
+
+
+def _keep(duck: Any, column: str, some: NDArray[Any]) -> None:
+    """Only the rows of `unit` that have one of these there."""
+    duck.register("kept", pa.table({column: some}))
+    duck.execute(f"DELETE FROM unit WHERE {column} NOT IN (SELECT {column} FROM kept)")
+    duck.unregister("kept")
 
 
 def _choose(duck: Any, asked: Outcomes) -> Sequence[tuple[Any, ...]]:
@@ -223,7 +239,7 @@ def _groups(table: _Table, asked: Outcomes, arms: _Names, templates: _Names) -> 
         there, group = np.flatnonzero(counts), (np.cumsum(counts > 0) - 1)[whole]
     places = np.unravel_index(there, sizes) if len(there) else [()] * len(sizes)
     keys = [Key(int(gl), starts[p], arms.names[a], templates.names[t]) for gl, p, a, t in zip(*places, strict=True)]
-    return group.astype(np.int64), keys
+    return group.astype(np.int32), keys
 
 
 def _starts(table: _Table, asked: Outcomes) -> Iterator[int]:

@@ -54,7 +54,7 @@ def _messages(units: Units, deeds: Credits | None, figure: str) -> Numbers:
 def _of_row(asked: Outcomes, units: Units, row: Sequence[Any], *, control: bool) -> Flags:
     """Of each group whether it is that row."""
     for key in units.keys:
-        if [str(one) for one in labels(asked, units, key)] == [str(one) for one in row]:
+        if [str(one) for one in labels(asked, units.labels, key)] == [str(one) for one in row]:
             beside = key._replace(variant="", template="") if control and not set(WITHOUT).isdisjoint(asked.by) else key
             return np.array([one == beside for one in units.keys], dtype=np.bool_)
     raise Refused([Fault(path="row", code="unknown_row", message="the report has no such row")])

@@ -81,11 +81,16 @@ def _values(
     least, most = (int(people.moment.min()), int(people.moment.max())) if len(people.n) else (0, -1)
     found = hits(view.leaves, target, least - (before or 0) - 1, most + target.window, where=where)
     duck.execute(f"CREATE OR REPLACE TEMP TABLE hit AS SELECT * FROM ({found}) WHERE n IN (SELECT n FROM unit)")
+    valued = target.value is not None and not counts
+    inside = (
+        AFTER.format(window=target.window)
+        if before is None
+        else f"({AFTER.format(window=target.window)} OR {BEFORE.format(window=before)})"
+    )
     try:
-        currency = currency_of(duck, "SELECT * FROM hit")
+        currency = currency_of(duck, f"SELECT h.* FROM unit u JOIN hit h ON h.n = u.n WHERE {inside}") if valued else None
     except MixedCurrencies as error:
         raise Refused([error.fault(path)]) from error
-    valued = target.value is not None and not counts
     after = _by_unit(duck, AFTER.format(window=target.window), people, valued=valued, once=counts)
     past = None if before is None else _by_unit(duck, BEFORE.format(window=before), people, valued=valued, once=False)
     return after, past, currency

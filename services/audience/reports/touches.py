@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.lake import quote, text
+from schemas.machines import MARK
 from services.audience.domain.sources import Said, Source, source_of
 from services.audience.domain.ways import Flags, Numbers, Touches
 from services.audience.store.answers import View
 from services.audience.store.happenings import TAGS
 from services.audience.store.leaves import Leaves
 from services.audience.store.values import NONE
-from services.audience.store.verdicts import SCAN_MS, scanned
+from services.audience.store.verdicts import RESPONSES, SCAN_MS, scanned
 
 CLICKED = " Link Clicked"
 TAPPED = {"Push Notification Tapped": "push"}
@@ -63,17 +64,22 @@ def _clicks(leaves: Leaves, view: View, where: str, since: int) -> Iterator[str]
         k = view.instant.catalog.events[event]
         channel = _first(leaves, event, ("channel",), TAPPED.get(event, event.removesuffix(CLICKED).lower().replace(" ", "_")))
         campaign = _first(leaves, event, ("document", "campaign_name", "campaign_id"), "")
-        machine = _machine(view, event, k, where, since)
-        marked = leaves.property(event, "machine").truth
-        signs = [*(["m.key IS NOT NULL"] if machine is not None else []), *([marked] if marked != NONE else [])]
-        sign = " OR ".join(f"coalesce({one}, false)" for one in signs) or "false"
+        machine, marked = _machine(view, event, k, where, since), leaves.property(event, MARK).truth
         intent = leaves.property(event, "intent").text
-        beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.key = {intent} AND m.clicked = c.moment"
-        inner = f"(SELECT person, moment, {channel} AS medium, {campaign} AS campaign, {sign} AS scanned FROM e_{k} c{beside} WHERE {where})"
+        inner = f"(SELECT person, moment, brand, {intent} AS intent, {channel} AS medium, {campaign} AS campaign, ({marked})::BOOLEAN AS marked FROM e_{k} WHERE {where})"
+        beside = "" if machine is None else f" LEFT JOIN ({machine}) m ON m.key = {_message(leaves)} AND m.clicked = t.moment"
+        sign = "coalesce(t.marked, false)" + ("" if machine is None else " OR m.key IS NOT NULL")
         yield (
-            f"SELECT {leaves.whose} AS n, t.moment, t.medium, '' AS source, t.campaign, '' AS ad, true AS clicked, t.scanned "
-            f"FROM {inner} t{leaves.join}"
+            f"SELECT {leaves.whose} AS n, t.moment, t.medium, '' AS source, t.campaign, '' AS ad, true AS clicked, {sign} AS scanned "
+            f"FROM {inner} t{leaves.join}{beside}"
         )
+
+
+def _message(leaves: Leaves) -> str:
+    """Of which message a fact `t` with its brand and intent is. Other mailers' ids may be any text, and two of them use one: of one person in
+    one brand it is one message.
+    """
+    return f"hash({leaves.whose}, t.brand, t.intent)"
 
 
 def _first(leaves: Leaves, event: str, paths: Sequence[str], otherwise: str) -> str:
@@ -82,21 +88,32 @@ def _first(leaves: Leaves, event: str, paths: Sequence[str], otherwise: str) -> 
 
 
 def _machine(view: View, event: str, k: int, where: str, since: int) -> str | None:
-    """A query for the clicks (key: the message's intent, clicked: ms) that were a scanner's. None: nothing says of which message a click is."""
-    intent, link = view.leaves.property(event, "intent").text, view.leaves.property(event, "link").whole
-    if intent == NONE:
+    """A query for the clicks (key: of the message, clicked: ms) that were a scanner's. None: nothing says of which message a click is."""
+    if view.leaves.property(event, "intent").text == NONE:
         return None
-    clicks = f"SELECT {intent} AS key, moment, {link} AS link FROM e_{k} WHERE {where} AND {intent} IS NOT NULL"
+    link = view.leaves.property(event, "link").whole
+    clicks = _of_messages(
+        view,
+        event,
+        f"t.moment, t.link FROM (SELECT person, moment, brand, {{intent}} AS intent, {link} AS link FROM e_{k} WHERE {where}) t",
+    )
     way = event.removesuffix(CLICKED)
     return scanned(clicks, *(_told_of(view, f"{way}{word}", since - SCAN_MS) for word in (" Sent", " Delivered")))
 
 
 def _told_of(view: View, event: str, since: int) -> str | None:
     """A query for the messages (key, moment) of which facts of this name tell. None: there are no such facts."""
-    intent = view.leaves.property(event, "intent").text if view.leaves.knows(event) else NONE
-    if intent == NONE:
+    if not view.leaves.knows(event) or view.leaves.property(event, "intent").text == NONE:
         return None
-    return f"SELECT {intent} AS key, moment FROM e_{view.instant.catalog.events[event]} WHERE moment > {since} AND {intent} IS NOT NULL"
+    k = view.instant.catalog.events[event]
+    return _of_messages(
+        view, event, f"t.moment FROM (SELECT person, moment, brand, {{intent}} AS intent FROM e_{k} WHERE moment > {since}) t"
+    )
+
+
+def _of_messages(view: View, event: str, rest: str) -> str:
+    told = rest.format(intent=view.leaves.property(event, "intent").text)
+    return f"SELECT {_message(view.leaves)} AS key, {told}{view.leaves.join} WHERE t.intent IS NOT NULL"
 
 
 def _visits(view: View, where: str) -> Iterator[str]:
@@ -104,7 +121,7 @@ def _visits(view: View, where: str) -> Iterator[str]:
     for event, k in sorted(view.instant.catalog.events.items()):
         tags = view.instant.catalog.tags.get(event, frozenset())
         said = {tag: _tag(view, event, tag, tags) for tag in ("source", "medium", "name", "ad")}
-        if event in clicks or all(one == NONE for one in said.values()):
+        if event in clicks or event in RESPONSES or all(one == NONE for one in said.values()):
             continue
         yield _visit(view.leaves, k, where, said)
 

@@ -91,9 +91,11 @@ def _number(day: date) -> int:
 
 
 def outcomes_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The question to the audience service."""
+    """The question to the audience service. Deeds are credited to messages of later days too, though these are asked for by themselves: days
+    can be added up, wherever one part ends and the next begins.
+    """
     asked = {"brands": [brand], "since": of.since, "until": of.until, "by": list(BY), "zone": zone}
-    return {"asked": {**asked, **({"target": dict(target)} if target else {})}}
+    return {"asked": {**asked, **({"target": dict(target), "beyond": target["window"]} if target else {})}}
 
 
 def outcome_rows(brand: str, told: Mapping[str, Any]) -> list[Row]:

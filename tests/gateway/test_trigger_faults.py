@@ -42,7 +42,7 @@ def faults_of(trigger: Any, **more: Any) -> set[tuple[str, str]]:
         ({"deal_stage": {"stage": []}}, {("trigger.deal_stage.stage", "too_short")}),
         ({"survey": {"key": "nps", "question": "score", "answer": []}}, {("trigger.survey.answer", "value")}),
         ({"survey": {"key": "nps", "question": "score", "answer": [1, "1"]}}, {("trigger.survey.answer", "value")}),
-        ({"survey": {"key": "nps", "question": "score", "answer": {}}}, {("trigger.survey.answer", "value")}),
+        ({"survey": {"key": "nps", "question": "score", "answer": {}}}, {("trigger.survey.answer", "literal")}),
         ({"survey": {"key": "nps", "question": "score", "at_most": "6"}}, {("trigger.survey.at_most", "float_type")}),
         ({"survey": {"key": "nps", "at_most": 6}}, {("trigger.survey.question", "value")}),
         ({"survey": {"key": "nps", "question": "score", "result": "fan"}}, {("trigger.survey.result", "value")}),

@@ -91,9 +91,12 @@ def _rendered(node: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def taken(value: Any, path: str) -> Any:
-    """What dotted keys lead to, None where they lead to nothing."""
-    for name in path.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value
+    """What dotted keys lead to, None where they lead to nothing. A name may have dots itself, as attributes of surveys do: the longest is taken."""
+    if not isinstance(value, Mapping):
+        return None
+    names = path.split(".")
+    for count in range(len(names), 0, -1):
+        name = ".".join(names[:count])
+        if name in value:
+            return value[name] if count == len(names) else taken(value[name], ".".join(names[count:]))
+    return None

@@ -47,7 +47,7 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 FIRST = $(addprefix tests/,cases demo local profile)
 SECOND = $(addprefix tests/,audience bench chaos deploy experiments gateway rebuilding schemas sender)
 
-test: setup ## every test but three (`test-long`), on a real Kafka and PostgreSQL of their own
+test: setup ## every test but five (`test-long`), on a real Kafka and PostgreSQL of their own
 	@$(PY) -m pytest -q $(FIRST) > .venv/first.txt 2>&1 & first=$$!; \
 		$(PY) -m pytest -q $(SECOND) > .venv/second.txt 2>&1 & second=$$!; \
 		$(PY) -m pytest -q tests $(addprefix --ignore=,$(FIRST) $(SECOND)); code=$$?; \
@@ -83,7 +83,7 @@ bench: setup ## how much it takes and how fast, on this machine
 bench-large: setup ## the same with a large shop; takes long
 	@$(PY) -m bench --large
 
-test-long: setup ## three more that take minutes: a whole run is killed and recovered, the demo played twice, the segmenter run twice
+test-long: setup ## five more that take minutes: a whole run is killed and recovered, the demo played twice, the segmenter run twice, one more history rebuilt, Ctrl-C
 	@$(PY) -m pytest -q -m long tests
 
 explore: setup ## the properties, with examples that were never tried; N=10 times

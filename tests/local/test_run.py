@@ -61,7 +61,7 @@ def test_up_again_kill_recover_down(settings):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", ["ctrl-c", "its supervisor is killed"])
+@pytest.mark.parametrize("how", [pytest.param("ctrl-c", marks=pytest.mark.long), "its supervisor is killed"])
 def test_the_foreground_ends_and_leaves_nothing(settings, how):
     variables = {f"OTKLIK_{name.upper()}": str(getattr(settings, name)) for name in (*PORTS, "home", "port", "admin_port")}
     variables["OTKLIK_WORKERS"] = ",".join(f"{name}=0" for name in ("ingest", "profile", "segmenter", "orchestrator"))

@@ -145,7 +145,7 @@ async def made(config: Settings, *, keep: bool = False) -> Rebuilt:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("seed", [1, 2, 10])
+@pytest.mark.parametrize("seed", [1, 2, pytest.param(10, marks=pytest.mark.long)])
 async def test_live_is_rebuilt(config: Settings, seed: int) -> None:
     async with lived(config, seed) as (_, seg):
         done = await made(config, keep=True)

@@ -83,7 +83,12 @@ def _sold(view: View, asked: Channels, every: Conversions) -> Flags:
 
 def _sum(every: Conversions, here: Flags) -> dict[str, Any]:
     whole, own = total(every.amount), total(every.amount[here])
-    return {"conversions": int(here.sum()), "revenue": own, "share": round(own / whole, 6) if whole else None}
+    return {"conversions": int(here.sum()), "revenue": own, "share": _share(own, whole)}
+
+
+def _share(own: int, whole: int) -> float | None:
+    """None: of nothing, and of less: where more was paid back than paid, shares would have the wrong sign."""
+    return round(own / whole, 6) if whole > 0 else None
 
 
 def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -99,6 +104,7 @@ def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], 
         for label, at in number.items():
             own = money[place * len(number) + at]
             if count := int(counts[place * len(number) + at]):
-                share = round(own / whole, 6) if whole else None
-                found.append({"from": names[place], "name": label, "conversions": count, "revenue": own, "share": share})
+                found.append(
+                    {"from": names[place], "name": label, "conversions": count, "revenue": own, "share": _share(own, whole)}
+                )
     return found

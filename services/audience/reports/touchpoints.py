@@ -11,12 +11,12 @@ from schemas.attribution import Touchpoints
 from schemas.zones import DAY, zone
 from services.audience.domain.grouping import largest, named, people
 from services.audience.domain.stepping import NEVER, entered, reading, walked
-from services.audience.domain.summing import by_place, running
+from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Conversions, Line, Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports import touches as touching
 from services.audience.reports.attribution import Figures
-from services.audience.reports.conversions import moments, word
+from services.audience.reports.conversions import Found, moments, word
 from services.audience.reports.funnel import happening
 from services.audience.reports.touches import among, coded
 from services.audience.reports.traffic import ratio
@@ -43,24 +43,31 @@ class Places(NamedTuple):
 def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures]:
     """The answer, and its figures' people: `buyers`, `buyers.<channel>`, `left.<place>`. Raises MixedCurrencies."""
     bought = converting.read(view, asked.purchase, 0, view.now + 1, asked.brands)
-    purchases = bought.conversions
-    rows = entered(purchases.n, purchases.moment, 0, view.now + 1)
-    firsts = Conversions(purchases.n[rows], purchases.moment[rows], purchases.amount[rows])
+    buys = _buys(bought.conversions)
+    rows = entered(buys.n, buys.moment, 0, view.now + 1)
+    firsts = Conversions(buys.n[rows], buys.moment[rows], buys.amount[rows])
     figures: dict[str, Any] = {}
+    places, currency = _places(view, asked, bought, buys, figures)
     now = _before(view, asked, firsts, (asked.since, asked.until), figures)
     then = _before(view, asked, firsts, (_year_ago(asked, asked.since), _year_ago(asked, asked.until)), {})
     channels = sorted({*now["channels"], *then["channels"]})
     answer = {
-        "currency": bought.currency, "window": asked.window, "first_buyers": now["people"], "first_buyers_a_year_ago": then["people"],
+        "currency": currency, "window": asked.window, "first_buyers": now["people"], "first_buyers_a_year_ago": then["people"],
         "change": reading(now["people"], then["people"]),
         "channels": [
             {"channel": name, "people": now["channels"].get(name, 0), "a_year_ago": then["channels"].get(name, 0),
              "share": ratio(now["channels"].get(name, 0), now["people"]), "change": reading(now["channels"].get(name, 0), then["channels"].get(name, 0))}
             for name in channels
         ],
-        "places": _places(view, asked, purchases, figures),
+        "places": places,
     }  # fmt: skip
     return answer, figures
+
+
+def _buys(every: Conversions) -> Conversions:
+    """What was bought: an amount below 0 is paid back, which makes sums smaller and nobody a buyer."""
+    kept = every.amount >= 0
+    return Conversions(every.n[kept], every.moment[kept], every.amount[kept])
 
 
 def _before(view: View, asked: Touchpoints, firsts: Conversions, span: tuple[int, int], figures: dict[str, Any]) -> dict[str, Any]:
@@ -101,17 +108,21 @@ def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) 
     return Places(n[order], moment[order], place[order], names)
 
 
-def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much."""
+def _places(
+    view: View, asked: Touchpoints, bought: Found, buys: Conversions, figures: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str | None]:
+    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much; and
+    the currency of that.
+    """
     where = among(asked.brands)
     shown, left = _placed(view, asked, "shown", where, asked.since), _placed(view, asked, "left", where, 0)
     registered = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
     rows = entered(left.n, left.moment, asked.since, asked.until)
     n, at = left.n[rows], left.moment[rows]
     known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
-    known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
-    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
-    money = _sum_after(purchases, n, at - 1)
+    known |= _any_before(registered, n, at) | _any_before((buys.n, buys.moment), n, at)
+    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (buys.n, buys.moment)))
+    money, currency = _paid_from(bought, n, at)
     names = sorted({*shown.names, *left.names})
     of, groups = largest(np.concatenate([shown.among(names), left.among(names)[rows]]), names, MOST_PLACES)
     seen, here, size = of[: len(shown.n)], of[len(shown.n) :], len(groups)
@@ -124,7 +135,7 @@ def _places(view: View, asked: Touchpoints, purchases: Conversions, figures: dic
     for number, name in named(groups):
         figures[f"left.{name}"] = lambda number=number: n[here == number]
         found.append(_place(name, {column: int(values[number]) for column, values in columns.items()}))
-    return found
+    return found, currency
 
 
 def _place(name: str, counts: dict[str, int]) -> dict[str, Any]:
@@ -139,10 +150,11 @@ def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
     return line.until(n, at - 1) > line.until(n, np.full_like(at, -1))
 
 
-def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:
-    """What each of these people paid after an instant."""
-    line = Line(purchases.n, purchases.moment)
-    low, high = line.until(n, at), line.until(n, np.full_like(at, 2**53))
-    paid = running(purchases.amount)
-    summed: Numbers = paid[high] - paid[low]
-    return summed
+def _paid_from(bought: Found, n: Numbers, at: Numbers) -> tuple[Numbers, str | None]:
+    """What each of these people, who are in order, paid from an instant on, and in which currency: what others paid is not added up."""
+    every = bought.conversions
+    if not len(n):
+        return n, None
+    place = np.minimum(np.searchsorted(n, every.n), len(n) - 1)
+    rows = np.flatnonzero((n[place] == every.n) & (every.moment >= at[place]))
+    return by_place(every.amount[rows], place[rows], len(n)), bought.currency_of(rows)

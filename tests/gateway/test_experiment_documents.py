@@ -111,7 +111,10 @@ async def stood(shared: Any) -> AsyncIterator[Stood]:
     judged: list[dict[str, Any]] = []
 
     async def audience(request: Request) -> Response:
-        asked.append((await request.json())["asked"])
+        body = await request.json()
+        asked.append(body["asked"])
+        if "figure" in body:
+            return JSONResponse({"people": [body["figure"]], "count": body["limit"], "next": str(body["after"])})
         return JSONResponse(NOBODY | told)
 
     async def judge(request: Request) -> Response:
@@ -150,6 +153,11 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) 
     found = (await site.http.get("/api/experiments/e/results")).json()
     assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
     assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
+    counted, page = stood.asked[-1], await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=2&next=5")
+    assert (page.json(), stood.asked[-1]) == ({"people": ["0.a.people"], "count": 2, "next": "5"}, counted), "of the same exposures"
+    assert faults_of(await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=0&arm=a")) == {
+        ("limit", "int_range"), ("arm", "extra_forbidden"),
+    }  # fmt: skip
     assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
     problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
     assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"
@@ -167,7 +175,8 @@ async def test_nothing_is_told_of_what_another_brand_ran_or_would_compare(stood:
     assert (await site.http.delete("/api/experiments/theirs")).status_code == 204
     key = await site.new_key("read", "write", "publish", brands=["two"])
     assert (await site.as_key("PUT", "/api/experiments/theirs", key, json={**asked, "brand": "two"})).status_code == 201
-    problem_of(await site.as_key("GET", "/api/experiments/theirs/results", key), 409, "not_in_force")
+    for of in ("", "?figure=0.a.people"):
+        problem_of(await site.as_key("GET", f"/api/experiments/theirs/results{of}", key), 409, "not_in_force")
     refused = await site.as_key("POST", "/api/experiments/theirs/publish", key)
     assert faults_of(refused) == {("of.campaign", "other_brand")}
     problem_of(await site.as_key("POST", "/api/experiments/theirs/stop", key), 409, "experiment_not_running")

@@ -187,6 +187,13 @@ def test_credit_by_every_model_and_what_became_of_applications(story: Story) -> 
         "last_click.journey:welcome": {ANN}, "last_click.journey:news": {BOB}, "origin.paid": {ANN}, "origin.journey:news": {BOB},
         "assists.journey:welcome": {ANN},
     }  # fmt: skip
+    asked = {"target": {"event": "Application Submitted"}, "last": {"paid": "30m"}}
+    found, opened = story.report("attribution", **asked)
+    assert [found["unattributed"][model]["conversions"] for model in ("last_click", "linear")] == [4, 3]
+    assert (opened["unattributed.last_click"], opened["unattributed.linear"]) == ({ANN, CID, DAN}, {CID, DAN})
+    assert (opened["last_click.paid"], opened["linear.paid"]) == (set(), {ANN}), (
+        "an ad of an hour ago is not the last click any more"
+    )
 
 
 def test_a_figure_is_asked_for_by_its_name_page_by_page_and_no_other(story: Story) -> None:

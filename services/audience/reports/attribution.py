@@ -175,7 +175,7 @@ def _figures(ledger: Ledger, told: Credited) -> dict[str, Callable[[], Numbers]]
                 found[f"{model}.{name}"] = lambda number=number: told.people(number)  # type: ignore[misc]
             else:
                 found[f"{model}.{name}"] = lambda touch=touch, number=number: n[_label(touch, label) == number]  # type: ignore[misc]
-    return found | {f"people.{name}": lambda number=number: told.people(number) for number, name in enumerate(ledger.read.labels)}  # type: ignore[misc]
+    return found | {f"people.{name}": lambda number=number: told.people(number) for number, name in enumerate(ledger.read.labels)}
 
 
 def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> Summary:

@@ -36,7 +36,7 @@ TOLD = {
     "retention": "Who came back, by the period in which people came first.",
 }
 
-# The figures that open people, as docs/attribution.md and docs/funnels.md name them.
+# The figures that open people, as docs/reports.md names them.
 OPENED = {
     "attribution": "people, people.<label>, <model>.<label>, unattributed.<model>, leads.<figure>, leads.<figure>.<label>",
     "funnel": "step.<number>, also behind complete., cohort.<from>. and group.<value>.",

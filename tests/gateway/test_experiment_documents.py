@@ -149,15 +149,15 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) 
     assert faults_of(backdated) == {("stopped", "experiment_stopped_by"), ("ends", "experiment_over")}
     problem_of(await site.http.delete("/api/experiments/e"), 409, "experiment_running")
     assert (await site.http.put("/api/experiments/e", json={**DOCUMENT, "name": "other"})).status_code == 200
-    told |= {"people": 1000, "periods": [period(measured(500, 20, 100), measured(500, 30, 90))]}
-    found = (await site.http.get("/api/experiments/e/results")).json()
-    assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
-    assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
     counted, page = stood.asked[-1], await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=2&next=5")
     assert (page.json(), stood.asked[-1]) == ({"people": ["0.a.people"], "count": 2, "next": "5"}, counted), "of the same exposures"
     assert faults_of(await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=0&arm=a")) == {
         ("limit", "int_range"), ("arm", "extra_forbidden"),
     }  # fmt: skip
+    told |= {"people": 1000, "periods": [period(measured(500, 20, 100), measured(500, 30, 90))]}
+    found = (await site.http.get("/api/experiments/e/results")).json()
+    assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
+    assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
     assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
     problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
     assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"

@@ -160,8 +160,9 @@ class Group(Node):
 class Cohort(Asked):
     """Among people of whom `among` is true, registered from `since` on (their first `registered` fact): how groups of them differ. Groups:
     those given, or by how often they opened (`opened`): up to `few` times against more. product: the property of a purchase that names the
-    class of the product; usage: whose days are days of use. outlier: how many times the mean is too much; below: also less than a part of
-    it. landmark: only opens within this time of registration count for the group, and only what came after it for the outcome.
+    class of the product; usage: whose days are days of use. outlier: how many times the mean of those who have anything is too much; below:
+    also less than a part of it. landmark: only opens within this time of registration count for the group, and only what came after it for
+    the outcome.
     """
 
     among: Condition

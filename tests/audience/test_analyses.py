@@ -303,3 +303,62 @@ def test_lifetime_and_retention_by_month(kept: Kept) -> None:
     found = asked(kept, "retention", periods=3)["cohorts"][0]
     assert (found["back"], found["share"], found["last_is_open"]) == ([2, 1, 0], [1.0, 0.5, 0.0], False)
     assert asked(kept, "lifetime", figure="cohort.1970-08-01")["count"] == 2
+
+
+def test_what_was_paid_back_makes_sums_smaller_and_no_share_of_less_than_nothing(kept: Kept) -> None:
+    kept.told(
+        *(did(who, "Signed Up", AT) for who in (ANN, BOB, CID)), *(did(BOB, "Email Opened", AT + n) for n in (1, 2)),
+        click(ANN, 1, AT), order(ANN, 1, AT + DAY, 100), order(ANN, 2, AT + 31 * DAY, -30), order(BOB, 1, AT + DAY, 300),
+        order(CID, 1, AT + DAY, -500),
+    )  # fmt: skip
+    money = asked(kept, "cohort", among=EVERYBODY)["revenue"]
+    assert [(one["sum"], one["against_first"]) for one in money["all"]] == [(-400, None), (300, None)]
+    assert (money["dropped"], money["without_outliers"]) == (0, money["all"]), "the mean of all is below 0"
+    money = asked(kept, "cohort", among=EVERYBODY, until=AT + 40 * DAY)["revenue"]
+    assert [one["sum"] for one in money["all"]] == [-430, 300]
+    found = asked(kept, "channels", sales={"event": "Signed Up"})
+    assert {name: (one["revenue"], one["share"]) for name, one in found["side_by_side"].items()} == {
+        "mail": (0, None), "sales": (-200, None), "both": (100, None), "neither": (0, None),
+    }  # fmt: skip
+    assert (found["revenue"], [(one["name"], one["revenue"], one["share"]) for one in found["by"]["channel"]]) == (
+        -100,
+        [("(nobody)", -200, None), ("email", 100, None)],
+    )
+    found = asked(kept, "lifetime", periods=3)["cohorts"][0]
+    assert (found["revenue"], found["per_person"]) == ([-100, -130, -130], [-33.3333, -43.3333, -43.3333])
+
+
+def test_who_was_only_paid_back_is_no_buyer_of_a_touch_point(kept: Kept) -> None:
+    kept.told(
+        *(did(who, "Contact Left", AT, touchpoint="popup") for who in (ANN, BOB, CID)), *(click(who, 1, AT - 2 * DAY) for who in (ANN, BOB, CID)),
+        order(ANN, 1, AT - DAY, 100), order(ANN, 2, AT + DAY, -100), order(BOB, 1, AT + DAY, 500), order(BOB, 2, AT + 2 * DAY, -200),
+        order(CID, 1, AT - DAY, -50), order(CID, 2, AT + DAY, 0),
+    )  # fmt: skip
+    found = asked(kept, "touchpoints")
+    (row,) = found["places"]
+    assert [row[name] for name in ("left", "new", "paid", "revenue")] == [3, 2, 2, 200], "an order of nothing is one"
+    assert (found["first_buyers"], found["channels"][0]["people"]) == (3, 3)
+    before = asked(kept, "touchpoints", until=AT, figure="buyers")
+    assert before["people"] == [ANN], "what was paid back first is no first order"
+
+
+def test_currencies_of_touch_points_meet_where_they_are_added_up(kept: Kept) -> None:
+    kept.told(
+        order(ANN, 1, AT, 5, "USD"),
+        did(BOB, "Contact Left", AT, touchpoint="popup"),
+        order(BOB, 1, AT - 1, 9, "USD"),
+        order(BOB, 2, AT, 7),
+    )
+    found = asked(kept, "touchpoints")
+    assert (found["currency"], found["places"][0]["revenue"], found["first_buyers"]) == ("GBP", 7, 2), (
+        "others' dollars are not in it"
+    )
+    kept.told(order(BOB, 3, AT + 1, 9, "USD"))
+    with pytest.raises(Refused) as refused:
+        asked(kept, "touchpoints")
+    (fault,) = refused.value.faults
+    assert (fault.path, fault.code, fault.params) == ("purchase.currency", "currencies_mixed", {"names": "GBP, USD"})
+    for currency, revenue in (("USD", 9), ("GBP", 7)):
+        found = asked(kept, "touchpoints", purchase={**TARGET, "currency": currency})
+        assert (found["currency"], found["places"][0]["revenue"], found["places"][0]["paid"]) == (currency, revenue, 1)
+    assert asked(kept, "touchpoints", until=AT)["places"] == [], "nobody, and nothing to add up"

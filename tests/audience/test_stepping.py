@@ -79,10 +79,36 @@ def test_periods_are_those_of_the_zone():
 def test_a_check_of_more_than_ten_times_the_mean_is_left_out_and_counted():
     values = np.array([100] * 99 + [100_000])
     assert kept(values, 10, below=False).tolist() == [True] * 99 + [False]
-    at_the_edge = np.array([0] * 9 + [10])
+    at_the_edge = np.array([1] * 10 + [100])
     assert kept(at_the_edge, 10, below=False).all(), "ten times the mean is not more than that"
+    assert kept(at_the_edge + np.array([0] * 10 + [1]), 10, below=False).tolist() == [True] * 10 + [False]
     assert kept(np.array([100] * 9 + [1]), 10, below=True).tolist() == [True] * 9 + [False]
     assert kept(np.array([0, 100]), 10, below=True).all(), "who bought nothing is no outlier"
+
+
+@pytest.mark.parametrize("buyers", [5, 50])
+def test_where_few_buy_the_buyers_stay(buyers):
+    """Five of a hundred, and fifty of a thousand: with everybody in the mean each check would be twenty times as much."""
+    values = np.array([0] * 19 * buyers + [100] * buyers)
+    assert kept(values, 10, below=True).all()
+    found = compared(values, np.array([0] * 10 * buyers + [1] * 10 * buyers), 2, 10, below=False)
+    assert (found["dropped"], found["without_outliers"]) == (0, found["all"]) and found["all"][1]["sum"] == 100 * buyers
+    one_is_far = np.append(values, 100_000)
+    assert kept(one_is_far, 10, below=False).all() == (buyers < 10), "of ten buyers or fewer none is more than ten times their mean"
+
+
+@given(st.lists(st.integers(-50, 50), max_size=40), st.integers(0, 400), st.booleans())
+def test_who_has_nothing_changes_nothing_of_who_stays(values, nothing, below):
+    alone, beside = (kept(np.array([*values, *[0] * more], dtype=np.int64), 2, below=below) for more in (0, nothing))
+    assert beside.tolist() == [*alone.tolist(), *[True] * nothing]
+
+
+def test_what_was_paid_back_leaves_nobody_out_and_is_nothing_to_compare_with():
+    values, group = np.array([-500, 100, 300, 0]), np.array([0, 0, 1, 1])
+    assert kept(values, 10, below=True).all(), "the mean is below 0"
+    assert [one["against_first"] for one in compared(values, group, 2, 10, below=False)["all"]] == [None, None]
+    (first, *_) = stratified(values, np.zeros(4, dtype=np.int64), group)
+    assert (first["means"], first["against_first"], standardised([first])) == ([-200.0, 150.0], None, None)
 
 
 def test_a_check_near_the_end_of_64_bits_is_an_outlier_too():

@@ -9,12 +9,14 @@ from services.audience.domain.ways import Flags, Numbers
 
 
 def kept(values: Numbers, times: int, *, below: bool) -> Flags:
-    """Which values stay when those that are more than `times` the mean of all are left out: one pass, as the mean would fall each time.
+    """Which values stay when those that are more than `times` the mean are left out: one pass, as the mean would fall each time. It is the mean of
+    those that are not 0: with those who have nothing in it every buyer would be left out where few buy. Where it is not above 0, all stay.
     below: also positive ones of less than a part in `times` of it.
     """
-    if not len(values):
-        return np.ones(0, dtype=np.bool_)
-    whole, count = total(values), len(values)
+    some = values[values != 0]
+    whole, count = total(some), len(some)
+    if whole <= 0:
+        return np.ones(len(values), dtype=np.bool_)
     # Whole numbers are not more than a fraction when they are not more than the whole number below it; products would not fit 64 bits.
     stays: Flags = values <= times * whole // count
     if below:
@@ -26,8 +28,13 @@ def mean(values: Numbers) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
+def against(value: float | None, first: float | None) -> float | None:
+    """How much a value differs from the first one, as a part of that; None: there is no telling, as of an amount that is not above 0."""
+    return round(value / first - 1, 6) if value is not None and first is not None and first > 0 else None
+
+
 def compared(values: Numbers, group: Numbers, groups: int, times: int, *, below: bool) -> dict[str, Any]:
-    """Means by group, and how much each differs from the first's: of everybody, and without outliers."""
+    """Means by group, and how much each differs from the first's where that is above 0: of everybody, and without outliers."""
     stays = kept(values, times, below=below)
     return {
         "all": _means(values, group, groups),
@@ -43,7 +50,7 @@ def _means(values: Numbers, group: Numbers, groups: int) -> list[dict[str, Any]]
         own = values[group == number]
         average = mean(own)
         first = found[0]["mean"] if found else None
-        differs = round(average / first - 1, 6) if found and average is not None and first else None
+        differs = against(average, first)
         found.append(
             {
                 "people": len(own),
@@ -67,14 +74,16 @@ def stratified(values: Numbers, activity: Numbers, group: Numbers, parts: int = 
         low, high = mean(first), mean(second)
         found.append({
             "part": number + 1, "people": [len(first), len(second)], "means": [low, high],
-            "against_first": round(high / low - 1, 6) if low and high is not None else None,
+            "against_first": against(high, low),
         })  # fmt: skip
     return found
 
 
 def standardised(strata: list[dict[str, Any]]) -> float | None:
-    """How the second group differs from the first at equal activity: both weighed by the people of both. None: no part has both."""
+    """How the second group differs from the first at equal activity: both weighed by the people of both. None: no part has both,
+    or the first has nothing, or less.
+    """
     both = [one for one in strata if None not in one["means"]]
     low = sum(sum(one["people"]) * one["means"][0] for one in both)
     high = sum(sum(one["people"]) * one["means"][1] for one in both)
-    return round(high / low - 1, 6) if low else None
+    return against(high, low)

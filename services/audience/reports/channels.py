@@ -86,8 +86,14 @@ def _sold(view: View, asked: Channels, every: Conversions) -> Flags:
 
 def _sum(every: Conversions, here: Flags) -> dict[str, Any]:
     whole, own = total(every.amount), total(every.amount[here])
-    share = round(own / whole, 6) if whole else None
-    return {"conversions": int(here.sum()), "people": len(distinct(every.n[here])), "revenue": own, "share": share}
+    return {
+        "conversions": int(here.sum()), "people": len(distinct(every.n[here])), "revenue": own, "share": _share(own, whole)
+    }  # fmt: skip
+
+
+def _share(own: int, whole: int) -> float | None:
+    """None: of nothing, and of less: where more was paid back than paid, shares would have the wrong sign."""
+    return round(own / whole, 6) if whole > 0 else None
 
 
 def _shares(every: Conversions, of: Numbers, names: Sequence[str], labels: Sequence[str]) -> tuple[list[dict[str, Any]], Figures]:
@@ -103,8 +109,12 @@ def _shares(every: Conversions, of: Numbers, names: Sequence[str], labels: Seque
         for label, at in number.items():
             here = place * len(number) + at
             if count := int(counts[here]):
-                share = round(money[here] / whole, 6) if whole else None
-                told = {"conversions": count, "people": int(whom[here]), "revenue": money[here], "share": share}
+                told = {
+                    "conversions": count,
+                    "people": int(whom[here]),
+                    "revenue": money[here],
+                    "share": _share(money[here], whole),
+                }
                 found.append({"from": begins, "name": label, **told})
                 figures[f"{begins}.{label}"] = lambda here=here: every.n[code == here]  # type: ignore[misc]
     return found, figures

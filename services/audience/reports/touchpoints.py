@@ -11,12 +11,12 @@ from schemas.attribution import Touchpoints
 from schemas.zones import DAY, zone
 from services.audience.domain.grouping import largest, named, people
 from services.audience.domain.stepping import NEVER, entered, reading, walked
-from services.audience.domain.summing import by_place, running
+from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Conversions, Line, Numbers
 from services.audience.reports import conversions as converting
 from services.audience.reports import touches as touching
 from services.audience.reports.attribution import Figures
-from services.audience.reports.conversions import moments, word
+from services.audience.reports.conversions import Found, moments, word
 from services.audience.reports.funnel import happening
 from services.audience.reports.touches import among, coded
 from services.audience.reports.traffic import ratio
@@ -55,15 +55,15 @@ def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures
     `registered.<place>`, `paid.<place>`. Raises MixedCurrencies.
     """
     bought = converting.read(view, asked.purchase, 0, view.now + 1, asked.brands)
-    purchases = bought.conversions
-    rows = entered(purchases.n, purchases.moment, 0, view.now + 1)
-    firsts = Conversions(purchases.n[rows], purchases.moment[rows], purchases.amount[rows])
+    buys = _buys(bought.conversions)
+    rows = entered(buys.n, buys.moment, 0, view.now + 1)
+    firsts = Conversions(buys.n[rows], buys.moment[rows], buys.amount[rows])
+    places, currency, figures = _places(view, asked, bought, buys)
     now = _before(view, asked, firsts, (asked.since, asked.until))
     then = _before(view, asked, firsts, (_year_ago(asked, asked.since), _year_ago(asked, asked.until)))
     channels = [(name, len(now.people(name)), len(then.people(name))) for name in sorted({*now.by, *then.by})]
-    places, figures = _places(view, asked, purchases)
     answer = {
-        "currency": bought.currency, "window": asked.window, "first_buyers": len(now.n), "first_buyers_a_year_ago": len(then.n),
+        "currency": currency, "window": asked.window, "first_buyers": len(now.n), "first_buyers_a_year_ago": len(then.n),
         "change": reading(len(now.n), len(then.n)),
         "channels": [
             {"channel": name, "people": met, "a_year_ago": before, "share": ratio(met, len(now.n)), "change": reading(met, before)}
@@ -75,6 +75,12 @@ def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures
         figures[figure] = lambda of=of: of.n  # type: ignore[misc]
         figures |= {f"{figure}.{name}": lambda of=of, name=name: of.people(name) for name, _, _ in channels}  # type: ignore[misc]
     return answer, figures
+
+
+def _buys(every: Conversions) -> Conversions:
+    """What was bought: an amount below 0 is paid back, which makes sums smaller and nobody a buyer."""
+    kept = every.amount >= 0
+    return Conversions(every.n[kept], every.moment[kept], every.amount[kept])
 
 
 def _before(view: View, asked: Touchpoints, firsts: Conversions, span: tuple[int, int]) -> Met:
@@ -114,18 +120,20 @@ def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) 
 
 
 def _places(
-    view: View, asked: Touchpoints, purchases: Conversions
-) -> tuple[list[dict[str, Any]], dict[str, Callable[[], Numbers]]]:
-    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much."""
+    view: View, asked: Touchpoints, bought: Found, buys: Conversions
+) -> tuple[list[dict[str, Any]], str | None, dict[str, Callable[[], Numbers]]]:
+    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much; the
+    currency of that; and figures.
+    """
     where = among(asked.brands)
     shown, left = _placed(view, asked, "shown", where, asked.since), _placed(view, asked, "left", where, 0)
     registered = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
     rows = entered(left.n, left.moment, asked.since, asked.until)
     n, at = left.n[rows], left.moment[rows]
     known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
-    known |= _any_before(registered, n, at) | _any_before((purchases.n, purchases.moment), n, at)
-    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (purchases.n, purchases.moment)))
-    money = _sum_after(purchases, n, at - 1)
+    known |= _any_before(registered, n, at) | _any_before((buys.n, buys.moment), n, at)
+    later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (buys.n, buys.moment)))
+    money, currency = _paid_from(bought, n, at)
     names = sorted({*shown.names, *left.names})
     of, groups = largest(np.concatenate([shown.among(names), left.among(names)[rows]]), names, MOST_PLACES)
     seen, here, size = of[: len(shown.n)], of[len(shown.n) :], len(groups)
@@ -138,7 +146,7 @@ def _places(
         found.append(_place(name, {column: int(values[number]) for column, values in columns.items()}))
         for figure, (who, place) in whom.items():
             figures[f"{figure}.{name}"] = lambda who=who, place=place, number=number: who[place == number]  # type: ignore[misc]
-    return found, figures
+    return found, currency, figures
 
 
 def _place(name: str, counts: dict[str, int]) -> dict[str, Any]:
@@ -153,10 +161,11 @@ def _any_before(facts: tuple[Numbers, Numbers], n: Numbers, at: Numbers) -> Any:
     return line.until(n, at - 1) > line.until(n, np.full_like(at, -1))
 
 
-def _sum_after(purchases: Conversions, n: Numbers, at: Numbers) -> Numbers:
-    """What each of these people paid after an instant."""
-    line = Line(purchases.n, purchases.moment)
-    low, high = line.until(n, at), line.until(n, np.full_like(at, 2**53))
-    paid = running(purchases.amount)
-    summed: Numbers = paid[high] - paid[low]
-    return summed
+def _paid_from(bought: Found, n: Numbers, at: Numbers) -> tuple[Numbers, str | None]:
+    """What each of these people, who are in order, paid from an instant on, and in which currency: what others paid is not added up."""
+    every = bought.conversions
+    if not len(n):
+        return n, None
+    place = np.minimum(np.searchsorted(n, every.n), len(n) - 1)
+    rows = np.flatnonzero((n[place] == every.n) & (every.moment >= at[place]))
+    return by_place(every.amount[rows], place[rows], len(n)), bought.currency_of(rows)

@@ -1,5 +1,6 @@
 """Each figure of people in a report opens as many as it says: one story, and of every report all figures that open anybody."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -23,6 +24,7 @@ PERIOD = {"since": 585 * DAY, "until": 615 * DAY}  # up to 8 September
 NOW = AT + 22 * DAY
 DAN, EVE = (derive("profile", who) for who in ("dan", "eve"))
 OTHERS = [derive("profile", "other", n) for n in range(30)]
+EVERYBODY = {"kind": "all", "of": []}
 MODELS = ("last_click", "first_touch", "linear", "position", "markov")
 Opened = Mapping[str, set[str]]
 
@@ -103,8 +105,7 @@ def test_stages_of_all_cohorts_and_of_each(story: Story) -> None:
 
 
 def test_groups_of_a_cohort_and_whom_it_leaves_out(story: Story) -> None:
-    everybody = {"kind": "all", "of": []}
-    found, opened = story.report("cohort", among=everybody, product="product", usage={"event": "Signed Up"})
+    found, opened = story.report("cohort", among=EVERYBODY, product="product", usage={"event": "Signed Up"})
     compared = {"": found["revenue"], ".days_of_use": found["days_of_use"]}
     compared |= {f".product.{one['product']}": one["revenue"] for one in found["products"]}
     said = {"people": found["people"], "left_out": 0, **{f"product.{one['product']}": one["people"] for one in found["products"]}}
@@ -114,7 +115,7 @@ def test_groups_of_a_cohort_and_whom_it_leaves_out(story: Story) -> None:
     assert counts(opened) == said | {f"dropped{what}": one["dropped"] for what, one in compared.items()}
     assert opened["dropped"] == opened["dropped.group.1.product.cloud"] == {OTHERS[0]}
     assert (opened["group.2"], opened["several.group.2"], opened["product.mail"]) == ({ANN, BOB}, {ANN}, {ANN, CID})
-    found, opened = story.report("cohort", among=everybody, landmark="10d")
+    found, opened = story.report("cohort", among=EVERYBODY, landmark="10d")
     assert (found["left_out"], opened["left_out"], opened["people"] & {ANN, CID}) == (1, {CID}, {ANN})
 
 
@@ -194,6 +195,23 @@ def test_credit_by_every_model_and_what_became_of_applications(story: Story) -> 
     assert (opened["last_click.paid"], opened["linear.paid"]) == (set(), {ANN}), (
         "an ad of an hour ago is not the last click any more"
     )
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+ROWS = [row.split("|") for row in PAGE.partition("## Figures that open people")[2].splitlines() if row.startswith("| ")]
+
+
+@pytest.mark.parametrize("name", analysing.REPORTS)
+def test_the_page_names_every_kind_of_figure_that_opens_people(name: str, story: Story) -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "attribution": {"target": TARGET, "leads": {}}, "cohort": {"among": EVERYBODY, "product": "product"}, "channels": {"target": TARGET},
+        "funnel": {"steps": [{"event": "Signed Up"}, {"event": "Order Completed"}], "by": "kind"},
+    }  # fmt: skip
+    _, opened = story.report(name, **asked.get(name, {}))
+    (told,) = (row[2] for row in ROWS if name in row[1])
+    assert {figure.partition(".")[0] for figure in opened} <= set(re.findall(r"[a-z_]+", told)) | {"leads"}
+    leads = {figure.split(".")[1] for figure in opened if figure.startswith("leads.")}
+    assert leads <= {word for row in ROWS if "leads" in row[1] for word in re.findall(r"leads\.([a-z_]+)", row[2])}
 
 
 def test_a_figure_is_asked_for_by_its_name_page_by_page_and_no_other(story: Story) -> None:

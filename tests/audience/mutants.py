@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant("a sale ends a lead", f"{DOMAIN}/leads.py", "and not _sold(", "and not (lambda *_: False)(", CREDIT),
     Mutant("a click and its visit", f"{REPORTS}/touches.py", "kept = ~_led_by_click(n, moment, own, clicked)", "kept = ~(own & ~own)", WAYS),
     Mutant("a cohort's own steps", f"{REPORTS}/funnel.py", "walk.n[here() & (taken != NEVER)]", "walk.n[taken != NEVER]", OPENING),
-    Mutant("a place's own people", f"{REPORTS}/touchpoints.py", '"registered": (n[later], here[later])', '"registered": (n[paid], here[later])', OPENING),
+    Mutant("a place's own people", f"{REPORTS}/touchpoints.py", '"registered": (n[later], here[later])', '"registered": (n[paid], here[paid])', OPENING),
     Mutant("whom no touch got", f"{REPORTS}/attribution.py", "ledger.led.length == 0 if touch is None else touch == NONE", "ledger.led.length == 0", OPENING),
     Mutant("who was dropped of his group", f"{REPORTS}/cohort.py", "of.n[far() & (of.group == number)]", "of.n[far()]", OPENING),
     Mutant("an arm's own people", f"{REPORTS}/statistics.py", "(people.arm == arm) & holds", "holds", EXPOSED),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision
-from schemas.reports import DAY_MS, FIGURES
+from schemas.reports import DAY_MS, FIGURES, Outcomes
 from schemas.zones import zone
 from services.audience.domain.world import World as InForce
 from services.audience.handler import reporting
 from services.audience.handler.answering import Refused
+from services.audience.reports import people
+from services.audience.reports.outcomes import EVER
+from services.audience.reports.outcomes_messages import Span
 from services.audience.store.answers import Answers
 from services.audience.store.index import Index
 from services.gateway.domain.outcomes import Reading
@@ -163,18 +167,24 @@ def _add_up(report: dict[str, Any]) -> None:
 
 
 def _open(answers: Answers, by: tuple[str, ...], row: dict[str, Any]) -> None:
-    """Every figure of a row, or (without `by`) of the whole, has as many people as it says; those of `sent` come page by page."""
-    for figure in FIGURES:
+    """Every figure of a row, or (without `by`) of the whole, has as many people as it says; those of `sent` are asked for page by page."""
+    asked = Outcomes.model_validate({"by": by, "target": TARGET})
+    named = [row[name] for name in by] if by else None
+    with answers.view(NOW, InForce({})) as view:
+        gathered = people.gather(view, asked, Span(0, EVER), None)  # once, as all of these are of the same messages
+        with patch.object(people, "gather", return_value=gathered):
+            found = {figure: people.behind(view, asked, None, figure, named, (-1, 100)) for figure in FIGURES}
+    for figure, page in found.items():
         counted: Any = row
         for name in figure.split("."):
             counted = counted[name]
-        of = {"asked": {"by": by, "target": TARGET}, "figure": figure, "row": [row[name] for name in by] if by else None}
-        people, after = [], -1
-        while after is not None:
-            body = {**of, "after": after, "limit": 2 if figure == "sent" else 100}
-            page = reporting.behind(answers, InForce({}), body, None, NOW)
-            people, after = [*people, *page["items"]], page["next"]
-        assert len(set(people)) == len(people) == page["count"] == counted["people"], figure
+        assert len(set(page["items"])) == len(page["items"]) == page["count"] == counted["people"], figure
+    items, after = [], -1
+    while after is not None:
+        body = {"asked": {"by": by, "target": TARGET}, "figure": "sent", "row": named, "after": after, "limit": 2}
+        page = reporting.behind(answers, InForce({}), body, None, NOW)
+        items, after = [*items, *page["items"]], page["next"]
+    assert items == found["sent"]["items"]
 
 
 @pytest.fixture(scope="module")

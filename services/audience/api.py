@@ -23,6 +23,7 @@ from services.audience.handler import analysing, answering, reporting
 from services.audience.handler.answering import Refused, UnknownProfile
 from services.audience.handler.following import Follower
 from services.audience.handler.in_force import InForce
+from services.audience.handler.opening import WANTED
 from services.audience.handler.personal import Personal
 from services.audience.settings import AudienceSettings
 from services.audience.store.answers import Answers
@@ -118,7 +119,7 @@ class Questions:
     async def _analysis(self, name: str, body: dict[str, Any], world: World, now: int) -> dict[str, Any]:
         asked = analysing.read(name, body)
         world = await self._with_told(world, analysing.conditions(asked))
-        wanted = {key: body.get(key) for key in analysing.WANTED}
+        wanted = {key: body.get(key) for key in WANTED}
         return await self._run(analysing.report, world, name, asked, wanted, now)
 
     async def _report(self, work: Callable[..., dict[str, Any]], body: dict[str, Any], world: World, now: int) -> dict[str, Any]:

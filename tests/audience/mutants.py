@@ -13,6 +13,7 @@ DOMAIN, REPORTS = "services/audience/domain", "services/audience/reports"
 CREDIT = ("tests/audience/test_crediting.py",)
 WAYS = ("tests/audience/test_attribution.py", "tests/audience/test_analyses.py")
 STEPS = ("tests/audience/test_stepping.py",)
+OPENING = ("tests/audience/test_opening.py",)
 SCANNERS = ("tests/audience/test_scanners.py",)
 OUTCOMES = ("tests/audience/test_outcomes.py",)
 FOLLOWING = ("tests/audience/test_following.py",)
@@ -53,6 +54,12 @@ MUTANTS = (
     Mutant("the last of all channels", f"{DOMAIN}/lasting.py", "found = np.maximum(", "found = np.minimum(", CREDIT),
     Mutant("a sale ends a lead", f"{DOMAIN}/leads.py", "and not _sold(", "and not (lambda *_: False)(", CREDIT),
     Mutant("a click and its visit", f"{REPORTS}/touches.py", "kept = ~_led_by_click(n, moment, own, clicked)", "kept = ~(own & ~own)", WAYS),
+    Mutant("a cohort's own steps", f"{REPORTS}/funnel.py", "walk.n[here() & (taken != NEVER)]", "walk.n[taken != NEVER]", OPENING),
+    Mutant("a place's own people", f"{REPORTS}/touchpoints.py", '"registered": (n[later], here[later])', '"registered": (n[paid], here[paid])', OPENING),
+    Mutant("whom no touch got", f"{REPORTS}/attribution.py", "ledger.led.length == 0 if touch is None else touch == NONE", "ledger.led.length == 0", OPENING),
+    Mutant("who was dropped of his group", f"{REPORTS}/cohort.py", "of.n[far() & (of.group == number)]", "of.n[far()]", OPENING),
+    Mutant("an arm's own people", f"{REPORTS}/statistics.py", "(people.arm == arm) & holds", "holds", EXPOSED),
+    Mutant("who did what a figure says", f"{REPORTS}/people.py", "(units.part == part) & (units.became & BIT[figure] > 0)", "units.part == part", OUTCOMES),
     Mutant("no reader is so quick", f"{STORE}/verdicts.py", "SCAN_MS = 2_000", "SCAN_MS = 2_001", SCANNERS),
     Mutant("nor follows so many links", f"{STORE}/verdicts.py", "SCANNED_LINKS = 3", "SCANNED_LINKS = 4", SCANNERS),
     Mutant("so many of them", f"{STORE}/verdicts.py", "HAVING count(DISTINCT b.link) >= {links}", "HAVING count(b.link) >= {links}", SCANNERS),

@@ -47,6 +47,19 @@ def results(kept: Kept, now: int = 10**9, **more: Any) -> dict[str, Any]:
     return reporting.exposed(Answers(kept.index), World({}), {"asked": {**ASKED, **more}}, None, now)
 
 
+def behind(kept: Kept, figure: str) -> set[str]:
+    """Who is behind a figure, page by page."""
+    found: list[str] = []
+    after: str | None = "-1"
+    while after is not None:
+        body = {"asked": ASKED, "figure": figure, "after": int(after), "limit": 1}
+        page = reporting.exposed(Answers(kept.index), World({}), body, None, 10**9)
+        found, after = [*found, *page["people"]], page["next"]
+        assert page["count"] >= len(found)
+    assert len(set(found)) == len(found) == page["count"]
+    return set(found)
+
+
 def test_each_person_stands_in_one_arm_from_his_first_exposure_on(kept: Kept) -> None:
     one, two, three, four = PEOPLE[:4]
     kept.lake.decide(
@@ -100,6 +113,10 @@ def test_two_who_became_one_count_once_in_the_arm_of_the_older_pair_and_are_told
         "b": (2, 1, 1),
     }
     assert period["arms"]["b"]["measures"]["money"]["all"]["sum_y"] == 11, "of both parts, from the first exposure on"
+    assert behind(kept, "people") == behind(kept, "0.b.people") == {young, alone} and behind(kept, "0.control.people") == set()
+    assert behind(kept, "0.b.contaminated") == behind(kept, "0.b.merged") == behind(kept, "0.b.did.did") == {young}
+    with pytest.raises(Refused, match="no figure"):
+        behind(kept, "1.b.people")
 
 
 def test_changed_shares_begin_a_period_of_their_own(kept: Kept) -> None:

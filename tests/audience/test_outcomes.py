@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -14,11 +15,17 @@ from hypothesis import strategies as st
 from schemas.facts import Fact
 from schemas.ids import derive
 from schemas.messages import Decision
+from schemas.reports import DAY_MS, FIGURES, Outcomes
+from schemas.zones import zone
 from services.audience.domain.world import World as InForce
 from services.audience.handler import reporting
 from services.audience.handler.answering import Refused
+from services.audience.reports import people
+from services.audience.reports.outcomes import EVER
+from services.audience.reports.outcomes_messages import Span
 from services.audience.store.answers import Answers
 from services.audience.store.index import Index
+from services.gateway.domain.outcomes import Reading
 from tests.audience.kept import fact, merged
 from tests.audience.lake import Written
 from tests.audience.naive_outcomes import Message, Response, World, figures
@@ -130,11 +137,24 @@ def test_every_figure_is_what_one_counts_by_hand_and_opens_its_people(drawn: Any
             for of in {(m.document, m.step) for m in world.messages}
         }
         _add_up(report)
-        for row in report["rows"][:2]:
+        for row in report["rows"][:1]:
             _open(answers, ("document", "step"), row)
+        _open(answers, (), report["total"])
         only = told(answers, documents=["campaign:a"], since=5_000, until=20_000)["total"]
         some = [one for one in world.messages if one.document == "campaign:a" and 5_000 <= one.at < 20_000]
         assert plain(only) == figures(world, lambda _: True, some)
+        _beside(answers, world)
+
+
+def _beside(answers: Answers, world: World) -> None:
+    """The period before has the figures that it has when it is asked for by itself, its rows too."""
+    halves = [[one for one in world.messages if (one.at >= 20_000) is later] for later in (False, True)]
+    found = told(answers, "document", since=20_000, until=40_000, compared=(0, 20_000))
+    for report, some in ((found["before"], halves[0]), (found, halves[1])):
+        assert plain(report["total"]) == figures(world, lambda _: True, some)
+        assert {row["document"]: plain(row) for row in report["rows"]} == {
+            of: figures(world, lambda one, of=of: one.document == of, some) for of in {one.document for one in some}
+        }
 
 
 def test_periods_one_after_the_other_credit_a_deed_once() -> None:
@@ -157,26 +177,24 @@ def _add_up(report: dict[str, Any]) -> None:
 
 
 def _open(answers: Answers, by: tuple[str, ...], row: dict[str, Any]) -> None:
-    for figure in (
-        "sent",
-        "bounced",
-        "clicked",
-        "converted",
-        "credited",
-        "failed",
-        "in_doubt",
-        "control.local.converted",
-        "control.global.would_have_sent",
-    ):
+    """Every figure of a row, or (without `by`) of the whole, has as many people as it says; those of `sent` are asked for page by page."""
+    asked = Outcomes.model_validate({"by": by, "target": TARGET})
+    named = [row[name] for name in by] if by else None
+    with answers.view(NOW, InForce({})) as view:
+        gathered = people.gather(view, asked, Span(0, EVER), None)  # once, as all of these are of the same messages
+        with patch.object(people, "gather", return_value=gathered):
+            found = {figure: people.behind(view, asked, None, figure, named, (-1, 100)) for figure in FIGURES}
+    for figure, page in found.items():
         counted: Any = row
         for name in figure.split("."):
             counted = counted[name]
-        body = {"asked": {"by": by, "target": TARGET}, "figure": figure, "row": [row[name] for name in by], "limit": 2}
-        people, after = [], -1
-        while after is not None:
-            page = reporting.behind(answers, InForce({}), {**body, "after": after}, None, NOW)
-            people, after = [*people, *page["items"]], page["next"]
-        assert len(set(people)) == len(people) == page["count"] == counted["people"], figure
+        assert len(set(page["items"])) == len(page["items"]) == page["count"] == counted["people"], figure
+    items, after = [], -1
+    while after is not None:
+        body = {"asked": {"by": by, "target": TARGET}, "figure": "sent", "row": named, "after": after, "limit": 2}
+        page = reporting.behind(answers, InForce({}), body, None, NOW)
+        items, after = [*items, *page["items"]], page["next"]
+    assert items == found["sent"]["items"]
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +256,41 @@ def test_days_are_those_of_the_zone(empty: Answers) -> None:
         body = {"asked": {"by": ["day"], "zone": "Europe/Moscow"}}
         rows = reporting.counted(answers, InForce({}), body, None, midnight + NOW)["rows"]
     assert [(row["day"], row["sent"]["messages"]) for row in rows] == [("2026-02-28", 1), ("2026-03-01", 1)]
+
+
+@pytest.mark.parametrize(("how", "before"), [("previous", (2, 30)), ("year", (1, 7))])
+def test_a_month_stands_beside_the_one_before_or_the_same_a_year_ago(how: str, before: tuple[int, int]) -> None:
+    """March of Moscow, by what a caller asks: messages at the ends of three periods and just beyond, and an order after one of each."""
+    moscow = zone("Europe/Moscow")
+    march, days, year = moscow.midnight(20_513), 31 * DAY_MS, 365 * DAY_MS  # 2026-03-01
+    at = {"now": (march, march + days - 1), "previous": (march - days, march - 1), "year": (march - year,)}
+    beyond = (march + days, march - days - 1, march - year - 1, march - year + days)
+    messages = [
+        Message(derive("intent", one, number), PEOPLE[number], when, "accepted", "campaign:a", "one")
+        for one, some in {**at, "beyond": beyond}.items() for number, when in enumerate(some)
+    ]  # fmt: skip
+    bought = [(PEOPLE[1], march + days, 900), (PEOPLE[0], march - days + 1, 30), (PEOPLE[0], march - year + 1, 7)]
+    query = {
+        "from": "2026-03-01",
+        "to": "2026-04-01",
+        "compare": how,
+        "by": "month",
+        "event": "Bought",
+        "value": "total",
+        "window": "10m",
+    }
+    with indexed(World(messages, bought, _owners([]), WINDOW), []) as answers:
+        body = {"asked": Reading(query).asked(moscow, ["shop"])}
+        found = reporting.counted(answers, InForce({}), body, None, march + 40 * DAY_MS)
+    assert [(row["month"], row["sent"]["people"]) for row in found["rows"]] == [("2026-03-01", 2)]
+    assert (found["total"]["sent"]["messages"], found["total"]["revenue"]["minor"]) == (2, 900)
+    total = found["before"]["total"]
+    assert (total["sent"]["messages"], total["revenue"]["minor"], total["rates"]["revenue_per_recipient"]) == (
+        *before,
+        before[1] / before[0],
+    )
+    (row,) = (row for row in found["before"]["rows"] if row["revenue"]["minor"])
+    assert row["month"] == {"previous": "2026-01-01", "year": "2025-03-01"}[how] and row["revenue"]["minor"] == before[1]
 
 
 def test_variants_and_templates_are_rows_beside_one_control_group_and_can_be_asked_for_alone() -> None:

@@ -111,7 +111,10 @@ async def stood(shared: Any) -> AsyncIterator[Stood]:
     judged: list[dict[str, Any]] = []
 
     async def audience(request: Request) -> Response:
-        asked.append((await request.json())["asked"])
+        body = await request.json()
+        asked.append(body["asked"])
+        if "figure" in body:
+            return JSONResponse({"people": [body["figure"]], "count": body["limit"], "next": str(body["after"])})
         return JSONResponse(NOBODY | told)
 
     async def judge(request: Request) -> Response:
@@ -146,6 +149,11 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) 
     assert faults_of(backdated) == {("stopped", "experiment_stopped_by"), ("ends", "experiment_over")}
     problem_of(await site.http.delete("/api/experiments/e"), 409, "experiment_running")
     assert (await site.http.put("/api/experiments/e", json={**DOCUMENT, "name": "other"})).status_code == 200
+    counted, page = stood.asked[-1], await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=2&next=5")
+    assert (page.json(), stood.asked[-1]) == ({"people": ["0.a.people"], "count": 2, "next": "5"}, counted), "of the same exposures"
+    assert faults_of(await site.http.get("/api/experiments/e/results?figure=0.a.people&limit=0&arm=a")) == {
+        ("limit", "int_range"), ("arm", "extra_forbidden"),
+    }  # fmt: skip
     told |= {"people": 1000, "periods": [period(measured(500, 20, 100), measured(500, 30, 90))]}
     found = (await site.http.get("/api/experiments/e/results")).json()
     assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
@@ -167,7 +175,8 @@ async def test_nothing_is_told_of_what_another_brand_ran_or_would_compare(stood:
     assert (await site.http.delete("/api/experiments/theirs")).status_code == 204
     key = await site.new_key("read", "write", "publish", brands=["two"])
     assert (await site.as_key("PUT", "/api/experiments/theirs", key, json={**asked, "brand": "two"})).status_code == 201
-    problem_of(await site.as_key("GET", "/api/experiments/theirs/results", key), 409, "not_in_force")
+    for of in ("", "?figure=0.a.people"):
+        problem_of(await site.as_key("GET", f"/api/experiments/theirs/results{of}", key), 409, "not_in_force")
     refused = await site.as_key("POST", "/api/experiments/theirs/publish", key)
     assert faults_of(refused) == {("of.campaign", "other_brand")}
     problem_of(await site.as_key("POST", "/api/experiments/theirs/stop", key), 409, "experiment_not_running")

@@ -22,7 +22,7 @@ from tests.conftest import make_settings  # noqa: E402
 from tests.mutants.mutants import MUTANTS, Mutant  # noqa: E402
 from tests.mutants.of_rules import OF_RULES  # noqa: E402
 
-COPIED = ("schemas", "runtime", "services", "deploy", "tests", "pyproject.toml")
+COPIED = ("schemas", "runtime", "services", "deploy", "docs", "tests", "pyproject.toml")
 LIMIT_S = 180  # for the tests of one mutant; one test alone has a third
 KNOWN = {0: "GREEN", 1: "red"}  # pytest's exit codes; any other means that the tests could not be run
 

@@ -8,6 +8,12 @@ HOUR_MS = 3_600_000
 REPEATS = 0.10  # more of the people with an application repeat it after a letter: an alarm
 HURRIED = 0.50  # more of a campaign's conversions come within an hour of a foreign lead: an alarm
 FEW = 20  # conversions of a campaign below which nothing is said of it
+BY = ("last_click", "origin", "assists")  # of each label
+# Figures of a summary that open people, beside those by label.
+WHOM = (
+    "applications", "leads", "repeats", "people_again_after_letter", "cannibalised", "cannibalised.of", "cannibalised.after_lead",
+    "cannibalised.after_paid_visit", "unattributed.last_click", "unattributed.origin",
+)  # fmt: skip
 
 
 class Application(NamedTuple):
@@ -74,14 +80,14 @@ def _sold(sales: Sequence[int], since: int, until: int) -> bool:
 
 
 class Summary:
-    """What became of the applications of the period."""
+    """What became of the applications of the period. whom: the people of each figure, by its name."""
 
     def __init__(self, labels: Sequence[str], campaigns: Sequence[str]) -> None:
         self._labels, self._campaigns = labels, campaigns
         self.applications = self.leads = self.own = self.after_lead = self.after_visit = self.cannibalised = 0
-        self._people: set[int] = set()
-        self._again: set[int] = set()
-        self._by = {name: [0, 0, 0] for name in labels}  # by the last click, by origin, assists
+        by = (f"{what}.{name}" for what in BY for name in labels)
+        self.whom: dict[str, set[int]] = {name: set() for name in (*WHOM, *by)}
+        self._by = {name: [0] * len(BY) for name in labels}
         self._nobody = [0, 0]
         self._of: dict[int, list[int]] = {}  # campaign -> conversions, those within an hour of a foreign lead
 
@@ -90,16 +96,20 @@ class Summary:
         if not asked.counted:
             return
         self.applications += 1
-        self._people.add(asked.person)
         repeat = one.lead_at is not None
-        self._tally(asked.last, 0)
+        self._tally(asked, asked.last, 0)
         if not repeat:
             self.leads += 1
-            self._tally(one.label, 1)
+            self._tally(asked, one.label, 1)
         if asked.own and asked.last is not None and (repeat or one.label != asked.last):
-            self._by[self._labels[asked.last]][2] += 1
-        if repeat and asked.own:
-            self._again.add(asked.person)
+            self._tally(asked, asked.last, 2)
+        holds = {
+            "applications": True, "leads": not repeat, "repeats": repeat, "people_again_after_letter": repeat and asked.own,
+            "cannibalised": one.after_lead or one.after_visit, "cannibalised.of": asked.own, "cannibalised.after_lead": one.after_lead,
+            "cannibalised.after_paid_visit": one.after_visit,
+        }  # fmt: skip
+        for name in (name for name, true in holds.items() if true):
+            self.whom[name].add(asked.person)
         if asked.own:
             self._ours(one)
 
@@ -112,21 +122,24 @@ class Summary:
         of[0] += 1
         of[1] += one.foreign_ms is not None and one.foreign_ms < HOUR_MS
 
-    def _tally(self, label: int | None, place: int) -> None:
+    def _tally(self, one: Application, label: int | None, place: int) -> None:
         if label is None:
             self._nobody[place] += 1
+            self.whom[f"unattributed.{BY[place]}"].add(one.person)
         else:
             self._by[self._labels[label]][place] += 1
+            self.whom[f"{BY[place]}.{self._labels[label]}"].add(one.person)
 
     def told(self) -> dict[str, object]:
-        share = len(self._again) / len(self._people) if self._people else None
+        people, again = len(self.whom["applications"]), len(self.whom["people_again_after_letter"])
+        share = again / people if people else None
         rows = [
             {"label": name, "last_click": last, "origin": origin, "moved": origin - last, "assists": assists}
             for name, (last, origin, assists) in sorted(self._by.items()) if last or origin or assists
         ]  # fmt: skip
         return {
             "applications": self.applications, "leads": self.leads, "repeats": self.applications - self.leads,
-            "people": len(self._people), "people_again_after_letter": len(self._again), "repeat_share": share,
+            "people": people, "people_again_after_letter": again, "repeat_share": share,
             "cannibalised": {
                 "count": self.cannibalised, "of": self.own, "share": self.cannibalised / self.own if self.own else None,
                 "after_lead": self.after_lead, "after_paid_visit": self.after_visit,

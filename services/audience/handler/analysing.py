@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from schemas.attribution import Asked, Attribution, Channels, Cohort, Funnel, Lifetime, Stages, Touchpoints
@@ -13,12 +12,12 @@ from schemas.reports import faults_of
 from services.audience.domain.periods import TooMany
 from services.audience.domain.world import World
 from services.audience.handler.answering import Refused, answered
+from services.audience.handler.opening import WANTED, opened
 from services.audience.reports import attribution, channels, cohort, funnel, lifetime, touchpoints
 from services.audience.reports.attribution import Figures
 from services.audience.reports.target import MixedCurrencies
 from services.audience.store.answers import Answers, View
 
-PAGE = 1_000  # people
 Report = Callable[[View, Any], tuple[dict[str, Any], Figures]]
 REPORTS: Mapping[str, tuple[type[Asked], Report]] = {
     "attribution": (Attribution, attribution.attribution),
@@ -30,7 +29,6 @@ REPORTS: Mapping[str, tuple[type[Asked], Report]] = {
     "lifetime": (Lifetime, lifetime.lifetime),
     "retention": (Lifetime, lifetime.retention),
 }
-WANTED = ("figure", "after", "limit")  # of the people behind a figure
 
 
 def read(name: str, body: Mapping[str, Any]) -> Asked:
@@ -58,19 +56,6 @@ def report(answers: Answers, world: World, name: str, asked: Asked, wanted: Mapp
             raise Refused([error.fault("target" if "target" in type(asked).model_fields else "purchase")]) from error
         except TooMany as error:
             raise Refused([Fault(path="until", code="period_too_long", message=str(error))]) from error
-        return told if wanted.get("figure") is None else _people(view, figures, wanted)
+        return told if wanted.get("figure") is None else opened(view, figures, wanted)
 
     return answered(answers, world, conditions(asked), now, work)
-
-
-def _people(view: View, figures: Figures, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Up to `limit` of them, behind the person `after`."""
-    figure = str(wanted["figure"])
-    if figure not in figures:
-        raise Refused([Fault(path="figure", code="unknown_figure", message=f"there is no figure {figure!r}")])
-    numbers = np.unique(figures[figure]())
-    after = wanted.get("after")  # 0 is somebody's number
-    begin = int(np.searchsorted(numbers, -1 if after is None else int(after), side="right"))
-    page = numbers[begin : begin + min(int(wanted.get("limit") or 100), PAGE)]
-    more = begin + len(page) < len(numbers)
-    return {"people": view.ids([int(n) for n in page]), "count": len(numbers), "next": str(int(page[-1])) if more else None}

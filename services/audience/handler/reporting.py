@@ -11,6 +11,7 @@ from schemas.audience_reading import Fault
 from schemas.reports import FIGURES, Exposures, Outcomes, faults_of
 from services.audience.domain.world import World
 from services.audience.handler.answering import Refused, answered
+from services.audience.handler.opening import opened
 from services.audience.reports import outcomes, people, statistics
 from services.audience.store.answers import Answers, View
 
@@ -36,12 +37,17 @@ def behind(answers: Answers, world: World, body: Mapping[str, Any], who: Who, no
 
 
 def exposed(answers: Answers, world: World, body: Mapping[str, Any], who: Who, now: int) -> dict[str, Any]:
-    """The statistics of an experiment."""
+    """The statistics of an experiment, or with `figure` the people behind one of its figures."""
     try:
         asked = Exposures.model_validate(body["asked"])
     except ValidationError as error:
         raise Refused(list(faults_of(error))) from error
-    return _told(answers, world, who, now, lambda view: statistics.results(view, asked))
+
+    def work(view: View) -> dict[str, Any]:
+        told, figures = statistics.results(view, asked)
+        return told if body.get("figure") is None else opened(view, figures, body)
+
+    return _told(answers, world, who, now, work)
 
 
 def _asked(body: Mapping[str, Any]) -> Outcomes:

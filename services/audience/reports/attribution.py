@@ -64,7 +64,7 @@ class Credited(NamedTuple):
 
 
 def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures]:
-    """The answer, and its figures' people. Raises MixedCurrencies."""
+    """The answer, and its figures' people (`_figures`; of applications `leads.` and Summary.whom). Raises MixedCurrencies."""
     ledger = gathered(view, asked)
     told = credited(ledger)
     answer = {
@@ -74,9 +74,12 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
         "paths": {"converting": int((ledger.led.length > 0).sum()), "other": len(np.unique(ledger.lost.path)), "cut": ledger.led.cut},
         "scanner_clicks": ledger.read.scanned, "windows": _windows(ledger, asked),
     }  # fmt: skip
+    figures = _figures(ledger, told)
     if asked.leads is not None:
-        answer["leads"] = _leads(view, asked, asked.leads, ledger.read)
-    return answer, _figures(ledger, told)
+        summary = _leads(view, asked, asked.leads, ledger.read)
+        answer["leads"] = summary.told()
+        figures |= {f"leads.{name}": lambda whom=whom: np.array(list(whom), dtype=np.int64) for name, whom in summary.whom.items()}  # type: ignore[misc]
+    return answer, figures
 
 
 def gathered(view: View, asked: Attribution) -> Ledger:
@@ -157,19 +160,25 @@ def _windows(ledger: Ledger, asked: Attribution) -> dict[str, Any]:
             "markov": asked.target.window}  # fmt: skip
 
 
-def _figures(ledger: Ledger, told: Credited) -> Figures:
-    """`people` and, by label, `people.<label>`, `last_click.<label>` and `first_touch.<label>`."""
-    n, labels = ledger.conversions.n, ledger.read.labels
-    label = ledger.read.touches.label
-    found: dict[str, Callable[[], Numbers]] = {"people": lambda: np.unique(n)}
-    for number, name in enumerate(labels):
-        found[f"people.{name}"] = lambda number=number: told.people(number)  # type: ignore[misc]
-        found[f"last_click.{name}"] = lambda number=number: np.unique(n[_label(ledger.last, label) == number])  # type: ignore[misc]
-        found[f"first_touch.{name}"] = lambda number=number: np.unique(n[_label(ledger.first, label) == number])  # type: ignore[misc]
-    return found
+def _figures(ledger: Ledger, told: Credited) -> dict[str, Callable[[], Numbers]]:
+    """`people`; by label `people.<label>` and `<model>.<label>`; and `unattributed.<model>`. Models that share out credit all that lies on a way, so
+    that their people are those whose ways have the label.
+    """
+    n, label = ledger.conversions.n, ledger.read.touches.label
+    found: dict[str, Callable[[], Numbers]] = {"people": lambda: n}
+    for model in told.credit:
+        touch = {"last_click": ledger.last, "first_touch": ledger.first}.get(model)
+        nobody = ledger.led.length == 0 if touch is None else touch == NONE
+        found[f"unattributed.{model}"] = lambda nobody=nobody: n[nobody]  # type: ignore[misc]
+        for number, name in enumerate(ledger.read.labels):
+            if touch is None:
+                found[f"{model}.{name}"] = lambda number=number: told.people(number)  # type: ignore[misc]
+            else:
+                found[f"{model}.{name}"] = lambda touch=touch, number=number: n[_label(touch, label) == number]  # type: ignore[misc]
+    return found | {f"people.{name}": lambda number=number: told.people(number) for number, name in enumerate(ledger.read.labels)}
 
 
-def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> dict[str, Any]:
+def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> Summary:
     """Applications: origins kept, repeats and those that were credited to us though others brought them."""
     touches, (every, product) = read.touches, _applications(view, asked, leads)
     foreign, paid = np.flatnonzero(~touches.own), np.flatnonzero(touches.paid)
@@ -188,7 +197,7 @@ def _leads(view: View, asked: Attribution, leads: Leads, read: Read) -> dict[str
     )  # fmt: skip
     for one in judged(applications, _sales(view, asked, leads), leads.repeat):
         summary.add(one)
-    return summary.told()
+    return summary
 
 
 def _named(row: Any, values: Numbers) -> int | None:

@@ -1,11 +1,12 @@
 """Revenue and its shares by channel, mechanic, team and period, by the last click; mail and sales side by side, with what ads cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from schemas.attribution import Channels
+from services.audience.domain.grouping import distinct, people
 from services.audience.domain.lasting import NONE, last_click
 from services.audience.domain.periods import periods, place_of
 from services.audience.domain.summing import by_place, total
@@ -24,7 +25,9 @@ OTHERS = "(others)"
 
 
 def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
-    """The answer, and its figures' people: `mail`, `sales`, `both`, `neither`. Raises MixedCurrencies."""
+    """The answer, and its figures' people: `mail`, `sales`, `both`, `neither`; `credited.mail`, ...; `channel.<from>.<name>`, and so of mechanics
+    and teams. Raises MixedCurrencies.
+    """
     read = touching.read(view, asked.since - asked.longest - 1, asked.until - 1, "document", asked.own, asked.brands)
     found = converting.read(view, asked.target, asked.since, asked.until, asked.brands)
     every = found.conversions
@@ -40,18 +43,18 @@ def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
     sold = _sold(view, asked, every)
     mailed = (row != NONE) & read.touches.own[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
     sides = {"mail": mailed & ~sold, "sales": sold & ~mailed, "both": mailed & sold, "neither": ~mailed & ~sold}
+    credited = {"mail": mailed, "sales": sold, "ads": _paid(read, row)}
+    shares = {name: _shares(every, of, [one.name for one in spans], labels) for name, labels in names.items()}
     answer = {
         "currency": found.currency, "conversions": len(every.n), "revenue": total(every.amount), "zone": asked.zone,
-        "by": {name: _shares(every, of, len(spans), labels, [one.name for one in spans]) for name, labels in names.items()},
+        "by": {name: rows for name, (rows, _) in shares.items()},
         "side_by_side": {name: _sum(every, here) for name, here in sides.items()},
-        "credited": {"mail": _sum(every, mailed), "sales": _sum(every, sold), "ads": _sum(every, _paid(read, row))},
+        "credited": {name: _sum(every, here) for name, here in credited.items()},
         "ad_spend": totalled(spend), "ad_spend_by_period": [{"from": one.name, "spend": spent} for one, spent in zip(spans, spend, strict=True)],
     }  # fmt: skip
-    return answer, {name: _people(every, here) for name, here in sides.items()}
-
-
-def _people(every: Conversions, here: Flags) -> Any:
-    return lambda: np.unique(every.n[here])
+    parts = {**sides, **{f"credited.{name}": here for name, here in credited.items()}}
+    figures: dict[str, Callable[[], Numbers]] = {name: lambda here=here: every.n[here] for name, here in parts.items()}  # type: ignore[misc]
+    return answer, figures | {f"{kind}.{name}": whom for kind, (_, found) in shares.items() for name, whom in found.items()}
 
 
 def _named(row: Numbers, values: Numbers, names: Sequence[str], otherwise: str) -> list[str]:
@@ -83,7 +86,9 @@ def _sold(view: View, asked: Channels, every: Conversions) -> Flags:
 
 def _sum(every: Conversions, here: Flags) -> dict[str, Any]:
     whole, own = total(every.amount), total(every.amount[here])
-    return {"conversions": int(here.sum()), "revenue": own, "share": _share(own, whole)}
+    return {
+        "conversions": int(here.sum()), "people": len(distinct(every.n[here])), "revenue": own, "share": _share(own, whole)
+    }  # fmt: skip
 
 
 def _share(own: int, whole: int) -> float | None:
@@ -91,20 +96,25 @@ def _share(own: int, whole: int) -> float | None:
     return round(own / whole, 6) if whole > 0 else None
 
 
-def _shares(every: Conversions, of: Numbers, spans: int, labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
-    """By period and label; the shares are of the period's revenue."""
+def _shares(every: Conversions, of: Numbers, names: Sequence[str], labels: Sequence[str]) -> tuple[list[dict[str, Any]], Figures]:
+    """By period and label; the shares are of the period's revenue. names: of the periods. Figures: `<from>.<name>`."""
     number = {label: place for place, label in enumerate(sorted(set(labels)))}
     code = of * max(1, len(number)) + np.array([number[label] for label in labels], dtype=np.int64)
-    size = spans * max(1, len(number))
-    counts = np.bincount(code, minlength=size)
+    size = len(names) * max(1, len(number))
+    counts, whom = np.bincount(code, minlength=size), people(code, every.n, size)
     money = by_place(every.amount, code, size).tolist()
-    found = []
-    for place in range(spans):
+    found, figures = [], dict[str, Callable[[], Numbers]]()
+    for place, begins in enumerate(names):
         whole = sum(money[place * len(number) : (place + 1) * len(number)])
         for label, at in number.items():
-            own = money[place * len(number) + at]
-            if count := int(counts[place * len(number) + at]):
-                found.append(
-                    {"from": names[place], "name": label, "conversions": count, "revenue": own, "share": _share(own, whole)}
-                )
-    return found
+            here = place * len(number) + at
+            if count := int(counts[here]):
+                told = {
+                    "conversions": count,
+                    "people": int(whom[here]),
+                    "revenue": money[here],
+                    "share": _share(money[here], whole),
+                }
+                found.append({"from": begins, "name": label, **told})
+                figures[f"{begins}.{label}"] = lambda here=here: every.n[code == here]  # type: ignore[misc]
+    return found, figures

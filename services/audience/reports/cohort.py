@@ -2,6 +2,7 @@
 letters was more active before any letter came.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from pyroaring import BitMap
 
 from schemas.attribution import Cohort
 from schemas.zones import Zone, zone
-from services.audience.domain.comparing import compared, standardised, stratified
+from services.audience.domain.comparing import compared, kept, standardised, stratified
 from services.audience.domain.grouping import largest, named, people
 from services.audience.domain.stepping import entered
 from services.audience.domain.summing import by_place
@@ -29,17 +30,18 @@ NOTE = {
 PROXIES = "GoogleImageProxy|YahooMailProxy|ggpht\\.com"  # of mail services, which fetch a picture when its letter is looked at
 MOST_PRODUCTS = 50  # the classes of which most was bought; others are one
 AGENTS = ("user_agent", "userAgent", "client")
+Opened = dict[str, Callable[[], Numbers]]  # figures while they are gathered
 
 
 class Members(NamedTuple):
-    """People of the cohort, by number, when each was registered, and from when on outcomes count. left_out: how many are too young for that."""
+    """People of the cohort, by number, when each was registered, and from when on outcomes count. left_out: who is too young for that."""
 
     n: Numbers
     at: Numbers
     counts_from: Numbers
     group: Numbers
     groups: list[str]
-    left_out: int
+    left_out: Numbers
 
     def place(self, n: Numbers) -> tuple[Numbers, Flags]:
         """Where each of these people stands in `n`, and whether he does."""
@@ -48,7 +50,9 @@ class Members(NamedTuple):
 
 
 def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
-    """The answer, and its figures' people: `group.<number>`, from 1. Raises MixedCurrencies."""
+    """The answer, and its figures' people: `people`, `left_out`, `group.<number>`, from 1, `dropped`; `product.<name>`, `buyers.group.<number>`,
+    `several.group.<number>`. Raises MixedCurrencies.
+    """
     members = _members(view, asked)
     found = converting.read(view, asked.purchase, asked.since, asked.until, asked.brands, product=asked.product)
     place, there = members.place(found.conversions.n)
@@ -56,21 +60,33 @@ def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
     rows, place = np.flatnonzero(there), place[there]
     revenue = by_place(found.conversions.amount[rows], place, len(members.n))
     answer: dict[str, Any] = {
-        "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark, "left_out": members.left_out,
+        "correlation": True, "note": NOTE, "currency": found.currency, "people": len(members.n), "landmark": asked.landmark, "left_out": len(members.left_out),
         "groups": [{"name": name, "people": int((members.group == number).sum())} for number, name in enumerate(members.groups)],
         "revenue": compared(revenue, members.group, len(members.groups), asked.outlier, below=asked.below),
     }  # fmt: skip
+    figures: Opened = {"people": lambda: members.n, "left_out": lambda: members.left_out, **_dropped(asked, members, revenue)}
+    for number in range(len(members.groups)):
+        figures[f"group.{number + 1}"] = lambda number=number: members.n[members.group == number]  # type: ignore[misc]
     if asked.product is not None:
-        answer |= _by_product(asked, members, found, rows, place)
+        told, whom = _by_product(asked, members, found, rows, place)
+        answer, figures = answer | told, figures | whom
     if not asked.groups:
         answer["proxy_opens"] = _proxies(view, asked)
     if asked.usage is not None:
-        _used(view, asked, members, revenue, answer)
-    return answer, {f"group.{number + 1}": _group(members, number) for number in range(len(members.groups))}
+        figures |= _used(view, asked, members, revenue, answer)
+    return answer, figures
 
 
-def _group(members: Members, number: int) -> Any:
-    return lambda: members.n[members.group == number]
+def _dropped(asked: Cohort, of: Members, values: Numbers, what: str = "") -> Opened:
+    """Whose value is too far from the mean of all of these: figures `dropped` and `dropped.group.<number>`, with `what` behind them."""
+
+    def far() -> Flags:
+        return ~kept(values, asked.outlier, below=asked.below)
+
+    found: Opened = {f"dropped{what}": lambda: of.n[far()]}
+    for number in range(len(of.groups)):
+        found[f"dropped.group.{number + 1}{what}"] = lambda number=number: of.n[far() & (of.group == number)]  # type: ignore[misc]
+    return found
 
 
 def _members(view: View, asked: Cohort) -> Members:
@@ -90,8 +106,8 @@ def _members(view: View, asked: Cohort) -> Members:
     else:
         group, names = _openers(view, asked, n, at), [f"0-{asked.few}", f"{asked.few + 1}+"]
     young = (counts_from >= min(asked.until, view.now + 1)) & (asked.landmark is not None)
-    kept = (group >= 0) & ~young
-    return Members(n[kept], at[kept], counts_from[kept], group[kept], names, int(((group >= 0) & young).sum()))
+    here = (group >= 0) & ~young
+    return Members(n[here], at[here], counts_from[here], group[here], names, n[(group >= 0) & young])
 
 
 def _is_in(n: Numbers, people: BitMap) -> Flags:
@@ -112,31 +128,32 @@ def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
     return (np.bincount(place[counts], minlength=len(n)) > asked.few).astype(np.int64)
 
 
-def _by_product(asked: Cohort, members: Members, found: Found, rows: Numbers, place: Numbers) -> dict[str, Any]:
-    """Of each product class those who bought of it: a check is far from the mean of its own class. And who bought of several."""
+def _by_product(asked: Cohort, members: Members, found: Found, rows: Numbers, place: Numbers) -> tuple[dict[str, Any], Opened]:
+    """Of each product class those who bought of it: a check is far from the mean of its own class. And who bought of several; with figures."""
     known = np.array([bool(name) for name in found.products], dtype=np.bool_)[found.product[rows]] if len(rows) else rows == 0
     product, amount, place = found.product[rows][known], found.conversions.amount[rows][known], place[known]
     group, groups = largest(product, found.products, MOST_PRODUCTS)
-    products = []
+    products, figures = [], Opened()
     for number, name in named(groups):
         own = group == number
         buyers = np.unique(place[own])
         spent = by_place(amount[own], place[own], len(members.n))[buyers]
         told = compared(spent, members.group[buyers], len(members.groups), asked.outlier, below=asked.below)
         products.append({"product": name, "people": len(buyers), "revenue": told})
+        figures[f"product.{name}"] = lambda buyers=buyers: members.n[buyers]  # type: ignore[misc]
+        figures |= _dropped(asked, members._replace(n=members.n[buyers], group=members.group[buyers]), spent, f".product.{name}")
     kinds = people(place, product, len(members.n))
     cross = []
     for number, name in enumerate(members.groups):
-        bought = kinds[(members.group == number) & (kinds > 0)]
-        several = int((bought > 1).sum())
-        cross.append(
-            {"name": name, "buyers": len(bought), "several": several, "share": several / len(bought) if len(bought) else None}
-        )
-    return {"products": products, "cross_sell": cross}
+        own, many = (members.n[(members.group == number) & (kinds > least)] for least in (0, 1))
+        cross.append({"name": name, "buyers": len(own), "several": len(many), "share": len(many) / len(own) if len(own) else None})
+        figures[f"buyers.group.{number + 1}"] = lambda own=own: own  # type: ignore[misc]
+        figures[f"several.group.{number + 1}"] = lambda many=many: many  # type: ignore[misc]
+    return {"products": products, "cross_sell": cross}, figures
 
 
-def _used(view: View, asked: Cohort, members: Members, revenue: Numbers, answer: dict[str, Any]) -> None:
-    """Days of use; and with a landmark the groups among people who were as active until then."""
+def _used(view: View, asked: Cohort, members: Members, revenue: Numbers, answer: dict[str, Any]) -> Opened:
+    """Days of use; and with a landmark the groups among people who were as active until then. Answers who is too far from the mean of days."""
     assert asked.usage is not None
     who, moment = moments(view, happening(asked.usage), asked.since, asked.until, asked.brands)
     place, there = members.place(who)
@@ -151,6 +168,7 @@ def _used(view: View, asked: Cohort, members: Members, revenue: Numbers, answer:
         early = np.bincount(place[~later], minlength=len(members.n)).astype(np.int64)
         strata = stratified(revenue, early, members.group)
         answer["at_equal_activity"] = {"revenue": {"parts": strata, "against_first": standardised(strata)}}
+    return _dropped(asked, members, used, ".days_of_use")
 
 
 def _days(clock: Zone, moment: Numbers) -> Numbers:

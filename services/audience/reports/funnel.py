@@ -1,7 +1,7 @@
 """Funnels: how many people take the steps in order, by when they entered, and the ready one of C0 to C3, with the traffic beside them."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from runtime.lake import text
 from schemas.attribution import Funnel, Stages, Step, Visits
 from schemas.audience import Happening
-from services.audience.domain.grouping import largest
+from services.audience.domain.grouping import distinct, largest
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
 from services.audience.domain.ways import Flags, Numbers
@@ -38,22 +38,26 @@ def happening(step: Step) -> Happening:
 
 
 def funnel(view: View, asked: Funnel) -> tuple[dict[str, Any], Figures]:
-    """The answer, and its figures' people: `step.<number>`."""
+    """The answer, and its figures' people: `step.<number>`, also of those whom `complete.`, `cohort.<from>.` and `group.<value>.` before it name."""
     walk = _walked(view, asked)
     spans = periods(asked.zone, asked.cohorts, asked.since, asked.until)
     mature = [min(one.until, asked.until) - 1 + asked.window <= view.now for one in spans]
     traffic = by_period(asked, spans, lambda row: asked.landing is None or row.landing == asked.landing)
-    of = place_of(spans, walk.at)
+    of, everybody = place_of(spans, walk.at), np.ones(len(walk.n), dtype=np.bool_)
+    complete = np.array(mature, dtype=np.bool_)[of] if len(of) else everybody
     answer = {
-        "window": asked.window, "zone": asked.zone, "steps": _steps(asked, walk, np.ones(len(walk.n), dtype=np.bool_)),
-        "complete": _steps(asked, walk, np.array(mature, dtype=np.bool_)[of] if len(of) else np.zeros(0, dtype=np.bool_)),
+        "window": asked.window, "zone": asked.zone, "steps": _steps(asked, walk, everybody), "complete": _steps(asked, walk, complete),
         "cohorts": _cohorts(asked, walk, spans, of, mature, traffic, view.now), "traffic": totalled(traffic),
     }  # fmt: skip
     if asked.by is not None:
         answer["groups"] = [
             {"value": name, "steps": _steps(asked, walk, walk.group == number)} for number, name in enumerate(walk.groups)
         ]
-    return answer, _people(walk)
+    parts: dict[str, Callable[[], Flags]] = {"": lambda: everybody, "complete.": lambda: complete}
+    parts |= {f"cohort.{span.name}.": lambda number=number: of == number for number, span in enumerate(spans)}  # type: ignore[misc]
+    if asked.by is not None:
+        parts |= {f"group.{name}.": lambda number=number: walk.group == number for number, name in enumerate(walk.groups)}  # type: ignore[misc]
+    return answer, _people(walk, parts)
 
 
 def _walked(view: View, asked: Funnel) -> Walk:
@@ -125,10 +129,12 @@ def _cohorts(
     return found
 
 
-def _people(walk: Walk) -> Figures:
-    found: dict[str, Callable[[], Numbers]] = {"step.1": lambda: walk.n}
-    for number, taken in enumerate(walk.further, start=2):
-        found[f"step.{number}"] = lambda taken=taken: walk.n[taken != NEVER]  # type: ignore[misc]
+def _people(walk: Walk, parts: Mapping[str, Callable[[], Flags]]) -> Figures:
+    """parts: of whom steps are told, by what the names of their figures begin with."""
+    found: dict[str, Callable[[], Numbers]] = {}
+    for name, here in parts.items():
+        for number, taken in enumerate((walk.at, *walk.further), start=1):
+            found[f"{name}step.{number}"] = lambda here=here, taken=taken: walk.n[here() & (taken != NEVER)]  # type: ignore[misc]
     return found
 
 
@@ -137,7 +143,8 @@ def _people(walk: Walk) -> Figures:
 
 def stages(view: View, asked: Stages) -> tuple[dict[str, Any], Figures]:
     """C0: registrations a visitor of landings that are no product's. C1: applications a visitor of product landings. C2: who bought of those
-    who applied. C3: who applied again of those who applied and did not buy.
+    who applied. C3: who applied again of those who applied and did not buy. Figures: `registrations`, `applications`, `sales`, `unsold`, `repeats`,
+    `visitors.<kind>`, also with `cohort.<from>.` before it.
     """
     spans = periods(asked.zone, asked.cohorts, asked.since, asked.until)
     end = view.now + 1
@@ -158,7 +165,7 @@ def stages(view: View, asked: Stages) -> tuple[dict[str, Any], Figures]:
         counts = {"registrations": int((of_registered == number).sum()), "applications": int(here.sum()), "sales": int((here & sold).sum()),
                   "unsold": int((here & unsold).sum()), "repeats": int((here & repeated).sum())}  # fmt: skip
         traffic = {kind: visits[kind][number] for kind in visits}
-        visitors = {kind: seen[kind][number] for kind in seen}
+        visitors = {kind: int((when == number).sum()) for kind, (_, when) in seen.items()}
         shares = _shares(counts, traffic, visitors)
         ends = min(span.until, asked.until) - 1
         rows.append({
@@ -170,9 +177,19 @@ def stages(view: View, asked: Stages) -> tuple[dict[str, Any], Figures]:
         previous = shares
     answer = {"zone": asked.zone, "mature_sale": asked.mature_sale, "mature_repeat": asked.mature_repeat, "cohorts": rows,
               "traffic": {kind: totalled(visits[kind]) for kind in visits}}  # fmt: skip
-    figures = {"registrations": lambda: registered[0], "applications": lambda: n, "sales": lambda: n[sold], "unsold": lambda: n[unsold],
-               "repeats": lambda: n[repeated]}  # fmt: skip
-    return answer, figures
+    counted = {"registrations": (registered[0], of_registered), "applications": (n, of), "sales": (n[sold], of[sold]),
+               "unsold": (n[unsold], of[unsold]), "repeats": (n[repeated], of[repeated])}  # fmt: skip
+    return answer, _by_period(spans, {**counted, **{f"visitors.{kind}": one for kind, one in seen.items()}})
+
+
+def _by_period(spans: Sequence[Period], counted: Mapping[str, tuple[Numbers, Numbers]]) -> Figures:
+    """The people of each figure, of all periods and of each. counted: by figure, whose numbers and the period of each."""
+    found: dict[str, Callable[[], Numbers]] = {}
+    for name, (n, of) in counted.items():
+        found[name] = lambda n=n: n  # type: ignore[misc]
+        for number, span in enumerate(spans):
+            found[f"cohort.{span.name}.{name}"] = lambda n=n, of=of, number=number: n[of == number]  # type: ignore[misc]
+    return found
 
 
 def _shares(counts: dict[str, int], traffic: dict[str, Any], visitors: dict[str, int]) -> dict[str, float | None]:
@@ -198,8 +215,8 @@ def _landing(asked: Stages, kind: str) -> Callable[[Visits], bool]:
     return lambda row: (row.landing == asked.product_landing) is (kind == "product")
 
 
-def _visitors(view: View, asked: Stages, spans: Sequence[Period], kind: str) -> list[int]:
-    """Of each period how many different people came to such a landing."""
+def _visitors(view: View, asked: Stages, spans: Sequence[Period], kind: str) -> tuple[Numbers, Numbers]:
+    """Who came to such a landing, once for each period, and in which."""
     where = f"moment >= {asked.since} AND moment < {asked.until} AND {among(asked.brands)}"
     rows = view.leaves.deeds(happening(asked.visit), f"{word(view, asked.visit.event, asked.landing)} AS landing", where)
     is_product = f"coalesce(t.landing, '') = {text(asked.product_landing)}"
@@ -207,6 +224,6 @@ def _visitors(view: View, asked: Stages, spans: Sequence[Period], kind: str) -> 
     table = view.instant.duck.sql(sql).to_arrow_table()
     n, moment = (table.column(name).to_numpy().astype(np.int64) for name in ("n", "moment"))
     of = place_of(spans, moment)
-    pairs = np.unique(of * (int(n.max()) + 1 if len(n) else 1) + n) if len(n) else n
     width = int(n.max()) + 1 if len(n) else 1
-    return [int(count) for count in np.bincount(pairs // width, minlength=len(spans))]
+    pairs = distinct(of * width + n)
+    return pairs % width, pairs // width

@@ -51,21 +51,25 @@ def lifetime(view: View, asked: Lifetime) -> tuple[dict[str, Any], Figures]:
 
 
 def retention(view: View, asked: Lifetime) -> tuple[dict[str, Any], Figures]:
-    """By cohort: of its people how many came back in each period after. Figures: `cohort.<date>`."""
+    """By cohort: of its people how many came back in each period after. Figures: `cohort.<date>`, and by age from 1 `cohort.<date>.back.<number>`."""
     found = _cohorts(view, asked)
     n, moment = moments(view, happening(asked.back or asked.start), found.spans[0].since, view.now + 1, asked.brands)
     cohort, age = _aged(found, n, moment, asked.periods)
     kept = age >= 0
     width = int(found.n.max()) + 1 if len(found.n) else 1
-    cells = np.unique((cohort[kept] * asked.periods + age[kept]) * width + n[kept]) // width
+    pairs = np.unique((cohort[kept] * asked.periods + age[kept]) * width + n[kept])
+    who, cells = pairs % width, pairs // width
     counts = np.bincount(cells, minlength=found.cohorts * asked.periods).reshape(found.cohorts, asked.periods)
-    rows = []
+    rows, figures = [], dict(_figures(found))
     for number, people in enumerate(np.bincount(found.of, minlength=found.cohorts)[: found.cohorts].tolist()):
         known = _known(found, number, asked.periods)
         back = counts[number][:known].tolist()
         rows.append({"from": found.spans[number].name, "people": people, "back": back, "share": [ratio(one, people) for one in back],
                      "last_is_open": known < asked.periods or found.spans[number + known - 1].until > view.now})  # fmt: skip
-    return {"unit": asked.cohorts, "zone": asked.zone, "cohorts": rows}, _figures(found)
+        for cell in range(number * asked.periods, number * asked.periods + known):
+            name = f"cohort.{found.spans[number].name}.back.{cell % asked.periods + 1}"
+            figures[name] = lambda cell=cell: who[cells == cell]  # type: ignore[misc]
+    return {"unit": asked.cohorts, "zone": asked.zone, "cohorts": rows}, figures
 
 
 def _cohorts(view: View, asked: Lifetime) -> Cohorts:

@@ -1,7 +1,8 @@
 """What an experiment is judged by: sums for each arm and measure, exact in whole numbers. Nothing is judged here."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from schemas.reports import Exposures, Measure, Target
 from schemas.zones import zone
 from services.audience.handler.answering import Refused
 from services.audience.reports import exposures
+from services.audience.reports.attribution import Figures
 from services.audience.reports.target import MixedCurrencies, currency_of, hits
 from services.audience.reports.touches import among
 from services.audience.store.answers import View
@@ -42,13 +44,27 @@ class People:
         return np.array([0 if asked.versions is None else asked.versions.get(one, -1) for one in versions], dtype=np.int64)
 
 
-def results(view: View, asked: Exposures) -> dict[str, Any]:
-    """The answer, as JSON values: for each period and arm how many people, and the sums of each measure. Raises Refused."""
+def results(view: View, asked: Exposures) -> tuple[dict[str, Any], Figures]:
+    """The answer, as JSON values: for each period and arm how many people, and the sums of each measure; and its figures' people. Raises Refused."""
     exposures.gather(view, asked)
     people = People(view.instant.duck.execute(UNITS).fetchall(), asked)
     measured = {one.key: _measured(view, asked, one, people, place) for place, one in enumerate(asked.measures)}
     found = sorted(set(people.period.tolist()))
-    return {"people": len(people.n), "periods": [_period(view, asked, people, measured, one) for one in found]}
+    told = {"people": len(people.n), "periods": [_period(view, asked, people, measured, one) for one in found]}
+    return told, _figures(asked, people, measured, found)
+
+
+def _figures(asked: Exposures, people: People, measured: Mapping[str, "Values"], periods: Sequence[int]) -> Figures:
+    """`people`; of each period and arm `<period>.<arm>.people`, `.contaminated`, `.merged`, and of each conversion `.did.<measure>`."""
+    did = {f"did.{one.key}": measured[one.key].y > 0 for one in asked.measures if one.kind == "conversion"}
+    of = {"people": np.ones(len(people.n), dtype=bool), "contaminated": people.contaminated, "merged": people.merged, **did}
+    found: dict[str, Callable[[], Numbers]] = {"people": lambda: people.n}
+    for period, arm in product(periods, asked.arms):
+        for name, holds in of.items():
+            found[f"{period}.{arm}.{name}"] = lambda period=period, arm=arm, holds=holds: people.n[  # type: ignore[misc]
+                (people.period == period) & (people.arm == arm) & holds
+            ]
+    return found
 
 
 def reached(moments: Numbers, marks: Sequence[int]) -> list[int | None]:

@@ -1,7 +1,7 @@
 """Touch points: what lay before first purchases, year against year, and what became of the contacts that each place brought."""
 # ruff: noqa: S608 - names of ours and quoted texts
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -40,27 +40,40 @@ class Places(NamedTuple):
         return np.array([number[name] for name in self.names], dtype=np.int64)[self.place] if len(self.place) else self.place
 
 
+class Met(NamedTuple):
+    """Who bought first in a period, and by channel who of them had met it before."""
+
+    n: Numbers
+    by: dict[str, Numbers]
+
+    def people(self, channel: str) -> Numbers:
+        return self.by.get(channel, self.n[:0])
+
+
 def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures]:
-    """The answer, and its figures' people: `buyers`, `buyers.<channel>`, `left.<place>`. Raises MixedCurrencies."""
+    """The answer, and its figures' people: `buyers`, `a_year_ago` and, behind a point, by channel; `shown.<place>`, `left.<place>`, `new.<place>`,
+    `registered.<place>`, `paid.<place>`. Raises MixedCurrencies.
+    """
     bought = converting.read(view, asked.purchase, 0, view.now + 1, asked.brands)
     buys = _buys(bought.conversions)
     rows = entered(buys.n, buys.moment, 0, view.now + 1)
     firsts = Conversions(buys.n[rows], buys.moment[rows], buys.amount[rows])
-    figures: dict[str, Any] = {}
-    places, currency = _places(view, asked, bought, buys, figures)
-    now = _before(view, asked, firsts, (asked.since, asked.until), figures)
-    then = _before(view, asked, firsts, (_year_ago(asked, asked.since), _year_ago(asked, asked.until)), {})
-    channels = sorted({*now["channels"], *then["channels"]})
+    places, currency, figures = _places(view, asked, bought, buys)
+    now = _before(view, asked, firsts, (asked.since, asked.until))
+    then = _before(view, asked, firsts, (_year_ago(asked, asked.since), _year_ago(asked, asked.until)))
+    channels = [(name, len(now.people(name)), len(then.people(name))) for name in sorted({*now.by, *then.by})]
     answer = {
-        "currency": currency, "window": asked.window, "first_buyers": now["people"], "first_buyers_a_year_ago": then["people"],
-        "change": reading(now["people"], then["people"]),
+        "currency": currency, "window": asked.window, "first_buyers": len(now.n), "first_buyers_a_year_ago": len(then.n),
+        "change": reading(len(now.n), len(then.n)),
         "channels": [
-            {"channel": name, "people": now["channels"].get(name, 0), "a_year_ago": then["channels"].get(name, 0),
-             "share": ratio(now["channels"].get(name, 0), now["people"]), "change": reading(now["channels"].get(name, 0), then["channels"].get(name, 0))}
-            for name in channels
+            {"channel": name, "people": met, "a_year_ago": before, "share": ratio(met, len(now.n)), "change": reading(met, before)}
+            for name, met, before in channels
         ],
         "places": places,
     }  # fmt: skip
+    for figure, of in (("buyers", now), ("a_year_ago", then)):
+        figures[figure] = lambda of=of: of.n  # type: ignore[misc]
+        figures |= {f"{figure}.{name}": lambda of=of, name=name: of.people(name) for name, _, _ in channels}  # type: ignore[misc]
     return answer, figures
 
 
@@ -70,20 +83,18 @@ def _buys(every: Conversions) -> Conversions:
     return Conversions(every.n[kept], every.moment[kept], every.amount[kept])
 
 
-def _before(view: View, asked: Touchpoints, firsts: Conversions, span: tuple[int, int], figures: dict[str, Any]) -> dict[str, Any]:
-    """Of those who bought first in a period: how many had met each channel before."""
+def _before(view: View, asked: Touchpoints, firsts: Conversions, span: tuple[int, int]) -> Met:
+    """Of those who bought first in a period: who had met each channel before."""
     chosen = np.flatnonzero((firsts.moment >= span[0]) & (firsts.moment < span[1]))
     of = Conversions(firsts.n[chosen], firsts.moment[chosen], firsts.amount[chosen])
     read = touching.read(view, span[0] - asked.window - 1, span[1] - 1, "channel", asked.own, asked.brands)
-    figures["buyers"] = lambda: of.n
-    counts = {}
+    found = {}
     for number, name in enumerate(read.channels):
         own = np.flatnonzero(read.touches.channel == number)
         line = Line(read.touches.n[own], read.touches.moment[own])
         met = line.until(of.n, of.moment) > line.until(of.n, of.moment - asked.window)
-        counts[name] = int(met.sum())
-        figures[f"buyers.{name}"] = lambda met=met: of.n[met]
-    return {"people": len(of.n), "channels": counts}
+        found[name] = of.n[met]
+    return Met(of.n, found)
 
 
 def _year_ago(asked: Touchpoints, at: int) -> int:
@@ -109,10 +120,10 @@ def _placed(view: View, asked: Touchpoints, event: str, where: str, since: int) 
 
 
 def _places(
-    view: View, asked: Touchpoints, bought: Found, buys: Conversions, figures: dict[str, Any]
-) -> tuple[list[dict[str, Any]], str | None]:
-    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much; and
-    the currency of that.
+    view: View, asked: Touchpoints, bought: Found, buys: Conversions
+) -> tuple[list[dict[str, Any]], str | None, dict[str, Callable[[], Numbers]]]:
+    """By place: shown to how many, who left a contact there first in the period, who of them was new, registered later, paid, and how much; the
+    currency of that; and figures.
     """
     where = among(asked.brands)
     shown, left = _placed(view, asked, "shown", where, asked.since), _placed(view, asked, "left", where, 0)
@@ -126,16 +137,16 @@ def _places(
     names = sorted({*shown.names, *left.names})
     of, groups = largest(np.concatenate([shown.among(names), left.among(names)[rows]]), names, MOST_PLACES)
     seen, here, size = of[: len(shown.n)], of[len(shown.n) :], len(groups)
-    columns = {
-        "shows": np.bincount(seen, minlength=size), "shown": people(seen, shown.n, size), "left": np.bincount(here, minlength=size),
-        "new": np.bincount(here[~known], minlength=size), "registered": np.bincount(here[later], minlength=size),
-        "paid": np.bincount(here[paid], minlength=size), "revenue": by_place(money, here, size),
-    }  # fmt: skip
-    found = []
+    whom = {"shown": (shown.n, seen), "left": (n, here), "new": (n[~known], here[~known]), "registered": (n[later], here[later]),
+            "paid": (n[paid], here[paid])}  # fmt: skip
+    columns = {"shows": np.bincount(seen, minlength=size), **{figure: people(place, who, size) for figure, (who, place) in whom.items()},
+               "revenue": by_place(money, here, size)}  # fmt: skip
+    found, figures = [], dict[str, Callable[[], Numbers]]()
     for number, name in named(groups):
-        figures[f"left.{name}"] = lambda number=number: n[here == number]
         found.append(_place(name, {column: int(values[number]) for column, values in columns.items()}))
-    return found, currency
+        for figure, (who, place) in whom.items():
+            figures[f"{figure}.{name}"] = lambda who=who, place=place, number=number: who[place == number]  # type: ignore[misc]
+    return found, currency, figures
 
 
 def _place(name: str, counts: dict[str, int]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from services.gateway.api import wire
 from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
-from services.gateway.api.outcomes import clock_of
+from services.gateway.api.outcomes import clock_of, described
 from services.gateway.domain import forecast as domain
 from services.gateway.domain import incremental
 from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
@@ -34,6 +34,18 @@ TOLD = {
     "channels": "Revenue and its share by channel, mechanic, team and period; mail and sales side by side with what ads cost.",
     "lifetime": "Revenue a customer by age, by the period in which people came first.",
     "retention": "Who came back, by the period in which people came first.",
+}
+
+# The figures that open people, as docs/reports.md names them.
+OPENED = {
+    "attribution": "people, people.<label>, <model>.<label>, unattributed.<model>, leads.<figure>, leads.<figure>.<label>",
+    "funnel": "step.<number>, also behind complete., cohort.<from>. and group.<value>.",
+    "stages": "registrations, applications, sales, unsold, repeats, visitors.content, visitors.product, also behind cohort.<from>.",
+    "cohort": "people, left_out, group.<number>, dropped, product.<name>, buyers.group.<number>, several.group.<number>",
+    "touchpoints": "buyers, a_year_ago, also with .<channel>; shown.<place>, left.<place>, new.<place>, registered.<place>, paid.<place>",
+    "channels": "mail, sales, both, neither, credited.mail, credited.sales, credited.ads, channel.<from>.<name>, mechanic.<from>.<name>, team.<from>.<name>",
+    "lifetime": "cohort.<from>",
+    "retention": "cohort.<from>, cohort.<from>.back.<number>",
 }
 
 
@@ -64,8 +76,8 @@ def _described(name: str) -> dict[str, Any]:
     common = ("from", "to", "brand", "zone", "as_of", "format", "table", "figure", "next", "limit")
     fields = [field for field in MODELS[name].model_fields if field not in ("since", "until", "brands", "zone", "as_of", "traffic")]
     said = (MODELS[name].__doc__ or "").replace("\n", " ")
-    described = [{"name": one, "in": "query", "schema": {"type": "string"}} for one in dict.fromkeys((*common, *fields))]
-    return {"parameters": described, "x-fields": " ".join(said.split())}
+    told = {**dict.fromkeys((*common, *fields), ""), "figure": f"the people behind one in place of the report: {OPENED[name]}"}
+    return {**described(told), "x-fields": " ".join(said.split())}
 
 
 class Analyses:

@@ -11,10 +11,12 @@ from schemas.experiment_documents import TREATMENT, ControlOf, Experiment, Globa
 from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
 from services.gateway.api.neighbours import Neighbours
+from services.gateway.api.outcomes import described
 from services.gateway.domain import experiment_evaluation as evaluation
 from services.gateway.domain import experiment_looks as looks
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiments import Compared, Run, Weights
+from services.gateway.domain.outcomes import Reading
 from services.gateway.domain.problems import Fault, Language, Problem
 from services.gateway.handler import documents as saving
 from services.gateway.handler import experiments as handler
@@ -23,10 +25,14 @@ from services.gateway.handler.finding import mine, seen
 from services.gateway.handler.publishing import Publishing
 from services.gateway.store import documents
 
+# The parameters of its results: of the people behind a figure.
+OPENED = {"figure": "such as 0.control.people: period, arm, and people, contaminated, merged or did.<measure>", "limit": "at most 1000",
+          "next": "as the last page gave it"}  # fmt: skip
+
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router, results = APIRouter(tags=["experiments"]), Results(desk, neighbours)
-    router.get("/api/experiments/{key}/results", name="results of an experiment")(results.results)
+    router.get("/api/experiments/{key}/results", name="results of an experiment", openapi_extra=described(OPENED))(results.results)
     router.post("/api/experiments/{key}/stop", name="stop of an experiment")(results.stop)
     return router
 
@@ -64,14 +70,20 @@ class Results:
 
     async def results(self, request: Request, key: str) -> Response:
         """How many people each arm has, by day too, and what each did; and, at its looks, what that shows (`judged`). Of shares that were
-        changed on the way each period stands apart, and the last is judged.
+        changed on the way each period stands apart, and the last is judged. With `figure` the people behind one.
         """
+        reading = Reading(request.query_params, frozenset(OPENED))
+        wanted = reading.wanted()
         async with self._desk.calling(request, "read") as call:
+            if reading.faults:
+                raise Problem("invalid", reading.faults)
             await seen(call, handler.EXPERIMENT, key)
             question = await self.question(call, key)
             # Versions outlive a deletion: what ran under this key may have been another brand's.
             if question is None or not call.key.sees(question.document.brand):
                 raise Problem("not_in_force", kind="experiment", key=key)
+        if wanted:
+            return JSONResponse(await self._found(question.asked, **wanted))
         return JSONResponse(await self.told(question, None, call.language))
 
     async def question(self, call: Call, key: str) -> Question | None:
@@ -125,9 +137,10 @@ class Results:
             raise Problem("service_unavailable", service="experiments")
         return {"judged": evaluation.valued(document, judged), "why": why, **told}
 
-    async def _found(self, asked: Mapping[str, Any], as_of: int | None = None) -> dict[str, Any]:
+    async def _found(self, asked: Mapping[str, Any], as_of: int | None = None, **wanted: Any) -> dict[str, Any]:
+        """wanted: the people behind a figure in place of all figures."""
         try:
-            return await counted(self._neighbours, "/audience/experiment", {"asked": asked, "as_of": as_of})
+            return await counted(self._neighbours, "/audience/experiment", {"asked": asked, "as_of": as_of, **wanted})
         except RefusedError as error:
             raise error.problem(_place) from error
 

@@ -35,12 +35,13 @@ PEOPLE_PARAMETERS = {"figure": "as `people` of an answer names them", "row": "JS
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
     router, reports = APIRouter(tags=["reports"]), Reports(desk, neighbours)
-    router.get("/api/reports/outcomes", openapi_extra=_described(PARAMETERS))(reports.outcomes)
-    router.get(PEOPLE, openapi_extra=_described({**PARAMETERS, **PEOPLE_PARAMETERS}))(reports.people)
+    router.get("/api/reports/outcomes", openapi_extra=described(PARAMETERS))(reports.outcomes)
+    router.get(PEOPLE, openapi_extra=described({**PARAMETERS, **PEOPLE_PARAMETERS}))(reports.people)
     return router
 
 
-def _described(parameters: Mapping[str, str]) -> dict[str, Any]:
+def described(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters of a query for the API's description: their names, and what each is."""
     described = [{"name": name, "in": "query", "schema": {"type": "string"}, "description": of} for name, of in parameters.items()]
     return {"parameters": described}
 

@@ -9,7 +9,7 @@ from schemas import reports
 from schemas.attribution import Asked, Attribution, Channels, Cohort, Funnel, Lifetime, Stages, Touchpoints
 from schemas.audience_reading import AudienceError, parse
 from schemas.zones import Zone
-from services.gateway.domain.outcomes import LATEST, MOST_PEOPLE, TARGET, Query, Reading
+from services.gateway.domain.outcomes import LATEST, TARGET, Query, Reading
 from services.gateway.domain.problems import Fault, Problem
 
 MODELS: Mapping[str, type[Asked]] = {
@@ -53,20 +53,13 @@ class Analysis(Reading):
                 Fault(self._named(f.path), f.code, "" if f.code == "missing" else f.message, f.params)
                 for f in reports.faults_of(error) if self._named(f.path).partition(".")[0] not in known
             ]  # fmt: skip
-        wanted = self._wanted()
+        wanted = self.wanted()
         if self.faults:
             raise Problem("invalid", self.faults)
         return {**given, **wanted}
 
     def table(self) -> str:
         return self._query.get("table") or TABLES[self._name]
-
-    def _wanted(self) -> dict[str, Any]:
-        """The people behind a figure, where they are asked for."""
-        if not self._query.get("figure"):
-            return {}
-        after = self._number("next", -1, "cursor", -1, LATEST)
-        return {"figure": self._query["figure"], "after": after, "limit": self._number("limit", 100, "limit", 1, MOST_PEOPLE)}
 
     def _field(self, field: str) -> Any:
         """A field of the model as JSON; None: it was not given."""

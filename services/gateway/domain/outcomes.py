@@ -117,6 +117,13 @@ class Reading:
         after = self._number("next", -1, "cursor", -1, LATEST)
         return Page(figure, row, after, self._number("limit", 100, "limit", 1, MOST_PEOPLE))
 
+    def wanted(self) -> dict[str, Any]:
+        """The people behind a figure of another report, where they are asked for: fields of its question."""
+        if not self._query.get("figure"):
+            return {}
+        after = self._number("next", -1, "cursor", -1, LATEST)
+        return {"figure": self._query["figure"], "after": after, "limit": self._number("limit", 100, "limit", 1, MOST_PEOPLE)}
+
     def form(self) -> str:
         form = self._query.get("format", "json")
         if form not in ("json", "csv"):

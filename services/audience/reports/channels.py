@@ -26,7 +26,7 @@ OTHERS = "(others)"
 def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
     """The answer, and its figures' people: `mail`, `sales`, `both`, `neither`. Raises MixedCurrencies."""
     read = touching.read(view, asked.since - asked.longest - 1, asked.until - 1, "document", asked.own, asked.brands)
-    found = converting.read(view, asked.target, asked.since, asked.until, asked.brands)
+    found = converting.read(view, asked.target, asked.since, asked.until, asked.brands, asked.key)
     every = found.conversions
     row = last_click(read.touches, every, read.channels, asked.window_of)
     spans = periods(asked.zone, asked.by, asked.since, asked.until)

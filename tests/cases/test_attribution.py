@@ -24,9 +24,9 @@ INVOICE = {"event": "Deal Stage Changed", "where": [{"path": "stage", "op": "eq"
 PAID = {"event": "Deal Won", "where": [{"path": "of", "op": "eq", "value": "person"}], "value": "amount"}
 
 
-def visit(shop: Shop, who: str, source: str, medium: str) -> dict[str, Any]:
+def visit(shop: Shop, who: str, source: str, medium: str, name: str = "spring") -> dict[str, Any]:
     """A page is looked at by a link with these tags."""
-    return shop.call("page", who, name="Servers", context={"campaign": {"source": source, "medium": medium, "name": "spring"}})
+    return shop.call("page", who, name="Servers", context={"campaign": {"source": source, "medium": medium, "name": name}})
 
 
 def applied(shop: Shop, *who: str, product: str = "servers") -> list[dict[str, Any]]:
@@ -48,17 +48,15 @@ async def new_people(shop: Shop, name: str, count: int) -> list[str]:
 
 @pytest.mark.case("A3")
 async def test_a_lead_that_ads_bought_stays_theirs_when_the_welcome_letter_is_clicked_and_he_applies_again(shop: Shop):
-    b, start = shop.brand, shop.now
+    b, start, mechanic = shop.brand, shop.now, f"journey:{shop.brand}-welcome"
     who = await new_people(shop, "p", 20)
     ids = {one: (await shop.profile(f"email:{shop.address(one)}"))["bucketing_id"] for one in who}
     salts = (f"{b}-{number}" for number in itertools.count())
     salt = next(one for one in salts if sum(stands_in(one, ids[him]) < 3000 for him in who) == 6)
     control = [one for one in who if stands_in(salt, ids[one]) < 3000]
     others = [one for one in who if one not in control]
-    steps = send("welcome", b)
-    await shop.publish(
-        template("welcome", b, html=LETTER), journey("welcome", b, APPLIED, steps, control={"share": 3000, "salt": salt})
-    )
+    welcome = journey("welcome", b, APPLIED, send("welcome", b), control={"share": 3000, "salt": salt})
+    await shop.publish(template("welcome", b, html=LETTER), welcome)
 
     bought = [*others[:6], *control[:2]]
     await shop.post(*(visit(shop, one, "yandex", "cpc") for one in bought))
@@ -69,11 +67,11 @@ async def test_a_lead_that_ads_bought_stays_theirs_when_the_welcome_letter_is_cl
     await shop.until(start + DAY)
     await clicked(shop, [letters[one, "welcome"] for one in others[:8]])
     await shop.until(shop.now + MINUTE)
-    await shop.post(visit(shop, others[0], "crm", "email"))  # where the click has led him: no second touch
+    await shop.post(visit(shop, others[0], "crm", "email", mechanic))  # where the click has led him: no second touch
     await shop.until(shop.now + HOUR)
     await shop.post(*applied(shop, *others[:8], control[0]), *applied(shop, others[8], product="mail"))
 
-    found, mechanic = await told(shop, start), f"journey:{b}-welcome"
+    found = await told(shop, start)
     rows = {row["label"]: row for row in found["rows"]}
     assert {name: [rows[name][model]["conversions"] for model in MODELS] for name in rows} == {
         mechanic: [8.0, 2.0, 5.0, 5.0, 5.913], "paid": [9.0, 15.0, 12.0, 12.0, 11.087],

@@ -1,4 +1,4 @@
-"""What people do with a letter: they look at it, and follow its link."""
+"""What people do with a letter: they look at it, and follow its link. What follows from it has happened when the shop settles next."""
 
 import asyncio
 import re
@@ -31,4 +31,3 @@ async def _asked(shop: Shop, letters: Iterable[Mapping[str, Any]], kind: str, st
         assert found, letter["html"]
         answer = await shop.installation.public.get(found[0], follow_redirects=False)
         assert answer.status_code == status, answer.text
-    await shop.settle()

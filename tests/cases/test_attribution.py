@@ -13,7 +13,7 @@ import yaml
 from tests.cases.reading import by_reader, clicked
 from tests.cases.test_rules import stands_in
 from tests.support.live import until
-from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, send, template
+from tests.support.shop import DAY, HOUR, Shop, journey, send, template
 
 READY = Path(__file__).parents[2] / "deploy" / "connectors" / "bitrix24.yaml"
 LETTER = '<a href="https://shop.example/help">read on</a>'
@@ -40,16 +40,15 @@ async def told(shop: Shop, since: int) -> dict[str, Any]:
     return found
 
 
-async def new_people(shop: Shop, name: str, count: int) -> list[str]:
-    who = [f"{name}{number}" for number in range(count)]
-    await shop.post(*(call for one in who for call in (shop.is_(one), shop.agrees(one))))
-    return who
+def comes(shop: Shop, *who: str) -> list[dict[str, Any]]:
+    return [call for one in who for call in (shop.is_(one), shop.agrees(one))]
 
 
 @pytest.mark.case("A3")
 async def test_a_lead_that_ads_bought_stays_theirs_when_the_welcome_letter_is_clicked_and_he_applies_again(shop: Shop):
     b, start, mechanic = shop.brand, shop.now, f"journey:{shop.brand}-welcome"
-    who = await new_people(shop, "p", 20)
+    who = [f"p{number}" for number in range(20)]
+    await shop.post(*comes(shop, *who))
     ids = {one: (await shop.profile(f"email:{shop.address(one)}"))["bucketing_id"] for one in who}
     salts = (f"{b}-{number}" for number in itertools.count())
     salt = next(one for one in salts if sum(stands_in(one, ids[him]) < 3000 for him in who) == 6)
@@ -59,15 +58,14 @@ async def test_a_lead_that_ads_bought_stays_theirs_when_the_welcome_letter_is_cl
     await shop.publish(template("welcome", b, html=LETTER), welcome)
 
     bought = [*others[:6], *control[:2]]
-    await shop.post(*(visit(shop, one, "yandex", "cpc") for one in bought))
+    await shop.post(*(visit(shop, one, "yandex", "cpc") for one in bought), settle=False)
     await shop.until(start + HOUR)
     await shop.post(*applied(shop, *who))
     letters = await by_reader(shop)
     assert {one for one, _ in letters} == set(others)
     await shop.until(start + DAY)
     await clicked(shop, [letters[one, "welcome"] for one in others[:8]])
-    await shop.until(shop.now + MINUTE)
-    await shop.post(visit(shop, others[0], "crm", "email", mechanic))  # where the click has led him: no second touch
+    await shop.post(visit(shop, others[0], "crm", "email", mechanic), settle=False)  # where the click has led him: no second touch
     await shop.until(shop.now + HOUR)
     await shop.post(*applied(shop, *others[:8], control[0]), *applied(shop, others[8], product="mail"))
 
@@ -93,9 +91,8 @@ async def test_a_lead_that_ads_bought_stays_theirs_when_the_welcome_letter_is_cl
 
     # The letter says no more where to apply (its links are checked before it is sent: M1), and one of twenty does it again.
     await shop.until(start + 10 * DAY)
-    again = shop.now
-    more = await new_people(shop, "q", 20)
-    await shop.post(*applied(shop, *more))
+    again, more = shop.now, [f"q{number}" for number in range(20)]
+    await shop.post(*comes(shop, *more), *applied(shop, *more))
     letters = await by_reader(shop)
     await shop.until(again + DAY)
     (reader, _), letter = next(iter(letters.items()))
@@ -120,7 +117,6 @@ async def crm(shop: Shop) -> Callable[[str, str, str], Awaitable[None]]:
             return (await shop.installation.public.post(path, params=deal)).status_code == 200
 
         assert await until(taken), "a new connector is in force within a second"
-        await shop.settle()
 
     return tells
 
@@ -132,8 +128,8 @@ async def test_a_payment_that_the_crm_tells_days_later_has_mail_sales_and_ads_si
     deal = await crm(shop)
     await shop.publish(template("offer", b, html=LETTER), journey("offer", b, "Price Asked", send("offer", b)))
     people = ("ann", "bob", "eve", "max")
-    await shop.post(*(call for who in people for call in (shop.is_(who), shop.agrees(who))))
-    await shop.post(*(shop.did(who, "Price Asked") for who in ("ann", "bob", "eve")), visit(shop, "max", "yandex", "cpc"))
+    asked_price = [shop.did(who, "Price Asked") for who in ("ann", "bob", "eve")]
+    await shop.post(*comes(shop, *people), *asked_price, visit(shop, "max", "yandex", "cpc"))
     spent = {"day": day, "brand": b, "source": "yandex", "campaign": "spring", "landing": "product"}
     await shop.api("POST", "/api/traffic", json={"rows": [{**spent, "visits": 40, "cost": 2_500, "currency": "RUB"}]})
     letters = await by_reader(shop)
@@ -149,6 +145,7 @@ async def test_a_payment_that_the_crm_tells_days_later_has_mail_sales_and_ads_si
     for stage, price in (("EXECUTING", "1000"), ("WON", "1100")):  # opened again, and paid with what was added
         await shop.until(shop.now + HOUR)
         await deal("ann", stage, price)
+    await shop.settle()
 
     asked = {
         "brand": b, "from": day, "to": str(datetime.fromtimestamp((shop.now + DAY) / 1000, UTC).date()), "target": json.dumps(PAID),

@@ -43,8 +43,9 @@ async def test_two_signatures_are_compared_by_the_opens_of_the_first_letter_and_
     }  # fmt: skip
     await shop.publish({"kind": "experiment", "body": experiment})
     people = [f"p{number}" for number in range(24)]
-    await shop.post(*(call for who in people for call in (shop.is_(who, manager="Olga"), shop.agrees(who))))
-    await shop.post(*(shop.did(who, f"Joined {b}") for who in people))
+    await shop.post(
+        *(call for who in people for call in (shop.is_(who, manager="Olga"), shop.agrees(who), shop.did(who, f"Joined {b}")))
+    )
     firsts = await by_reader(shop)
     plain, signed = (sorted(who for who, key in firsts if key == step) for step in FIRST)
     assert len(plain) + len(signed) == 24 and min(len(plain), len(signed)) > 1
@@ -53,13 +54,13 @@ async def test_two_signatures_are_compared_by_the_opens_of_the_first_letter_and_
     await opened(shop, [firsts[signed[0], "first-signed"], firsts[signed[1], "first-signed"], firsts[plain[0], "first"]])
     await clicked(shop, [firsts[plain[1], "first"]])
     await shop.until(start + DAY)
-    await shop.post(shop.did(plain[1], "Order Completed", total="5.00", currency="RUB"))
+    await shop.post(shop.did(plain[1], "Order Completed", total="5.00", currency="RUB"), settle=False)
     await shop.until(start + 3 * DAY)
     lasts = await by_reader(shop)
     assert set(lasts) == {*((who, "last") for who in plain), *((who, "last-signed") for who in signed)}
     await shop.until(shop.now + HOUR)
     await opened(shop, [lasts[plain[0], "last"]])
-    await shop.post(shop.did(signed[0], "Order Completed", total="10.00", currency="RUB"))
+    await shop.post(shop.did(signed[0], "Order Completed", total="10.00", currency="RUB"), settle=False)
     await shop.until(start + 8 * DAY)
 
     asked = {"journey": f"{b}-chain", "by": "step,variant", "event": "Order Completed", "value": "total", "window": "2d"}

@@ -193,9 +193,12 @@ class Touchpoints(Asked):
 
 
 class Channels(ByLastClick):
-    """Revenue by what led to it. teams: which documents (journeys, campaigns) are whose; sales: facts by which a manager works on a deal."""
+    """Revenue by what led to it. teams: which documents (journeys, campaigns) are whose; sales: facts by which a manager works on a deal. key:
+    the property that names a conversion, as of attribution: facts with one key are one, at the first one's moment with the last one's value.
+    """
 
     target: Target = Target(event="Order Completed", value="total")
+    key: Annotated[Path, Field(min_length=1)] | None = None
     teams: Mapping[str, Label] = Field(default_factory=dict)
     sales: Step | None = None
     sales_window: Window = 30 * DAY_MS

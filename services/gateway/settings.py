@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from schemas.attribution import Label
 from schemas.reports import Target
 
 
@@ -26,7 +27,8 @@ class GatewaySettings(BaseSettings):
     the name again), and with `.public` the address where it serves customers. first_brand: of the installation's first write key.
 
     bi_targets: JSON, `[{"name": "order", "event": "Order Completed", "value": "total", "window": "7d"}]`: what views for BI tools count beside
-    messages; the first one stands behind revenue by channel. bi_every_s: after how long the last bi_days days are counted again (0: never by
+    messages; the first one stands behind revenue by channel. bi_teams: JSON, `{"journey:welcome": "retention", "campaign": "promo"}`: whose documents are,
+    as the report of channels takes it. bi_every_s: after how long the last bi_days days are counted again (0: never by
     itself); bi_nightly_days: of which once a day.
     """
 
@@ -39,6 +41,7 @@ class GatewaySettings(BaseSettings):
     first_currency: str = ""
     first_region: str = ""
     bi_targets: tuple[NamedTarget, ...] = (NamedTarget(name="order", event="Order Completed", value="total"),)
+    bi_teams: Mapping[str, Label] = Field(default_factory=dict)
     bi_every_s: float = Field(default=900, ge=0)
     bi_days: int = Field(default=14, ge=1, le=366)
     bi_nightly_days: int = Field(default=400, ge=1, le=3660)

@@ -290,6 +290,12 @@ def test_a_payment_days_later_has_mail_and_sales_side_by_side(kept: Kept) -> Non
     ]
 
 
+def test_a_payment_that_is_told_again_is_one_by_its_key_in_channels_too(kept: Kept) -> None:
+    kept.told(click(ANN, 1, AT), order(ANN, 1, AT + DAY, 500, order_id="A"), order(ANN, 2, AT + 10 * DAY, 300, order_id="A"))
+    found = [asked(kept, "channels", target=TARGET, **more) for more in ({}, {"key": "order_id"})]
+    assert [(one["conversions"], one["side_by_side"]["mail"]["revenue"]) for one in found] == [(2, 500), (1, 300)]
+
+
 def test_lifetime_and_retention_by_month(kept: Kept) -> None:
     kept.told(
         order(ANN, 1, AT, 100),

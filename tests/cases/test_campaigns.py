@@ -1,4 +1,4 @@
-"""M1, M2, R1, R2, R4: mass mailings, from their pilot to their report."""
+"""M1, M2, R1, R2, R4: mass mailings, from their pilot to their report. A3: what applicants get links no product's landing."""
 
 from collections import Counter
 from typing import Any
@@ -127,7 +127,7 @@ async def test_rules_and_control_groups_hold_for_a_mailing_and_its_report_says_f
         assert told["accepted", ""] == len(came) and told["accepted", ""] + told["would_have_sent", "local_control"] >= 12
 
 
-@pytest.mark.case("M1")
+@pytest.mark.case("M1", "A3")
 async def test_a_check_before_the_launch_tells_every_fault_at_once_and_sends_nothing(shop: Shop):
     await people(shop, 3)
     await shop.post(shop.is_("mute", **{f"{shop.brand}_base": "yes"}), shop.is_("p1", **{f"{shop.brand}_applies": "yes"}))

@@ -12,6 +12,7 @@ from schemas.reports import DAY_MS
 from schemas.zones import zone
 from services.gateway.domain import dashboards as domain
 from services.gateway.domain.problems import Problem
+from services.gateway.settings import GatewaySettings
 
 MOSCOW = zone("Europe/Moscow")
 DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
@@ -86,13 +87,28 @@ def test_a_channel_of_several_currencies_has_its_conversions_once() -> None:
         email = {"from": "2026-01-01", "name": "email", "conversions": 5, "revenue": revenue, "share": share}
         return {"currency": currency, "by": {"channel": [email], "mechanic": []}, "as_of": 9}
 
-    found = domain.channel_rows("shop", "order", [told("EUR", 7, 1.0), told("RUB", 70, 0.5)])
+    by = domain.kinds({})
+    found = domain.channel_rows("shop", "order", [told("EUR", 7, 1.0), told("RUB", 70, 0.5)], by)
     assert [row[3:9] for row in found] == [
         ("", "channel", "email", 5, 0, None), ("EUR", "channel", "email", 0, 7, 1.0), ("RUB", "channel", "email", 0, 70, 0.5),
     ]  # fmt: skip
-    assert domain.channel_rows("shop", "order", [told("USD", 0, None)])[0][3:9] == ("USD", "channel", "email", 5, 0, None)
+    assert domain.channel_rows("shop", "order", [told("USD", 0, None)], by)[0][3:9] == ("USD", "channel", "email", 5, 0, None)
     fault = {"code": "currencies_mixed", "params": {"names": "?, RUB, USD"}}
     assert domain.currencies([fault]) == ["RUB", "USD"] and domain.currencies([{"code": "rows"}]) == []
+
+
+def test_teams_have_rows_where_somebody_has_said_whose_documents_are() -> None:
+    first = date(2026, 1, 1)
+    of = domain.days(MOSCOW, first, date(2026, 3, 31))
+    assert "teams" not in domain.channels_asked("shop", "UTC", of, {"event": "A"}, {})
+    teams = GatewaySettings.model_validate({"bi_teams": {"journey": "retention"}}).bi_teams
+    assert domain.channels_asked("shop", "UTC", of, {"event": "A"}, teams)["teams"] == {"journey": "retention"}
+    row = {"from": str(first), "name": "retention", "conversions": 5, "revenue": 7, "share": 1.0}
+    told = [{"currency": "RUB", "by": {"channel": [], "mechanic": [], "team": [row]}, "as_of": 9}]
+    assert domain.channel_rows("shop", "order", told, domain.kinds({})) == []
+    assert domain.channel_rows("shop", "order", told, domain.kinds(teams)) == [
+        ("shop", first, "order", "RUB", "team", "retention", 5, 7, 1.0, 9)
+    ]
 
 
 @given(DAYS, st.integers(0, 40), st.integers(0, 60), st.none() | st.integers(0, 60), st.integers(0, 60))

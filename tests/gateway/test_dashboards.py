@@ -39,7 +39,7 @@ def test_target_actions_of_settings_have_names_of_their_own() -> None:
 
 
 def test_a_setting_that_compose_passes_on_empty_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OTKLIK_BI_TARGETS", "OTKLIK_BI_DAYS", "OTKLIK_FIRST_CURRENCY"):
+    for name in ("OTKLIK_BI_TARGETS", "OTKLIK_BI_TEAMS", "OTKLIK_BI_DAYS", "OTKLIK_FIRST_CURRENCY"):
         monkeypatch.setenv(name, "")
     assert GatewaySettings() == GatewaySettings(bi_days=14, first_currency="")
     monkeypatch.setenv("OTKLIK_BI_TARGETS", '[{"name": "paid", "event": "Paid"}]')

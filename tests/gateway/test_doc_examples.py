@@ -41,6 +41,12 @@ def test_a_document_of_docs_is_one(page, kind):
     assert made.key == body["key"]
 
 
+def test_experiments_of_docs_are_experiments():
+    found = [yaml.safe_load(text) for text in examples("experiments", "yaml")]
+    made: list[Any] = [read(KINDS["experiment"], body["key"], body) for body in found]
+    assert [one.of.kind for one in made] == ["variants", "split"] and made[1].primary.target.where[0].path == "step"
+
+
 def test_journeys_of_docs_are_journeys():
     found = [yaml.safe_load(text) for text in examples("journeys", "yaml") if "kind: journey" in text]
     documents = [one for block in found for one in (block if isinstance(block, list) else [block])]

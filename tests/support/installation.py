@@ -75,6 +75,7 @@ async def installed(
         environment.setenv("OTKLIK_WEBHOOK_ALLOW", "127.0.0.1/32")
         environment.setenv("OTKLIK_WEBHOOK_HTTP", "true")
         environment.setenv("OTKLIK_CHECK_LINKS", "false")
+        environment.setenv("OTKLIK_BI_TEAMS", '{"campaign": "promo"}')
         programs = [*(["mail"] if mail else []), *(program.name for program in services(settings))]
         await asyncio.to_thread(run.up, settings, lambda _: None, programs)
     try:

@@ -29,7 +29,7 @@ def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
     and teams. Raises MixedCurrencies.
     """
     read = touching.read(view, asked.since - asked.longest - 1, asked.until - 1, "document", asked.own, asked.brands)
-    found = converting.read(view, asked.target, asked.since, asked.until, asked.brands)
+    found = converting.read(view, asked.target, asked.since, asked.until, asked.brands, asked.key)
     every = found.conversions
     row = last_click(read.touches, every, read.channels, asked.window_of)
     spans = periods(asked.zone, asked.by, asked.since, asked.until)

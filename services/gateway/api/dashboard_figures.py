@@ -1,6 +1,7 @@
 """Figures for BI tools, part by part: the audience service is asked, and what stood for these days is replaced (docs/bi.md)."""
 
 import logging
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -28,8 +29,16 @@ class Brand(NamedTuple):
 class Figures:
     """Each call is one part in one transaction, and tells how many rows its view has of it. Raises Problem, RefusedError."""
 
-    def __init__(self, db: Database, neighbours: Neighbours, results: Results, targets: tuple[NamedTarget, ...]) -> None:
-        self._db, self._neighbours, self._results, self._targets = db, neighbours, results, targets
+    def __init__(
+        self,
+        db: Database,
+        neighbours: Neighbours,
+        results: Results,
+        targets: tuple[NamedTarget, ...],
+        teams: Mapping[str, str],
+    ) -> None:
+        self._db, self._neighbours, self._results = db, neighbours, results
+        self._targets, self._teams = targets, teams
 
     async def days(self, brand: Brand, of: Days) -> dict[str, int]:
         """One part of a brand's days, in one transaction."""
@@ -58,8 +67,9 @@ class Figures:
 
     async def quarter(self, brand: Brand, of: Days) -> int:
         target: NamedTarget = self._targets[0]
-        body = domain.channels_asked(brand.key, brand.clock.name, of, target.asked())
-        rows = domain.channel_rows(brand.key, target.name, await self._by_currency("/audience/reports/channels", body, ("target",)))
+        body = domain.channels_asked(brand.key, brand.clock.name, of, target.asked(), self._teams)
+        told = await self._by_currency("/audience/reports/channels", body, ("target",))
+        rows = domain.channel_rows(brand.key, target.name, told, domain.kinds(self._teams))
         async with self._db.transaction() as connection:
             await store.replace_quarter(connection, brand.key, of.first, rows)
         return len(rows)

@@ -76,7 +76,7 @@ class Dashboards:
     def __init__(self, desk: Desk, neighbours: Neighbours, settings: GatewaySettings) -> None:
         self._context, self._neighbours, self._settings = desk.context, neighbours, settings
         self._results = Results(desk, neighbours)
-        self._figures = Figures(desk.context.db, neighbours, self._results, settings.bi_targets)
+        self._figures = Figures(desk.context.db, neighbours, self._results, settings.bi_targets, settings.bi_teams)
         self.usual = settings.bi_days
 
     @asynccontextmanager

@@ -138,14 +138,20 @@ def _key(brand: str, row: Mapping[str, Any]) -> Row:
     return brand, date.fromisoformat(row["day"]), *(row[name] or "" for name in BY[1:])
 
 
-def channels_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any]) -> dict[str, Any]:
-    return {"brands": [brand], "since": of.since, "until": of.until, "zone": zone, "by": "quarter", "target": dict(target)}
+def kinds(teams: Mapping[str, str]) -> tuple[str, ...]:
+    """By what revenue is told apart. Where nobody has said whose documents are there are no rows of teams: all would be nobody's."""
+    return ("channel", "mechanic", "team") if teams else ("channel", "mechanic")
 
 
-def channel_rows(brand: str, target: str, told: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Rows of channel_quarter. told: as above."""
+def channels_asked(brand: str, zone: str, of: Days, target: Mapping[str, Any], teams: Mapping[str, str]) -> dict[str, Any]:
+    asked = {"brands": [brand], "since": of.since, "until": of.until, "zone": zone, "by": "quarter", "target": dict(target)}
+    return {**asked, **({"teams": dict(teams)} if teams else {})}
+
+
+def channel_rows(brand: str, target: str, told: Sequence[Mapping[str, Any]], by: Sequence[str]) -> list[Row]:
+    """Rows of channel_quarter. told: as above; by: some of `kinds`."""
     deeds, worth = dict[Row, Row](), dict[Row, list[tuple[str, Row]]]()
-    for answer, kind in ((answer, kind) for answer in told for kind in ("channel", "mechanic")):
+    for answer, kind in ((answer, kind) for answer in told for kind in by):
         for row in answer["by"][kind]:
             key = date.fromisoformat(row["from"]), kind, row["name"]
             deeds.setdefault(key, (row["conversions"],))

@@ -262,14 +262,25 @@ class Comparison(Model):
     text: Text
 
 
+class Rate(Model):
+    """What an arm has by itself: x of n people, and Wilson's interval of their rate at 1 - alpha. It compares nothing and knows of no looks."""
+
+    arm: str
+    x: int
+    n: int
+    rate: float
+    interval: Interval
+
+
 class Measured(Model):
-    """gate: of three arms or more, the p-value that all are alike."""
+    """gate: of three arms or more, the p-value that all are alike. rates: of a proportion, each arm's own, in the order of the arms."""
 
     key: str
     kind: Literal["proportion", "mean", "ratio"]
     primary: bool
     gate: float | None = None
     outliers: Outliers | None = None
+    rates: tuple[Rate, ...] = ()
     comparisons: tuple[Comparison, ...]
 
 

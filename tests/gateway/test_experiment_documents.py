@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from runtime.serving import serving
 from schemas.experiments import Evaluation
+from services.experiments.domain.evaluating import evaluate
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiment_evaluation import question
 from services.gateway.domain.experiment_looks import Look
@@ -84,12 +85,48 @@ def test_what_is_judged_is_a_question_that_the_judge_takes() -> None:
     assert (told.plan.people, told.plan.looks, told.deciding, told.base.name) == (1000, (200, 400), "bought", "a")
 
 
-def test_a_measure_of_which_nothing_can_be_said_is_left_out_and_told_and_of_one_person_nothing_is_judged() -> None:
-    asked = question(document(), SHARES, period(measured(500, 20, -100), measured(500, 30, 90)), None)
-    assert asked.body is not None and [one["key"] for one in asked.body["metrics"]] == ["bought"]
-    assert "money_negative" in {fault.code for fault in asked.faults}
-    alone = question(document(), SHARES, period(measured(1, 0, 0), measured(500, 30, 90)), None)
-    assert alone.body is None and "one_alone" in {fault.code for fault in alone.faults}
+FULL = measured(500, 30, 90)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "codes", "verdict"),
+    [
+        (measured(500, 20, -100), FULL, {"money_negative"}, "not_yet"),
+        (measured(500, 20, 0), FULL, {"no_spread"}, "not_yet"),  # nobody of the control has bought for money yet
+        (measured(500, 0, 0), measured(500, 0, 0), {"no_spread"}, "too_few"),
+        (measured(500, 0, 0), measured(500, 90, 90), {"no_spread"}, "more"),
+        (measured(1, 0, 0), FULL, {"one_alone"}, None),
+        (FULL, measured(1, 1, 9), {"one_alone"}, None),
+        (measured(0, 0, 0), FULL, {"no_people"}, None),
+        (measured(0, 0, 0), measured(0, 0, 0), {"no_people"}, None),
+    ],
+)
+def test_a_measure_of_which_nothing_can_be_said_is_left_out_and_told_and_of_one_person_nothing_is_judged(
+    a: dict[str, Any], b: dict[str, Any], codes: set[str], verdict: str | None
+) -> None:
+    asked = question(document(), SHARES, period(a, b), None)
+    assert {fault.code for fault in asked.faults} == codes
+    assert (asked.body is None) is (verdict is None)
+    if asked.body is not None:
+        assert [one["key"] for one in asked.body["metrics"]] == ["bought"]
+        assert evaluate(Evaluation.model_validate(asked.body)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "why"),
+    [
+        (measured(700, 20, 100), FULL, "700 / 500 in place of 600 / 600"),
+        (measured(500, 20, 100) | {"merged": 5}, measured(500, 60, 90) | {"merged": 60}, "profiles merge at different rates"),
+    ],
+)
+def test_a_document_whose_split_or_merges_are_not_as_they_should_be_has_no_verdict(
+    a: dict[str, Any], b: dict[str, Any], why: str
+) -> None:
+    asked = question(document(), SHARES, period(a, b), None)
+    assert asked.body is not None and asked.faults == []
+    told = evaluate(Evaluation.model_validate(asked.body))
+    assert told.verdict == "blocked" and why in told.text.en
+    assert {one.verdict for metric in told.metrics for one in metric.comparisons} == {"blocked"}
 
 
 class Stood(NamedTuple):
@@ -150,6 +187,17 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) 
     found = (await site.http.get("/api/experiments/e/results")).json()
     assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
     assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
+    for few, code in ((measured(1, 0, 0), "one_alone"), (measured(0, 0, 0), "no_people")):
+        told["periods"] = [period(few, FULL)]
+        nothing = (await site.http.get("/api/experiments/e/results", headers={"Accept-Language": "ru"})).json()
+        assert nothing["judged"] is None and {one["code"] for one in nothing["why"]} == {code}
+        assert "arms.0.assigned" in {one["path"] for one in nothing["why"]}
+    told["periods"] = [period(measured(500, 20, 0), measured(500, 30, -90))]
+    left = (await site.http.get("/api/experiments/e/results")).json()
+    assert left["judged"] and [one["key"] for one in stood.judged[-1]["metrics"]] == ["bought"]
+    assert {(one["path"], one["code"]) for one in left["why"]} == {
+        ("metrics.1.of.a.squares", "no_spread"), ("metrics.1.of.b.sum", "money_negative"),
+    }  # fmt: skip
     assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
     problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
     assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"

@@ -355,6 +355,21 @@ class Planned(Model):
     text: Text
 
 
+class Flow(Model):
+    """Who came to the arms of what a document compares: `people` on `days` local days that are over, the first of them `since`."""
+
+    since: str
+    days: int
+    people: int
+    per_day: float
+
+
+class PlannedOf(Planned):
+    """flow: by which the days are counted where the body says no `per_day`; None: nobody came yet on a day that is over, or all come at once."""
+
+    flow: Flow | None
+
+
 def as_json(answer: Model) -> dict[str, Any]:
     """The body of an answer."""
     return answer.model_dump(mode="json")

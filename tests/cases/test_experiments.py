@@ -1,5 +1,6 @@
 """A2: experiments on what an installation sends: a split that is ramped, merged across and stopped, and the global control group."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -133,6 +134,10 @@ async def test_the_global_control_group_tells_what_all_marketing_is_worth(shop: 
         assert (early["judged"], early["why"][0]["code"]) == (None, "no_look_yet") and early["next_look"]["at"]
         await shop.until(shop.now + 6 * DAY)
         results = await shop.api("GET", f"/api/experiments/{b}-all/results")
+        question = {"kind": "mean", "base": 2000, "deviation": 900, "effect": {"relative": 0.2}}
+        plan = await shop.api("POST", f"/api/experiments/{b}-all/plan", json=question)
+    assert (plan["flow"]["people"], plan["flow"]["per_day"]) == (2 * half, 2 * half / plan["flow"]["days"])
+    assert plan["needed"]["days"] == math.ceil(plan["needed"]["people"] / plan["flow"]["per_day"])
     period = next(one for one in results["periods"] if sum(arm["people"] for arm in one["arms"].values()))
     assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": half, "treatment": half}
     assert period["shares"] == {"control": 50.0, "treatment": 50.0}

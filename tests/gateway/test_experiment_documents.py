@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.serving import serving
-from schemas.experiments import Evaluation
+from schemas.experiments import Evaluation, Planning, as_json
 from services.experiments.domain.evaluating import evaluate
+from services.experiments.domain.planning import plan
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiment_evaluation import question
 from services.gateway.domain.experiment_looks import Look
@@ -155,9 +156,13 @@ async def stood(shared: Any) -> AsyncIterator[Stood]:
         judged.append(await request.json())
         return JSONResponse({"verdict": "not_shown", "metrics": [{"key": "bought"}]})
 
+    async def planner(request: Request) -> Response:
+        return JSONResponse(as_json(plan(Planning.model_validate(await request.json()))))
+
     routes = [
         Route("/internal/audience/experiment", audience, methods=["POST"]),
         Route("/internal/experiments/evaluate", judge, methods=["POST"]),
+        Route("/internal/experiments/plan", planner, methods=["POST"]),
     ]
     async with serving(Starlette(routes=routes), "127.0.0.1", 0, asyncio.Event()) as port:
         here = f"http://127.0.0.1:{port}"
@@ -248,6 +253,28 @@ async def test_a_version_with_other_arms_is_warned_of_and_none_makes_what_was_sh
     ended = (await site.http.get("/api/experiments/s/results")).json()
     assert (ended["look"]["final"], [one["code"] for one in ended["why"]]) == (True, ["ended_early"])
     assert (stood.judged[-1]["plan"]["people"], stood.asked[-1]["until"]) == (1000, ended["until"])
+
+
+async def test_a_draft_is_planned_by_who_came_to_what_it_compares(stood: Stood) -> None:
+    site, told = stood.site, stood.told
+    told.clear()
+    draft = {**DOCUMENT, "key": "planned", "of": {"kind": "split", "journey": "flowing", "step": "s"}}
+    assert (await site.http.put("/api/experiments/planned", json=draft)).status_code == 201
+    address, asked = "/api/experiments/planned/plan", {"base": 0.05, "power": 0.9}
+    assert faults_of(await site.http.post(address, json=asked)) == {("of", "nothing_compared")}
+    await site.publish("journeys", {**_journey(a=50, b=50), "key": "flowing"})
+    assert (await site.http.post(address, json=asked)).json()["flow"] is None
+    told |= {"periods": [{"days": [{"day": "2020-01-01", "arms": {"a": 30, "b": 20}}]}]}
+    found = (await site.http.post(address, json=asked)).json()
+    flow = found["flow"]
+    assert (flow["since"], flow["people"], flow["per_day"]) == ("2020-01-01", 50, 50 / flow["days"])
+    assert found["needed"]["days"] >= found["needed"]["people"] / flow["per_day"] and found["refused"]
+    assert "years" in found["text"]["en"] and "90" in found["text"]["en"]
+    question = stood.asked[-1]
+    assert (question["measures"], question["until"], question["versions"]) == ([], None, {"1": 0})
+    problem_of(await site.http.post(address, json=[]), 422, "invalid")
+    assert faults_of(await site.http.post(address, json={"base": 5})) == {("base", "rate")}
+    problem_of(await site.http.post("/api/experiments/none/plan", json=asked), 404, "document_not_found")
 
 
 async def test_the_global_group_is_what_all_rules_make_of_it_from_instant_to_instant(stood: Stood) -> None:

@@ -25,20 +25,21 @@ def phone(shop: Shop, number: int) -> str:
 
 async def join(shop: Shop, *who: str) -> dict[str, str]:
     """Customers of the site; name -> id."""
-    await shop.post(*(call for one in who for call in (shop.is_(one), shop.agrees(one))))
-    await shop.post(*(shop.did(one, f"Joined {shop.brand}") for one in who))
+    joined = f"Joined {shop.brand}"
+    await shop.post(*(call for one in who for call in (shop.is_(one), shop.agrees(one), shop.did(one, joined))))
     return {one: (await shop.profile(f"user_id:{shop.user(one)}"))["id"] for one in who}
 
 
-async def join_at_the_till(shop: Shop, number: int) -> str:
-    """One who is known by phone and address alone; his id."""
-    his = {"context": {"traits": {"phone": phone(shop, number)}}}
-    traits = {"phone": phone(shop, number), "email": shop.address(f"till{number}")}
-    await shop.post(
-        shop.call("identify", "", userId=None, traits=traits), shop.agrees("", **his, userId=None),
-        shop.call("track", "", userId=None, event=f"Joined {shop.brand}", **his), source="till",
-    )  # fmt: skip
-    return str((await shop.profile(f"phone:{phone(shop, number)}"))["id"])
+async def join_at_the_till(shop: Shop, count: int) -> list[str]:
+    """People who are known by phone and address alone; their ids."""
+    calls = []
+    for number in range(count):
+        his = {"context": {"traits": {"phone": phone(shop, number)}}, "userId": None}
+        traits = {"phone": phone(shop, number), "email": shop.address(f"till{number}")}
+        calls += [shop.call("identify", "", userId=None, traits=traits), shop.agrees("", **his)]
+        calls.append(shop.call("track", "", event=f"Joined {shop.brand}", **his))
+    await shop.post(*calls, source="till")
+    return [(await shop.profile(f"phone:{phone(shop, number)}"))["id"] for number in range(count)]
 
 
 async def exposed(shop: Shop, version: int) -> dict[str, str]:
@@ -67,7 +68,7 @@ async def test_a_split_is_ramped_two_people_of_both_arms_become_one_and_it_is_st
     await shop.publish(hello(shop, 40))
     site = await join(shop, *(f"b{number}" for number in range(20)))
     await shop.until(shop.now + HOUR)
-    tills = [await join_at_the_till(shop, number) for number in range(4)]
+    tills = await join_at_the_till(shop, 4)
     second = await exposed(shop, 2)
     assert (len(first), set(second)) == (10, {*site.values(), *tills})
 

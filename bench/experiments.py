@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.experiments_money import Figure, coverage, halves
 from bench.results import record
 from schemas.experiments import Evaluation, Planning
 from services.experiments.domain import looks, means, planning, proportions, split
@@ -25,13 +26,13 @@ from services.experiments.domain.proportions import Share
 RUNS = 10_000
 ALPHA, Z = 0.05, z_of(0.05)
 DAYS, A_DAY, BASE = 30, 500, 0.05  # people of an arm a day
-Figure = tuple[str, float, float, float, dict[str, Any]]  # what, found, from, to, settings
 
 
 def experiments(runs: int = RUNS) -> None:
     """Prints and keeps every figure. Raises RuntimeError where one is outside its bounds."""
     began, outside = time.perf_counter(), []
-    for part in (_one_look, _daily_looks, _power, _power_with_looks, _coverage_of_rates, _coverage_of_means, _splits):
+    thrown = (_one_look, _daily_looks, _power, _power_with_looks, _coverage_of_rates, _coverage_of_means, coverage, halves, _splits)
+    for part in thrown:
         for what, found, low, high, more in part(np.random.default_rng(20261128), runs):
             record(f"experiments.{what}", round(found, 5), "share", runs, bounds=[low, high], **more)
             if not low <= found <= high:

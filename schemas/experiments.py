@@ -262,14 +262,25 @@ class Comparison(Model):
     text: Text
 
 
+class Rate(Model):
+    """What an arm has by itself: x of n people, and Wilson's interval of their rate at 1 - alpha. It compares nothing and knows of no looks."""
+
+    arm: str
+    x: int
+    n: int
+    rate: float
+    interval: Interval
+
+
 class Measured(Model):
-    """gate: of three arms or more, the p-value that all are alike."""
+    """gate: of three arms or more, the p-value that all are alike. rates: of a proportion, each arm's own, in the order of the arms."""
 
     key: str
     kind: Literal["proportion", "mean", "ratio"]
     primary: bool
     gate: float | None = None
     outliers: Outliers | None = None
+    rates: tuple[Rate, ...] = ()
     comparisons: tuple[Comparison, ...]
 
 
@@ -342,6 +353,21 @@ class Planned(Model):
     control_groups: ControlTable | None = None
     refused: bool
     text: Text
+
+
+class Flow(Model):
+    """Who came to the arms of what a document compares: `people` on `days` local days that are over, the first of them `since`."""
+
+    since: str
+    days: int
+    people: int
+    per_day: float
+
+
+class PlannedOf(Planned):
+    """flow: by which the days are counted where the body says no `per_day`; None: nobody came yet on a day that is over, or all come at once."""
+
+    flow: Flow | None
 
 
 def as_json(answer: Model) -> dict[str, Any]:

@@ -76,7 +76,12 @@ def _once(console: Console, settings: LocalSettings, chosen: argparse.Namespace)
     ready = time.monotonic()
     numbers = asyncio.run(_through(console, running, chosen))
     ended = time.monotonic()
-    numbers |= {"seed": chosen.seed, "up_s": round(ready - began, 1), "wall_s": round(ended - began, 1)}
+    numbers |= {
+        "seed": chosen.seed,
+        "whole": int(chosen.days is None),
+        "up_s": round(ready - began, 1),
+        "wall_s": round(ended - began, 1),
+    }
     console.print(f"numbers in {report.write(running, numbers)}")
     return numbers
 
@@ -135,6 +140,8 @@ async def _read(settings: LocalSettings, ways: Ways, tables: reading.Tables, pla
 def _show(console: Console, settings: LocalSettings, numbers: counting.Flat) -> int:
     console.print(report.table(numbers))
     console.print(f"the experiment says: {numbers.get('experiment.says')}", markup=False)
+    if "experiment.revenue.says" in numbers:
+        console.print(f"and of revenue, beside its verdict: {numbers['experiment.revenue.says']}", markup=False)
     console.print(f"decisions {numbers['decisions.sha256']} (seed {numbers['seed']}: the same at every run)", soft_wrap=True)
     running = stage.recorded(settings)
     console.print(addresses(running), markup=False, soft_wrap=True)

@@ -21,6 +21,8 @@ FILE = "demo.json"
 BROKEN = ("facts.lost", "intents.sent_twice", "intents.lost", "reports.do_not_add_up")
 # A test of nothing shows an effect by chance in one draw of twenty. The draw of this seed is known to show none: there it is a fault.
 EFFECT, HELD_SEED = "experiment.shows_an_effect", 1
+# Whatever the draw: in a whole month the look of the experiment comes, and it has people enough.
+UNANSWERED = "experiment.no_answer"
 # What a busy machine or chance can do too is shown, and breaks nothing.
 STRIKING = (*BROKEN, "reports.slow", EFFECT)
 SECTIONS = (
@@ -50,6 +52,11 @@ SECTIONS = (
     ("revenue a person, letters", "experiment.revenue.treatment", "pence; beside the verdict: a few wholesale buyers decide it"),
     ("revenue a person, control", "experiment.revenue.control", "pence"),
     ("  p of the difference", "experiment.revenue.p", "of nothing: chance, and why the verdict is of one measure alone"),
+    (
+        "  its own verdict",
+        "experiment.revenue.verdict",
+        "beside that of the experiment; one in twenty such is an effect of nothing",
+    ),
     ("revenue a recipient {}", "outcomes.", "pence, orders within 7 days after the letter"),
     ("credited with {}", "attribution.", "pence, by last click"),
     ("funnel: {}", "funnel.", "people, each step within a day of the first"),
@@ -159,4 +166,5 @@ def write(settings: LocalSettings, numbers: Flat) -> Path:
 def broken(numbers: Mapping[str, int | float | str]) -> list[str]:
     """Which promises were not kept."""
     held = (*BROKEN, EFFECT) if numbers.get("seed") == HELD_SEED else BROKEN
-    return [key for key in held if numbers.get(key, 0)]
+    whole = (UNANSWERED,) if numbers.get("whole") else ()
+    return [key for key in (*held, *whole) if numbers.get(key, 0)]

@@ -10,11 +10,13 @@ from deploy.demo.counting import Flat
 SHOWN = ("sent", "opened", "clicked", "unsubscribed")
 EFFECT = ("more", "less", "blocked")  # none of these can be true where no letter moves an order
 NOT_YET = "not yet"
+ANSWERS = (*EFFECT, "not_shown")  # whatever else it says, it has not been asked long enough
 
 
 def numbers(told: Mapping[str, Told]) -> Flat:
     """`outcomes.welcome.hello.revenue_per_recipient`, `experiment.says`, `attribution. ...`, `funnel. ...`, `cohort. ...`, `lifetime. ...`;
-    and what is to be 0 (report.broken): `reports.do_not_add_up`, `reports.slow`, `experiment.shows_an_effect`.
+    and what is to be 0 (report.broken): `reports.do_not_add_up`, `reports.slow`, `experiment.shows_an_effect`; of a whole month also
+    `experiment.no_answer`.
     """
     return {
         **dict(_outcomes(told["outcomes"])),
@@ -27,6 +29,7 @@ def numbers(told: Mapping[str, Told]) -> Flat:
         "reports.do_not_add_up": len(wrong(told)),
         "reports.slow": len(asking.slow(told)),
         "experiment.shows_an_effect": int(verdict(told["experiment"]) in EFFECT),
+        "experiment.no_answer": int(verdict(told["experiment"]) not in ANSWERS),
     }
 
 
@@ -60,7 +63,8 @@ def _experiment(told: Told) -> Flat:
             "low": reading["interval"]["low"],
             "high": reading["interval"]["high"],
         }
-        found |= {f"experiment.{metric['key']}.{name}": value for name, value in {**figures, "p": reading["p"]}.items()}
+        figures |= {"p": reading["p"], "verdict": one["verdict"], "says": one["text"]["en"]}
+        found |= {f"experiment.{metric['key']}.{name}": value for name, value in figures.items()}
     return found
 
 

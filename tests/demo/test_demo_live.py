@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.demo import pictures
 from deploy.local import processes, run
 from deploy.local.settings import ROOT, LocalSettings
 
@@ -74,6 +75,8 @@ def test_the_demo_plays_counts_compares_and_never_touches_what_is_not_its_own(se
     for key in ("latency.p50_ms", "latency.p99_ms", "facts_per_s", "wall_s"):
         assert numbers[key] > 0, key
     assert numbers["facts.in"] == numbers["facts.stored"] + numbers["facts.dead"] + numbers["facts.duplicates"]
+    plots = sorted(one.name for one in (settings.home / pictures.FOLDER).glob("*.png"))
+    assert plots == ["attribution.png", "experiment.png", "funnel-and-cohorts.png", "letters.png"]
     shown = demo(settings, "--keep")
     assert shown.returncode == 0 and numbers["decisions.sha256"] in shown.stdout
 

@@ -30,7 +30,8 @@ TOLD: dict[str, Any] = {
     "experiment": {
         "people": 7, "why": [], "periods": [{"arms": {"control": {"people": 3}, "treatment": {"people": 4}}}],
         "judged": {"verdict": "not_shown", "text": {"en": "No difference is shown."}, "metrics": [
-            {"key": key, "comparisons": [{"reading": READING}]} for key in ("ordered", "revenue")]},
+            {"key": key, "comparisons": [{"reading": READING, "verdict": said, "text": {"en": f"{key}: {said}."}}]}
+            for key, said in (("ordered", "not_shown"), ("revenue", "more"))]},
     },
     "attribution": {
         "conversions": 5, "revenue": 650, "scanner_clicks": 0, "rows": [{"label": "journey:welcome", "linear": CREDIT, "last_click": CREDIT}],
@@ -60,7 +61,11 @@ def test_numbers_are_flat_and_nothing_is_broken() -> None:
     found = results.numbers(TOLD)
     assert found["experiment.says"] == "No difference is shown." and found["outcomes.welcome.hello.revenue_per_recipient"] == 4100
     assert found["attribution.linear.(nobody).revenue"] == 350 and found["funnel.Order Completed"] == 5
-    assert report.broken(found) == [] and {"reports.slow", "reports.do_not_add_up", "experiment.shows_an_effect"} <= found.keys()
+    assert (found["experiment.revenue.verdict"], found["experiment.revenue.says"]) == ("more", "revenue: more.")
+    assert (
+        report.broken({**found, "whole": 1}) == []
+        and {"reports.slow", "reports.do_not_add_up", "experiment.shows_an_effect"} <= found.keys()
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,14 @@ def test_a_slow_report_is_shown_and_a_busy_machine_breaks_no_promise(name: str, 
 def test_an_effect_that_chance_drew_with_another_seed_is_shown_alone() -> None:
     found = {**results.numbers(changed("experiment", "judged", "verdict", to="more")), "seed": 2}
     assert (found["experiment.shows_an_effect"], report.broken(found)) == (1, [])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("experiment", [YOUNG, changed("experiment", "judged", "verdict", to="too_few")["experiment"]])
+def test_a_whole_month_has_an_answer_and_a_part_of_it_need_not(experiment: dict[str, Any], seed: int) -> None:
+    found = {**results.numbers({**TOLD, "experiment": experiment}), "seed": seed}
+    assert report.broken({**found, "whole": 1}) == [report.UNANSWERED]
+    assert report.broken({**found, "whole": 0}) == []
 
 
 def test_five_models_may_take_longer_than_one_report() -> None:

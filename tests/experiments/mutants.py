@@ -23,6 +23,7 @@ MUTANTS = (
     Mutant("the likeliest rates, not those found", PROPORTIONS, "base = restricted(arm, control, difference)", "base = control.rate", LAWS),
     Mutant("error of a ratio at its null", PROPORTIONS, "ratio**2 * base * (1 - base)", "base * (1 - base)", TABLE),
     Mutant("no lift of nothing", PROPORTIONS, "    if not control.x:\n        return None\n", "    if not control.x:\n        return Span(-1.0, None)\n", LAWS),
+    Mutant("an own rate is pulled to a half", PROPORTIONS, "middle, whole = arm.x + z2 / 2, arm.n + z2", "middle, whole = float(arm.x), float(arm.n)", TABLE),
     Mutant("n - 1", MEANS, "float(spread / (n - 1))", "float(spread / n)", TABLE),
     Mutant("Welch's degrees of freedom", MEANS, "return 1 / (part**2 / (one[1] - 1) + (1 - part) ** 2 / (other[1] - 1))", "return float(one[1] + other[1] - 2)", TABLE),
     Mutant("lifts never below -100 %", MEANS, "Span(found * math.exp(-half) - 1, high", "Span(found - half - 1, high", TABLE),

@@ -35,6 +35,8 @@ def proportions():
         lower, upper = sm.confint_proportions_2indep(x1, n1, x0, n0, compare="ratio", method="score", correction=False)
         say(f"{name} lift (confint_proportions_2indep ratio)", lower - 1, upper - 1)
         say(f"{name} difference (likelihood, brentq)", *difference((x1, n1), (x0, n0)))
+    for x, n in ((11, 1000), (2, 1000)):
+        say(f"own rate of {x} of {n} (proportion_confint wilson)", *sm.proportion_confint(x, n, method="wilson"))
     for name, ((x1, n1), (x0, n0)) in SMALL.items():
         say(f"{name} fisher (fisher_exact)", stats.fisher_exact([[x1, n1 - x1], [x0, n0 - x0]])[1])
 

@@ -107,6 +107,18 @@ SMALL = (
 )
 
 
+SINGLE = "Newcombe 1998, Statistics in Medicine 17:857, table I, method 3 (Wilson)"
+PILOTS = "published: Selectel's pilots of up to 1,000, clicks of 1.1 and 0.2 % (intervals by an independent program)"
+OWN = (
+    ((81, 263), 0.2553, 0.3662, SINGLE, 4),
+    ((15, 148), 0.0624, 0.1605, SINGLE, 4),
+    ((0, 20), 0.0, 0.1611, SINGLE, 4),
+    ((1, 29), 0.0061, 0.1718, SINGLE, 4),
+    ((11, 1000), 0.0062, 0.0196, PILOTS, 4),
+    ((2, 1000), 0.0005, 0.0073, PILOTS, 4),
+)
+
+
 def _of_few():
     for one, other, low, high in SMALL:
         yield _published(
@@ -129,6 +141,14 @@ def _of_few():
         (None, None),
         "convention: null, never infinite",
     )
+    for one, low, high, source, digits in OWN:
+        yield _published(
+            f"own rate of {one[0]} of {one[1]}",
+            lambda s=one: tuple(proportions.wilson(Share(*s), Z95)),
+            (low, high),
+            source,
+            digits,
+        )
     for one, other, p in (
         ((3, 40), (0, 40), 0.2405063291),
         ((1, 30), (6, 25), 0.03858270229),

@@ -71,6 +71,12 @@ def test_the_letters_of_hillstrom():
     assert [round(one.reading.value * 100, 3) for one in conversions.comparisons] == [1.253, 0.884]
     assert round(conversions.comparisons[0].reading.control * 100, 3) == 0.573
     assert all(metric.gate < 1e-6 for metric in answer.metrics)
+    assert [(one.arm, one.x, one.n) for one in visits.rates] == [
+        ("none", 2262, 21306),
+        ("mens", 3894, 21307),
+        ("womens", 3238, 21387),
+    ]
+    assert visits.rates[0].interval.low < visits.rates[0].rate < visits.rates[0].interval.high and not revenue.rates
     mens, womens = revenue.comparisons
     assert mens.reading.value == pytest.approx(MENS.spend / MENS.n) and mens.reading.control == pytest.approx(
         CONTROL.spend / CONTROL.n

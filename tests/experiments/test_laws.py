@@ -61,6 +61,17 @@ def test_intervals_hold_what_was_found_and_lie_where_rates_can(arm, control, cri
 
 
 @calm
+@given(shares(), st.floats(0.3, 6))
+def test_an_own_rate_is_refused_at_both_ends_of_its_interval_by_the_score_test(arm, critical):
+    """A rate that is so far off that the people found are just `critical` standard errors, of that rate, away from it."""
+    span = proportions.wilson(arm, critical)
+    assert 0 <= span.low <= arm.rate <= span.high <= 1
+    for end, at_the_edge in ((span.low, arm.x == 0), (span.high, arm.x == arm.n)):
+        error = math.sqrt(end * (1 - end) / arm.n)
+        assert at_the_edge or abs(arm.rate - end) == pytest.approx(critical * error, rel=1e-6, abs=1e-12)
+
+
+@calm
 @given(shares(300), shares(300), st.integers(2, 50))
 def test_more_people_of_the_same_rates_narrow_every_interval(arm, control, times):
     more, others = Share(arm.x * times, arm.n * times), Share(control.x * times, control.n * times)

@@ -120,6 +120,7 @@ CALLS = [
     ("POST", "/api/bi/refresh", "write"),
     ("GET", "/api/experiments/x/results", "read"),
     ("POST", "/api/experiments/x/stop", "publish"),
+    ("POST", "/api/experiments/x/plan", "read"),
     ("GET", "/api/keys", "admin"),
     ("POST", "/api/keys", "admin"),
     ("DELETE", "/api/keys/x", "admin"),

@@ -12,7 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runtime.serving import serving
-from schemas.experiments import Evaluation
+from schemas.experiments import Evaluation, Planning, as_json
+from services.experiments.domain.evaluating import evaluate
+from services.experiments.domain.planning import plan
 from services.gateway.domain import experiments as domain
 from services.gateway.domain.experiment_evaluation import question
 from services.gateway.domain.experiment_looks import Look
@@ -84,12 +86,48 @@ def test_what_is_judged_is_a_question_that_the_judge_takes() -> None:
     assert (told.plan.people, told.plan.looks, told.deciding, told.base.name) == (1000, (200, 400), "bought", "a")
 
 
-def test_a_measure_of_which_nothing_can_be_said_is_left_out_and_told_and_of_one_person_nothing_is_judged() -> None:
-    asked = question(document(), SHARES, period(measured(500, 20, -100), measured(500, 30, 90)), None)
-    assert asked.body is not None and [one["key"] for one in asked.body["metrics"]] == ["bought"]
-    assert "money_negative" in {fault.code for fault in asked.faults}
-    alone = question(document(), SHARES, period(measured(1, 0, 0), measured(500, 30, 90)), None)
-    assert alone.body is None and "one_alone" in {fault.code for fault in alone.faults}
+FULL = measured(500, 30, 90)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "codes", "verdict"),
+    [
+        (measured(500, 20, -100), FULL, {"money_negative"}, "not_yet"),
+        (measured(500, 20, 0), FULL, {"no_spread"}, "not_yet"),  # nobody of the control has bought for money yet
+        (measured(500, 0, 0), measured(500, 0, 0), {"no_spread"}, "too_few"),
+        (measured(500, 0, 0), measured(500, 90, 90), {"no_spread"}, "more"),
+        (measured(1, 0, 0), FULL, {"one_alone"}, None),
+        (FULL, measured(1, 1, 9), {"one_alone"}, None),
+        (measured(0, 0, 0), FULL, {"no_people"}, None),
+        (measured(0, 0, 0), measured(0, 0, 0), {"no_people"}, None),
+    ],
+)
+def test_a_measure_of_which_nothing_can_be_said_is_left_out_and_told_and_of_one_person_nothing_is_judged(
+    a: dict[str, Any], b: dict[str, Any], codes: set[str], verdict: str | None
+) -> None:
+    asked = question(document(), SHARES, period(a, b), None)
+    assert {fault.code for fault in asked.faults} == codes
+    assert (asked.body is None) is (verdict is None)
+    if asked.body is not None:
+        assert [one["key"] for one in asked.body["metrics"]] == ["bought"]
+        assert evaluate(Evaluation.model_validate(asked.body)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "why"),
+    [
+        (measured(700, 20, 100), FULL, "700 / 500 in place of 600 / 600"),
+        (measured(500, 20, 100) | {"merged": 5}, measured(500, 60, 90) | {"merged": 60}, "profiles merge at different rates"),
+    ],
+)
+def test_a_document_whose_split_or_merges_are_not_as_they_should_be_has_no_verdict(
+    a: dict[str, Any], b: dict[str, Any], why: str
+) -> None:
+    asked = question(document(), SHARES, period(a, b), None)
+    assert asked.body is not None and asked.faults == []
+    told = evaluate(Evaluation.model_validate(asked.body))
+    assert told.verdict == "blocked" and why in told.text.en
+    assert {one.verdict for metric in told.metrics for one in metric.comparisons} == {"blocked"}
 
 
 class Stood(NamedTuple):
@@ -121,9 +159,13 @@ async def stood(shared: Any) -> AsyncIterator[Stood]:
         judged.append(await request.json())
         return JSONResponse({"verdict": "not_shown", "metrics": [{"key": "bought"}]})
 
+    async def planner(request: Request) -> Response:
+        return JSONResponse(as_json(plan(Planning.model_validate(await request.json()))))
+
     routes = [
         Route("/internal/audience/experiment", audience, methods=["POST"]),
         Route("/internal/experiments/evaluate", judge, methods=["POST"]),
+        Route("/internal/experiments/plan", planner, methods=["POST"]),
     ]
     async with serving(Starlette(routes=routes), "127.0.0.1", 0, asyncio.Event()) as port:
         here = f"http://127.0.0.1:{port}"
@@ -158,6 +200,17 @@ async def test_an_experiment_runs_unchanged_is_judged_and_stopped(stood: Stood) 
     found = (await site.http.get("/api/experiments/e/results")).json()
     assert found["judged"] == {"verdict": "not_shown", "metrics": [{"key": "bought", "better": "more"}]}
     assert (found["periods"][0]["shares"], stood.judged[-1]["plan"]["rule"]) == ({"a": 50.0, "b": 50.0}, "always_valid")
+    for few, code in ((measured(1, 0, 0), "one_alone"), (measured(0, 0, 0), "no_people")):
+        told["periods"] = [period(few, FULL)]
+        nothing = (await site.http.get("/api/experiments/e/results", headers={"Accept-Language": "ru"})).json()
+        assert nothing["judged"] is None and {one["code"] for one in nothing["why"]} == {code}
+        assert "arms.0.assigned" in {one["path"] for one in nothing["why"]}
+    told["periods"] = [period(measured(500, 20, 0), measured(500, 30, -90))]
+    left = (await site.http.get("/api/experiments/e/results")).json()
+    assert left["judged"] and [one["key"] for one in stood.judged[-1]["metrics"]] == ["bought"]
+    assert {(one["path"], one["code"]) for one in left["why"]} == {
+        ("metrics.1.of.a.squares", "no_spread"), ("metrics.1.of.b.sum", "money_negative"),
+    }  # fmt: skip
     assert (await site.http.post("/api/experiments/e/stop")).status_code == 200
     problem_of(await site.http.post("/api/experiments/e/stop"), 409, "experiment_not_running")
     assert (await site.http.get("/api/experiments/e/results")).json()["state"] == "stopped"
@@ -209,6 +262,28 @@ async def test_a_version_with_other_arms_is_warned_of_and_none_makes_what_was_sh
     ended = (await site.http.get("/api/experiments/s/results")).json()
     assert (ended["look"]["final"], [one["code"] for one in ended["why"]]) == (True, ["ended_early"])
     assert (stood.judged[-1]["plan"]["people"], stood.asked[-1]["until"]) == (1000, ended["until"])
+
+
+async def test_a_draft_is_planned_by_who_came_to_what_it_compares(stood: Stood) -> None:
+    site, told = stood.site, stood.told
+    told.clear()
+    draft = {**DOCUMENT, "key": "planned", "of": {"kind": "split", "journey": "flowing", "step": "s"}}
+    assert (await site.http.put("/api/experiments/planned", json=draft)).status_code == 201
+    address, asked = "/api/experiments/planned/plan", {"base": 0.05, "power": 0.9}
+    assert faults_of(await site.http.post(address, json=asked)) == {("of", "nothing_compared")}
+    await site.publish("journeys", {**_journey(a=50, b=50), "key": "flowing"})
+    assert (await site.http.post(address, json=asked)).json()["flow"] is None
+    told |= {"periods": [{"days": [{"day": "2020-01-01", "arms": {"a": 30, "b": 20}}]}]}
+    found = (await site.http.post(address, json=asked)).json()
+    flow = found["flow"]
+    assert (flow["since"], flow["people"], flow["per_day"]) == ("2020-01-01", 50, 50 / flow["days"])
+    assert found["needed"]["days"] >= found["needed"]["people"] / flow["per_day"] and found["refused"]
+    assert "years" in found["text"]["en"] and "90" in found["text"]["en"]
+    question = stood.asked[-1]
+    assert (question["measures"], question["until"], question["versions"]) == ([], None, {"1": 0})
+    problem_of(await site.http.post(address, json=[]), 422, "invalid")
+    assert faults_of(await site.http.post(address, json={"base": 5})) == {("base", "rate")}
+    problem_of(await site.http.post("/api/experiments/none/plan", json=asked), 404, "document_not_found")
 
 
 async def test_the_global_group_is_what_all_rules_make_of_it_from_instant_to_instant(stood: Stood) -> None:

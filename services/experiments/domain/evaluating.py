@@ -14,11 +14,13 @@ from schemas.experiments import (
     Measured,
     Metric,
     Proportion,
+    Rate,
     Text,
     Verdict,
 )
-from services.experiments.domain import means, several, split, telling
-from services.experiments.domain.comparing import Pair, Under, compare, pairs, samples, share
+from services.experiments.domain import means, proportions, several, split, telling
+from services.experiments.domain.comparing import Pair, Under, compare, interval, pairs, samples, share
+from services.experiments.domain.curves import z_of
 from services.experiments.domain.looks import Rule
 from services.experiments.domain.split import Checked
 
@@ -105,8 +107,16 @@ def _measured(metric: Metric, weighed: Sequence[Weighed], told: telling.Told, *,
         primary=metric.key == told.asked.deciding,
         gate=mine[0].gate,
         outliers=metric.outliers if isinstance(metric, Mean) else None,
+        rates=_rates(metric, told.asked) if isinstance(metric, Proportion) else (),
         comparisons=tuple(_comparison(one, told, blocked=blocked) for one in mine),
     )
+
+
+def _rates(metric: Proportion, asked: Evaluation) -> tuple[Rate, ...]:
+    """Each arm's own. Nothing is compared, so looks make it no wider."""
+    critical, found = z_of(asked.plan.alpha), {arm.name: share(metric.of[arm.name], arm) for arm in asked.arms}
+    spans = {name: interval(proportions.wilson(one, critical)) for name, one in found.items()}
+    return tuple(Rate(arm=name, x=one.x, n=one.n, rate=one.rate, interval=spans[name]) for name, one in found.items())
 
 
 def _comparison(one: Weighed, told: telling.Told, *, blocked: bool) -> Comparison:

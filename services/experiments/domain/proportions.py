@@ -148,6 +148,15 @@ def ratio_score(arm: Share, control: Share, ratio: float) -> float:
     return gap / math.sqrt(error)
 
 
+def wilson(arm: Share, critical: float) -> Span:
+    """Of an arm's own rate: all rates that the score test with z = critical does not refuse (Wilson 1927). Never outside 0 and 1."""
+    z2 = critical**2
+    middle, whole = arm.x + z2 / 2, arm.n + z2
+    half = critical * math.sqrt(arm.x * (arm.n - arm.x) / arm.n + z2 / 4)
+    low, high = (middle - half) / whole, (middle + half) / whole
+    return Span(0.0 if not arm.x else low, 1.0 if arm.x == arm.n else high)
+
+
 def lift(arm: Share, control: Share) -> float | None:
     """None where the control has nothing: never infinite."""
     return arm.rate / control.rate - 1 if control.x else None

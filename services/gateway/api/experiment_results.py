@@ -95,7 +95,7 @@ class Results:
         bodies = await handler.compared_of(call, document)
         clock = await documents.clock_of(call.connection, document.brand)
         shares, of = domain.periods(bodies)
-        return Question(document, run, shares, _asked(document, run, bodies, shares, of, clock.name))
+        return Question(document, run, shares, asked_of(document, run, bodies, shares, of, clock.name))
 
     async def told(self, question: Question, as_of: int | None, language: Language) -> dict[str, Any]:
         """What it has shown by an instant (ms); None: by now. Raises Problem."""
@@ -145,7 +145,7 @@ class Results:
             raise error.problem(_place) from error
 
 
-def _asked(
+def asked_of(
     document: Experiment,
     run: Run,
     bodies: Mapping[int, Compared | None],

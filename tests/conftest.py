@@ -24,8 +24,8 @@ from tests.support import databases
 HOMES = Path(tempfile.gettempdir())
 
 # One commit has one answer: properties try the same examples each time, and new ones where they are looked for (`make explore`).
-hypothesis.settings.register_profile("same", derandomize=True)
-hypothesis.settings.register_profile("new", derandomize=False)
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)  # a timing never decides a test
+hypothesis.settings.register_profile("new", derandomize=False, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("OTKLIK_TEST_EXAMPLES", "same"))
 
 

@@ -160,6 +160,7 @@ def test_russian_counts_people(count, word):
         (1, "1 day", "1 день"),
         (3, "3 days", "3 дня"),
         (20, "20 days", "20 дней"),
+        (11, "11 days", "11 дней"),
         (22, "4 weeks", "4 недели"),
         (56, "8 weeks", "8 недель"),
         (366, "1 year", "1 год"),

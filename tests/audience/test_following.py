@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audience.domain.following import Moments, followed, last_before, tied
-from services.audience.reports.outcomes_folding import sums
 
 FAR = 2**53 - 1
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0, 1, 2, 3, 5, 8, 13))), max_size=12)
@@ -35,13 +34,3 @@ def test_deeds_follow_messages_as_each_pair_says(drawn: Any, window: int, dice: 
     assert followed(messages, deeds, window).tolist() == after
     assert last_before(messages, np.array(rank, dtype=np.int64), deeds, window).tolist() == credited
     assert tied(messages).tolist() == [i for i, one in enumerate(sent) if sent.count(one) > 1]
-
-
-@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from((-FAR, -1, 0, 1, FAR))), max_size=20))
-def test_sums_are_exact_however_large(rows: list[tuple[int, int]]) -> None:
-    group, amount = (np.array(column, dtype=np.int64) for column in (zip(*rows, strict=True) if rows else ((), ())))
-    assert sums(group, amount, 3) == [sum(value for of, value in rows if of == one) for one in range(3)]
-
-
-def test_more_amounts_than_one_number_holds() -> None:
-    assert sums(np.zeros(3_000, dtype=np.int64), np.full(3_000, FAR), 1) == [3_000 * FAR]

@@ -7,6 +7,8 @@ import numpy as np
 from services.audience.domain.ways import Numbers
 
 OTHERS = "(others)"
+DENSE = 2**27  # cells of one byte for groups by people: for more of them rows are sorted
+SPARSE = 64  # cells for each row, from which sorting is less work
 
 
 def largest(group: Numbers, groups: Sequence[str], most: int) -> tuple[Numbers, list[str]]:
@@ -35,4 +37,15 @@ def distinct(values: Numbers) -> Numbers:
 def people(group: Numbers, n: Numbers, size: int) -> Numbers:
     """How many different people are in each of `size` groups. n: whose each row is."""
     width = int(n.max()) + 1 if len(n) else 1
-    return np.bincount(distinct(group * width + n) // width, minlength=size).astype(np.int64)
+    cells, keys = size * width, group.astype(np.int64) * width + n
+    if cells > min(DENSE, SPARSE * len(n)):
+        return np.bincount(distinct(keys) // width, minlength=size).astype(np.int64)
+    there = np.zeros(cells, dtype=np.bool_)
+    there[keys] = True
+    counts: Numbers = np.count_nonzero(there.reshape(size, width), axis=1)
+    return counts
+
+
+def crowd(n: Numbers) -> int:
+    """How many different people there are."""
+    return int(people(np.zeros(len(n), dtype=np.int64), n, 1)[0])

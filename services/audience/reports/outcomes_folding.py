@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.audience.domain.grouping import crowd
+from services.audience.domain.grouping import people as different
+from services.audience.domain.summing import by_place
 from services.audience.reports.outcomes_messages import ACCEPTED, BIT, FAILED, Key, Units
 from services.audience.reports.outcomes_target import Credits
 
 BOUNCES = 5  # as a part of a report
-DENSE = 2**27  # cells of one byte: for more of them keys are sorted
-SPARSE = 64  # cells for each key, from which sorting is less work
-HALF = 26  # bits of an amount; two halves are summed, for many amounts are more than one number holds
 
 Counted = Mapping[str, int]
 Counts = dict[str, tuple[Sequence[int] | NDArray[Any], int]]  # by name: of each group, and of all of them
@@ -46,7 +46,7 @@ def fold_credits(units: Units, credits_: Credits) -> Folded:
         message, amount = credits_.message[rows], credits_.amount[rows]
         group = units.group[message]
         counts = _counts("actions", "people", group, units.n[message], size)
-        negative, amounts = np.bincount(group[amount < 0], minlength=size), sums(group, amount, size)
+        negative, amounts = np.bincount(group[amount < 0], minlength=size), by_place(amount, group, size).tolist()
         counts |= {"amount": (amounts, sum(amounts)), "negative": (negative, int(negative.sum()))}
         found |= _told(units, part, counts, "actions")
     return found
@@ -66,33 +66,4 @@ def _told(units: Units, part: int, counts: Counts, there: str) -> Folded:
 
 
 def _counts(name: str, people: str, group: Numbers, n: Numbers, size: int) -> Counts:
-    return {name: (np.bincount(group, minlength=size), len(group)), people: _people(group, n, size)}
-
-
-def _people(group: Numbers, n: Numbers, size: int) -> tuple[Numbers, int]:
-    """How many different people each group has, and all of them."""
-    if not len(n):
-        return np.zeros(size, dtype=np.int64), 0
-    width = int(n.max()) + 1
-    keys = group.astype(np.int64) * width + n
-    if size * width > DENSE or size * width > SPARSE * len(n):
-        return np.bincount(_different(keys) // width, minlength=size), len(_different(n))
-    there = np.zeros(size * width, dtype=np.bool_)
-    there[keys] = True
-    table = there.reshape(size, width)
-    return np.count_nonzero(table, axis=1), int(np.count_nonzero(table.any(axis=0)))
-
-
-def _different(keys: Numbers) -> Numbers:
-    """np.unique is seven times as slow: it does not sort."""
-    rising: Numbers = np.sort(keys)
-    found: Numbers = rising[np.concatenate([[True], rising[1:] != rising[:-1]])]
-    return found
-
-
-def sums(group: Numbers, amount: Numbers, size: int) -> list[int]:
-    """Exact sums by group, however large."""
-    high, low = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    np.add.at(high, group, amount >> HALF)
-    np.add.at(low, group, amount & ((1 << HALF) - 1))
-    return [(int(h) << HALF) + int(o) for h, o in zip(high, low, strict=True)]
+    return {name: (np.bincount(group, minlength=size), len(group)), people: (different(group, n, size), crowd(n))}

@@ -15,7 +15,8 @@ from pyroaring import BitMap
 
 from schemas.reports import PERIODS, Group, Outcomes
 from schemas.zones import zone
-from services.audience.domain.following import Flags, Moments, Numbers
+from services.audience.domain.following import Moments
+from services.audience.domain.ways import Flags, Numbers
 from services.audience.store import verdicts
 from services.audience.store.answers import View
 from services.audience.store.verdicts import ELSEWHERE, SCAN_MS, STATES, scanned

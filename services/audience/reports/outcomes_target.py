@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.reports import Target
-from services.audience.domain.following import Flags, Moments, Numbers, followed, last_before, of, tied
+from services.audience.domain.following import Moments, followed, last_before, of, tied
+from services.audience.domain.ways import Flags, Numbers
 from services.audience.reports.outcomes_messages import ACCEPTED, GLOBAL, LOCAL, Units
 from services.audience.reports.target import hits, only_one
 from services.audience.reports.touches import among

@@ -8,7 +8,7 @@ from pyroaring import BitMap
 
 from schemas.audience_reading import Fault
 from schemas.reports import CONTROLS, Outcomes
-from services.audience.domain.following import Flags, Numbers
+from services.audience.domain.ways import Flags, Numbers
 from services.audience.handler.answering import Refused
 from services.audience.reports.outcomes import EVER, WITHOUT, gather, labels
 from services.audience.reports.outcomes_messages import ACCEPTED, BIT, FAILED, GLOBAL, IN_DOUBT, LOCAL, Span, Units

@@ -33,7 +33,6 @@ FACTS = 60_000  # of a turn; the other services read them too, when they are bac
 PEOPLE = 20_000  # of whom they are
 TURNS = 3  # of each
 DAY = 86_400_000
-SAMPLE_S = 0.02
 NAME = "orchestrator-1"
 # The table as the service's migrations made it, for the other people; nobody else has one of this name.
 MAKE = "CREATE TABLE person_aside (LIKE person INCLUDING ALL)"

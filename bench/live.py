@@ -35,7 +35,6 @@ from services.segmenter.domain.state import State, encode
 
 SHARES = {"page": 60, VIEW: 20, "identify": 10, ORDER: 10}  # those of bench/load.py
 MINUTE, HOUR = 60_000, 3_600_000
-SAMPLE_S = 0.02
 PENDING = 1_000_000
 LEAD_MS = 90_000  # to make and to write those who are to fall due
 SOURCE = "default"  # whose the facts of the first write key are

@@ -91,6 +91,7 @@ def test_letters_of_two_mailers_with_one_number_are_two(kept: Kept) -> None:
     )
     found = asked(kept, target=TARGET, level="document")
     assert ({row["label"]: row["touches"] for row in found["rows"]}, found["scanner_clicks"]) == ({"campaign:a": 1}, 0)
+    assert asked(kept, target=TARGET, level="document", brands=["{x}"])["rows"] == [], "any text may be a brand's name"
 
 
 def test_what_is_told_of_a_letter_is_no_visit_though_it_bears_the_letters_tags(kept: Kept) -> None:

@@ -1,7 +1,5 @@
 """Funnels, periods, and groups beside each other: as one would count them by hand."""
 
-from itertools import accumulate
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +11,7 @@ from services.audience.domain.grouping import distinct, largest, named, people
 from services.audience.domain.periods import TooMany, day_place, days_of, periods, place_of
 from services.audience.domain.sources import Said, Source, source_of
 from services.audience.domain.stepping import NEVER, entered, quartiles, reading, walked
-from services.audience.domain.summing import by_place, running, total
+from services.audience.domain.summing import by_place, total
 
 DAY = 86_400_000
 facts = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=14)
@@ -124,7 +122,6 @@ def test_sums_are_whole_however_large(given_, times):
     place, amounts = (np.array([one[side] for one in given_] * times, dtype=np.int64) for side in (0, 1))
     sums = [sum(int(one) for one in amounts[place == here]) for here in range(3)]
     assert (total(amounts), by_place(amounts, place, 3).tolist()) == (sum(sums), sums)
-    assert running(amounts).tolist() == [0, *accumulate(amounts.tolist())]
 
 
 def test_the_largest_groups_stand_alone_and_all_others_are_one():

@@ -33,10 +33,8 @@ def test_silence_is_no_more_than_the_looks_since_anything_was_done_or_nobody_kne
 
 @given(looks, st.floats(EVERY / 2, 2 * EVERY))
 def test_who_hangs_is_ended_after_a_minute_of_looks_whatever_was_before(told, gap):
-    before = after(told)[-1]
     found = [one.seconds for one in after([*told, *[(gap, 0, True)] * 200])][len(told) :]
     assert any(seconds > PATIENCE for seconds in found[: int(PATIENCE / gap) + 3])
-    assert found[0] == before.seconds
 
 
 def test_a_process_that_was_stopped_for_a_hundred_seconds_is_not_stuck():

@@ -26,11 +26,5 @@ def by_place(amounts: Numbers, place: Numbers, size: int) -> Numbers:
     return found
 
 
-def running(amounts: Numbers) -> Numbers:
-    """0, and the sum up to each of them."""
-    wide = _wide(amounts)
-    return np.concatenate([np.zeros(1, dtype=wide.dtype), np.cumsum(wide)])
-
-
 def _wide(amounts: Numbers) -> Any:
     return amounts if fits(amounts) else amounts.astype(object)

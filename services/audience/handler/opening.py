@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from schemas.audience_reading import Fault
+from services.audience.domain.grouping import distinct
 from services.audience.handler.answering import Refused
 from services.audience.reports.attribution import Figures
 from services.audience.store.answers import View
@@ -19,7 +20,7 @@ def opened(view: View, figures: Figures, wanted: Mapping[str, Any]) -> dict[str,
     figure = str(wanted["figure"])
     if figure not in figures:
         raise Refused([Fault(path="figure", code="unknown_figure", message=f"there is no figure {figure!r}")])
-    numbers = np.unique(figures[figure]())
+    numbers = distinct(figures[figure]())
     after = wanted.get("after")  # 0 is somebody's number
     begin = int(np.searchsorted(numbers, -1 if after is None else int(after), side="right"))
     page = numbers[begin : begin + min(int(wanted.get("limit") or 100), PAGE)]

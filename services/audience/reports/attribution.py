@@ -12,7 +12,7 @@ from schemas.attribution import Attribution, Leads
 from schemas.audience import Happening
 from services.audience.domain import crediting
 from services.audience.domain.crediting import Credit
-from services.audience.domain.grouping import distinct
+from services.audience.domain.grouping import crowd, distinct
 from services.audience.domain.lasting import NONE, first, last, last_click
 from services.audience.domain.leads import Application, Summary, judged
 from services.audience.domain.markov import transitions
@@ -69,9 +69,9 @@ def attribution(view: View, asked: Attribution) -> tuple[dict[str, Any], Figures
     told = credited(ledger)
     answer = {
         "level": asked.level, "currency": ledger.found.currency_of(ledger.counted), "conversions": len(ledger.counted),
-        "people": len(np.unique(ledger.conversions.n)), "revenue": total(ledger.conversions.amount), "rows": _rows(ledger, told),
+        "people": crowd(ledger.conversions.n), "revenue": total(ledger.conversions.amount), "rows": _rows(ledger, told),
         "unattributed": {model: {"conversions": one.left, "revenue": one.left_revenue} for model, one in told.credit.items()},
-        "paths": {"converting": int((ledger.led.length > 0).sum()), "other": len(np.unique(ledger.lost.path)), "cut": ledger.led.cut},
+        "paths": {"converting": int((ledger.led.length > 0).sum()), "other": len(distinct(ledger.lost.path)), "cut": ledger.led.cut},
         "scanner_clicks": ledger.read.scanned, "windows": _windows(ledger, asked),
     }  # fmt: skip
     figures = _figures(ledger, told)

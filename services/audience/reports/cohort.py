@@ -9,9 +9,10 @@ import numpy as np
 from pyroaring import BitMap
 
 from schemas.attribution import Cohort
+from schemas.machines import EVENTS, MARK
 from schemas.zones import Zone, zone
 from services.audience.domain.comparing import compared, kept, standardised, stratified
-from services.audience.domain.grouping import largest, named, people
+from services.audience.domain.grouping import distinct, largest, named, people
 from services.audience.domain.stepping import entered
 from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Flags, Numbers
@@ -117,7 +118,8 @@ def _is_in(n: Numbers, people: BitMap) -> Flags:
 def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
     """0: who opened at most `few` times since he was registered, until the landmark where there is one; 1: more often."""
     machine = _signs(view, asked.opened.event)[0]
-    only = "true" if machine is None else f"NOT {machine}"
+    # Of letters `moments` leaves them out itself, unless the question is about them.
+    only = "true" if machine is None or asked.opened.event in EVENTS else f"NOT {machine}"
     who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands, only)
     place = np.minimum(np.searchsorted(n, who), max(0, len(n) - 1))
     if not len(n):
@@ -136,7 +138,7 @@ def _by_product(asked: Cohort, members: Members, found: Found, rows: Numbers, pl
     products, figures = [], Opened()
     for number, name in named(groups):
         own = group == number
-        buyers = np.unique(place[own])
+        buyers = distinct(place[own])
         spent = by_place(amount[own], place[own], len(members.n))[buyers]
         told = compared(spent, members.group[buyers], len(members.groups), asked.outlier, below=asked.below)
         products.append({"product": name, "people": len(buyers), "revenue": told})
@@ -161,7 +163,7 @@ def _used(view: View, asked: Cohort, members: Members, revenue: Numbers, answer:
     later = moment >= members.counts_from[place] if len(members.n) else there[:0]
     days = _days(zone(asked.zone), moment)
     width = int(days.max()) + 2 if len(days) else 1
-    pairs = np.unique((place * width + days)[later]) if len(days) else days
+    pairs = distinct((place * width + days)[later]) if len(days) else days
     used = np.bincount(pairs // width, minlength=len(members.n)).astype(np.int64)
     answer["days_of_use"] = compared(used, members.group, len(members.groups), asked.outlier, below=asked.below)
     if asked.landmark is not None and len(members.groups) == 2:
@@ -186,7 +188,7 @@ def _signs(view: View, event: str) -> tuple[str | None, str | None]:
     """
     if not view.leaves.knows(event):
         return None, None
-    marked = view.leaves.property(event, "machine").truth
+    marked = view.leaves.property(event, MARK).truth
     agents = [
         f"coalesce(regexp_matches({one}, '{PROXIES}'), false)" for name in AGENTS if (one := word(view, event, name)) != NO_WORD
     ]

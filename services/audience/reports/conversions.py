@@ -8,6 +8,7 @@ import numpy as np
 
 from schemas.audience import Happening
 from schemas.reports import Target
+from services.audience.domain.grouping import distinct
 from services.audience.domain.ways import Conversions, Numbers
 from services.audience.reports.target import hits, only_one
 from services.audience.reports.touches import among, coded, flags
@@ -36,7 +37,7 @@ class Found(NamedTuple):
 
     def currency_of(self, rows: Numbers) -> str | None:
         """The same of some of them: those that are added up."""
-        there = np.unique(self.priced[rows])
+        there = distinct(self.priced[rows])
         return only_one([self.currencies[number] for number in there.tolist() if number != NO_AMOUNT])
 
 

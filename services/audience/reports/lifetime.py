@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.attribution import Lifetime
+from services.audience.domain.grouping import distinct
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import entered
 from services.audience.domain.summing import by_place
@@ -57,7 +58,7 @@ def retention(view: View, asked: Lifetime) -> tuple[dict[str, Any], Figures]:
     cohort, age = _aged(found, n, moment, asked.periods)
     kept = age >= 0
     width = int(found.n.max()) + 1 if len(found.n) else 1
-    pairs = np.unique((cohort[kept] * asked.periods + age[kept]) * width + n[kept])
+    pairs = distinct((cohort[kept] * asked.periods + age[kept]) * width + n[kept])
     who, cells = pairs % width, pairs // width
     counts = np.bincount(cells, minlength=found.cohorts * asked.periods).reshape(found.cohorts, asked.periods)
     rows, figures = [], dict(_figures(found))

@@ -56,15 +56,16 @@ def report(view: View, asked: Outcomes, members: BitMap | None) -> dict[str, Any
 
 def gather(view: View, asked: Outcomes, span: Span, members: BitMap | None) -> tuple[Units, Credits | None, str | None]:
     """All of which figures are: messages, and the deeds that are credited to them with the currency of their amounts. Raises Refused."""
-    units = messages.gather(view, asked, Span(span.since, span.until + asked.beyond), members)
+    beyond = 0 if asked.target is None else asked.beyond
+    units = messages.gather(view, asked, Span(span.since, span.until + beyond), members)
     if asked.target is None:
-        return units if not asked.beyond else only(units, units.moment < span.until), None, None
+        return units, None, None
     try:
         found = follow(view, units, asked.target, asked.brands)
     except MixedCurrencies as error:
         raise Refused([error.fault("target")]) from error
     units = units._replace(became=units.became | found.converted * np.uint16(BIT["converted"]))
-    if not asked.beyond:
+    if not beyond:
         return units, found.credits, found.currency
     mine = units.moment < span.until
     return only(units, mine), found.credits.among(mine), found.currency

@@ -59,7 +59,7 @@ response r JOIN unit u ON u.key = r.key AND u.part IN ({ACCEPTED}, {FAILED}) WHE
 CLEAN = "NOT machine AND r.moment >= u.moment + {soon} AS clean"
 BECAME = f"SELECT u.i, r.kind, {CLEAN} FROM {TOLD} kind NOT IN ({{SENT}}, {{CLICKED}})"
 CLICKS = f"CREATE OR REPLACE TEMP TABLE click AS SELECT u.i AS key, r.moment, r.link, {CLEAN} FROM {TOLD} kind = {{CLICKED}}"
-DELIVERIES = f"SELECT u.i AS key, r.moment FROM {TOLD} kind = {{DELIVERED}}"
+DELIVERIES = f"SELECT u.i AS key, r.moment FROM {TOLD} kind = {{DELIVERED}} AND u.i IN (SELECT key FROM click)"
 CLICKED = "SELECT c.key AS i, c.clean AND x.key IS NULL AS clean FROM click c LEFT JOIN ({scanned}) x ON x.key = c.key AND x.clicked = c.moment"
 NAMES = {
     **{name: getattr(verdicts, name) for name in ("SENT", "CLICKED", "DELIVERED")},

@@ -8,6 +8,7 @@ from pyroaring import BitMap
 
 from schemas.audience_reading import Fault
 from schemas.reports import CONTROLS, Outcomes
+from services.audience.domain.grouping import distinct
 from services.audience.domain.ways import Flags, Numbers
 from services.audience.handler.answering import Refused
 from services.audience.reports.outcomes import EVER, WITHOUT, gather, labels
@@ -28,7 +29,7 @@ def behind(
     messages = _messages(units, deeds, figure)
     if row is not None:
         messages = messages[_of_row(asked, units, row, control=figure.startswith("control."))[units.group[messages]]]
-    people, (after, limit) = np.unique(units.n[messages]), page
+    people, (after, limit) = distinct(units.n[messages]), page
     found = people[people > after][: limit + 1].tolist()
     return {"count": len(people), "items": view.ids(found[:limit]), "next": found[limit - 1] if len(found) > limit else None}
 

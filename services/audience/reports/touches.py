@@ -89,13 +89,11 @@ def _first(leaves: Leaves, event: str, paths: Sequence[str], otherwise: str) -> 
 
 def _machine(view: View, event: str, k: int, where: str, since: int) -> str | None:
     """A query for the clicks (key: of the message, clicked: ms) that were a scanner's. None: nothing says of which message a click is."""
-    if view.leaves.property(event, "intent").text == NONE:
+    intent, link = view.leaves.property(event, "intent").text, view.leaves.property(event, "link").whole
+    if intent == NONE:
         return None
-    link = view.leaves.property(event, "link").whole
     clicks = _of_messages(
-        view,
-        event,
-        f"t.moment, t.link FROM (SELECT person, moment, brand, {{intent}} AS intent, {link} AS link FROM e_{k} WHERE {where}) t",
+        view, "t.moment, t.link", f"SELECT person, moment, brand, {intent} AS intent, {link} AS link FROM e_{k} WHERE {where}"
     )
     way = event.removesuffix(CLICKED)
     return scanned(clicks, *(_told_of(view, f"{way}{word}", since - SCAN_MS) for word in (" Sent", " Delivered")))
@@ -103,17 +101,15 @@ def _machine(view: View, event: str, k: int, where: str, since: int) -> str | No
 
 def _told_of(view: View, event: str, since: int) -> str | None:
     """A query for the messages (key, moment) of which facts of this name tell. None: there are no such facts."""
-    if not view.leaves.knows(event) or view.leaves.property(event, "intent").text == NONE:
+    intent = view.leaves.property(event, "intent").text if view.leaves.knows(event) else NONE
+    if intent == NONE:
         return None
     k = view.instant.catalog.events[event]
-    return _of_messages(
-        view, event, f"t.moment FROM (SELECT person, moment, brand, {{intent}} AS intent FROM e_{k} WHERE moment > {since}) t"
-    )
+    return _of_messages(view, "t.moment", f"SELECT person, moment, brand, {intent} AS intent FROM e_{k} WHERE moment > {since}")
 
 
-def _of_messages(view: View, event: str, rest: str) -> str:
-    told = rest.format(intent=view.leaves.property(event, "intent").text)
-    return f"SELECT {_message(view.leaves)} AS key, {told}{view.leaves.join} WHERE t.intent IS NOT NULL"
+def _of_messages(view: View, columns: str, told: str) -> str:
+    return f"SELECT {_message(view.leaves)} AS key, {columns} FROM ({told}) t{view.leaves.join} WHERE t.intent IS NOT NULL"
 
 
 def _visits(view: View, where: str) -> Iterator[str]:

@@ -94,7 +94,7 @@ class Dashboards:
             await asyncio.sleep(min(LOOK_S, self._settings.bi_every_s))
             try:
                 await self.look()
-            except (Problem, RefusedError) as error:
+            except Problem as error:
                 log.warning("figures for BI tools wait", extra={"why": str(error)})
             except TRANSIENT as error:
                 log.warning("figures for BI tools wait", extra={"why": type(error).__name__})

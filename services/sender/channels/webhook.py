@@ -73,7 +73,7 @@ class WebhookChannel:
                 return await self._dial.numbers(url)
         except Refused as refused:
             return Result(Outcome.FORBIDDEN_ADDRESS, code=f"webhook:{refused}")
-        except (OSError, TimeoutError):
+        except OSError:  # TimeoutError is one
             return Result(Outcome.TRANSIENT, code="webhook:unresolved")
 
     async def _call(

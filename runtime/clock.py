@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 # A listener that ended in silence would leave a driven run without turns: it goes on after whatever the database says.
 TROUBLE: tuple[type[BaseException], ...] = (*TRANSIENT, asyncpg.PostgresError)
 READ = "SELECT driven, at, turn, turn_no FROM runtime.clock"
+# The installation's time in ms, of a transaction.
+NOW = "SELECT CASE WHEN driven THEN at ELSE (extract(epoch FROM clock_timestamp()) * 1000)::bigint END FROM runtime.clock"
 
 
 def wall_ms() -> int:

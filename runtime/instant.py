@@ -5,12 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
+from runtime.clock import NOW
 from runtime.db import Connection
 from runtime.settings import Settings
-
-NOW = """
-SELECT CASE WHEN driven THEN at ELSE (extract(epoch FROM clock_timestamp()) * 1000)::bigint END FROM runtime.clock
-"""
 
 
 @asynccontextmanager

@@ -6,11 +6,10 @@ from msgspec.structs import replace
 
 from runtime import outbox, watermark
 from runtime.batch import At, Emit
+from runtime.clock import NOW
 from runtime.db import Connection
 from runtime.kafka import Place
 from runtime.settings import Settings
-
-NOW = "SELECT CASE WHEN driven THEN at ELSE (extract(epoch FROM clock_timestamp()) * 1000)::bigint END FROM runtime.clock"
 
 
 def unplaced(topic: str, key: str, value: bytes, type: str = "") -> Emit:  # noqa: A002

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from runtime.batch import Item
+from runtime.clock import NOW
 from runtime.db import Connection
 from runtime.kafka import Place, Record
 from schemas.facts import Seq
@@ -44,13 +45,13 @@ class Gap(Exception):  # noqa: N818
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, tuple[int, int, int]]).decode
 
-LOCK = """
+LOCK = f"""
 SELECT w.topic, w.partition, w.next_offset, w.epoch, w.fingerprint, w.seqs,
-       (SELECT CASE WHEN driven THEN at ELSE (extract(epoch FROM clock_timestamp()) * 1000)::bigint END FROM runtime.clock) AS now,
+       ({NOW}) AS now,
        (SELECT revision FROM definition_revision) AS revision
 FROM watermark w JOIN unnest($1::text[], $2::int[]) AS u (topic, partition) USING (topic, partition)
 ORDER BY w.topic, w.partition FOR UPDATE OF w
-"""
+"""  # noqa: S608 - of our own text
 READ = "SELECT topic, partition, next_offset, fingerprint FROM watermark WHERE topic = ANY($1)"
 ENSURE = """
 INSERT INTO watermark (topic, partition) SELECT * FROM unnest($1::text[], $2::int[]) AS u ORDER BY 1, 2 ON CONFLICT DO NOTHING

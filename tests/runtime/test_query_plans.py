@@ -3,6 +3,7 @@
 import pytest
 
 from runtime import people
+from runtime.service import Service
 from services.orchestrator import store as orchestrator_store
 from services.orchestrator.__main__ import service as orchestrator
 from services.profile.__main__ import service as profile
@@ -11,7 +12,15 @@ from services.segmenter import sweeping
 from services.segmenter.__main__ import service as segmenter
 from services.sender import store as sender_store
 from services.sender.__main__ import service as sender
+from services.sender.settings import SenderSettings
+from tests.conftest import free_ports
 from tests.support.live import running
+
+
+def own_port() -> Service:
+    """A sender that can be started beside an installation that is up."""
+    return sender(SenderSettings(public_port=free_ports(1)[0]))
+
 
 PEOPLE = """
 INSERT INTO person (id, partition, state, due_at)
@@ -40,7 +49,7 @@ ASKED = {
     "due charges": (profile, CHARGES, charges.DUE, "smallint[], bigint, bigint", f"{PARTITIONS}, 5, 200"),
     "days of a batch": (profile, CHARGES, charges.LOCK, DAYS, A_DAY),
     "days that were told": (profile, CHARGES, charges.DELETE, DAYS, A_DAY),
-    "owners": (sender, ATTEMPTS, sender_store.OWNERS, "int", "7"),
+    "owners": (own_port, ATTEMPTS, sender_store.OWNERS, "int", "7"),
 }
 
 

@@ -50,18 +50,17 @@ def compare(metric: Metric, arm: Arm, control: Arm, under: Under) -> Pair:
     return Pair(of_samples(one, other, under, "delta"), min(one.n, other.n) < FEW)
 
 
+def people(of: Count | Plain | Pairs, arm: Arm) -> int:
+    """How many of the arm a metric counts: all who were assigned, where it does not say."""
+    return arm.assigned if of.n is None else of.n
+
+
 def share(count: Count, arm: Arm) -> Share:
-    return Share(count.x, arm.assigned if count.n is None else count.n)
-
-
-def counts(metric: Metric, arm: Arm) -> int:
-    """How many people of the arm the metric counts."""
-    n = metric.of[arm.name].n
-    return arm.assigned if n is None else n
+    return Share(count.x, people(count, arm))
 
 
 def sums(of: Plain, arm: Arm) -> Sample:
-    return means.sample(arm.assigned if of.n is None else of.n, of.sum, of.squares)
+    return means.sample(people(of, arm), of.sum, of.squares)
 
 
 def samples(metric: Mean, arms: Sequence[Arm]) -> Sequence[Sample]:
@@ -74,7 +73,7 @@ def samples(metric: Mean, arms: Sequence[Arm]) -> Sequence[Sample]:
 
 
 def pairs(of: Pairs, arm: Arm) -> Both:
-    return Both(arm.assigned if of.n is None else of.n, of.y, of.x, of.yy, of.xx, of.xy)
+    return Both(people(of, arm), of.y, of.x, of.yy, of.xx, of.xy)
 
 
 def _proportion(arm: Share, control: Share, under: Under) -> Pair:

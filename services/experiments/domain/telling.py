@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from schemas.experiments import Arm, Effect, Evaluation, Mean, Metric, Planning, Proportion, Reading, Verdict
-from services.experiments.domain.comparing import Pair, Under, counts, share, usual
+from services.experiments.domain.comparing import Pair, Under, people, share, usual
 from services.experiments.domain.planning import whole_people
 from services.experiments.domain.split import Checked
 from services.experiments.domain.telling_spans import Spoken, chance, lifts, size, spoken
@@ -106,7 +106,7 @@ class Told(NamedTuple):
         if needed is None:
             return ""
         more = needed - sum(
-            counts(metric, one) for one in self.asked.arms
+            people(metric.of[one.name], one) for one in self.asked.arms
         )  # of whom the metric is, who may be fewer than were assigned
         if more > 0:
             people = counted(lang, _round(more), "person")

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from runtime import own
 from schemas.experiment_documents import Experiment
 from schemas.experiments import Flow, PlannedOf, Planning
+from schemas.reports import DAY_MS
 from services.gateway.api import wire
 from services.gateway.api.counting import counted
 from services.gateway.api.desk import Desk
@@ -22,8 +23,6 @@ from services.gateway.handler import experiments as handler
 from services.gateway.handler.finding import seen
 from services.gateway.handler.keys import validated
 from services.gateway.store import documents
-
-DAY_MS = 86_400_000
 
 
 def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
@@ -46,14 +45,18 @@ def routes(desk: Desk, neighbours: Neighbours) -> APIRouter:
         if faults := list(domain.faults(document, found)):
             raise Problem("invalid", faults)
         assert found is not None
+
+        def planning(flow: Flow | None) -> Planning:
+            return validated(Planning, plans.planning(document, found.weights, flow, body) if isinstance(body, dict) else body)
+
+        planning(None)  # before the question that takes long
         flow = None
         if plans.flows(document):
             run = Run(0, max(0, now - plans.FLOW_DAYS * DAY_MS), draft.body, None)
             shares, of = domain.periods(bodies)
             asked = {**asked_of(document, run, bodies, shares, of, clock.name), "until": None, "measures": [], "marks": []}
             flow = await _flow(neighbours, asked, str(clock.date(now)))
-        question = plans.planning(document, found.weights, flow, body) if isinstance(body, dict) else body
-        planned = validated(Planning, question).model_dump(mode="json", exclude_none=True)
+        planned = planning(flow).model_dump(mode="json", exclude_none=True)
         status, answer = await neighbours.tell("experiments", "/experiments/plan", planned)
         if status != 200:
             raise Problem("service_unavailable", service="experiments")

@@ -114,15 +114,18 @@ class Reading:
         row = self._json("row")
         if row is not None and not (isinstance(row, list) and all(one is None or isinstance(one, str | int) for one in row)):
             self.faults.append(Fault("row", "list_type"))
-        after = self._number("next", -1, "cursor", -1, LATEST)
-        return Page(figure, row, after, self._number("limit", 100, "limit", 1, MOST_PEOPLE))
+        return Page(figure, row, *self._paging())
 
     def wanted(self) -> dict[str, Any]:
         """The people behind a figure of another report, where they are asked for: fields of its question."""
         if not self._query.get("figure"):
             return {}
-        after = self._number("next", -1, "cursor", -1, LATEST)
-        return {"figure": self._query["figure"], "after": after, "limit": self._number("limit", 100, "limit", 1, MOST_PEOPLE)}
+        after, limit = self._paging()
+        return {"figure": self._query["figure"], "after": after, "limit": limit}
+
+    def _paging(self) -> tuple[int, int]:
+        """The person behind whom a page begins, and how many it has."""
+        return self._number("next", -1, "cursor", -1, LATEST), self._number("limit", 100, "limit", 1, MOST_PEOPLE)
 
     def form(self) -> str:
         form = self._query.get("format", "json")

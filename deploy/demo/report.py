@@ -60,7 +60,7 @@ SECTIONS = (
     ("revenue a recipient {}", "outcomes.", "pence, orders within 7 days after the letter"),
     ("credited with {}", "attribution.", "pence, by last click"),
     ("funnel: {}", "funnel.", "people, each step within a day of the first"),
-    ("cohort: {}", "cohort.", "a correlation: pence a person"),
+    ("cohort: {}", "cohort.", "a correlation: people, pence a person"),
     ("parts that miss the whole", "reports.do_not_add_up", "reports whose rows are not their total"),
     ("reports above their limit", "reports.slow", "1 s, five models 5 s"),
     ("effects of nothing", "experiment.shows_an_effect", ""),
@@ -117,7 +117,7 @@ def table(numbers: Mapping[str, int | float | str]) -> Table:
         elif key == "segments.":
             _segments(shown, name, numbers)
         else:
-            for found in sorted(one for one in numbers if one.startswith(key) and _shown(key, one)):
+            for found in (one for one in numbers if one.startswith(key) and _shown(key, one)):  # in the order of their report
                 shown.add_row(name.format(_short(found.removeprefix(key))), _number(numbers[found]), said)
     return shown
 

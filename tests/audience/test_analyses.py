@@ -367,4 +367,7 @@ def test_currencies_of_touch_points_meet_where_they_are_added_up(kept: Kept) -> 
     for currency, revenue in (("USD", 9), ("GBP", 7)):
         found = asked(kept, "touchpoints", purchase={**TARGET, "currency": currency})
         assert (found["currency"], found["places"][0]["revenue"], found["places"][0]["paid"]) == (currency, revenue, 1)
+    kept.told(order(CID, 1, AT, -3, "USD"))
+    found = asked(kept, "touchpoints", purchase={**TARGET, "currency": "GBP"})
+    assert found["first_buyers"] == 2, "who was paid back has bought nothing, in whatever currency"
     assert asked(kept, "touchpoints", until=AT)["places"] == [], "nobody, and nothing to add up"

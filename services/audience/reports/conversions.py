@@ -9,7 +9,7 @@ import numpy as np
 from schemas.audience import Happening
 from schemas.reports import Target
 from services.audience.domain.grouping import distinct
-from services.audience.domain.ways import Conversions, Numbers
+from services.audience.domain.ways import Conversions, Flags, Numbers
 from services.audience.reports.target import hits, only_one
 from services.audience.reports.touches import among, coded, flags
 from services.audience.store.answers import View
@@ -21,7 +21,7 @@ NO_AMOUNT = -1
 
 class Found(NamedTuple):
     """priced: number of the currency of each in `currencies`, of which "" is that of plain numbers; NO_AMOUNT: it has no amount. product: number
-    of the product family of each in `products`, whose first is of those without one.
+    of the product family of each in `products`, whose first is of those without one. below: what was paid back, in whatever currency.
     """
 
     conversions: Conversions
@@ -29,6 +29,7 @@ class Found(NamedTuple):
     currencies: Sequence[str]
     product: Numbers
     products: Sequence[str]
+    below: Flags
 
     @property
     def currency(self) -> str | None:
@@ -59,7 +60,7 @@ def read(
     query = hits(view.leaves, target, since - 1 if key is None else -1, last if key is None else view.now, more, among(brands))
     if key is not None:
         query = _once(query, since, last)
-    named = "amount IS NOT NULL AS priced, coalesce(currency, '') AS currency, coalesce(product, '') AS product"
+    named = "amount IS NOT NULL AS priced, coalesce(currency, '') AS currency, coalesce(product, '') AS product, below"
     table = view.instant.duck.sql(f"SELECT n, moment, coalesce(amount, 0) AS amount, {named} FROM ({query})").to_arrow_table()
     return _ordered(table)
 
@@ -68,10 +69,10 @@ def _once(query: str, since: int, last: int) -> str:
     """Those of one key of a brand as one: the first one's person and moment, the last one's amount and product. Each brand numbers its orders."""
     newest = ", ".join(
         f"arg_max_null({one}, (moment, coalesce(amount, 0), coalesce(product, ''))) AS {one}"
-        for one in ("amount", "currency", "product")
+        for one in ("amount", "currency", "product", "below")
     )
     return (
-        f"SELECT n, moment, amount, currency, product FROM (SELECT n, moment, amount, currency, product FROM ({query}) WHERE key IS NULL "
+        f"SELECT n, moment, amount, currency, product, below FROM (SELECT n, moment, amount, currency, product, below FROM ({query}) WHERE key IS NULL "
         f"UNION ALL SELECT arg_min(n, (moment, n)) AS n, min(moment) AS moment, {newest} FROM ({query}) WHERE key IS NOT NULL GROUP BY brand, key) "
         f"WHERE moment >= {since} AND moment <= {last}"
     )
@@ -94,7 +95,14 @@ def _ordered(table: Any) -> Found:
     number, currencies = coded(table.column("currency"))
     number = np.where(flags(table.column("priced")), number, NO_AMOUNT)
     order = np.lexsort((product, amount, moment, n))
-    return Found(Conversions(n[order], moment[order], amount[order]), number[order], currencies, product[order], products)
+    return Found(
+        Conversions(n[order], moment[order], amount[order]),
+        number[order],
+        currencies,
+        product[order],
+        products,
+        flags(table.column("below"))[order],
+    )
 
 
 def moments(

@@ -33,7 +33,7 @@ def hits(
     leaves: Leaves, target: Target, since: int, until: int, more: Mapping[str, str] = MappingProxyType({}), where: str = "true"
 ) -> str:
     """A query for the facts with since < moment <= until: n, moment, amount (BIGINT; NULL: none that is a whole number, or of another
-    currency than the one that was asked for) and currency (NULL: a plain number). more: further columns, by name; where: of which facts.
+    currency than the one that was asked for), currency (NULL: a plain number) and below (paid back, in whatever currency). more: further columns, by name; where: of which facts.
     """
     happening = Happening(event=target.event, where=target.where)
     amount, currency = _worth(leaves, target)
@@ -41,7 +41,7 @@ def hits(
     rows = leaves.deeds(happening, columns, f"moment > {since} AND moment <= {until} AND {where}")
     others = "".join(f", t.{name}" for name in more)
     kept = "t.amount" if target.currency is None else f"CASE WHEN t.currency = {text(target.currency)} THEN t.amount END"
-    return f"SELECT {leaves.whose} AS n, t.moment, {kept} AS amount, t.currency{others} FROM {rows} t{leaves.join}"
+    return f"SELECT {leaves.whose} AS n, t.moment, {kept} AS amount, t.currency, coalesce(t.amount < 0, false) AS below{others} FROM {rows} t{leaves.join}"
 
 
 def _worth(leaves: Leaves, target: Target) -> tuple[str, str]:

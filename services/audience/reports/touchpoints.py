@@ -55,7 +55,7 @@ def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures
     `registered.<place>`, `paid.<place>`. Raises MixedCurrencies.
     """
     bought = converting.read(view, asked.purchase, 0, view.now + 1, asked.brands)
-    buys = _buys(bought.conversions)
+    buys = _buys(bought)
     rows = entered(buys.n, buys.moment, 0, view.now + 1)
     firsts = Conversions(buys.n[rows], buys.moment[rows], buys.amount[rows])
     places, currency, figures = _places(view, asked, bought, buys)
@@ -77,9 +77,9 @@ def touchpoints(view: View, asked: Touchpoints) -> tuple[dict[str, Any], Figures
     return answer, figures
 
 
-def _buys(every: Conversions) -> Conversions:
+def _buys(found: Found) -> Conversions:
     """What was bought: an amount below 0 is paid back, which makes sums smaller and nobody a buyer."""
-    kept = every.amount >= 0
+    every, kept = found.conversions, ~found.below
     return Conversions(every.n[kept], every.moment[kept], every.amount[kept])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from schemas.attribution import Channels
-from services.audience.domain.grouping import distinct, people
+from services.audience.domain.grouping import OTHERS, distinct, people
 from services.audience.domain.lasting import NONE, last_click
 from services.audience.domain.periods import periods, place_of
 from services.audience.domain.summing import by_place, total
@@ -21,7 +21,6 @@ from services.audience.reports.traffic import by_period, totalled
 from services.audience.store.answers import View
 
 NOBODY = "(nobody)"
-OTHERS = "(others)"
 
 
 def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
@@ -41,9 +40,9 @@ def channels(view: View, asked: Channels) -> tuple[dict[str, Any], Figures]:
     }
     spend = by_period(asked, spans, lambda _: True)
     sold = _sold(view, asked, every)
-    mailed = (row != NONE) & read.touches.own[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
+    mailed = _whose(read.touches.own, row)
     sides = {"mail": mailed & ~sold, "sales": sold & ~mailed, "both": mailed & sold, "neither": ~mailed & ~sold}
-    credited = {"mail": mailed, "sales": sold, "ads": _paid(read, row)}
+    credited = {"mail": mailed, "sales": sold, "ads": _whose(read.touches.paid, row)}
     shares = {name: _shares(every, of, [one.name for one in spans], labels) for name, labels in names.items()}
     answer = {
         "currency": found.currency, "conversions": len(every.n), "revenue": total(every.amount), "zone": asked.zone,
@@ -71,8 +70,9 @@ def _teams(asked: Channels, read: Read, row: Numbers) -> list[str]:
     return [NOBODY if at == NONE else known[read.labels[read.touches.label[at]]] for at in row.tolist()]
 
 
-def _paid(read: Read, row: Numbers) -> Flags:
-    return (row != NONE) & read.touches.paid[row] if len(read.touches.n) else np.zeros(len(row), dtype=np.bool_)
+def _whose(touches: Flags, row: Numbers) -> Flags:
+    """Which of these touches (NONE: there is none) are of that kind."""
+    return (row != NONE) & touches[row] if len(touches) else np.zeros(len(row), dtype=np.bool_)
 
 
 def _sold(view: View, asked: Channels, every: Conversions) -> Flags:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from schemas.reports import Exposures, Measure, Target
 from schemas.zones import zone
+from services.audience.domain.summing import EXACT
 from services.audience.handler.answering import Refused
 from services.audience.reports import exposures
 from services.audience.reports.attribution import Figures
 from services.audience.reports.target import MixedCurrencies, currency_of, hits
 from services.audience.reports.touches import among
 from services.audience.store.answers import View
-from services.audience.store.folding import EXACT
 
 Numbers = NDArray[Any]
 UNITS = "SELECT n, moment, arm, version, contaminated, merged FROM unit ORDER BY n"

@@ -130,7 +130,7 @@ def _places(
     registered = moments(view, happening(asked.registered), 0, view.now + 1, asked.brands)
     rows = entered(left.n, left.moment, asked.since, asked.until)
     n, at = left.n[rows], left.moment[rows]
-    known = Line(left.n, left.moment).until(n, at - 1) > Line(left.n, left.moment).until(n, np.full_like(at, -1))
+    known = _any_before((left.n, left.moment), n, at)
     known |= _any_before(registered, n, at) | _any_before((buys.n, buys.moment), n, at)
     later, paid = (walked(n, at - 1, [steps], view.now)[0] != NEVER for steps in (registered, (buys.n, buys.moment)))
     money, currency = _paid_from(bought, n, at)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from services.audience.domain.summing import EXACT
+
 COMPARISON: Mapping[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq, "ne": operator.ne, "gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le,
 }  # fmt: skip
-EXACT = 2**62  # below this sums of 64 bits are whole
 NEVER = -1  # before every moment, as none is below 0
 AFTER_ALL = 2**63 - 1
 

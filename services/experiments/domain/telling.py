@@ -93,10 +93,10 @@ class Told(NamedTuple):
 
     def _early(self, lang: Language) -> str:
         planned, now = self.asked.plan.people or 0, self.under.rule.people
-        people, there = counted(lang, planned, "person"), number(lang, now)
+        due, there = counted(lang, planned, "person"), number(lang, now)
         if lang == "ru":
-            return f"смотреть рано, нужно {people}, а сейчас {there}: этот тест читают один раз"
-        return f"too early, it takes {people} and there are {there}: this test is read once"
+            return f"смотреть рано, нужно {due}, а сейчас {there}: этот тест читают один раз"
+        return f"too early, it takes {due} and there are {there}: this test is read once"
 
     def _missing(self, lang: Language, metric: Metric, arm: Arm, verdict: Verdict) -> str:
         """How many more people it takes to see what is worth knowing."""
@@ -105,14 +105,13 @@ class Told(NamedTuple):
         effect = percent(lang, smallest, 0 if smallest >= 0.01 else places_of(smallest * 100, 2))
         if needed is None:
             return ""
-        more = needed - sum(
-            people(metric.of[one.name], one) for one in self.asked.arms
-        )  # of whom the metric is, who may be fewer than were assigned
+        # Of whom the metric is, who may be fewer than were assigned.
+        more = needed - sum(people(metric.of[one.name], one) for one in self.asked.arms)
         if more > 0:
-            people = counted(lang, _round(more), "person")
+            missing = counted(lang, _round(more), "person")
             if lang == "ru":
-                return f"; чтобы увидеть {effect}, нужно ещё {people}"
-            return f"; to see {effect} you need {people.replace(SPACE, f'{SPACE}more{SPACE}')}"
+                return f"; чтобы увидеть {effect}, нужно ещё {missing}"
+            return f"; to see {effect} you need {missing.replace(SPACE, f'{SPACE}more{SPACE}')}"
         if verdict == "too_few":
             return ""
         sure = percent(lang, self.asked.plan.power, 0)

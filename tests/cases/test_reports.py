@@ -160,6 +160,12 @@ async def test_what_a_campaign_was_worth_beside_its_control_group_with_the_peopl
     assert sum(row["revenue"]["minor"] for row in found["rows"]) == 1550
     assert await behind(shop, total["people"].replace("{figure}", "converted")) == await ids(shop, left[0])
 
+    assert "warnings" not in found
+    slips = {**asked, "value": "totals"}, {"from": "2026-01-01", "to": "2027-01-01", "target": TARGET["event"], "value": "totals"}
+    for address, slip in zip(("/api/reports/outcomes", "/api/reports/attribution"), slips, strict=True):
+        (told,) = (await shop.api("GET", address, params=slip))["warnings"]
+        assert (told["path"], told["code"]) == ("value", "unknown_property"), "revenue is 0, and why"
+
     results = await shop.api("GET", f"/api/experiments/{key}/results")
     (period,) = results["periods"]
     assert {name: arm["people"] for name, arm in period["arms"].items()} == {"control": len(others), "treatment": len(got)}

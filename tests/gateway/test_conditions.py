@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from schemas.attribution import Cohort, Funnel, Lifetime
 from schemas.audience_reading import parse
 from schemas.paths import steps_of
-from services.gateway.domain.acquaintance import Seen, Value, unfamiliar
+from schemas.reports import Outcomes, Target
+from services.gateway.domain.acquaintance import Seen, Value, strange, unfamiliar
 from services.gateway.domain.cost import MOST_OF_ALL, MOST_OF_ONE, cost
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
@@ -74,6 +76,25 @@ def noticed(document: dict[str, Any], seen: Seen = SEEN) -> list[tuple[str, str]
 def test_names_and_types_that_were_never_seen_are_told_with_their_place(document, warnings):
     assert noticed(document) == warnings
     assert noticed(document, Seen()) == [], "before the first fact nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("asked", "warnings"),
+    [
+        (Outcomes(target=Target(event="Order Completed", value="total")), []),
+        (Outcomes(target=Target(event="Order Completed", value="total.minor")), []),
+        (Outcomes(target=Target(event="Order Completed", value="revenue")), [("target.value", "unknown_property")]),
+        (Outcomes(target=Target(event="Order Completed", value="rate")), [("target.value", "other_type")]),
+        (Outcomes(target=Target(event="Order", value="revenue")), [("target.event", "unknown_event")]),
+        (Outcomes(), []),
+        (Funnel(since=0, until=1, steps=({"event": "identify"}, {"event": "Y"})), [("steps.1.event", "unknown_event")]),
+        (Lifetime(since=0, until=1, start={"event": "Order Completed", "where": ({"path": "totl", "op": "exists"},)}), [("start.where.0.path", "unknown_property")]),
+        (Cohort(since=0, until=1, among={"kind": "did", "event": "Y"}, registered={"event": "identify"}, groups=({"name": "g", "condition": {"kind": "did", "event": "Y"}},)), [("opened.event", "unknown_event")]),
+    ],
+)  # fmt: skip
+def test_what_a_report_counts_and_nobody_ever_saw_is_told_with_its_place(asked, warnings):
+    assert [(fault.path, fault.code) for fault in strange(asked, SEEN)] == warnings
+    assert strange(asked, Seen()) == [], "before the first fact nothing is known"
 
 
 def test_the_nearest_names_are_told():
@@ -258,3 +279,12 @@ async def test_names_and_types_are_those_that_the_lake_has_seen_and_a_changed_ty
         ]
         assert "`Logged Out`" in found[1]["message"]
         assert (await site.http.post("/api/segments/k/publish")).json()["version"] == 1
+
+        spent = {"key": "spent", "kind": "mean", "target": {"event": "Order Completed", "value": "totl"}}
+        trial = {"key": "t", "brand": "one", "of": {"kind": "imported", "document": "t"}, "start": "2026-03-01T00:00:00Z", "primary": spent,
+                 "arms": [{"name": "control", "share": 50}, {"name": "b", "share": 50}]}  # fmt: skip
+        answer = await site.http.put("/api/experiments/t", json=trial, headers={"Accept-Language": "ru"})
+        saved = answer.json()["_meta"]["warnings"]
+        assert saved == [
+            {"path": "primary.target.value", "code": "unknown_property", "message": "у события ещё не было свойства `totl`"}
+        ]

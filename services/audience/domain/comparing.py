@@ -1,5 +1,7 @@
 """Groups of people beside each other: means, with and without checks that are too far from the mean. A correlation, whatever comes out. Pure."""
 
+from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -8,19 +10,24 @@ from services.audience.domain.summing import total
 from services.audience.domain.ways import Flags, Numbers
 
 
-def kept(values: Numbers, times: int, *, below: bool) -> Flags:
-    """Which values stay when those that are more than `times` the mean are left out: one pass, as the mean would fall each time. It is the mean of
-    those that are not 0: with those who have nothing in it every buyer would be left out where few buy. Where it is not above 0, all stay.
-    below: also positive ones of less than a part in `times` of it.
-    """
+def usual(values: Numbers) -> Fraction | None:
+    """The mean of those that are not 0: with those who have nothing in it every buyer would be far from it where few buy. None: it is not above 0."""
     some = values[values != 0]
-    whole, count = total(some), len(some)
-    if whole <= 0:
+    whole = total(some)
+    return Fraction(whole, len(some)) if whole > 0 else None
+
+
+def kept(values: Numbers, times: int, *, below: bool) -> Flags:
+    """Which values stay when those that are more than `times` the usual are left out: one pass, as the mean would fall each time. Where nothing is
+    usual, all stay. below: also positive ones of less than a part in `times` of it.
+    """
+    middle = usual(values)
+    if middle is None:
         return np.ones(len(values), dtype=np.bool_)
     # Whole numbers are not more than a fraction when they are not more than the whole number below it; products would not fit 64 bits.
-    stays: Flags = values <= times * whole // count
+    stays: Flags = values <= floor(times * middle)
     if below:
-        stays &= (values <= 0) | (values >= -(-whole // (count * times)))
+        stays &= (values <= 0) | (values >= ceil(middle / times))
     return stays
 
 

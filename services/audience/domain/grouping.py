@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.audience.domain.ways import Numbers
+from services.audience.domain.ways import Flags, Numbers
 
 OTHERS = "(others)"
 DENSE = 2**27  # cells of one byte for groups by people: for more of them rows are sorted
@@ -32,6 +32,14 @@ def distinct(values: Numbers) -> Numbers:
     kept = np.ones(len(ordered), dtype=np.bool_)
     kept[1:] = ordered[1:] != ordered[:-1]
     return ordered[kept]
+
+
+def placed_in(known: Numbers, n: Numbers) -> tuple[Numbers, Flags]:
+    """Where each of `n` stands in `known`, which has each person once and in order, and whether he does; who does not has any place there."""
+    if not len(known):
+        return np.zeros(len(n), dtype=np.int64), np.zeros(len(n), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(known, n), len(known) - 1)
+    return place, known[place] == n
 
 
 def people(group: Numbers, n: Numbers, size: int) -> Numbers:

@@ -9,13 +9,19 @@ from services.audience.domain.ways import Numbers
 EXACT = 2**62  # below this no sum of 64 bits goes round
 
 
-def fits(amounts: Numbers) -> bool:
-    """Whether no sum of some of these can leave 64 bits."""
-    return not len(amounts) or max(abs(int(amounts.min())), abs(int(amounts.max()))) * len(amounts) < EXACT
+def fits(amounts: Numbers, times: int = 1) -> bool:
+    """Whether no sum of some of these, `times` each, can leave 64 bits."""
+    return not len(amounts) or _most(amounts) * times * len(amounts) < EXACT
 
 
 def total(amounts: Numbers) -> int:
     return int(_wide(amounts).sum())
+
+
+def products(one: Numbers, other: Numbers) -> int:
+    """The sum of each of one times that of the other."""
+    kind = np.int64 if len(one) and fits(one, max(1, _most(other))) and fits(other) else object
+    return int((one.astype(kind) * other.astype(kind)).sum())
 
 
 def by_place(amounts: Numbers, place: Numbers, size: int) -> Numbers:
@@ -27,4 +33,8 @@ def by_place(amounts: Numbers, place: Numbers, size: int) -> Numbers:
 
 
 def _wide(amounts: Numbers) -> Any:
-    return amounts if fits(amounts) else amounts.astype(object)
+    return amounts.astype(np.int64, copy=False) if fits(amounts) else amounts.astype(object)
+
+
+def _most(amounts: Numbers) -> int:
+    return max(abs(int(amounts.min())), abs(int(amounts.max())))

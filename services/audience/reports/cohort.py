@@ -12,7 +12,7 @@ from schemas.attribution import Cohort
 from schemas.machines import EVENTS, MARK
 from schemas.zones import Zone, zone
 from services.audience.domain.comparing import compared, kept, standardised, stratified
-from services.audience.domain.grouping import distinct, largest, named, people
+from services.audience.domain.grouping import distinct, largest, named, people, placed_in
 from services.audience.domain.stepping import entered
 from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Flags, Numbers
@@ -46,8 +46,7 @@ class Members(NamedTuple):
 
     def place(self, n: Numbers) -> tuple[Numbers, Flags]:
         """Where each of these people stands in `n`, and whether he does."""
-        place = np.minimum(np.searchsorted(self.n, n), max(0, len(self.n) - 1))
-        return place, (self.n[place] == n) if len(self.n) else np.zeros(len(n), dtype=np.bool_)
+        return placed_in(self.n, n)
 
 
 def cohort(view: View, asked: Cohort) -> tuple[dict[str, Any], Figures]:
@@ -121,10 +120,10 @@ def _openers(view: View, asked: Cohort, n: Numbers, at: Numbers) -> Numbers:
     # Of letters `moments` leaves them out itself, unless the question is about them.
     only = "true" if machine is None or asked.opened.event in EVENTS else f"NOT {machine}"
     who, moment = moments(view, happening(asked.opened), asked.since, asked.until, asked.brands, only)
-    place = np.minimum(np.searchsorted(n, who), max(0, len(n) - 1))
     if not len(n):
         return n
-    counts = (n[place] == who) & (moment >= at[place])
+    place, counts = placed_in(n, who)
+    counts &= moment >= at[place]
     if asked.landmark is not None:
         counts &= moment < at[place] + asked.landmark
     return (np.bincount(place[counts], minlength=len(n)) > asked.few).astype(np.int64)

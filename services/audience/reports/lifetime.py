@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.attribution import Lifetime
-from services.audience.domain.grouping import distinct
+from services.audience.domain.grouping import distinct, placed_in
 from services.audience.domain.periods import Period, periods, place_of
 from services.audience.domain.stepping import entered
 from services.audience.domain.summing import by_place
@@ -89,8 +89,8 @@ def _aged(found: Cohorts, n: Numbers, moment: Numbers, most: int) -> tuple[Numbe
     """Of each fact the cohort of its person and how many periods after that it lies; age -1: it does not count."""
     if not len(found.n):
         return np.full(len(n), -1, dtype=np.int64), np.full(len(n), -1, dtype=np.int64)
-    place = np.minimum(np.searchsorted(found.n, n), len(found.n) - 1)
-    cohort = np.where(found.n[place] == n, found.of[place], -1)
+    place, there = placed_in(found.n, n)
+    cohort = np.where(there, found.of[place], -1)
     age = place_of(found.spans, moment) - cohort
     return cohort, np.where((cohort >= 0) & (age >= 0) & (age < most), age, -1)
 

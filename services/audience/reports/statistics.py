@@ -2,7 +2,9 @@
 # ruff: noqa: S608 - names of ours and quoted texts
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import product
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from schemas.reports import Exposures, Measure, Target
 from schemas.zones import zone
-from services.audience.domain.summing import EXACT
+from services.audience.domain.comparing import usual
+from services.audience.domain.summing import products, total
 from services.audience.handler.answering import Refused
 from services.audience.reports import exposures
 from services.audience.reports.attribution import Figures
@@ -161,20 +164,10 @@ def trimmed(y: Numbers, inside: Numbers, asked: Exposures) -> tuple[Numbers, Num
     if asked.outliers == "none" or not len(ours):
         return y, inside, None
     if asked.outliers == "mean":
-        some = ours[ours != 0]  # a mean with those who have nothing would leave out every buyer where one in a hundred buys
-        total, count = int(some.sum()), len(some)
-        times = round(asked.at * 1000)
-        far = np.array([value * count * 1000 > times * total for value in y], dtype=bool) & (total > 0)
-        return (
-            y,
-            inside & ~far,
-            {
-                "rule": "mean",
-                "at": asked.at,
-                "cap": times * total // (count * 1000) if count else None,
-                "changed": int((inside & far).sum()),
-            },
-        )
+        middle = usual(ours)
+        most = None if middle is None else floor(Fraction(round(asked.at * 1000), 1000) * middle)
+        far = np.zeros(len(y), dtype=np.bool_) if most is None else y > most
+        return y, inside & ~far, {"rule": "mean", "at": asked.at, "cap": most, "changed": int((inside & far).sum())}
     cap = int(asked.at) if asked.outliers == "cap" else quantile([int(one) for one in ours if one > 0], asked.at)
     if cap is None:
         return y, inside, {"rule": asked.outliers, "at": asked.at, "cap": None, "changed": 0}
@@ -196,23 +189,10 @@ def sums_of(y: Numbers, d: Numbers | None = None, x: Numbers | None = None) -> d
     told = {"n": len(y)}
     names = list(columns)
     for place, one in enumerate(names):
-        told[f"sum_{one}"] = _sum(columns[one])
+        told[f"sum_{one}"] = total(columns[one])
         for other in names[place:]:
-            told[f"sum_{one}{other}"] = _sum(columns[one], columns[other])
+            told[f"sum_{one}{other}"] = products(columns[one], columns[other])
     return told
-
-
-def _sum(one: Numbers, other: Numbers | None = None) -> int:
-    """Exact: in 64 bits where everything fits, else in integers of any length."""
-    if not len(one):
-        return 0
-    most = max(abs(int(one.min())), abs(int(one.max()))) * (
-        1 if other is None else max(1, abs(int(other.min())), abs(int(other.max())))
-    )
-    if most * len(one) < EXACT:
-        narrow = one.astype(np.int64)
-        return int((narrow if other is None else narrow * other.astype(np.int64)).sum())
-    return int((one if other is None else one * other).sum())
 
 
 def _days(asked: Exposures, people: People, arms: Mapping[str, Numbers]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.attribution import Touchpoints
 from schemas.zones import DAY, zone
-from services.audience.domain.grouping import largest, named, people
+from services.audience.domain.grouping import largest, named, people, placed_in
 from services.audience.domain.stepping import NEVER, entered, reading, walked
 from services.audience.domain.summing import by_place
 from services.audience.domain.ways import Conversions, Line, Numbers
@@ -166,6 +166,6 @@ def _paid_from(bought: Found, n: Numbers, at: Numbers) -> tuple[Numbers, str | N
     every = bought.conversions
     if not len(n):
         return n, None
-    place = np.minimum(np.searchsorted(n, every.n), len(n) - 1)
-    rows = np.flatnonzero((n[place] == every.n) & (every.moment >= at[place]))
+    place, there = placed_in(n, every.n)
+    rows = np.flatnonzero(there & (every.moment >= at[place]))
     return by_place(every.amount[rows], place[rows], len(n)), bought.currency_of(rows)

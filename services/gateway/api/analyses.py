@@ -19,6 +19,7 @@ from services.gateway.domain import incremental
 from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.keys import validated
+from services.gateway.handler.noticing import Told, stranger, with_warnings
 from services.gateway.store import traffic
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Analyses:
         async def report(request: Request) -> Response:
             reading = Analysis(name, request.query_params)
             form = reading.form()
-            body = await self._body(request, name, reading)
+            body, strange = await self._body(request, name, reading)
             try:
                 told = await counted(self._neighbours, f"/audience/reports/{name}", body)
             except RefusedError as error:
@@ -99,19 +100,21 @@ class Analyses:
                 await self._gains(body, told)
             if form == "csv":
                 return _csv(name, told, reading)
-            return JSONResponse(told)
+            return JSONResponse(with_warnings(told, strange))
 
         return report
 
-    async def _body(self, request: Request, name: str, reading: Analysis) -> dict[str, Any]:
+    async def _body(self, request: Request, name: str, reading: Analysis) -> tuple[dict[str, Any], list[Told]]:
+        """The question, and warnings of it."""
         async with self._desk.calling(request, "read") as call:
             brands = reading.listed("brand") or list(call.key.brands)
             for brand in brands:
                 call.key.needs_brand(brand)
             body = reading.told(await clock_of(call, request.query_params.get("zone"), reading, brands), brands)
+            strange = await stranger(call, reading.read(body), reading.named)
             if name in WITH_TRAFFIC:
                 body["traffic"] = await traffic.summed(call.connection, _days(body), brands)
-        return body
+        return body, strange
 
     async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
         """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""

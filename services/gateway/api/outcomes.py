@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from schemas.reports import Outcomes
 from schemas.zones import Zone, names, zone
 from services.gateway.api.counting import RefusedError, counted
 from services.gateway.api.desk import Desk
@@ -16,6 +17,7 @@ from services.gateway.domain import outcomes as domain
 from services.gateway.domain.outcomes import NAMES, OF_PEOPLE, Reading
 from services.gateway.domain.problems import Fault
 from services.gateway.handler.call import Call
+from services.gateway.handler.noticing import Told, stranger, with_warnings
 from services.gateway.store import documents
 
 PEOPLE = "/api/reports/people"
@@ -58,9 +60,9 @@ class Reports:
         """
         reading = Reading(request.query_params)
         form = reading.form()
-        asked, body = await self._body(request, reading)
+        asked, body, strange = await self._body(request, reading)
         told = await self._told("/audience/outcomes", body)
-        shown = _linked(request.query_params, asked, told)
+        shown = with_warnings(_linked(request.query_params, asked, told), strange)
         if form == "csv":
             from services.gateway.domain.outcome_table import csv_of  # Arrow is large, and only tables need it
 
@@ -72,12 +74,12 @@ class Reports:
         """The profiles behind a figure of a report: its own parameters, and which figure of which row."""
         reading = Reading(request.query_params, NAMES | OF_PEOPLE)
         page = reading.page()
-        _, body = await self._body(request, reading)
+        _, body, _ = await self._body(request, reading)
         told = await self._told("/audience/people", {**body, **page._asdict()})
         return JSONResponse({**told, "next": None if told["next"] is None else str(told["next"])})
 
-    async def _body(self, request: Request, reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is asked, and the body of the question."""
+    async def _body(self, request: Request, reading: Reading) -> tuple[dict[str, Any], dict[str, Any], list[Told]]:
+        """What is asked, the body of the question, and warnings of it."""
         async with self._desk.calling(request, "read") as call:
             brands = reading.listed("brand") or list(call.key.brands)
             for brand in brands:
@@ -87,11 +89,12 @@ class Reports:
             clock = await clock_of(
                 call, request.query_params.get("zone"), reading, brands or [one.brand for one in found.values() if one.brand]
             )
-        kept = {name: one.bodies for name, one in found.items()}
-        reading.faults += domain.unknown(kept, reading.listed("step"), reading.listed("variant"))
-        who, as_of = reading.who(), reading.instant("as_of", clock)
-        asked = reading.asked(clock, brands)
-        return asked, {"asked": asked, **who, "as_of": as_of}
+            kept = {name: one.bodies for name, one in found.items()}
+            reading.faults += domain.unknown(kept, reading.listed("step"), reading.listed("variant"))
+            who, as_of = reading.who(), reading.instant("as_of", clock)
+            asked = reading.asked(clock, brands)
+            strange = await stranger(call, Outcomes.model_validate(asked), reading.named)
+        return asked, {"asked": asked, **who, "as_of": as_of}, strange
 
     async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -1,13 +1,16 @@
-"""What this installation has seen of the names and types that a condition mentions. Pure.
+"""What this installation has seen of the names and types that a condition, or a report, mentions. Pure.
 
 A name that was never seen is likely a slip; a comparison of another type than the values have is never true. Both are warnings: the first fact
 may come tomorrow. Personal names never enter the lake, so of them nothing is known and nothing is said.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
+from pydantic import BaseModel
+
+from schemas.attribution import Group, Step
 from schemas.audience import (
     Anniversary,
     Around,
@@ -24,6 +27,7 @@ from schemas.audience import (
 from schemas.audience_walk import happenings, nodes, under
 from schemas.facts import IDENTIFIER_KINDS, PERSONAL
 from schemas.paths import escaped
+from schemas.reports import Target
 from services.gateway.domain.problems import Fault
 
 MOST_NEAR, MOST_COMPARED = 10, 2_000  # so many slips are compared with known names, if there are no more of these: it is slow
@@ -69,7 +73,33 @@ def unfamiliar(condition: Condition, seen: Seen) -> list[Fault]:
     """A warning for each name that was never seen and each type that does not fit; paths within the condition. Before the first fact: none."""
     if not seen.events:
         return []
-    found = [one for path, leaf in nodes(condition) for one in _of_node(path, leaf, seen)]
+    return _with_near(one for path, leaf in nodes(condition) for one in _of_node(path, leaf, seen))
+
+
+def deeds_of(asked: BaseModel, path: str = "") -> Iterator[tuple[str, Target | Step]]:
+    """The target actions and steps that a question or a document is about, and where each stands. Those within conditions are not among them."""
+    for name in type(asked).model_fields:
+        value = getattr(asked, name)
+        for place, one in enumerate(value) if isinstance(value, tuple) else (("", value),):
+            where = ".".join(str(part) for part in (path, name, place) if part != "")
+            if isinstance(one, Target | Step):
+                yield where, one
+            elif isinstance(one, BaseModel) and not isinstance(one, Group):
+                yield from deeds_of(one, where)
+
+
+def strange(asked: BaseModel, seen: Seen) -> list[Fault]:
+    """The same of these: a report about what nobody ever did has zeros, and a revenue of what no fact has."""
+    return _with_near(one for path, deed in deeds_of(asked) for one in _of_deed(path, deed, seen)) if seen.events else []
+
+
+def _of_deed(path: str, deed: Target | Step, seen: Seen) -> Iterator[Noticed]:
+    yield from _of_facts(path, Happening(event=deed.event, where=deed.where), seen)
+    if isinstance(deed, Target) and deed.value is not None and deed.event in seen.events:
+        yield from _of_property(path, "value", deed.value, "whole", seen.properties.get(deed.event, {}))
+
+
+def _with_near(found: Iterable[Noticed]) -> list[Fault]:
     told, left = [], MOST_NEAR
     for fault, known in found:
         near = _near(str(fault.params["name"]), known) if known and left else ""

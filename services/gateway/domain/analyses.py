@@ -50,13 +50,17 @@ class Analysis(Reading):
         except ValidationError as error:
             known = {fault.path for fault in self.faults}
             self.faults += [
-                Fault(self._named(f.path), f.code, "" if f.code == "missing" else f.message, f.params)
-                for f in reports.faults_of(error) if self._named(f.path).partition(".")[0] not in known
+                Fault(self.named(f.path), f.code, "" if f.code == "missing" else f.message, f.params)
+                for f in reports.faults_of(error) if self.named(f.path).partition(".")[0] not in known
             ]  # fmt: skip
         wanted = self.wanted()
         if self.faults:
             raise Problem("invalid", self.faults)
         return {**given, **wanted}
+
+    def read(self, told: Mapping[str, Any]) -> Asked:
+        """What `told` says, as the audience service reads it."""
+        return self._model.model_validate({name: value for name, value in told.items() if name in self._model.model_fields})
 
     def table(self) -> str:
         return self._query.get("table") or TABLES[self._name]
@@ -95,9 +99,9 @@ class Analysis(Reading):
             return EVERYBODY
         return document
 
-    def _named(self, path: str) -> str:
+    def named(self, path: str) -> str:
         field = path.partition(".")[0]
-        return path if field in self._fields and field != "target" else super()._named(path)
+        return path if field in self._fields and field != "target" else super().named(path)
 
 
 def _plain(field: str) -> Callable[[str], Any]:

@@ -174,8 +174,8 @@ FAULTS: dict[str, Text] = {
         "the event has never had the property `{name}`{near}", "у события ещё не было свойства `{name}`{near}"
     ),
     "other_type": Text(
-        "the values of `{name}` are of the type {type}, the condition asks for {asked}",
-        "значения `{name}` имеют тип {type}, а условие спрашивает {asked}",
+        "the values of `{name}` are of the type {type}, {asked} is asked for",
+        "значения `{name}` имеют тип {type}, а здесь нужен {asked}",
     ),
     "model_attributes_type": Text("an object of JSON is wanted", "нужен объект JSON"),
     "unexpected": Text("this operation takes no value", "эта операция не принимает значения"),

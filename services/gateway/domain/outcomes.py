@@ -100,7 +100,7 @@ class Reading:
             Outcomes.model_validate(given)
         except ValidationError as error:
             told = {fault.path for fault in self.faults}
-            found = [Fault(self._named(f.path), f.code, _message(f.code, f.message), f.params) for f in reports.faults_of(error)]
+            found = [Fault(self.named(f.path), f.code, _message(f.code, f.message), f.params) for f in reports.faults_of(error)]
             self.faults += [fault for fault in found if fault.path not in told]
         if self.faults:
             raise Problem("invalid", self.faults)
@@ -133,7 +133,7 @@ class Reading:
             self.faults.append(Fault("format", "literal_error", params={"expected": "json, csv"}))
         return form
 
-    def _named(self, path: str) -> str:
+    def named(self, path: str) -> str:
         """The name of the query under which a field was given."""
         field, _, rest = path.partition(".")
         if field == "target":

@@ -3,13 +3,18 @@ compare unsettles. They stand in no way of saving and publishing.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from pydantic import BaseModel
 
 from schemas.audience import Condition
 from schemas.audience_reading import parse
 from schemas.audience_walk import under
+from schemas.experiment_documents import Experiment
 from schemas.steps import Purge
+from services.gateway.domain import acquaintance
 from services.gateway.domain.acquaintance import Seen, events_of, unfamiliar
 from services.gateway.domain.kinds import Kind
 from services.gateway.domain.problems import Fault
@@ -30,6 +35,9 @@ async def warnings(call: Call, documents: Iterable[tuple[Kind, Mapping[str, Any]
     compared = [
         (found, kind, body) for found, (kind, body) in zip(told, given, strict=True) if kind.name in ("journey", "campaign")
     ]
+    for found, (kind, body) in zip(told, given, strict=True):
+        if kind.name == "experiment":
+            found += await stranger(call, Experiment.model_validate(body))
     running = await experiments.running(call) if compared else []
     for found, kind, body in compared:
         found += [fault.told(call.language) for fault in await experiments.unsettled(call, running, kind.name, body)]
@@ -42,6 +50,12 @@ async def warned(call: Call, documents: Sequence[Placed]) -> list[list[Told]]:
     known = await seen(call.connection, events) if any(documents) else Seen()
     found = await asyncio.to_thread(lambda: [list(_faults(placed, known)) for placed in documents])  # others go on meanwhile
     return [[fault.told(call.language) for fault in faults] for faults in found]
+
+
+async def stranger(call: Call, asked: BaseModel, named: Callable[[str], str] = str) -> list[Told]:
+    """The same of what a report or an experiment counts: names that were never seen. named: what a path is called by who asked."""
+    known = await seen(call.connection, {deed.event for _, deed in acquaintance.deeds_of(asked)})
+    return [replace(fault, path=named(fault.path)).told(call.language) for fault in acquaintance.strange(asked, known)]
 
 
 def _conditions(kind: Kind, body: Mapping[str, Any]) -> Placed:

@@ -5,6 +5,9 @@ READY := .venv/.ready
 WEB := $(foreach folder,console snippet,$(if $(wildcard $(folder)/package-lock.json),.venv/.$(folder)))
 CODE := schemas runtime services deploy $(wildcard bench tests)
 
+# Tests and local runs start the same modules hundreds of times: compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup up down logs status demo hillstrom test check fmt lock bench bench-large chaos mutants test-long explore check-deploy clickhouse rebuild
 

@@ -44,13 +44,14 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then # absent, or moved,
     rm -rf .venv
     "$python" -m venv .venv
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.lock
 
 # The checkout itself: a path file and a command need no build step, and work after any change.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd >"$site/otklik.pth"
 printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/python" -m deploy.cli "$@"\n' >.venv/bin/otklik
 chmod +x .venv/bin/otklik
+.venv/bin/python -m compileall -q -j 0 "$site" >/dev/null 2>&1 & # on all cores, where pip has one; some packages hold files of other Pythons
 
 echo "setup: Kafka"
 (cd .venv/kafka 2>/dev/null && sha256sum --quiet --check ../../deploy/local/kafka/jars.sha256) >/dev/null 2>&1 || {
@@ -66,3 +67,4 @@ echo "setup: Kafka"
         grep -q " $(basename "$jar")\$" deploy/local/kafka/jars.sha256 || fail "$jar is not in deploy/local/kafka/jars.sha256"
     done
 }
+wait

@@ -8,7 +8,7 @@ from schemas.attribution import Cohort, Funnel, Lifetime
 from schemas.audience_reading import parse
 from schemas.paths import steps_of
 from schemas.reports import Outcomes, Target
-from services.gateway.domain.acquaintance import Seen, Value, strange, unfamiliar
+from services.gateway.domain.acquaintance import Seen, Value, unfamiliar, unfamiliar_in
 from services.gateway.domain.cost import MOST_OF_ALL, MOST_OF_ONE, cost
 from services.gateway.domain.kinds import KINDS, read
 from services.gateway.domain.problems import Problem
@@ -93,8 +93,8 @@ def test_names_and_types_that_were_never_seen_are_told_with_their_place(document
     ],
 )  # fmt: skip
 def test_what_a_report_counts_and_nobody_ever_saw_is_told_with_its_place(asked, warnings):
-    assert [(fault.path, fault.code) for fault in strange(asked, SEEN)] == warnings
-    assert strange(asked, Seen()) == [], "before the first fact nothing is known"
+    assert [(fault.path, fault.code) for fault in unfamiliar_in(asked, SEEN)] == warnings
+    assert unfamiliar_in(asked, Seen()) == [], "before the first fact nothing is known"
 
 
 def test_the_nearest_names_are_told():

@@ -19,7 +19,7 @@ from services.gateway.domain import incremental
 from services.gateway.domain.analyses import MODELS, WITH_TRAFFIC, Analysis, flat
 from services.gateway.domain.problems import Problem
 from services.gateway.handler.keys import validated
-from services.gateway.handler.noticing import Told, stranger, with_warnings
+from services.gateway.handler.noticing import Told, warned_of, with_warnings
 from services.gateway.store import traffic
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Analyses:
         async def report(request: Request) -> Response:
             reading = Analysis(name, request.query_params)
             form = reading.form()
-            body, strange = await self._body(request, name, reading)
+            body, unseen = await self._body(request, name, reading)
             try:
                 told = await counted(self._neighbours, f"/audience/reports/{name}", body)
             except RefusedError as error:
@@ -100,7 +100,7 @@ class Analyses:
                 await self._gains(body, told)
             if form == "csv":
                 return _csv(name, told, reading)
-            return JSONResponse(with_warnings(told, strange))
+            return JSONResponse(with_warnings(told, unseen))
 
         return report
 
@@ -111,10 +111,10 @@ class Analyses:
             for brand in brands:
                 call.key.needs_brand(brand)
             body = reading.told(await clock_of(call, request.query_params.get("zone"), reading, brands), brands)
-            strange = await stranger(call, reading.read(body), reading.named)
+            unseen = await warned_of(call, reading.read(body), reading.named)
             if name in WITH_TRAFFIC:
                 body["traffic"] = await traffic.summed(call.connection, _days(body), brands)
-        return body, strange
+        return body, unseen
 
     async def _gains(self, body: Mapping[str, Any], told: dict[str, Any]) -> None:
         """Beside what is credited, the gain against the control groups: of each document (`level=document`), and of all together."""

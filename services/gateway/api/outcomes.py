@@ -17,7 +17,7 @@ from services.gateway.domain import outcomes as domain
 from services.gateway.domain.outcomes import NAMES, OF_PEOPLE, Reading
 from services.gateway.domain.problems import Fault
 from services.gateway.handler.call import Call
-from services.gateway.handler.noticing import Told, stranger, with_warnings
+from services.gateway.handler.noticing import Told, warned_of, with_warnings
 from services.gateway.store import documents
 
 PEOPLE = "/api/reports/people"
@@ -60,9 +60,9 @@ class Reports:
         """
         reading = Reading(request.query_params)
         form = reading.form()
-        asked, body, strange = await self._body(request, reading)
+        asked, body, unseen = await self._body(request, reading)
         told = await self._told("/audience/outcomes", body)
-        shown = with_warnings(_linked(request.query_params, asked, told), strange)
+        shown = with_warnings(_linked(request.query_params, asked, told), unseen)
         if form == "csv":
             from services.gateway.domain.outcome_table import csv_of  # Arrow is large, and only tables need it
 
@@ -93,8 +93,8 @@ class Reports:
             reading.faults += domain.unknown(kept, reading.listed("step"), reading.listed("variant"))
             who, as_of = reading.who(), reading.instant("as_of", clock)
             asked = reading.asked(clock, brands)
-            strange = await stranger(call, Outcomes.model_validate(asked), reading.named)
-        return asked, {"asked": asked, **who, "as_of": as_of}, strange
+            unseen = await warned_of(call, Outcomes.model_validate(asked), reading.named)
+        return asked, {"asked": asked, **who, "as_of": as_of}, unseen
 
     async def _told(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -88,7 +88,7 @@ def deeds_of(asked: BaseModel, path: str = "") -> Iterator[tuple[str, Target | S
                 yield from deeds_of(one, where)
 
 
-def strange(asked: BaseModel, seen: Seen) -> list[Fault]:
+def unfamiliar_in(asked: BaseModel, seen: Seen) -> list[Fault]:
     """The same of these: a report about what nobody ever did has zeros, and a revenue of what no fact has."""
     return _with_near(one for path, deed in deeds_of(asked) for one in _of_deed(path, deed, seen)) if seen.events else []
 

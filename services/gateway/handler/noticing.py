@@ -37,7 +37,7 @@ async def warnings(call: Call, documents: Iterable[tuple[Kind, Mapping[str, Any]
     ]
     for found, (kind, body) in zip(told, given, strict=True):
         if kind.name == "experiment":
-            found += await stranger(call, Experiment.model_validate(body))
+            found += await warned_of(call, Experiment.model_validate(body))
     running = await experiments.running(call) if compared else []
     for found, kind, body in compared:
         found += [fault.told(call.language) for fault in await experiments.unsettled(call, running, kind.name, body)]
@@ -52,10 +52,10 @@ async def warned(call: Call, documents: Sequence[Placed]) -> list[list[Told]]:
     return [[fault.told(call.language) for fault in faults] for faults in found]
 
 
-async def stranger(call: Call, asked: BaseModel, named: Callable[[str], str] = str) -> list[Told]:
+async def warned_of(call: Call, asked: BaseModel, named: Callable[[str], str] = str) -> list[Told]:
     """The same of what a report or an experiment counts: names that were never seen. named: what a path is called by who asked."""
     known = await seen(call.connection, {deed.event for _, deed in acquaintance.deeds_of(asked)})
-    return [replace(fault, path=named(fault.path)).told(call.language) for fault in acquaintance.strange(asked, known)]
+    return [replace(fault, path=named(fault.path)).told(call.language) for fault in acquaintance.unfamiliar_in(asked, known)]
 
 
 def _conditions(kind: Kind, body: Mapping[str, Any]) -> Placed:

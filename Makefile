@@ -47,7 +47,7 @@ rebuild: $(READY) ## make derived state anew in an empty database and compare it
 	@$(OTKLIK) rebuild
 
 # Mostly they wait for servers: three runs side by side, each with servers of its own, take little more than half the time. Of about one length.
-FIRST = $(addprefix tests/,cases demo local)
+FIRST = $(addprefix tests/,cases demo segmenter/unit)
 SECOND = $(addprefix tests/,audience bench chaos deploy experiments gateway rebuilding schemas sender)
 
 test: setup ## every test but five (`test-long`), on a real Kafka and PostgreSQL of their own

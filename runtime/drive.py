@@ -70,13 +70,15 @@ class Conductor:
             with contextlib.suppress(Exception):
                 await self._connection.close(timeout=2)
 
-    async def settle(self, still_rounds: int = 1) -> int:
-        """Turns, in rounds, until nobody moved in as many turns in a row as `still_rounds` rounds have. Returns how many rounds were begun."""
+    async def settle(self, unheard: int = 0) -> int:
+        """Turns, in rounds, until nobody moved in as many turns in a row as there are services. Returns how many rounds were begun. unheard: how
+        many rounds at first do not count: in one of them what services wrote between turns (a link was followed) reaches the log.
+        """
         async with self._lock:
             turns = still = 0
-            while still < still_rounds * len(self._services):
+            while still < len(self._services):
                 moved = await self._turn(self._services[turns % len(self._services)])
-                still = 0 if moved else still + 1
+                still = 0 if moved or turns < unheard * len(self._services) else still + 1
                 turns += 1
             return -(-turns // max(1, len(self._services)))
 

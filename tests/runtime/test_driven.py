@@ -34,7 +34,7 @@ async def play(config) -> tuple[list, list]:
         for step in range(3):
             await set_clock(contexts[0].db, T0 + (step + 1) * HOUR)
             await publish(config, inputs(step))
-            await conductor.settle(2)
+            await conductor.settle(unheard=1)
         fired = await rows(contexts[1], "SELECT id::text, due_at, now FROM fired ORDER BY 1, 2")
         journal = await rows(contexts[1], "SELECT now, topics, partitions, from_offsets, to_offsets FROM journal ORDER BY id")
     told = [await read(config, topic) for topic in ("facts", "decisions")]

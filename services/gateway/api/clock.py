@@ -18,7 +18,7 @@ from services.gateway.domain.problems import Fault, Problem
 
 LATEST = 253_402_300_800_000  # the year 10000
 SILENT: tuple[int, Any] = (503, {"busy": ["a process does not answer"]})
-STILL_ROUNDS = 2
+LOOKS = 2
 PATIENCE_S = 60.0  # for one turn of one service
 
 
@@ -87,7 +87,7 @@ async def _settle(context: Context) -> int:
         raise Stuck("the gateway's own documents do not reach the log") from None
     conductor = await Conductor(context.db, PATIENCE_S).open()
     try:
-        return await conductor.settle(STILL_ROUNDS)
+        return await conductor.settle(unheard=1)
     finally:
         await conductor.close()
 
@@ -96,7 +96,7 @@ async def _still(context: Context, neighbours: Neighbours) -> dict[str, Any]:
     """Quiet twice with the same log ends, in every process of every service: each knows its own calls alone."""
     busy: dict[str, list[str]] = {}
     looks = []
-    for _ in range(STILL_ROUNDS):
+    for _ in range(LOOKS):
         ends: dict[str, list[Any]] = {}
         live = await presence.live(context.db)
         if not await context.relay.drained():
@@ -112,5 +112,5 @@ async def _still(context: Context, neighbours: Neighbours) -> dict[str, Any]:
         looks.append(ends)
     moved = any(look != looks[0] for look in looks)
     if not busy and not moved:
-        return {"quiet": True, "rounds": STILL_ROUNDS}
-    return {"quiet": False, "rounds": STILL_ROUNDS, "busy": {name: sorted(set(why)) for name, why in busy.items()}}
+        return {"quiet": True, "rounds": LOOKS}
+    return {"quiet": False, "rounds": LOOKS, "busy": {name: sorted(set(why)) for name, why in busy.items()}}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cases.test_rules import stands_in
-from tests.support.shop import DAY, HOUR, MINUTE, Shop, journey, send, template
+from tests.support.shop import DAY, HOUR, MINUTE, Shop, iso, journey, send, template
 
 BOUGHT = "Order Completed"
 TARGET = {"event": BOUGHT, "value": "total", "window": "2d"}
@@ -148,3 +148,29 @@ async def test_the_global_control_group_tells_what_all_marketing_is_worth(shop: 
     assert (reading["control"], reading["value"], reading["lift"]) == pytest.approx((mean, 2 * mean, 1.0))
     assert results["judged"]["verdict"] == "more" and results["look"]["final"]
     assert "revenue per person: between" in results["judged"]["text"]["en"].replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.case("A2")
+async def test_people_who_are_not_in_the_arms_as_configured_block_the_verdict_however_good_it_looks(shop: Shop):
+    key, document = f"{shop.brand}-old", f"campaign:{shop.brand}-old"
+    people = {"control": [f"c{number}" for number in range(30)], "letters": [f"l{number}" for number in range(80)]}
+    await shop.post(
+        *(
+            shop.did(who, "Arm Assigned", document=document, arm=arm, channel="email")
+            for arm, all_ in people.items()
+            for who in all_
+        )
+    )
+    body = {"key": key, "brand": shop.brand, "of": {"kind": "imported", "document": document}, "start": iso(shop.now - HOUR),
+            "arms": [{"name": arm, "share": 50} for arm in people], "primary": {"key": "bought", "target": TARGET}, "looks": {"kind": "fixed"}, "days": 1}  # fmt: skip
+    await shop.publish({"kind": "experiment", "body": body})
+    await shop.until(shop.now + HOUR)
+    buyers = people["letters"][:60] + people["control"][:3]
+    await shop.post(*(shop.did(who, BOUGHT, total="10.00", currency="RUB") for who in buyers))
+    await shop.until(shop.now + 4 * DAY)
+    results = await shop.api("GET", f"/api/experiments/{key}/results")
+    assert {name: arm["people"] for name, arm in results["periods"][-1]["arms"].items()} == {"control": 30, "letters": 80}
+    judged = results["judged"]
+    assert judged["verdict"] == "blocked" and {one["verdict"] for one in judged["metrics"][0]["comparisons"]} == {"blocked"}
+    assert judged["text"]["en"].startswith("No verdict: people did not fall into the arms as configured: ")
+    assert judged["text"]["ru"].startswith("Вывода нет")

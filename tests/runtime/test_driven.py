@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from runtime.batch import At, Emit
 from runtime.drive import Backwards, Conductor, NotDriven, Stuck, register, set_clock
 from runtime.process import open_context, run_service
-from tests.runtime.toys import Gate, applied, census, counter, opened, seen
+from schemas.facts import encode
+from tests.runtime.toys import Gate, applied, census, counter, into_outbox, opened, seen
 from tests.support.live import T0, driven, fact, publish, read, rows, until
 
 HOUR = 3_600_000
@@ -73,6 +75,15 @@ async def test_settling_right_after_the_start_waits_for_the_group(config):
         assert len(await applied(contexts[0])) == 120
         assert await contexts[0].relay.drained() and await contexts[1].relay.drained()
         assert await conductor.settle() == 1
+
+
+async def test_what_a_service_wrote_between_turns_is_heard_by_one_before_it(config):
+    async with driven(config, *pair()) as (contexts, conductor):
+        await conductor.settle()
+        late = fact("late", "user_id:1")
+        await into_outbox(contexts[1].db, [Emit("facts.raw", "user_id:1", encode(late), At("page", 0, 0))], config)
+        await conductor.settle(unheard=1)
+        assert list((await applied(contexts[0])).values()) == [1]
 
 
 async def test_timers_fire_at_their_instants_one_after_the_other(config):

@@ -30,7 +30,7 @@ MUTANTS = (
     Mutant("between is between", f"{STORE}/leaves.py", "c.moment <= a.moment)", "c.moment < a.moment)", LAW),
     Mutant("nothing is zero", f"{STORE}/folding.py", "return ~holds if COMPARISON[op](0, value) else holds", "return holds", LAW),
     Mutant("an average of nothing", f"{STORE}/folding.py", "_only((count > 0) & compared", "_only(compared", FOLDING),
-    Mutant("sums are whole", f"{STORE}/folding.py", "EXACT = 2**62", "EXACT = 2**90", FOLDING),
+    Mutant("sums are whole", f"{DOMAIN}/summing.py", "EXACT = 2**62", "EXACT = 2**90", FOLDING),
     Mutant("of whom it can be asked", f"{STORE}/folding.py", "holds = holds & (_counted(rows, size) > 0)", "pass", (*FOLDING, *LAW)),
     Mutant("rows of several pieces", f"{STORE}/folding.py", "    whose[self._persons] = self._owners", "    pass", FOLDING),
     Mutant("the greater text of a tie", f"{STORE}/said.py", "ORDER BY moment DESC, json DESC", "ORDER BY moment DESC, json", (*LAW, *INDEX)),

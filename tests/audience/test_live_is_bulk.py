@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.attributes import date_ms
 from schemas.audience import Anniversary
+from schemas.audience_reading import parse
 from schemas.zones import zone
 from services.audience.store import windows
 from services.audience.store.days import is_near
@@ -38,6 +39,21 @@ def test_neither_counts_what_machines_did_with_letters(tiny_days_in_bulk: None) 
     before = next(law.compared)
     law.holds(law.letters(), 4)
     assert next(law.compared) - before > 2_000
+
+
+def did(event: str, advance: int = 1, **attributes: Any) -> dict[str, Any]:
+    return {"who": 0, "event": event, "advance": advance, "late": 0, "held_up": 0, "properties": {}, "attributes": attributes, "identifiers": (), "bucket": None}  # fmt: skip
+
+
+def test_edges_that_few_examples_meet(tiny_days_in_bulk: None) -> None:
+    """The last instant of a date, what lies at the very first of a sequence, and two words of one instant."""
+    sequence = {"kind": "sequence", "first": {"event": "a"}, "then": {"event": "b"}, "without": {"event": "c"}, "within": 9}
+    conditions = {
+        "date": {"kind": "date", "name": "ends", "until": 2}, "sequence": sequence,
+        "word": {"kind": "attribute", "name": "said", "op": "eq", "value": "b"},
+    }  # fmt: skip
+    histories = [[did("x", ends=15)], [did("a"), did("c", 0), did("b")], [did("x", said="b"), did("x", 0, said="a")]]
+    law.agree({key: parse(condition) for key, condition in conditions.items()}, histories)
 
 
 digits = st.sampled_from(["00", "01", "09", "12", "23", "24", "29", "30", "31", "59", "60"])

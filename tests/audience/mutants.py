@@ -93,7 +93,7 @@ MUTANTS = (
     Mutant("who has nothing is in no mean", f"{DOMAIN}/comparing.py", "some = values[values != 0]", "some = values", STEPS),
     Mutant("a mean below 0", f"{DOMAIN}/comparing.py", "if whole > 0 else None", "if whole else None", STEPS),
     Mutant("a share of less than nothing", f"{REPORTS}/channels.py", "if whole > 0 else None", "if whole else None", WAYS),
-    Mutant("paid back is not bought", f"{REPORTS}/touchpoints.py", "kept = every.amount >= 0", "kept = every.amount >= -(2**53)", WAYS),
+    Mutant("paid back is not bought", f"{REPORTS}/touchpoints.py", "~found.below", "np.ones_like(found.below)", WAYS),
     Mutant("who registered is not new", f"{REPORTS}/touchpoints.py", "known |= _any_before(registered, n, at) | ", "known |= ", WAYS),
     Mutant("sales before a payment", f"{REPORTS}/channels.py", "line.until(every.n, every.moment) > line.until(every.n, every.moment - asked.sales_window)", "line.until(every.n, every.moment) < 0", WAYS),
     Mutant("an order is of its brand", f"{REPORTS}/conversions.py", "GROUP BY brand, key", "GROUP BY key", WAYS),

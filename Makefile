@@ -46,7 +46,7 @@ hillstrom: setup ## import a published test of 64,000 letters and hold its repor
 rebuild: $(READY) ## make derived state anew in an empty database and compare it with the live one
 	@$(OTKLIK) rebuild
 
-# Mostly they wait for servers: three runs side by side, each with servers of its own, take little more than half the time. Of about one length.
+# One alone waits for its servers half of the time: three side by side, each with servers of its own, keep two cores busy. Of about one length.
 FIRST = $(addprefix tests/,cases demo segmenter/unit)
 SECOND = $(addprefix tests/,audience bench chaos deploy experiments gateway rebuilding schemas sender)
 

@@ -183,7 +183,7 @@ def _open(answers: Answers, by: tuple[str, ...], row: dict[str, Any]) -> None:
     with answers.view(NOW, InForce({})) as view:
         gathered = people.gather(view, asked, Span(0, EVER), None)  # once, as all of these are of the same messages
         with patch.object(people, "gather", return_value=gathered):
-            found = {figure: people.behind(view, asked, None, figure, named, (-1, 100)) for figure in FIGURES}
+            found = {figure: people.behind(view, asked, None, figure, named, -1, 100) for figure in FIGURES}
     for figure, page in found.items():
         counted: Any = row
         for name in figure.split("."):

@@ -7,6 +7,7 @@ import numpy as np
 from services.audience.domain.ways import Flags, Numbers
 
 OTHERS = "(others)"
+PAGE = 1_000  # people
 DENSE = 2**27  # cells of one byte for groups by people: for more of them rows are sorted
 SPARSE = 64  # cells for each row, from which sorting is less work
 
@@ -32,6 +33,15 @@ def distinct(values: Numbers) -> Numbers:
     kept = np.ones(len(ordered), dtype=np.bool_)
     kept[1:] = ordered[1:] != ordered[:-1]
     return ordered[kept]
+
+
+def page(people: Numbers, after: int, limit: int) -> tuple[list[int], int | None]:
+    """Up to `limit` (and PAGE) of these, who are in order, behind the person `after` (-1: from the first, as 0 is somebody's number); and the last
+    of them where more follow.
+    """
+    begin = int(np.searchsorted(people, after, side="right"))
+    found = people[begin : begin + min(limit, PAGE)].tolist()
+    return found, found[-1] if begin + len(found) < len(people) else None
 
 
 def placed_in(known: Numbers, n: Numbers) -> tuple[Numbers, Flags]:

@@ -30,9 +30,13 @@ def behind(answers: Answers, world: World, body: Mapping[str, Any], who: Who, no
     figure = body.get("figure", "")
     if figure not in FIGURES:
         raise Refused([Fault(path="figure", code="unknown_figure", message=f"figures are {', '.join(FIGURES)}")])
-    page = int(body.get("after", -1)), int(body.get("limit", 100))
+    after, limit = int(body.get("after", -1)), int(body.get("limit", 100))
     return _told(
-        answers, world, who, now, lambda view: people.behind(view, asked, _members(view, who), figure, body.get("row"), page)
+        answers,
+        world,
+        who,
+        now,
+        lambda view: people.behind(view, asked, _members(view, who), figure, body.get("row"), after, limit),
     )
 
 

@@ -8,7 +8,7 @@ from pyroaring import BitMap
 
 from schemas.audience_reading import Fault
 from schemas.reports import CONTROLS, Outcomes
-from services.audience.domain.grouping import distinct
+from services.audience.domain.grouping import distinct, page
 from services.audience.domain.ways import Flags, Numbers
 from services.audience.handler.answering import Refused
 from services.audience.reports.outcomes import EVER, WITHOUT, gather, labels
@@ -20,18 +20,18 @@ PARTS = {"local": LOCAL, "global": GLOBAL}
 
 
 def behind(
-    view: View, asked: Outcomes, members: BitMap | None, figure: str, row: Sequence[Any] | None, page: tuple[int, int]
+    view: View, asked: Outcomes, members: BitMap | None, figure: str, row: Sequence[Any] | None, after: int, limit: int
 ) -> dict[str, Any]:
-    """A page of profile ids, in the order of their numbers. row: what a row is of, in the order of `by`; None: the whole. page: the number
-    after which it begins and how many it has. Raises Refused for a row that there is not.
+    """A page of profile ids, in the order of their numbers. row: what a row is of, in the order of `by`; None: the whole. after, limit: as
+    of grouping.page. Raises Refused for a row that there is not.
     """
     units, deeds, _ = gather(view, asked, Span(asked.since or 0, asked.until or EVER), members)
     messages = _messages(units, deeds, figure)
     if row is not None:
         messages = messages[_of_row(asked, units, row, control=figure.startswith("control."))[units.group[messages]]]
-    people, (after, limit) = distinct(units.n[messages]), page
-    found = people[people > after][: limit + 1].tolist()
-    return {"count": len(people), "items": view.ids(found[:limit]), "next": found[limit - 1] if len(found) > limit else None}
+    people = distinct(units.n[messages])
+    found, last = page(people, after, limit)
+    return {"count": len(people), "items": view.ids(found), "next": last}
 
 
 def _messages(units: Units, deeds: Credits | None, figure: str) -> Numbers:

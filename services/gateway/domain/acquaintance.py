@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel
 
-from schemas.attribution import Group, Step
+from schemas.attribution import Step
 from schemas.audience import (
     Anniversary,
     Around,
@@ -77,14 +77,14 @@ def unfamiliar(condition: Condition, seen: Seen) -> list[Fault]:
 
 
 def deeds_of(asked: BaseModel, path: str = "") -> Iterator[tuple[str, Target | Step]]:
-    """The target actions and steps that a question or a document is about, and where each stands. Those within conditions are not among them."""
+    """The target actions and steps that a question or a document is about, and where each stands. Conditions have none."""
     for name in type(asked).model_fields:
         value = getattr(asked, name)
         for place, one in enumerate(value) if isinstance(value, tuple) else (("", value),):
             where = ".".join(str(part) for part in (path, name, place) if part != "")
             if isinstance(one, Target | Step):
                 yield where, one
-            elif isinstance(one, BaseModel) and not isinstance(one, Group):
+            elif isinstance(one, BaseModel):
                 yield from deeds_of(one, where)
 
 
